@@ -1,0 +1,229 @@
+/** Stages → runs → streams: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
+import { Duplex, pipeline } from 'node:stream'
+import { type Context, openContext, type Surroundings } from './context.js'
+import { TcpPipeError } from './errors.js'
+import { fuse, highWaterMark } from './fuse.js'
+import { meterRun, type RunMeter, stageMeter } from './meter.js'
+import { defaultMaxLine, type Unit } from './records.js'
+import {
+  type FunctionStage,
+  functionStage,
+  isDuplex,
+  isStageObject,
+  type OutOf,
+  type Recipe,
+  type Stage,
+  type TransformStream,
+  unitOf,
+} from './stage.js'
+
+/** What a pipeline is made of: recipes for function stages, and streams. */
+type Part = Recipe | Duplex
+
+export interface PlanOptions extends Surroundings {
+  /** The length cap of a line or a JSON value in bytes. Default: 1 MiB. */
+  maxLine?: number | undefined
+}
+
+/** The streams of one pipeline between its source and its sink, in order, and their meters. */
+export interface Plan {
+  streams: Duplex[]
+  meters: RunMeter[]
+}
+
+/** A stage behind the stage `S`. */
+type Next<S> = Stage<OutOf<S>>
+
+type Start = TransformStream<Buffer>
+
+/** An array whose stages the compiler cannot see one by one. */
+type AnyLength<S extends readonly Stage[]> = number extends S['length'] ? S : never
+
+/**
+ * Joins stages into one Duplex for `pipeline` or `pipe`. It starts with the first byte or read; `serve`, `send` and
+ * another `compose` take the stages out of a fresh one and fuse them with their neighbours.
+ *
+ * @throws `ERR_STAGE` for something that is no stage, and for a Duplex that stands in a pipeline already
+ */
+export function compose(): TransformStream<Buffer>
+export function compose<A extends Next<Start>>(a: A): TransformStream<OutOf<A>>
+export function compose<A extends Next<Start>, B extends Next<A>>(a: A, b: B): TransformStream<OutOf<B>>
+export function compose<A extends Next<Start>, B extends Next<A>, C extends Next<B>>(
+  a: A,
+  b: B,
+  c: C,
+): TransformStream<OutOf<C>>
+export function compose<A extends Next<Start>, B extends Next<A>, C extends Next<B>, D extends Next<C>>(
+  a: A,
+  b: B,
+  c: C,
+  d: D,
+): TransformStream<OutOf<D>>
+export function compose<
+  A extends Next<Start>,
+  B extends Next<A>,
+  C extends Next<B>,
+  D extends Next<C>,
+  E extends Next<D>,
+>(a: A, b: B, c: C, d: D, e: E): TransformStream<OutOf<E>>
+export function compose<
+  A extends Next<Start>,
+  B extends Next<A>,
+  C extends Next<B>,
+  D extends Next<C>,
+  E extends Next<D>,
+  F extends Next<E>,
+>(a: A, b: B, c: C, d: D, e: E, f: F): TransformStream<OutOf<F>>
+export function compose<
+  A extends Next<Start>,
+  B extends Next<A>,
+  C extends Next<B>,
+  D extends Next<C>,
+  E extends Next<D>,
+  F extends Next<E>,
+  G extends Next<F>,
+>(a: A, b: B, c: C, d: D, e: E, f: F, g: G): TransformStream<OutOf<G>>
+export function compose<
+  A extends Next<Start>,
+  B extends Next<A>,
+  C extends Next<B>,
+  D extends Next<C>,
+  E extends Next<D>,
+  F extends Next<E>,
+  G extends Next<F>,
+  H extends Next<G>,
+>(a: A, b: B, c: C, d: D, e: E, f: F, g: G, h: H): TransformStream<OutOf<H>>
+export function compose<S extends readonly Stage[]>(...stages: AnyLength<S>): TransformStream<unknown>
+export function compose(...stages: Stage[]): TransformStream<unknown> {
+  return lazyStream(stages.flatMap(toParts)) as TransformStream<unknown>
+}
+
+/** A stream that is made of recipes when it is first used. */
+export function lazyStream(parts: Part[]): Duplex {
+  let inner: Duplex[] = []
+
+  function start(): Duplex[] {
+    if (inner.length > 0) return inner
+    state.fresh = false
+    inner = plan(parts).streams
+    const tail = inner.at(-1) as Duplex
+    tail.on('data', chunk => stream.push(chunk) || tail.pause())
+    tail.once('end', () => stream.push(null))
+    if (inner.length > 1) pipeline(inner as [Duplex, Duplex], error => error && stream.destroy(error))
+    else tail.once('error', error => stream.destroy(error))
+    return inner
+  }
+
+  const stream = new Duplex({
+    readableHighWaterMark: highWaterMark,
+    writableHighWaterMark: highWaterMark,
+    write(chunk, encoding, callback) {
+      if (state.taken) return callback(takenError())
+      ;(start()[0] as Duplex).write(chunk, encoding, callback)
+    },
+    final(callback) {
+      if (state.taken) return callback(takenError())
+      ;(start()[0] as Duplex).end(callback)
+    },
+    read() {
+      if (state.taken) this.destroy(takenError())
+      else start().at(-1)?.resume()
+    },
+    destroy(error, callback) {
+      for (const each of inner) each.destroy()
+      callback(error)
+    },
+  })
+  const state: Lazy = { parts, fresh: true, taken: false }
+  lazy.set(stream, state)
+  return stream
+}
+
+/** Parts → the streams of one pipeline. */
+export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
+  const { maxLine = defaultMaxLine } = options
+  const { context, close } = openContext(options)
+  const streams: Duplex[] = []
+  const meters: RunMeter[] = []
+  let functions: FunctionStage[] = []
+
+  function closeRun(): void {
+    if (functions.length === 0) return
+    const { stream, meter } = fuse(functions, maxLine)
+    streams.push(stream)
+    meters.push(meter)
+    functions = []
+  }
+
+  for (const stage of parts.flatMap(part => prepare(part, context))) {
+    if (!isDuplex(stage)) functions.push(stage)
+    else {
+      closeRun()
+      streams.push(stage)
+      meters.push(meterRun(stage, [stageMeter(stage.constructor.name)]))
+    }
+  }
+  if (streams.length === 0 && functions.length === 0)
+    functions.push(functionStage(chunk => chunk, 'identity', undefined))
+  closeRun()
+  for (const stream of streams) stream.once('close', close)
+  return { streams, meters }
+}
+
+/** A stage as the parts that it is made of; throws `ERR_STAGE`, naming its place. */
+export function toParts(stage: Stage, index: number): Part[] {
+  if (isDuplex(stage)) return takeApart(stage, index)
+  if (typeof stage === 'function' || isStageObject(stage)) {
+    const name = (stage as { name?: unknown }).name
+    return [recipe(typeof name === 'string' && name ? name : `stage ${index + 1}`, unitOf(stage), () => stage as never)]
+  }
+  const what = Array.isArray(stage) ? 'an array' : String(stage)
+  throw new TcpPipeError(
+    'ERR_STAGE',
+    `stage ${index + 1} is ${what}; expected a Duplex, a function or { write, flush, destroy }`,
+  )
+}
+
+export function recipe(name: string, unit: Unit | undefined, create: Recipe['create'], context?: Context): Recipe {
+  return { name, unit, create, context }
+}
+
+interface Lazy {
+  parts: Part[]
+  fresh: boolean
+  taken: boolean
+}
+
+const lazy = new WeakMap<Duplex, Lazy>()
+const used = new WeakSet<Duplex>()
+
+function takeApart(stream: Duplex, index: number): Part[] {
+  const state = lazy.get(stream)
+  if (state?.taken || used.has(stream)) {
+    throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} stands in a pipeline already: a stream can be used once`)
+  }
+  if (stream.destroyed) throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is destroyed`)
+  if (!state || !isFresh(stream, state)) {
+    used.add(stream)
+    return [stream]
+  }
+  state.taken = true
+  return state.parts
+}
+
+function isFresh(stream: Duplex, { fresh }: Lazy): boolean {
+  return fresh && stream.eventNames().length === 0 && stream.writableLength === 0 && !stream.writableEnded
+}
+
+function takenError(): TcpPipeError {
+  return new TcpPipeError('ERR_STAGE', 'this stream was composed into another one; write to that one, and read from it')
+}
+
+/** A recipe is carried out: what it creates may itself be a stream made of recipes. */
+function prepare(part: Part, surroundings: Context): (FunctionStage | Duplex)[] {
+  if (isDuplex(part)) return [part]
+  const context = part.context ?? surroundings
+  const body = part.create(context)
+  if (!isDuplex(body)) return [functionStage(body as never, part.name, part.unit)]
+  return takeApart(body, 0).flatMap(inner => prepare(inner, context))
+}

@@ -1,0 +1,97 @@
+/** The contract of a transform: one object from which its syntax, its checks, its help and its types come. */
+import { lazyStream, recipe } from './compose.js'
+import type { Context } from './context.js'
+import { didYouMean, errorMessage, TcpPipeError } from './errors.js'
+import type { OptionSchema, OptionsOf, ValuesOf } from './options.js'
+import type { Unit } from './records.js'
+import type { Body, Recipe, RecordOf, TransformStream } from './stage.js'
+
+export { flushable, many, none, stop } from 'stream-chain/defs.js'
+export type { Context, Logger } from './context.js'
+export * from './options.js'
+export { batchBytes as blockBytes } from './records.js'
+
+/** What one call of the function receives. */
+export interface UnitTypes {
+  bytes: Buffer
+  line: string
+  // biome-ignore lint/suspicious/noExplicitAny: a JSON value is whatever its author says it is
+  json: any
+}
+
+export interface Definition<S extends OptionSchema = OptionSchema, U extends Unit = Unit, R = unknown> {
+  /** The name on the command line; the export is the same in camelCase. */
+  readonly name: string
+  /** What it does to the data, in one line. */
+  readonly summary: string
+  readonly unit: U
+  readonly options?: S
+  /** Whether its output is text that consists of whole lines. Default: true for lines and json. */
+  readonly makesLines?: boolean
+  /** A spec that shows it, with what it makes of which input. A test runs it. */
+  readonly example?: { readonly spec: string; readonly input: string; readonly output: string }
+  /** More for its page: formats and their sources, what to watch out for. */
+  readonly notes?: string
+  /** Makes the stage for one connection. Options are checked already; it has no side effect before the first record. */
+  create(options: ValuesOf<S>, context: Context): TypedBody<U, R>
+}
+
+/** As `Body`, of one unit. */
+export type TypedBody<U extends Unit, R> = Body<UnitTypes[U]> &
+  (TransformStream<R> | ((record: UnitTypes[U]) => R) | object)
+
+type OptionArguments<S extends OptionSchema> =
+  Record<never, never> extends OptionsOf<S>
+    ? [options?: OptionsOf<S>, context?: Context]
+    : [options: OptionsOf<S>, context?: Context]
+
+/** A transform: called with its options it is a stream; it carries its definition. */
+export interface Transform<S extends OptionSchema = OptionSchema, R = unknown> {
+  (...args: OptionArguments<S>): TransformStream<R>
+  readonly definition: Definition
+  /** As the call, with options that nothing has checked yet. */
+  recipe(options?: Record<string, unknown>, context?: Context): Recipe
+}
+
+/** A registry: transforms by their export names. */
+export type Registry = Record<string, Transform>
+
+// biome-ignore lint/complexity/noBannedTypes: no options
+export function defineTransform<U extends Unit, R = Buffer, const S extends OptionSchema = {}>(
+  definition: Definition<S, U, R>,
+): Transform<S, RecordOf<R>> {
+  const { name, unit, options: schema = {} as S, create } = definition
+  const toRecipe = (options: Record<string, unknown> = {}, context?: Context) => {
+    const values = checkOptions(name, schema, options) as ValuesOf<S>
+    return recipe(name, unit, surroundings => create(values, surroundings) as Body, context)
+  }
+  const transform = (options?: object, context?: Context) => lazyStream([toRecipe({ ...options }, context)])
+  Object.defineProperty(transform, 'name', { value: name })
+  return Object.assign(transform, { definition, recipe: toRecipe }) as unknown as Transform<S, RecordOf<R>>
+}
+
+/** Options with their defaults; throws `ERR_OPTION`, naming the transform, the option, the value and what is allowed. */
+function checkOptions(name: string, schema: OptionSchema, given: Record<string, unknown>): Record<string, unknown> {
+  for (const key of Object.keys(given)) {
+    if (!(key in schema))
+      throw new TcpPipeError('ERR_OPTION', `${name} has no option '${key}'${didYouMean(key, Object.keys(schema))}`)
+  }
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, option]) => {
+      const value = given[key]
+      if (value === undefined && option.required)
+        throw new TcpPipeError('ERR_OPTION', `${name} needs ${key}: ${option.summary}`)
+      if (value !== undefined && !option.accepts(value)) {
+        throw new TcpPipeError(
+          'ERR_OPTION',
+          `${name} ${key}: ${show(value)} is not allowed; expected ${option.allowed}`,
+        )
+      }
+      return [key, value === undefined ? option.default : value]
+    }),
+  )
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : errorMessage(value)
+}

@@ -1,0 +1,68 @@
+/** Every code that a `TcpPipeError` can carry. System errors (`ECONNRESET`, `ENOENT` …) pass through as they are. */
+export type ErrorCode =
+  | 'ERR_ADDRESS' // a text or an object that is no address
+  | 'ERR_OPTION' // an option that is unknown, missing, contradicting or out of range
+  | 'ERR_SPEC' // a transform spec that cannot be parsed
+  | 'ERR_STAGE' // a stage that cannot be used as given
+  | 'ERR_STAGE_RESULT' // a stage gave back a value that its unit does not allow
+  | 'ERR_RECORD_TOO_LONG' // a line or a JSON value over the length cap
+  | 'ERR_JSON' // input that is not JSON
+  | 'ERR_INPUT' // input that a transform cannot read (no hex, no gzip …)
+  | 'ERR_OUTPUT_LIMIT' // a decompressor over its output or ratio cap
+  | 'ERR_FILE_EXISTS' // an output file that exists already
+  | 'ERR_FILE_CHANGED' // an input file that changed its size while it was sent
+  | 'ERR_TIMEOUT' // connect, idle, half-closed, wait or drain timeout
+  | 'ERR_CLOSED' // the server was closed while the connection ran
+
+/** The one error class of tcp-pipe: the message names the thing, the value and what is allowed. */
+export class TcpPipeError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'TcpPipeError'
+    this.code = code
+  }
+}
+
+/** The code of an error of ours or of the system (`ECONNRESET`), or undefined. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** One line that says what went wrong; never empty, not even for an AggregateError of several addresses. */
+export function errorMessage(error: unknown): string {
+  if (error instanceof AggregateError && !error.message) return error.errors.map(errorMessage).join('; ')
+  if (error instanceof Error) return error.message || errorCode(error) || error.name
+  return String(error)
+}
+
+/** What a person most probably meant: the candidate within two edits of `word`, if there is one. */
+export function closest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined
+  let least = Math.min(2, Math.ceil(word.length / 2)) + 1
+  for (const candidate of candidates) {
+    const distance = editDistance(word, candidate)
+    if (distance < least) [best, least] = [candidate, distance]
+  }
+  return best
+}
+
+/** `; did you mean 'hex'?` or nothing. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const match = closest(word, candidates)
+  return match === undefined ? '' : `; did you mean '${match}'?`
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1))
+    }
+    row = next
+  }
+  return row[b.length] as number
+}

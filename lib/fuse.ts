@@ -1,0 +1,78 @@
+/** Fuses neighbouring function stages into one byte-mode Duplex, with the codecs between stages of different unit. */
+import type { Duplex } from 'node:stream'
+import { asStream } from 'stream-chain/asStream.js'
+import { flushable, isFlushable, many, none } from 'stream-chain/defs.js'
+import { gen } from 'stream-chain/gen.js'
+import { type Family, lift } from './lift.js'
+import { meterRun, type RunMeter, stageMeter } from './meter.js'
+import { type Batch, type BatchFunction, decoder, type Ending, encoder, toBuffer, type Unit } from './records.js'
+import type { FunctionStage } from './stage.js'
+
+/** The high-water mark of a run on either side. */
+export const highWaterMark = 64 * 1024
+
+/** Function stages → one Duplex and its meter. */
+export function fuse(stages: readonly FunctionStage[], maxLine: number): { stream: Duplex; meter: RunMeter } {
+  const functions: BatchFunction[] = []
+  const meters = stages.map(stage => stageMeter(stage.name))
+  let unit: Unit = 'bytes' // of what the last function gave
+  let ending: Ending = { unterminated: false }
+
+  stages.forEach((stage, i) => {
+    const next = stage.unit ?? unit
+    if (next !== unit && unit !== 'bytes') functions.push(encoder(ending))
+    if (next !== unit && next !== 'bytes') {
+      ending = { unterminated: false }
+      functions.push(decoder(next, maxLine, ending))
+    } else if (stage.unit) functions.push(sameUnit(stage.unit, maxLine, ending))
+    unit = next
+    const family: Family = unit === 'bytes' ? 'bytes' : 'records'
+    functions.push(lift(stage, family, meters[i] as ReturnType<typeof stageMeter>))
+  })
+  if (unit !== 'bytes') functions.push(encoder(ending))
+
+  const fused = gen(enter, ...functions, leave)
+  const stream: Duplex = asStream(fused, {
+    writableObjectMode: false,
+    readableObjectMode: false,
+    readableHighWaterMark: highWaterMark,
+    writableHighWaterMark: highWaterMark,
+  })
+  return { stream, meter: meterRun(stream, meters) }
+}
+
+function enter(chunk: Buffer): Batch {
+  return [chunk]
+}
+
+/** Each chunk is pushed by itself: where a stage cut its output stays visible. */
+function leave(batch: Batch): unknown {
+  const chunks = batch.map(toBuffer).filter(chunk => chunk.length > 0)
+  return chunks.length === 1 ? chunks[0] : chunks.length === 0 ? none : many(chunks)
+}
+
+/**
+ * Between two stages of the same unit records pass as they are. A plain function may have given something else (bytes
+ * or a value among lines): from then on everything goes through bytes, as it would between two programs.
+ */
+function sameUnit(unit: Unit, maxLine: number, ending: Ending): BatchFunction {
+  if (unit === 'bytes') return (batch: Batch) => batch.map(toBuffer)
+  const encode = encoder(ending)
+  const decode = decoder(unit, maxLine, ending)
+  let mixed = false
+  return flushable(
+    (batch: Batch) => {
+      mixed ||= !batch.every(unit === 'line' ? isLine : isValue)
+      return mixed ? decode(encode(batch)) : batch
+    },
+    () => (isFlushable(decode) ? decode(none as never) : none),
+  )
+}
+
+function isLine(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function isValue(value: unknown): boolean {
+  return !(value instanceof Uint8Array)
+}

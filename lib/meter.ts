@@ -1,0 +1,74 @@
+/** Meters: what went through a stage and a run, and where the time went. Times are milliseconds. */
+import type { Duplex } from 'node:stream'
+
+const now = performance.now.bind(performance)
+
+/** What one stage did. A record of a bytes stage is a chunk; an await inside the stage is busy time. */
+export interface StageMeter {
+  name: string
+  recordsIn: number
+  recordsOut: number
+  busy: number
+}
+
+/** What one run did: neighbouring functions fused into one stream, or a Duplex alone. */
+export interface RunMeter {
+  bytesIn: number
+  bytesOut: number
+  waitedForInput: number
+  waitedForOutput: number
+  stages: StageMeter[]
+}
+
+export function stageMeter(name: string): StageMeter {
+  return { name, recordsIn: 0, recordsOut: 0, busy: 0 }
+}
+
+/** A clock that adds the time between start and stop to `meter[field]`. */
+export function stopwatch<K extends string>(meter: Record<K, number>, field: K) {
+  let since = -1
+  return {
+    start() {
+      since = now()
+    },
+    stop() {
+      if (since >= 0) meter[field] += now() - since
+      since = -1
+    },
+  }
+}
+
+/** Meters a stream from outside: what `_write` takes and `push` gives, and the time in between. */
+export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
+  const meter: RunMeter = { bytesIn: 0, bytesOut: 0, waitedForInput: 0, waitedForOutput: 0, stages }
+  const input = stopwatch(meter, 'waitedForInput')
+  const output = stopwatch(meter, 'waitedForOutput')
+  const { _write, _writev, push, _read } = stream
+  const taken = (bytes: number, callback: (error?: Error | null) => void) => {
+    meter.bytesIn += bytes
+    input.stop()
+    return (error?: Error | null) => {
+      input.start()
+      callback(error)
+    }
+  }
+  stream._write = (chunk, encoding, callback) => _write.call(stream, chunk, encoding, taken(chunk.length, callback))
+  if (_writev) {
+    stream._writev = (chunks, callback) => {
+      const bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0)
+      _writev.call(stream, chunks, taken(bytes, callback))
+    }
+  }
+  stream.push = (chunk, encoding) => {
+    if (chunk !== null) meter.bytesOut += chunk.length
+    const more = push.call(stream, chunk, encoding)
+    if (!more) output.start()
+    return more
+  }
+  stream._read = size => {
+    output.stop()
+    _read.call(stream, size)
+  }
+  input.start()
+  return meter
+}

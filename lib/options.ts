@@ -1,0 +1,179 @@
+/** The kinds of options that a transform can declare. Each one reads text, checks values and describes itself. */
+import { TcpPipeError } from './errors.js'
+import { formatDuration, parseBytes, parseDuration } from './quantities.js'
+
+/** One option: `T` is what code passes, `Value` what `create` receives. */
+export interface Option<T = unknown, Value = T | undefined, Required extends boolean = boolean> {
+  readonly summary: string
+  /** What is allowed, in words: `a whole number from 1 to 9`. */
+  readonly allowed: string
+  readonly required: Required
+  /** True if the value may be written without its name; such options are filled in the order of their declaration. */
+  readonly positional: boolean
+  readonly default?: Value
+  /** Text of the command line → value; throws `ERR_OPTION`. */
+  parse(text: string): T
+  /** True if a value given in code is allowed. */
+  accepts(value: unknown): boolean
+  /** The value as it would be written on the command line. */
+  format(value: T): string
+}
+
+export interface Settings<T> {
+  default?: T
+  required?: boolean
+  positional?: boolean
+}
+
+export interface Range {
+  /** The least value that is allowed. */
+  min?: number
+  /** The greatest value that is allowed. */
+  max?: number
+}
+
+type Built<T, S> = Option<
+  T,
+  S extends { required: true } | { default: T } ? T : T | undefined,
+  S extends { required: true } ? true : false
+>
+
+/** The options of a transform, by name. */
+export type OptionSchema = Record<string, Option>
+
+type RequiredNames<S extends OptionSchema> = {
+  [K in keyof S]: S[K] extends Option<never, never, true> ? K : S[K]['required'] extends true ? K : never
+}[keyof S]
+
+type Input<O> = O extends Option<infer T, infer _V, infer _R> ? T : never
+
+/** What code passes to a transform with these options. */
+export type OptionsOf<S extends OptionSchema> = { [K in RequiredNames<S>]: Input<S[K]> } & {
+  [K in Exclude<keyof S, RequiredNames<S>>]?: Input<S[K]> | undefined
+}
+
+/** What `create` receives: every option, checked, with its default. */
+export type ValuesOf<S extends OptionSchema> = {
+  [K in keyof S]: S[K] extends Option<infer _T, infer V, infer _R> ? V : never
+}
+
+/** Any text. */
+export function text<const S extends Settings<string>>(summary: string, settings?: S): Built<string, S> {
+  return option<string, S>(summary, settings, {
+    allowed: 'a text that is not empty',
+    read: value => value,
+    accepts: value => typeof value === 'string' && value !== '',
+  })
+}
+
+/** `name=true` or `name=false`; false unless it is given. */
+export function flag(summary: string): Option<boolean, boolean, false> {
+  return option<boolean, { default: false }>(
+    summary,
+    { default: false },
+    {
+      allowed: 'true or false',
+      read: value => (value === 'true' ? true : value === 'false' ? false : undefined),
+      accepts: value => typeof value === 'boolean',
+    },
+  )
+}
+
+/** One of several words. */
+export function choice<const T extends string, const S extends Settings<NoInfer<T>>>(
+  summary: string,
+  words: readonly T[],
+  settings?: S,
+): Built<T, S> {
+  const accepts = (value: unknown) => words.includes(value as T)
+  return option<T, S>(summary, settings, { allowed: words.join(', '), read: value => value as T, accepts })
+}
+
+/** A whole number. */
+export function integer<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
+  return option<number, S>(summary, settings, {
+    allowed: between('a whole number', settings, String),
+    read: value => (/^-?\d+$/.test(value) ? Number(value) : undefined),
+    accepts: value => Number.isSafeInteger(value) && inRange(value as number, settings),
+  })
+}
+
+/** A number of bytes: `64k`, `1MiB`; in code a number. */
+export function bytes<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
+  return option<number, S>(summary, settings, {
+    allowed: between("bytes, such as '65536', '64k' or '1MiB'", settings, formatSize),
+    read: parseBytes,
+    accepts: value => Number.isSafeInteger(value) && inRange(value as number, settings),
+    format: formatSize,
+  })
+}
+
+/** A duration: `250ms`, `10s`; in code milliseconds. */
+export function duration<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
+  return option<number, S>(summary, settings, {
+    allowed: between("a duration, such as '250ms', '10s' or '2m'", settings, formatDuration),
+    read: parseDuration,
+    accepts: value => Number.isFinite(value) && inRange(value as number, settings),
+    format: formatDuration,
+  })
+}
+
+/** A regular expression: on the command line `ERROR` or `/error/i`; in code a RegExp. */
+export function regexp<const S extends Settings<RegExp>>(summary: string, settings?: S): Built<RegExp, S> {
+  return option<RegExp, S>(summary, settings, {
+    allowed: "a regular expression, such as 'ERROR' or '/error/i'",
+    read: parseRegExp,
+    accepts: value => value instanceof RegExp,
+  })
+}
+
+interface Kind<T> {
+  allowed: string
+  read(text: string): T | undefined
+  accepts(value: unknown): boolean
+  format?(value: T): string
+}
+
+function option<T, const S extends Settings<T>>(summary: string, settings: S | undefined, kind: Kind<T>): Built<T, S> {
+  const { allowed, read, accepts, format = String } = kind
+  const parse = (value: string): T => {
+    const result = read(value)
+    if (!accepts(result)) throw new TcpPipeError('ERR_OPTION', `'${value}' is not allowed; expected ${allowed}`)
+    return result as T
+  }
+  const { required = false, positional = false } = settings ?? {}
+  const fallback = settings && 'default' in settings ? { default: settings.default } : {}
+  return { summary, allowed, required, positional, ...fallback, parse, accepts, format } as unknown as Built<T, S>
+}
+
+function parseRegExp(source: string): RegExp | undefined {
+  const literal = /^\/(.+)\/([a-z]*)$/s.exec(source)
+  try {
+    return literal ? new RegExp(literal[1] as string, literal[2]) : new RegExp(source)
+  } catch (error) {
+    throw new TcpPipeError('ERR_OPTION', (error as Error).message)
+  }
+}
+
+function inRange(value: number, { min = 0, max = Number.MAX_SAFE_INTEGER }: Range = {}): boolean {
+  return value >= min && value <= max
+}
+
+function between(what: string, { min, max }: Range = {}, format: (value: number) => string): string {
+  if (min !== undefined && max !== undefined) return `${what}, from ${format(min)} to ${format(max)}`
+  if (min !== undefined) return `${what}, at least ${format(min)}`
+  if (max !== undefined) return `${what}, at most ${format(max)}`
+  return what
+}
+
+/** 65536 → `64k`, as it would be typed. */
+function formatSize(size: number): string {
+  for (const [unit, factor] of [
+    ['g', 1024 ** 3],
+    ['m', 1024 ** 2],
+    ['k', 1024],
+  ] as const) {
+    if (size >= factor && size % factor === 0) return `${size / factor}${unit}`
+  }
+  return String(size)
+}

@@ -1,0 +1,54 @@
+/** Quantities as people write them: bytes and durations. In code they are bytes and milliseconds. */
+import { TcpPipeError } from './errors.js'
+
+const byteUnits: Record<string, number> = {
+  '': 1,
+  b: 1,
+  k: 1024,
+  kib: 1024,
+  kb: 1000,
+  m: 1024 ** 2,
+  mib: 1024 ** 2,
+  mb: 1e6,
+  g: 1024 ** 3,
+  gib: 1024 ** 3,
+  gb: 1e9,
+  t: 1024 ** 4,
+  tib: 1024 ** 4,
+  tb: 1e12,
+}
+
+const durationUnits: Record<string, number> = { ms: 1, '': 1000, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 }
+
+/** `64k`, `1MiB`, `1.5g`, `1MB` (decimal) or a plain number → bytes, rounded down. */
+export function parseBytes(text: string): number {
+  return Math.floor(parse(text, byteUnits, "bytes, such as '65536', '64k' or '1MiB'"))
+}
+
+/** `250ms`, `10s`, `2m`, `1h` or a plain number of seconds → milliseconds. */
+export function parseDuration(text: string): number {
+  return parse(text, durationUnits, "a duration, such as '250ms', '10s' or '2m'")
+}
+
+/** 1536 → `1.50 KiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
+  return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(2)} ${units[power]}`
+}
+
+/** 90500 → `1m30.5s`, 250 → `250ms`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)}ms`
+  const seconds = milliseconds / 1000
+  if (seconds < 60) return `${Number(seconds.toFixed(1))}s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${Number((seconds % 60).toFixed(1))}s`
+  return `${Math.floor(seconds / 3600)}h${Math.floor((seconds % 3600) / 60)}m`
+}
+
+function parse(text: string, units: Record<string, number>, allowed: string): number {
+  const match = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text)
+  const unit = match ? units[(match[2] as string).toLowerCase()] : undefined
+  if (!match || unit === undefined) throw new TcpPipeError('ERR_OPTION', `'${text}' is not ${allowed}`)
+  return Number(match[1]) * unit
+}

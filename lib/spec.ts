@@ -1,0 +1,120 @@
+/** The text form of a pipeline: `gunzip | grep 'GET /' invert=true | hex width=8`. */
+import type { Registry, Transform } from './define.js'
+import { didYouMean, errorMessage, TcpPipeError } from './errors.js'
+import type { Option } from './options.js'
+import type { Recipe } from './stage.js'
+
+/** More stages than this in one spec are refused. */
+export const maxStages = 100
+
+interface Word {
+  text: string
+  /** True if any part of it was quoted or escaped: then it is a value, never `name=`. */
+  quoted: boolean
+  /** Column of its first character, from 1. */
+  column: number
+}
+
+/** Text → recipes, every option checked. Throws `ERR_SPEC` with the column. */
+export function parse(text: string, registry: Registry): Recipe[] {
+  const transforms = new Map(Object.values(registry).map(transform => [transform.definition.name, transform]))
+  const stages = split(text)
+  if (stages.length > maxStages)
+    throw new TcpPipeError('ERR_SPEC', `${stages.length} stages; at most ${maxStages} are allowed`)
+  return stages.map(([name, ...words]) => {
+    if (!name)
+      throw new TcpPipeError(
+        'ERR_SPEC',
+        `'${shorten(text)}': a stage is missing; expected a transform on both sides of '|'`,
+      )
+    const transform = transforms.get(name.text)
+    if (!transform) {
+      const hint = didYouMean(name.text, transforms.keys()) || "; 'tcp-pipe transforms' lists them"
+      throw fault(text, name.column, `unknown transform '${name.text}'${hint}`)
+    }
+    return stage(text, transform, name, words)
+  })
+}
+
+/** A word as it must be written in a spec to mean itself. */
+export function quote(word: string): string {
+  return /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}
+
+function stage(text: string, transform: Transform, name: Word, words: Word[]): Recipe {
+  const schema = transform.definition.options ?? {}
+  const positional = Object.keys(schema).filter(key => schema[key]?.positional)
+  const options: Record<string, unknown> = {}
+  for (const word of words) {
+    const [, key, value] = (!word.quoted && /^([\w-]+)=(.*)$/s.exec(word.text)) || []
+    const named = key !== undefined && key in schema
+    const target = named ? key : positional.find(each => !(each in options))
+    if (target === undefined) throw fault(text, word.column, tooMany(transform, word.text, key))
+    if (target in options) throw fault(text, word.column, `${name.text} ${target} is given twice`)
+    try {
+      options[target] = (schema[target] as Option).parse(named ? (value as string) : word.text)
+    } catch (error) {
+      throw fault(text, word.column, `${name.text} ${target}: ${errorMessage(error)}`)
+    }
+  }
+  try {
+    return transform.recipe(options)
+  } catch (error) {
+    throw fault(text, name.column, errorMessage(error))
+  }
+}
+
+function tooMany({ definition }: Transform, word: string, key: string | undefined): string {
+  const names = Object.keys(definition.options ?? {})
+  const hint = key === undefined ? '' : didYouMean(key, names)
+  const known =
+    names.length === 0 ? `${definition.name} has no options` : `its options: ${names.map(name => `${name}=`).join(' ')}`
+  return `${definition.name} cannot take '${word}'${hint}; ${known}`
+}
+
+/** Words of each stage, as a shell would see them: '…' is literal, in "…" and outside \ escapes, | separates stages. */
+function split(text: string): Word[][] {
+  const stages: Word[][] = [[]]
+  let word: Word | undefined
+  let quote: { mark: string; column: number } | undefined
+  const add = (character: string, column: number, quoted: boolean) => {
+    word ??= { text: '', quoted: false, column }
+    word.text += character
+    word.quoted ||= quoted
+  }
+  const close = () => {
+    if (word) stages.at(-1)?.push(word)
+    word = undefined
+  }
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i] as string
+    const column = i + 1
+    if (character === '\\' && quote?.mark !== "'") {
+      const next = text[++i]
+      if (next === undefined) throw fault(text, column, 'a backslash at the end; expected a character behind it')
+      // As in a shell: inside "…" only \ and " are escaped, so that a regular expression can be written there.
+      add(quote && next !== '"' && next !== '\\' ? `\\${next}` : next, column, true)
+    } else if (quote) {
+      if (character === quote.mark) quote = undefined
+      else add(character, column, true)
+    } else if (character === '"' || character === "'") {
+      quote = { mark: character, column }
+      add('', column, true)
+    } else if (character === '|') {
+      close()
+      stages.push([])
+    } else if (/\s/.test(character)) close()
+    else add(character, column, false)
+  }
+  if (quote) throw fault(text, quote.column, `the quote ${quote.mark} is not closed`)
+  close()
+  return stages
+}
+
+function fault(text: string, column: number, message: string): TcpPipeError {
+  return new TcpPipeError('ERR_SPEC', `'${shorten(text)}', column ${column}: ${message}`)
+}
+
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}

@@ -1,0 +1,3 @@
+/** The registry: each export is a transform. */
+export { grep } from './grep.js'
+export { gzip } from './gzip.js'
