@@ -18,7 +18,7 @@ import {
 } from './stage.js'
 
 /** What a pipeline is made of: recipes for function stages, and streams. */
-type Part = Recipe | Duplex
+export type Part = Recipe | Duplex
 
 export interface PlanOptions extends Surroundings {
   /** The length cap of a line or a JSON value in bytes. Default: 1 MiB. */
@@ -29,6 +29,8 @@ export interface PlanOptions extends Surroundings {
 export interface Plan {
   streams: Duplex[]
   meters: RunMeter[]
+  /** Whether what comes out is text in whole lines, the last one perhaps without its LF. */
+  makesLines: boolean
 }
 
 /** A stage behind the stage `S`. */
@@ -105,7 +107,7 @@ export function lazyStream(parts: Part[]): Duplex {
   function start(): Duplex[] {
     if (inner.length > 0) return inner
     state.fresh = false
-    inner = plan(parts).streams
+    inner = plan(parts.length > 0 ? parts : [identity]).streams
     const tail = inner.at(-1) as Duplex
     tail.on('data', chunk => stream.push(chunk) || tail.pause())
     tail.once('end', () => stream.push(null))
@@ -146,6 +148,8 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   const streams: Duplex[] = []
   const meters: RunMeter[] = []
   let functions: FunctionStage[] = []
+  let unit: Unit = 'bytes'
+  let makesLines = false
 
   function closeRun(): void {
     if (functions.length === 0) return
@@ -156,6 +160,8 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   }
 
   for (const stage of parts.flatMap(part => prepare(part, context))) {
+    unit = isDuplex(stage) ? 'bytes' : (stage.unit ?? unit)
+    makesLines = !isDuplex(stage) && (stage.makesLines ?? unit !== 'bytes')
     if (!isDuplex(stage)) functions.push(stage)
     else {
       closeRun()
@@ -163,11 +169,9 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
       meters.push(meterRun(stage, [stageMeter(stage.constructor.name)]))
     }
   }
-  if (streams.length === 0 && functions.length === 0)
-    functions.push(functionStage(chunk => chunk, 'identity', undefined))
   closeRun()
   for (const stream of streams) stream.once('close', close)
-  return { streams, meters }
+  return { streams, meters, makesLines }
 }
 
 /** A stage as the parts that it is made of; throws `ERR_STAGE`, naming its place. */
@@ -184,9 +188,16 @@ export function toParts(stage: Stage, index: number): Part[] {
   )
 }
 
-export function recipe(name: string, unit: Unit | undefined, create: Recipe['create'], context?: Context): Recipe {
-  return { name, unit, create, context }
+export function recipe(
+  name: string,
+  unit: Unit | undefined,
+  create: Recipe['create'],
+  more: Pick<Recipe, 'context' | 'makesLines'> = {},
+): Recipe {
+  return { name, unit, create, ...more }
 }
+
+const identity = recipe('identity', undefined, () => chunk => chunk)
 
 interface Lazy {
   parts: Part[]
@@ -224,6 +235,6 @@ function prepare(part: Part, surroundings: Context): (FunctionStage | Duplex)[] 
   if (isDuplex(part)) return [part]
   const context = part.context ?? surroundings
   const body = part.create(context)
-  if (!isDuplex(body)) return [functionStage(body as never, part.name, part.unit)]
+  if (!isDuplex(body)) return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
   return takeApart(body, 0).flatMap(inner => prepare(inner, context))
 }

@@ -1,3 +1,13 @@
+/** One connection: its pipelines, its timeouts, how it fails and the summary of its end. */
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type Part, plan } from './compose.js'
+import type { Logger } from './context.js'
+import { errorCode, errorMessage, TcpPipeError } from './errors.js'
+import type { RunMeter } from './meter.js'
+
 /** What a stage and a log line know of the connection that they belong to. */
 export interface ConnectionInfo {
   /** Short, unique over restarts, sorts by time. */
@@ -8,4 +18,276 @@ export interface ConnectionInfo {
   readonly port: number | undefined
   /** Which of the connection's two pipelines a stage stands in. */
   readonly direction: 'forward' | 'reply'
+}
+
+export type ClosedBy = 'peer' | 'local' | 'reset' | 'timeout' | 'limit' | 'signal' | 'error'
+
+/** How a connection went. Durations are milliseconds. */
+export interface Summary {
+  readonly id: string
+  readonly remote: string
+  readonly port: number | undefined
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly duration: number
+  /** On success who ended first; otherwise the kind of failure. */
+  readonly closedBy: ClosedBy
+  /** Undefined on success. */
+  readonly error?: Error
+  /** What was delivered, but not as it should be: a file that changed while it was sent. */
+  readonly warnings: readonly string[]
+  /** What each run and each stage did. */
+  readonly runs: readonly RunMeter[]
+  /** What the sink tells of itself, such as the file that it wrote. */
+  readonly sink?: object
+}
+
+/** A connection as library users see it. */
+export interface Connection extends Omit<ConnectionInfo, 'direction'> {
+  /** Resolves at the connection's end, whatever it was. */
+  readonly closed: Promise<Summary>
+}
+
+export interface Timeouts {
+  /** Milliseconds without a byte in either direction, while our own sink is not what we wait for; 0 is never. */
+  idleTimeout: number
+  /** The same once one side has ended. */
+  halfClosedTimeout: number
+}
+
+/** A sink may tell of itself in the summary, and be told that what comes is text in whole lines. */
+export type Sink = Writable & { report?(): object; lines?: boolean }
+
+/** A source may count what it has read, and have something to tell when it has been read. */
+export type Source = Readable & { readonly bytesRead?: number; readonly warnings?: readonly string[] }
+
+export interface ConnectionOptions extends Timeouts {
+  log: Logger | undefined
+  maxLine: number | undefined
+}
+
+export interface OpenConnection extends Connection {
+  readonly log: Logger | undefined
+  info(direction: ConnectionInfo['direction']): ConnectionInfo
+  /** Source → stages → sink. The socket may be either end. */
+  transfer(source: Source, parts: readonly Part[], sink: Sink, direction: ConnectionInfo['direction']): Promise<void>
+  /** Ends the connection as failed: everything is destroyed, the peer sees a reset. */
+  fail(error: unknown): void
+  /** Ends our side and waits for the peer's; `closed` resolves. A transfer that still runs is over and no failure. */
+  finish(): Promise<Summary>
+  /** The same without waiting. */
+  close(): void
+}
+
+/** Milliseconds that a peer has to end after us, before we close: a close at once could destroy what it has not read yet. */
+export const lingerTime = 1000
+
+export function openConnection(socket: Socket, options: ConnectionOptions): OpenConnection {
+  const started = performance.now()
+  const identity = { id: newId(), remote: remoteName(socket), port: socket.remotePort }
+  const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
+  const streams = new Set<Readable | Writable>([socket])
+  const sinks = new Set<Sink>()
+  const runs: RunMeter[] = []
+  const warnings: string[] = []
+  let failure: Error | undefined
+  let finishing = false
+  let socketError: Error | undefined
+  let endedFirst: 'peer' | 'local' = 'local'
+  let settle: (summary: Summary) => void
+  const closed = new Promise<Summary>(resolve => {
+    settle = resolve
+  })
+
+  resetOnError(socket)
+  socket.once('end', () => {
+    if (!socket.writableEnded) endedFirst = 'peer'
+  })
+  socket.on('error', error => {
+    if (!failure) socketError = error
+    fail(error)
+  })
+  watchIdle(socket, options, () => [...sinks].some(sink => sink !== socket && isBusy(sink)), fail)
+
+  function fail(error: unknown): void {
+    if (finishing && isPremature(error)) return
+    if (!failure || isPremature(failure)) failure = toError(error)
+    for (const stream of streams) stream.destroy(failure)
+  }
+
+  async function transfer(
+    source: Source,
+    parts: readonly Part[],
+    sink: Sink,
+    direction: ConnectionInfo['direction'],
+  ): Promise<void> {
+    const {
+      streams: stages,
+      meters,
+      makesLines,
+    } = plan(parts, {
+      log,
+      connection: { ...identity, direction },
+      maxLine: options.maxLine,
+    })
+    runs.push(...meters)
+    sinks.add(sink)
+    if ('lines' in sink) sink.lines = makesLines
+    for (const stream of [source, ...stages, sink]) {
+      if (stream !== socket) stream.on('error', () => {}) // the pipeline tells; fail() may come when it has ended
+      streams.add(stream)
+    }
+    try {
+      await run(source, stages, sink, source === (socket as Readable))
+      warnings.push(...(source.warnings ?? []))
+    } catch (error) {
+      fail(error)
+      throw failure
+    }
+  }
+
+  async function finish(): Promise<Summary> {
+    finishing = true
+    if (!failure) socket.end()
+    if (!failure && !socket.readableEnded && !isRead(socket)) await linger(socket)
+    if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
+    const reports = [...sinks].flatMap(sink => (sink.report ? [sink.report()] : []))
+    const summary: Summary = {
+      ...identity,
+      bytesIn: socket.bytesRead,
+      bytesOut: socket.bytesWritten,
+      duration: Math.round(performance.now() - started),
+      closedBy: failure ? closedByFailure(failure, socketError) : endedFirst,
+      ...(failure && { error: failure }),
+      warnings,
+      runs,
+      ...(reports.length > 0 && { sink: Object.assign({}, ...reports) }),
+    }
+    if (log) logSummary(log, summary)
+    settle(summary)
+    return summary
+  }
+
+  function close(): void {
+    finishing = true
+    socket.destroy()
+  }
+
+  return { ...identity, log, closed, info: direction => ({ ...identity, direction }), transfer, fail, finish, close }
+}
+
+/**
+ * One pipeline. It ends when the sink has taken everything, also if a stage stopped before the source did: then the
+ * source is released, and what it still sends is nobody's.
+ */
+export async function run(source: Readable, stages: Duplex[], sink: Writable, keepSource = false): Promise<void> {
+  const stopped = new Promise<void>(resolve => {
+    sink.once('finish', () => {
+      if (!source.readableEnded) resolve()
+    })
+  })
+  const whole = pipeline([source, ...stages, sink] as unknown as [Readable, Duplex, Writable])
+  whole.catch(() => {}) // after a stop nobody waits for it
+  await Promise.race([whole, stopped.then(() => release(source, keepSource))])
+}
+
+/** From here on a `destroy` with an error sends a reset (RST), so that the peer can tell a failure from an end. */
+export function resetOnError(socket: Socket): void {
+  const destroy = socket.destroy
+  let cause: Error | undefined
+  socket.destroy = error => {
+    if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
+    cause = error
+    return socket.resetAndDestroy() // calls destroy() again, which then carries the cause
+  }
+}
+
+/** `127.0.0.1:80`, or the name of a unix socket. */
+export function formatRemote({ remote, port }: { remote: string; port: number | undefined }): string {
+  if (port === undefined) return remote
+  return remote.includes(':') ? `[${remote}]:${port}` : `${remote}:${port}`
+}
+
+/** A unix socket has no reset, and while our FIN is under way the kernel refuses one. */
+function canReset(socket: Socket): boolean {
+  const ending = socket.writableEnded && !socket.writableFinished
+  return !socket.destroyed && !socket.connecting && !ending && socket.remotePort !== undefined
+}
+
+function release(source: Readable, keep: boolean): void {
+  if (keep) source.unpipe().pause()
+  else source.destroy()
+}
+
+function isRead(socket: Socket): boolean {
+  return socket.listenerCount('data') + socket.listenerCount('readable') > 0
+}
+
+/** A peer that still sends gets a reset from the kernel when we close, which would destroy what it has not read yet. */
+async function linger(socket: Socket): Promise<void> {
+  if (!socket.writableFinished) await Promise.race([once(socket, 'finish'), once(socket, 'close')]).catch(() => {})
+  if (socket.bytesWritten > 0 && !socket.destroyed) {
+    const timer = setTimeout(() => socket.destroy(), lingerTime)
+    socket.once('close', () => clearTimeout(timer))
+    socket.once('end', () => socket.destroy())
+    socket.resume()
+  } else socket.destroy()
+}
+
+function watchIdle(
+  socket: Socket,
+  timeouts: Timeouts,
+  waitsForSink: () => boolean,
+  fail: (error: Error) => void,
+): void {
+  const { idleTimeout, halfClosedTimeout } = timeouts
+  const halfClosed = () => socket.setTimeout(halfClosedTimeout)
+  socket.setTimeout(idleTimeout)
+  socket.once('end', halfClosed)
+  socket.once('finish', halfClosed)
+  socket.on('timeout', () => {
+    const half = socket.readableEnded || socket.writableFinished
+    const [name, time] = half ? ['half-closed', halfClosedTimeout] : ['idle', idleTimeout]
+    if (waitsForSink()) socket.setTimeout(time as number)
+    else fail(new TcpPipeError('ERR_TIMEOUT', `${name} timeout: no byte for ${time} ms`))
+  })
+}
+
+/** A write or the end of our sink is under way: that time is not idle. */
+function isBusy(sink: Sink): boolean {
+  return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
+}
+
+function closedByFailure(failure: Error, socketError: Error | undefined): ClosedBy {
+  const code = errorCode(failure)
+  if (failure === socketError && (code === 'ECONNRESET' || code === 'EPIPE')) return 'reset'
+  if (code === 'ERR_TIMEOUT') return 'timeout'
+  return code === 'ERR_CLOSED' || failure.name === 'AbortError' ? 'signal' : 'error'
+}
+
+function logSummary(log: Logger, { error, warnings, runs, id, remote, port, ...fields }: Summary): void {
+  if (error) log.error({ ...fields, code: errorCode(error), error: errorMessage(error) }, 'connection failed')
+  else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
+  else log.info(fields, 'connection closed')
+  log.debug({ runs }, 'what each stage did')
+}
+
+function remoteName(socket: Socket): string {
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? 'unix'
+}
+
+function isPremature(error: unknown): boolean {
+  return errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE'
+}
+
+function toError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value), { cause: value })
+}
+
+let lastId = 0
+
+/** Microseconds since 1970 in base 36: ten characters until 2085. */
+function newId(): string {
+  lastId = Math.max(Math.floor((performance.timeOrigin + performance.now()) * 1000), lastId + 1)
+  return lastId.toString(36).padStart(10, '0')
 }

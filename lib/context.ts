@@ -23,6 +23,7 @@ export interface Surroundings {
 /** A context and the function that ends it. */
 export function openContext({ log, connection }: Surroundings = {}): { context: Context; close(): void } {
   let controller: AbortController | undefined
+  let closed = false
   const context: Context = {
     get log() {
       return log ?? stderrLogger()
@@ -30,10 +31,15 @@ export function openContext({ log, connection }: Surroundings = {}): { context: 
     connection,
     get signal() {
       controller ??= new AbortController()
+      if (closed) controller.abort()
       return controller.signal
     },
   }
-  return { context, close: () => controller?.abort() }
+  const close = () => {
+    closed = true
+    controller?.abort()
+  }
+  return { context, close }
 }
 
 let logger: Logger | undefined

@@ -1,7 +1,8 @@
 /** The contract of a transform: one object from which its syntax, its checks, its help and its types come. */
+import { inspect } from 'node:util'
 import { lazyStream, recipe } from './compose.js'
 import type { Context } from './context.js'
-import { didYouMean, errorMessage, TcpPipeError } from './errors.js'
+import { didYouMean, TcpPipeError } from './errors.js'
 import type { OptionSchema, OptionsOf, ValuesOf } from './options.js'
 import type { Unit } from './records.js'
 import type { Body, Recipe, RecordOf, TransformStream } from './stage.js'
@@ -45,25 +46,29 @@ type OptionArguments<S extends OptionSchema> =
     ? [options?: OptionsOf<S>, context?: Context]
     : [options: OptionsOf<S>, context?: Context]
 
-/** A transform: called with its options it is a stream; it carries its definition. */
-export interface Transform<S extends OptionSchema = OptionSchema, R = unknown> {
-  (...args: OptionArguments<S>): TransformStream<R>
+/** What is known of a transform without its types. */
+export interface TransformEntry {
   readonly definition: Definition
-  /** As the call, with options that nothing has checked yet. */
+  /** The stage for given options, which are checked here. */
   recipe(options?: Record<string, unknown>, context?: Context): Recipe
 }
 
+/** A transform: called with its options it is a stream; it carries its definition. */
+export interface Transform<S extends OptionSchema = OptionSchema, R = unknown> extends TransformEntry {
+  (...args: OptionArguments<S>): TransformStream<R>
+}
+
 /** A registry: transforms by their export names. */
-export type Registry = Record<string, Transform>
+export type Registry = Record<string, TransformEntry>
 
 // biome-ignore lint/complexity/noBannedTypes: no options
 export function defineTransform<U extends Unit, R = Buffer, const S extends OptionSchema = {}>(
   definition: Definition<S, U, R>,
 ): Transform<S, RecordOf<R>> {
-  const { name, unit, options: schema = {} as S, create } = definition
+  const { name, unit, options: schema = {} as S, makesLines, create } = definition
   const toRecipe = (options: Record<string, unknown> = {}, context?: Context) => {
     const values = checkOptions(name, schema, options) as ValuesOf<S>
-    return recipe(name, unit, surroundings => create(values, surroundings) as Body, context)
+    return recipe(name, unit, surroundings => create(values, surroundings) as Body, { context, makesLines })
   }
   const transform = (options?: object, context?: Context) => lazyStream([toRecipe({ ...options }, context)])
   Object.defineProperty(transform, 'name', { value: name })
@@ -73,7 +78,7 @@ export function defineTransform<U extends Unit, R = Buffer, const S extends Opti
 /** Options with their defaults; throws `ERR_OPTION`, naming the transform, the option, the value and what is allowed. */
 function checkOptions(name: string, schema: OptionSchema, given: Record<string, unknown>): Record<string, unknown> {
   for (const key of Object.keys(given)) {
-    if (!(key in schema))
+    if (!Object.hasOwn(schema, key))
       throw new TcpPipeError('ERR_OPTION', `${name} has no option '${key}'${didYouMean(key, Object.keys(schema))}`)
   }
   return Object.fromEntries(
@@ -93,5 +98,5 @@ function checkOptions(name: string, schema: OptionSchema, given: Record<string, 
 }
 
 function show(value: unknown): string {
-  return typeof value === 'string' ? `'${value}'` : errorMessage(value)
+  return inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 })
 }

@@ -1,3 +1,6 @@
+import { inspect } from 'node:util'
+import { escapeLine } from './escape.js'
+
 /** Every code that a `TcpPipeError` can carry. System errors (`ECONNRESET`, `ENOENT` …) pass through as they are. */
 export type ErrorCode =
   | 'ERR_ADDRESS' // a text or an object that is no address
@@ -25,16 +28,23 @@ export class TcpPipeError extends Error {
   }
 }
 
+/** What an aborted operation rejects with; the signal's reason is its cause. */
+export function abortError(signal: AbortSignal): Error {
+  const error = new Error('The operation was aborted', { cause: signal.reason })
+  return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' })
+}
+
 /** The code of an error of ours or of the system (`ECONNRESET`), or undefined. */
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
-/** One line that says what went wrong; never empty, not even for an AggregateError of several addresses. */
+/**
+ * One line that says what went wrong, its control characters escaped: a peer's bytes can be part of it. Never empty,
+ * not even for an AggregateError of several addresses.
+ */
 export function errorMessage(error: unknown): string {
-  if (error instanceof AggregateError && !error.message) return error.errors.map(errorMessage).join('; ')
-  if (error instanceof Error) return error.message || errorCode(error) || error.name
-  return String(error)
+  return escapeLine(messageOf(error)) || 'unknown error'
 }
 
 /** What a person most probably meant: the candidate within two edits of `word`, if there is one. */
@@ -52,6 +62,12 @@ export function closest(word: string, candidates: Iterable<string>): string | un
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const match = closest(word, candidates)
   return match === undefined ? '' : `; did you mean '${match}'?`
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : inspect(error, { depth: 0 })
+  const several = error instanceof AggregateError ? error.errors.map(errorMessage).join('; ') : ''
+  return error.message || several || errorCode(error) || error.name
 }
 
 function editDistance(a: string, b: string): number {

@@ -4,7 +4,7 @@ import { asStream } from 'stream-chain/asStream.js'
 import { flushable, isFlushable, many, none } from 'stream-chain/defs.js'
 import { gen } from 'stream-chain/gen.js'
 import { type Family, lift } from './lift.js'
-import { meterRun, type RunMeter, stageMeter } from './meter.js'
+import { meterRun, type RunMeter, type StageMeter, stageMeter } from './meter.js'
 import { type Batch, type BatchFunction, decoder, type Ending, encoder, toBuffer, type Unit } from './records.js'
 import type { FunctionStage } from './stage.js'
 
@@ -14,6 +14,7 @@ export const highWaterMark = 64 * 1024
 /** Function stages → one Duplex and its meter. */
 export function fuse(stages: readonly FunctionStage[], maxLine: number): { stream: Duplex; meter: RunMeter } {
   const functions: BatchFunction[] = []
+  const releases: (() => void)[] = []
   const meters = stages.map(stage => stageMeter(stage.name))
   let unit: Unit = 'bytes' // of what the last function gave
   let ending: Ending = { unterminated: false }
@@ -27,7 +28,9 @@ export function fuse(stages: readonly FunctionStage[], maxLine: number): { strea
     } else if (stage.unit) functions.push(sameUnit(stage.unit, maxLine, ending))
     unit = next
     const family: Family = unit === 'bytes' ? 'bytes' : 'records'
-    functions.push(lift(stage, family, meters[i] as ReturnType<typeof stageMeter>))
+    const { run, release } = lift(stage, family, meters[i] as StageMeter)
+    functions.push(run)
+    releases.push(release)
   })
   if (unit !== 'bytes') functions.push(encoder(ending))
 
@@ -37,6 +40,9 @@ export function fuse(stages: readonly FunctionStage[], maxLine: number): { strea
     readableObjectMode: false,
     readableHighWaterMark: highWaterMark,
     writableHighWaterMark: highWaterMark,
+  })
+  stream.once('close', () => {
+    for (const release of releases) release()
   })
   return { stream, meter: meterRun(stream, meters) }
 }

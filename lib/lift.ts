@@ -8,13 +8,20 @@ import type { FunctionStage } from './stage.js'
 /** What a stage's result may be: chunks, or records (text lines and JSON values). */
 export type Family = 'bytes' | 'records'
 
+export interface Lifted {
+  run: BatchFunction
+  /** For the end of the stream: what a flush that never came or never ended has not released. */
+  release(): void
+}
+
 type Steps = Generator<unknown, void, void>
 
 /** A plain result costs one call; promises, generators and `many` go through a generator that yields what it has when it waits. */
-export function lift({ name, write, flush, abort }: FunctionStage, family: Family, meter: StageMeter): BatchFunction {
+export function lift({ name, write, flush, abort }: FunctionStage, family: Family, meter: StageMeter): Lifted {
   const clock = stopwatch(meter, 'busy')
   let results: Batch = []
   let size = 0
+  let over = !abort
 
   function take(): Batch {
     const batch = results
@@ -35,10 +42,15 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
   function* settle<T>(promise: PromiseLike<T>): Generator<unknown, T, void> {
     yield* deliver()
     let settled: T | undefined
-    yield promise.then(value => {
-      settled = value
-      return none
-    })
+    yield promise.then(
+      value => {
+        settled = value
+        return none
+      },
+      error => {
+        throw failure(error, name)
+      },
+    )
     return settled as T
   }
 
@@ -54,7 +66,7 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
     else {
       checkResult(value, family, name)
       results.push(value)
-      size += (value as { length?: number } | null)?.length ?? 0
+      size += sizeOf(value)
       if (results.length >= batchRecords || size >= batchBytes) yield* deliver()
     }
   }
@@ -70,39 +82,68 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
         yield* add(step.value)
       }
     } finally {
-      // The error that ended the pipeline is the one to tell, not one of the cleaning up behind it.
-      if (!done) Promise.resolve(iterator.return?.()).catch(() => {})
+      if (!done) quietly(() => iterator.return?.())
     }
   }
 
   function* finish(result: unknown, rest: Batch): Steps {
-    yield* add(result)
-    for (const record of rest) yield* add(write(record))
+    try {
+      yield* add(result)
+      for (const record of rest) yield* add(write(record))
+    } catch (error) {
+      throw failure(error, name)
+    }
     clock.stop()
     if (results.length > 0) yield take()
   }
 
+  /** The batch is ours, so the results take the places of the records. */
   function process(batch: Batch): unknown {
     meter.recordsIn += batch.length
     clock.start()
+    let kept = 0
+    let bytes = 0
     for (let i = 0; i < batch.length; i++) {
-      const result = write(batch[i])
-      if (isSpecial(result)) return finish(result, batch.slice(i + 1))
-      if (result !== none && result !== undefined) {
+      const result = call(batch[i])
+      if (typeof result === 'string') bytes += result.length
+      else if (result === none || result === undefined) continue
+      else if (isSpecial(result)) {
+        results = batch.slice(0, kept)
+        return finish(result, batch.slice(i + 1))
+      } else {
         checkResult(result, family, name)
-        results.push(result)
+        bytes += sizeOf(result)
       }
+      batch[kept++] = result
     }
+    batch.length = kept
     clock.stop()
-    return results.length > 0 ? take() : none
+    meter.recordsOut += kept
+    return kept > 0 ? batch : none
   }
 
-  if (!flush && !abort) return process
-  const end = () => {
-    clock.start()
-    return finish(flush?.(), [])
+  function call(record: unknown): unknown {
+    try {
+      return write(record)
+    } catch (error) {
+      throw failure(error, name)
+    }
   }
-  return flushable(process, end, abort ?? null)
+
+  function* end(): Steps {
+    clock.start()
+    yield* finish(flush?.(), [])
+    over = true
+  }
+
+  function release(): unknown {
+    if (over) return undefined
+    over = true
+    return abort?.()
+  }
+
+  const run = flush || abort ? flushable(process, end, release) : process
+  return { run, release: () => quietly(release) }
 }
 
 interface AnyIterator {
@@ -121,6 +162,20 @@ function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 
 function isIterator(value: unknown): value is AnyIterator {
   return typeof (value as { next?: unknown } | null)?.next === 'function'
+}
+
+function sizeOf(value: unknown): number {
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0
+}
+
+/** The error that ended the pipeline is the one to tell, not one of the cleaning up behind it. */
+function quietly(cleanUp: () => unknown): void {
+  new Promise(resolve => resolve(cleanUp())).catch(() => {})
+}
+
+/** Streams take a falsy error for none. */
+function failure(error: unknown, name: string): unknown {
+  return error || new TcpPipeError('ERR_STAGE', `${name} threw ${String(error)}`)
 }
 
 function checkResult(value: unknown, family: Family, name: string): void {

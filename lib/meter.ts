@@ -29,7 +29,7 @@ export function stopwatch<K extends string>(meter: Record<K, number>, field: K) 
   let since = -1
   return {
     start() {
-      since = now()
+      if (since < 0) since = now()
     },
     stop() {
       if (since >= 0) meter[field] += now() - since
@@ -52,15 +52,15 @@ export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
       callback(error)
     }
   }
-  stream._write = (chunk, encoding, callback) => _write.call(stream, chunk, encoding, taken(chunk.length, callback))
+  stream._write = (chunk, encoding, callback) => _write.call(stream, chunk, encoding, taken(bytesOf(chunk), callback))
   if (_writev) {
     stream._writev = (chunks, callback) => {
-      const bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0)
+      const bytes = chunks.reduce((sum, { chunk }) => sum + bytesOf(chunk), 0)
       _writev.call(stream, chunks, taken(bytes, callback))
     }
   }
   stream.push = (chunk, encoding) => {
-    if (chunk !== null) meter.bytesOut += chunk.length
+    meter.bytesOut += bytesOf(chunk)
     const more = push.call(stream, chunk, encoding)
     if (!more) output.start()
     return more
@@ -71,4 +71,9 @@ export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
   }
   input.start()
   return meter
+}
+
+/** The values of an object-mode stream have no size in bytes. */
+function bytesOf(chunk: unknown): number {
+  return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk instanceof Uint8Array ? chunk.length : 0
 }

@@ -1,5 +1,5 @@
 /** The text form of a pipeline: `gunzip | grep 'GET /' invert=true | hex width=8`. */
-import type { Registry, Transform } from './define.js'
+import type { Registry, TransformEntry } from './define.js'
 import { didYouMean, errorMessage, TcpPipeError } from './errors.js'
 import type { Option } from './options.js'
 import type { Recipe } from './stage.js'
@@ -41,7 +41,7 @@ export function quote(word: string): string {
   return /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
-function stage(text: string, transform: Transform, name: Word, words: Word[]): Recipe {
+function stage(text: string, transform: TransformEntry, name: Word, words: Word[]): Recipe {
   const schema = transform.definition.options ?? {}
   const positional = Object.keys(schema).filter(key => schema[key]?.positional)
   const options: Record<string, unknown> = {}
@@ -64,7 +64,7 @@ function stage(text: string, transform: Transform, name: Word, words: Word[]): R
   }
 }
 
-function tooMany({ definition }: Transform, word: string, key: string | undefined): string {
+function tooMany({ definition }: TransformEntry, word: string, key: string | undefined): string {
   const names = Object.keys(definition.options ?? {})
   const hint = key === undefined ? '' : didYouMean(key, names)
   const known =

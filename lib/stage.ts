@@ -48,6 +48,8 @@ export interface Recipe {
   /** The unit that it receives; undefined for a plain function, which takes what comes. */
   readonly unit: Unit | undefined
   readonly context?: Context | undefined
+  /** Whether it makes text in whole lines; undefined: if its unit is a record. */
+  readonly makesLines?: boolean | undefined
   create(context: Context): Body
 }
 
@@ -55,6 +57,7 @@ export interface Recipe {
 export interface FunctionStage {
   readonly name: string
   readonly unit: Unit | undefined
+  readonly makesLines?: boolean | undefined
   write(record: unknown): unknown
   flush?: (() => unknown) | undefined
   /** Called when the pipeline ends before the flush has. */
@@ -85,12 +88,13 @@ export function unitOf(stage: object): Unit | undefined {
 export function isDuplex(value: unknown): value is Duplex {
   return (
     value instanceof Duplex ||
-    (isObject(value) && typeof value.pipe === 'function' && typeof value.write === 'function')
+    (isObject(value) && isMethod(value.pipe) && isMethod(value.write) && isMethod(value.read))
   )
 }
 
+/** An object with `write` that is no stream: a Writable has `pipe`, too. */
 export function isStageObject(value: unknown): value is StageObject<unknown> {
-  return isObject(value) && typeof value.write === 'function'
+  return isObject(value) && isMethod(value.write) && !isMethod(value.pipe)
 }
 
 /** A function or an object, as the fused run calls it. */
@@ -107,23 +111,30 @@ export function functionStage(
 
 /** `destroy` of an object is called once: behind its flush, or when the pipeline ends before that. */
 function ending(body: StageObject<unknown>): Pick<FunctionStage, 'flush' | 'abort'> {
+  const flush = body.flush?.bind(body)
+  const destroy = body.destroy?.bind(body)
+  if (!destroy) return { flush }
   let destroyed = false
   const abort = () => {
     if (destroyed) return undefined
     destroyed = true
-    return body.destroy?.()
+    return destroy()
   }
-  const flush = async function* () {
-    yield await body.flush?.()
+  const flushAndDestroy = async function* () {
+    yield await flush?.()
     await abort()
   }
-  return body.flush || body.destroy ? { flush: () => (body.destroy ? flush() : body.flush?.()), abort } : {}
+  return { flush: flushAndDestroy, abort }
 }
 
 function withUnit<R>(unit: Unit, write: (record: never) => R): TransformFunction<R> {
   if (typeof write !== 'function') throw new TcpPipeError('ERR_STAGE', `expected a function, not ${typeof write}`)
-  const stage = (isFlushable(write) ? write : (record: never) => write(record)) as TransformFunction<R>
-  return Object.defineProperty(stage, unitSymbol, { value: unit })
+  const stage = Object.assign((record: never) => write(record), write) // a flushable stays one
+  return Object.defineProperties(stage, { name: { value: write.name }, [unitSymbol]: { value: unit } })
+}
+
+function isMethod(value: unknown): boolean {
+  return typeof value === 'function'
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,49 @@
+/** The program: its commands, their options from line and environment, and what becomes of errors. */
+import { Command, CommanderError } from 'commander'
+import { errorMessage, TcpPipeError } from '../lib/errors.js'
+import { escapeLine } from '../lib/escape.js'
+import { sendCommand } from './send.js'
+import { serveCommand } from './serve.js'
+import { transformsCommand } from './transforms.js'
+
+/** The exit code of a usage mistake, found before anything is opened. */
+const usage = 2
+
+const intro = `Examples:
+  tcp-pipe serve                         what clients send goes to stdout
+  cat file | tcp-pipe send               what stdin gives goes to the server
+  tcp-pipe serve --transform hex         through a transform
+  tcp-pipe transforms                    the list of transforms
+`
+
+export async function main(argv: string[], version: string): Promise<void> {
+  const program = new Command('tcp-pipe')
+    .description('Pipes bytes through sockets and composable transforms.')
+    .version(version)
+    .addHelpText('before', intro)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(oneLine(text.replace(/^error: /, ''))) })
+  for (const make of [serveCommand, sendCommand, transformsCommand])
+    program.addCommand(make().copyInheritedSettings(program))
+  if (argv.length === 0) argv = ['--help']
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    process.exitCode = report(error)
+  }
+}
+
+/** commander has printed its own; its code 1 for a usage mistake is 2 here. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage
+  process.stderr.write(oneLine(errorMessage(error)))
+  return error instanceof TcpPipeError && isUsage(error) ? usage : 1
+}
+
+function oneLine(message: string): string {
+  return `tcp-pipe: ${escapeLine(message.trim().replaceAll('\n', ' '))}\n`
+}
+
+function isUsage({ code }: TcpPipeError): boolean {
+  return code === 'ERR_OPTION' || code === 'ERR_SPEC' || code === 'ERR_ADDRESS' || code === 'ERR_STAGE'
+}

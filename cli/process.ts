@@ -1,0 +1,39 @@
+/** Signals, a stdout that its reader has closed, and exit codes. */
+import { constants } from 'node:os'
+
+/** Exit code when stdout was closed by its reader, as a shell reports a program that SIGPIPE ended. */
+export const closedPipe = 128 + constants.signals.SIGPIPE
+
+const signals = ['SIGINT', 'SIGTERM'] as const
+
+/** `first` is called for the first signal, `second` for the next one; then the process ends by that very signal. */
+export function onSignals(first: (signal: NodeJS.Signals) => void, second: () => void): () => void {
+  let seen = false
+  const handler = (signal: NodeJS.Signals) => {
+    if (!seen) {
+      seen = true
+      first(signal)
+    } else {
+      second()
+      dieOf(signal)
+    }
+  }
+  for (const signal of signals) process.on(signal, handler)
+  return () => {
+    for (const signal of signals) process.off(signal, handler)
+  }
+}
+
+/** Ends the process as the signal would have: the shell sees 130 or 143. */
+export function dieOf(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
+}
+
+/** Calls `closed` when the reader of stdout has gone, `failed` when it cannot take more for another reason. */
+export function onStdoutError(closed: () => void, failed: (error: Error) => void): void {
+  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') closed()
+    else failed(error)
+  })
+}

@@ -1,0 +1,73 @@
+/** One line on stderr that shows how far a source has been read, in the manner of pv. */
+import { Format, type Options, type Params, SingleBar } from 'cli-progress'
+import type { Source } from '../lib/connection.js'
+import { formatBytes } from '../lib/quantities.js'
+
+export interface Progress {
+  start(): void
+  stop(): void
+}
+
+/** Milliseconds between two updates of the line. */
+const interval = 200
+
+export function createProgress(source: Source, size: number | undefined): Progress {
+  const bar = new SingleBar({
+    format: (options, params, { rate }) => formatLine(options, params, rate, size),
+    stream: process.stderr,
+    barsize: 24,
+    barCompleteString: '='.repeat(24),
+    barIncompleteString: ' '.repeat(24),
+    barGlue: '>',
+    hideCursor: true,
+    gracefulExit: false,
+    clearOnComplete: false,
+  })
+  let timer: NodeJS.Timeout | undefined
+  let started = 0
+  let last = { time: 0, bytes: 0 }
+
+  function rate(): number {
+    const now = { time: performance.now(), bytes: source.bytesRead ?? 0 }
+    const perSecond = ((now.bytes - last.bytes) * 1000) / Math.max(1, now.time - last.time)
+    last = now
+    return perSecond
+  }
+
+  function average(): number {
+    return ((source.bytesRead ?? 0) * 1000) / Math.max(1, performance.now() - started)
+  }
+
+  return {
+    start() {
+      started = performance.now()
+      last = { time: started, bytes: 0 }
+      bar.start(size ?? 0, 0, { rate: 0 })
+      timer = setInterval(() => bar.update(source.bytesRead ?? 0, { rate: rate() }), interval)
+    },
+    /** The last line keeps the average rate, as pv does. */
+    stop() {
+      if (!timer) return
+      clearInterval(timer)
+      bar.update(source.bytesRead ?? 0, { rate: average() })
+      bar.stop()
+    },
+  }
+}
+
+/** `1.20 GiB 0:00:03 [512.00 MiB/s] [====>     ] 42% ETA 0:00:04`, without a size the first three. */
+export function formatLine(options: Options, params: Params, rate: number, size: number | undefined): string {
+  const elapsed = formatClock((Date.now() - params.startTime) / 1000)
+  const line = `${formatBytes(params.value)} ${elapsed} [${formatBytes(Math.round(rate))}/s]`
+  if (size === undefined) return line
+  const part = size === 0 ? 1 : Math.min(1, params.value / size)
+  const left = rate > 0 ? formatClock((size - params.value) / rate) : '-:--:--'
+  return `${line} [${Format.BarFormat(part, options)}] ${Math.floor(part * 100)}% ETA ${left}`
+}
+
+/** 3723 → `1:02:03`. */
+export function formatClock(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const two = (value: number) => String(value).padStart(2, '0')
+  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`
+}

@@ -1,0 +1,157 @@
+/** `tcp-pipe send`. */
+import { Command, Option } from 'commander'
+import { type Address, defaultHost, defaultPort } from '../lib/address.js'
+import type { Source } from '../lib/connection.js'
+import { checkFiles, concatenate, fileSource } from '../lib/endpoints/file-source.js'
+import { stdinSource } from '../lib/endpoints/stdio.js'
+import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
+import { send } from '../lib/send.js'
+import { spec } from '../transforms/spec.js'
+import { type Logger, type LogOptions, openLog } from './log.js'
+import { address, bytes, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
+import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
+import { terminalStages } from './terminal.js'
+
+interface Options extends LogOptions {
+  to?: Address
+  transform?: string[]
+  replyTransform?: string[]
+  bind?: Address
+  4?: boolean
+  6?: boolean
+  connectTimeout?: number
+  retry?: number
+  onEof?: 'half-close' | 'close'
+  wait?: number
+  size?: number
+  progress?: boolean
+  raw?: boolean
+  maxLine?: number
+}
+
+const examples = `Examples:
+  cat file | tcp-pipe send                                   stdin to ${defaultHost}:${defaultPort}
+  tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip      one after the other, as cat does
+  echo hello | tcp-pipe send --to example:7                  the reply is printed
+`
+
+export function sendCommand(): Command {
+  const command = new Command('send')
+    .summary('connect and send: files or stdin, transforms, socket; the reply goes to stdout')
+    .description(
+      'Sends files or stdin through transforms to an address, prints the reply, and ends when the peer has taken all of it.',
+    )
+    .argument('[files...]', "sent one after the other; '-' is stdin (default)")
+    .addHelpText('before', examples)
+    .addOption(
+      address(
+        '--to <address>',
+        `host:port, :port, port, [::1]:port or unix:path (default: ${defaultHost}:${defaultPort})`,
+      ),
+    )
+    .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
+    .addOption(repeatable('-r, --reply-transform <spec>', 'stages between the peer and stdout'))
+    .addOption(address('--bind <address>', "source address, as '127.0.0.2:0'"))
+    .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
+    .addOption(new Option('-6', 'IPv6 only'))
+    .addOption(duration('--connect-timeout <time>', 'for each attempt; 0 is without limit (default: 10s)'))
+    .addOption(count('--retry <n>', 'further attempts to connect, with growing waits (default: 0)', 0))
+    .addOption(
+      new Option(
+        '--on-eof <action>',
+        "at the end of the input: half-close and wait for the peer's end, or close (default: half-close)",
+      ).choices(['half-close', 'close']),
+    )
+    .addOption(duration('--wait <time>', "for the peer's end after ours; 0 is without limit (default: 0)"))
+    .addOption(bytes('--size <bytes>', 'of what a pipe will give, for the progress line'))
+    .addOption(new Option('--progress', 'show progress on stderr (default: if it is a terminal)'))
+    .addOption(new Option('--no-progress', 'show none'))
+    .action((files: string[]) => run(command, files))
+  return commonOptions(command)
+}
+
+async function run(command: Command, files: string[]): Promise<void> {
+  const options = effectiveOptions<Options>(command)
+  check(options, files)
+  const transforms = spec(...(options.transform ?? []))
+  const replyTransforms = spec(...(options.replyTransform ?? []))
+  const size = options.size ?? (await totalSize(files))
+  const from = sourceOf(files)
+  const { log, mute } = openLog(options)
+  const progress = await openProgress(options, from, size)
+  const abort = new AbortController()
+  let killedBy: NodeJS.Signals | undefined
+
+  // A clean end would make the peer believe that it has everything: an interrupted send is a reset.
+  const stop = onSignals(
+    signal => {
+      killedBy = signal
+      abort.abort()
+    },
+    () => abort.abort(),
+  )
+  onStdoutError(
+    () => {
+      process.exitCode = closedPipe
+      log.info('stdout was closed by its reader')
+      mute()
+    },
+    () => {},
+  )
+  try {
+    const { warnings } = await send({
+      ...options,
+      from,
+      transforms,
+      replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw)],
+      family: options[4] ? 4 : options[6] ? 6 : undefined,
+      signal: abort.signal,
+      log,
+      onConnect: () => progress?.start(),
+    })
+    if (warnings.length > 0) process.exitCode = 1
+  } catch (error) {
+    // What ended a connection is in its own line already.
+    if (!killedBy && !hasSummary(error)) logFailure(log, error)
+    process.exitCode ??= 1
+  } finally {
+    progress?.stop()
+    from.destroy()
+    stop()
+  }
+  if (killedBy) dieOf(killedBy)
+}
+
+function logFailure(log: Logger, error: unknown): void {
+  log.error({ error: errorMessage(error), code: errorCode(error) }, 'cannot connect')
+}
+
+function hasSummary(error: unknown): boolean {
+  return error instanceof Error && 'summary' in error
+}
+
+function sourceOf(files: string[]): Source {
+  if (files.length === 0) return stdinSource()
+  const sources = files.map(file => () => (file === '-' ? stdinSource() : fileSource(file)))
+  return sources.length === 1 ? (sources[0] as () => Source)() : concatenate(sources)
+}
+
+/** The size of all that will be sent, if it is known. */
+async function totalSize(files: string[]): Promise<number | undefined> {
+  const stats = await checkFiles(files.filter(file => file !== '-'))
+  const known = files.length > 0 && !files.includes('-') && stats.every(stat => stat.isFile())
+  return known ? stats.reduce((sum, stat) => sum + stat.size, 0) : undefined
+}
+
+async function openProgress({ progress, quiet }: Options, source: Source, size: number | undefined) {
+  if (!process.stderr.isTTY || progress === false || (quiet && !progress)) return undefined
+  const { createProgress } = await import('./progress.js')
+  return createProgress(source, size)
+}
+
+function check({ bind }: Options, files: string[]): void {
+  if (files.filter(file => file === '-').length > 1)
+    throw new TcpPipeError('ERR_OPTION', "'-' is given twice: stdin can be read once")
+  if (bind && 'path' in bind)
+    throw new TcpPipeError('ERR_OPTION', `--bind: unix:${bind.path} is not allowed; expected host:port`)
+}

@@ -1,0 +1,180 @@
+/** `tcp-pipe serve`. */
+import { statSync } from 'node:fs'
+import { Command } from 'commander'
+import { type Address, defaultHost, defaultPort, parseAddress } from '../lib/address.js'
+import { type Connection, type ConnectionInfo, formatRemote, type Source, type Summary } from '../lib/connection.js'
+import { fileSink, isTemplate } from '../lib/endpoints/file-sink.js'
+import { checkFiles, fileSource } from '../lib/endpoints/file-source.js'
+import { stdinSource } from '../lib/endpoints/stdio.js'
+import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
+import { type ServeOptions, serve } from '../lib/serve.js'
+import type { Server } from '../lib/server.js'
+import { eachLine, type Stage } from '../lib/stage.js'
+import { spec } from '../transforms/spec.js'
+import { type Logger, type LogOptions, openLog } from './log.js'
+import { address, commonOptions, count, duration, effectiveOptions, operand, repeatable } from './options.js'
+import { closedPipe, onSignals, onStdoutError } from './process.js'
+import { terminalStages } from './terminal.js'
+
+interface Options extends LogOptions {
+  transform?: string[]
+  output?: string
+  to?: Address
+  reply?: boolean
+  from?: string
+  replyTransform?: string[]
+  once?: boolean
+  append?: boolean
+  force?: boolean
+  label?: boolean
+  raw?: boolean
+  maxConnections?: number
+  idleTimeout?: number
+  halfClosedTimeout?: number
+  drainTimeout?: number
+  maxLine?: number
+}
+
+const examples = `Examples:
+  tcp-pipe serve                                   127.0.0.1:${defaultPort} to stdout
+  tcp-pipe serve 0.0.0.0:4000 --transform hex      all interfaces, as a hex dump
+  tcp-pipe serve -t 'gunzip | grep ERROR' -o 'logs/{remote}-{id}.log'
+  tcp-pipe serve --reply -t 'hex plain=true'       the result goes back to the client
+  tcp-pipe serve --from file                       the file goes to whoever connects
+`
+
+export function serveCommand(): Command {
+  const command = new Command('serve')
+    .summary('accept connections: socket, transforms, stdout (or files, an address, the client itself)')
+    .description('Accepts connections and pipes what they send through transforms to a sink.')
+    .argument(
+      '[address]',
+      `host:port, :port, port, [::1]:port or unix:path (default: ${defaultHost}:${defaultPort})`,
+      operand(parseAddress),
+    )
+    .addHelpText('before', examples)
+    .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
+    .option('-o, --output <file>', "a file, with {id} {remote} {port} {time} in its name; '-' is stdout (default)")
+    .addOption(address('--to <address>', 'send the result to an address, one way'))
+    .option('--reply', 'send the result back to the client')
+    .option('--from <file>', "send this file to each client; '-' is stdin, with --once")
+    .addOption(repeatable('-r, --reply-transform <spec>', 'stages between --from and the client'))
+    .option('--once', 'stop after the first connection')
+    .option('--append', 'add to output files that exist')
+    .option('--force', 'replace output files that exist')
+    .option('--label', 'put the connection before each line')
+    .addOption(count('--max-connections <n>', 'reset further ones (default: from the limit of open files)', 1))
+    .addOption(duration('--idle-timeout <time>', 'without a byte; 0 is never (default: 10m)'))
+    .addOption(
+      duration('--half-closed-timeout <time>', 'without a byte once one side has ended; 0 is never (default: 60s)'),
+    )
+    .addOption(
+      duration('--drain-timeout <time>', 'for connections to end after a first SIGINT or SIGTERM (default: 10s)'),
+    )
+    .action((listen: Address | undefined) => run(command, listen))
+  return commonOptions(command)
+}
+
+async function run(command: Command, listen: Address | undefined): Promise<void> {
+  const options = effectiveOptions<Options>(command)
+  check(options)
+  const transforms = spec(...(options.transform ?? []))
+  const replyTransforms = spec(...(options.replyTransform ?? []))
+  if (options.from && options.from !== '-') await checkFiles([options.from])
+  const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
+  const { log, mute } = openLog(options)
+  let first: Summary | undefined
+
+  const server = await serve({
+    ...listen,
+    log,
+    ...sinkOptions(options),
+    transforms: info => [
+      ...transforms(),
+      ...labelStages(options, info),
+      ...(toStdout ? terminalStages(options.raw) : []),
+    ],
+    ...(options.from && { from: () => source(options.from as string), replyTransforms }),
+    once: options.once,
+    maxConnections: options.maxConnections,
+    maxLine: options.maxLine,
+    idleTimeout: options.idleTimeout,
+    halfClosedTimeout: options.halfClosedTimeout,
+    onConnection: ({ closed }: Connection) => {
+      closed.then(summary => {
+        first ??= summary
+      })
+    },
+  })
+  const stop = onSignals(
+    signal => void drain(server, signal, options, log),
+    () => void server.close({ drain: 0 }),
+  )
+  const stopAt = (code: number) => {
+    process.exitCode = code
+    mute()
+    void server.close({ drain: 0 })
+  }
+  onStdoutError(
+    () => {
+      log.info('stdout was closed by its reader')
+      stopAt(closedPipe)
+    },
+    error => {
+      log.error({ error: errorMessage(error), code: errorCode(error) }, 'stdout failed')
+      stopAt(1)
+    },
+  )
+  await server.closed
+  stop()
+  if (options.once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
+}
+
+async function drain(server: Server, signal: string, { drainTimeout = 10_000 }: Options, log: Logger): Promise<void> {
+  log.info({ signal, connections: server.connections.size, drainTimeout }, 'draining')
+  const cut = await server.close({ drain: drainTimeout })
+  if (cut === 0) return
+  log.error({ cut }, 'connections were cut when the drain timeout had passed')
+  process.exitCode = 1
+}
+
+function sinkOptions({ to, reply, output = '-', append, force }: Options): Pick<ServeOptions, 'to' | 'reply'> {
+  if (reply) return { reply }
+  if (to) return { to }
+  return output === '-' ? {} : { to: info => fileSink(output, info, { append, force }) }
+}
+
+function source(from: string): Source {
+  return from === '-' ? stdinSource() : fileSource(from)
+}
+
+function labelStages({ label }: Options, info: ConnectionInfo): Stage[] {
+  return label ? [eachLine(line => `${formatRemote(info)} ${line}`)] : []
+}
+
+function check({ output, to, reply, from, replyTransform, once, append, force }: Options): void {
+  const sinks = Object.entries({ '--output': output, '--to': to, '--reply': reply }).filter(([, given]) => given)
+  if (sinks.length > 1)
+    fault(`${sinks.map(([name]) => name).join(' and ')} exclude each other: the result goes to one place`)
+  if (reply && from) fault('--reply and --from exclude each other: both would write to the client')
+  if (replyTransform && !from) fault('--reply-transform needs --from: it stands between that and the client')
+  if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to one client only')
+  const toFile = output !== undefined && output !== '-'
+  if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)
+  if (append && force) fault('--append and --force exclude each other')
+  if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {
+    fault(
+      `--output ${output}: one file for every connection needs a placeholder ({id} {remote} {port} {time}), --once or --append`,
+    )
+  }
+}
+
+/** A device or a FIFO takes what all connections write. */
+function isDevice(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat !== undefined && !stat.isFile() && !stat.isDirectory()
+}
+
+function fault(message: string): never {
+  throw new TcpPipeError('ERR_OPTION', message)
+}

@@ -1,0 +1,122 @@
+/** `tcp-pipe transforms`: the list, one in detail, and the page of documentation, all from the transforms themselves. */
+import { Argument, Command } from 'commander'
+import type { Definition } from '../lib/define.js'
+import { didYouMean, TcpPipeError } from '../lib/errors.js'
+import type { Option } from '../lib/options.js'
+import { registry } from '../transforms/spec.js'
+
+const units = { bytes: 'bytes, in chunks', line: 'lines', json: 'JSON values' }
+
+export function transformsCommand(): Command {
+  return new Command('transforms')
+    .summary('list the transforms, or show one in detail')
+    .description('Lists the transforms; with a name, shows its options, defaults and an example.')
+    .addArgument(new Argument('[name]', 'the transform to show'))
+    .option('--markdown', 'all of them, as a page of documentation')
+    .action((name: string | undefined, { markdown }: { markdown?: boolean }) => {
+      process.stdout.write(markdown ? page() : name === undefined ? list() : detail(find(name)))
+    })
+}
+
+/** All definitions, by name. */
+function definitions(): Definition[] {
+  return Object.values(registry())
+    .map(({ definition }) => definition)
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function find(name: string): Definition {
+  const all = definitions()
+  const found = all.find(definition => definition.name === name)
+  if (found) return found
+  const hint =
+    didYouMean(
+      name,
+      all.map(definition => definition.name),
+    ) || "; 'tcp-pipe transforms' lists them"
+  throw new TcpPipeError('ERR_OPTION', `unknown transform '${name}'${hint}`)
+}
+
+function list(): string {
+  const rows = definitions().map(definition => [usage(definition), definition.summary] as const)
+  return `${table(rows)}\n\nOne in detail: tcp-pipe transforms NAME\n`
+}
+
+function detail(definition: Definition): string {
+  const { name, summary, unit, notes, example } = definition
+  const options = optionRows(definition)
+  return [
+    `${name}: ${summary}`,
+    `\nUsage: ${usage(definition)}`,
+    `Works on: ${units[unit]}`,
+    options.length > 0 ? `\nOptions:\n${table(options)}` : 'Options: none',
+    notes ? `\n${wrap(notes)}` : '',
+    example ? `\nExample:\n${exampleText(example)}` : '',
+  ]
+    .filter(Boolean)
+    .join('\n')
+    .concat('\n')
+}
+
+function page(): string {
+  const sections = definitions().map(section)
+  return `# Transforms\n\n<!-- Made by \`npm run docs\` from the transforms themselves. -->\n\n${sections.join('\n\n')}\n`
+}
+
+function section(definition: Definition): string {
+  const { name, summary, unit, notes, example } = definition
+  const rows = Object.entries(definition.options ?? {}).map(
+    ([key, option]) => `| \`${key}\` | ${cell(option.summary)} | ${cell(option.allowed)} | ${cell(fallback(option))} |`,
+  )
+  return [
+    `## ${name}`,
+    `${capital(summary)}. Works on ${units[unit]}.`,
+    `\`\`\`\n${usage(definition)}\n\`\`\``,
+    rows.length > 0 ? `| option | meaning | allowed | default |\n| --- | --- | --- | --- |\n${rows.join('\n')}` : '',
+    notes ?? '',
+    example ? `Example:\n\n\`\`\`\n${exampleText(example)}\n\`\`\`` : '',
+  ]
+    .filter(Boolean)
+    .join('\n\n')
+}
+
+/** `grep PATTERN [invert=…]`. */
+function usage({ name, options = {} }: Definition): string {
+  const words = Object.entries(options).map(([key, { positional, required }]) => {
+    const word = positional ? key.toUpperCase() : `${key}=…`
+    return required ? word : `[${word}]`
+  })
+  return [name, ...words].join(' ')
+}
+
+function optionRows({ options = {} }: Definition): (readonly [string, string])[] {
+  return Object.entries(options).map(([key, option]) => {
+    return [`${key}=`, `${option.summary}: ${option.allowed} (${fallback(option)})`] as const
+  })
+}
+
+function fallback(option: Option): string {
+  if (option.required) return 'required'
+  return option.default === undefined ? 'none' : option.format(option.default)
+}
+
+function exampleText({ spec, input, output }: NonNullable<Definition['example']>): string {
+  return `${spec}\n  takes  ${JSON.stringify(input)}\n  gives  ${JSON.stringify(output)}`
+}
+
+function table(rows: (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([first]) => first.length))
+  return rows.map(([first, second]) => `  ${first.padEnd(width)}  ${second}`).join('\n')
+}
+
+function wrap(text: string): string {
+  return text.replace(/(.{1,80})(?:\s+|$)/g, '$1\n').trimEnd()
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|')
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

@@ -1,0 +1,68 @@
+/** Address text ⇄ Address. Without an explicit host everything is on loopback. */
+import { TcpPipeError } from './errors.js'
+
+export interface TcpAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export interface UnixAddress {
+  readonly path: string
+}
+
+export type Address = TcpAddress | UnixAddress
+
+/** An address as code writes it: its text, or its parts; the host is loopback unless it is given. */
+export type AddressInput = string | { readonly host?: string | undefined; readonly port: number } | UnixAddress
+
+export const defaultHost = '127.0.0.1'
+export const defaultPort = 3099
+
+/** The kernel's limit for the path of a unix socket, in bytes (sun_path, unix(7)). */
+const maxPath = 107
+
+const forms = "'host:port', ':port', 'port', '[::1]:port', 'tcp://host:port' or 'unix:path'"
+
+/** Any input → an Address that is complete and in range. Throws `ERR_ADDRESS`. */
+export function toAddress(input: AddressInput): Address {
+  if (typeof input === 'string') return parseAddress(input)
+  if ('path' in input) return unixAddress(input.path)
+  return { host: input.host ?? defaultHost, port: checkPort(input.port, String(input.port)) }
+}
+
+/** `host:port`, `:port`, `port`, `[::1]:port`, `tcp://…`, `unix:path` → Address. Throws `ERR_ADDRESS`. */
+export function parseAddress(text: string): Address {
+  if (text.startsWith('unix:')) return unixAddress(text.slice('unix:'.length))
+  if (text.startsWith('tls:'))
+    throw new TcpPipeError('ERR_ADDRESS', `'${text}': TLS is not supported; expected ${forms}`)
+  const rest = text.startsWith('tcp://') ? text.slice('tcp://'.length) : text
+  const match = /^(?:\[([^\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(rest)
+  if (!match) throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address; expected ${forms}`)
+  const [, bracketed, plain, port = ''] = match
+  if (bracketed === '')
+    throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address: nothing stands in the brackets`)
+  return {
+    host: bracketed || plain || defaultHost,
+    port: checkPort(/^\d+$/.test(port) ? Number(port) : Number.NaN, text),
+  }
+}
+
+/** `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`. */
+export function formatAddress(address: Address): string {
+  if ('path' in address) return `unix:${address.path}`
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+}
+
+function checkPort(port: number, text: string): number {
+  if (Number.isInteger(port) && port >= 0 && port <= 65535) return port
+  throw new TcpPipeError('ERR_ADDRESS', `'${text}': the port must be a whole number from 0 to 65535; expected ${forms}`)
+}
+
+function unixAddress(path: string): UnixAddress {
+  const length = Buffer.byteLength(path)
+  if (length > 0 && length <= maxPath && !path.includes('\0')) return { path }
+  throw new TcpPipeError(
+    'ERR_ADDRESS',
+    `'unix:${path}': the path of a unix socket has 1 to ${maxPath} bytes, not ${length}`,
+  )
+}

@@ -1,0 +1,109 @@
+/** Sockets, listening and dialled, TCP and unix. Every one allows half-open: each side is ended by us. */
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Address, formatAddress, type TcpAddress } from '../address.js'
+import { resetOnError, type Sink } from '../connection.js'
+import { TcpPipeError } from '../errors.js'
+import { formatDuration } from '../quantities.js'
+import { removeStale } from './unix.js'
+
+export interface DialOptions {
+  /** Milliseconds for each attempt; 0 is without limit. */
+  connectTimeout?: number | undefined
+  /** Further attempts after the first one, with jittered backoff from 100 ms to 5 s. */
+  retry?: number | undefined
+  /** The address family to use of a name that has both. */
+  family?: 4 | 6 | undefined
+  /** The source address. */
+  bind?: TcpAddress | undefined
+  signal?: AbortSignal | undefined
+  /** Told before each further attempt. */
+  onRetry?: ((error: unknown, wait: number) => void) | undefined
+}
+
+/** Binds; the system's own error names the address and the code. */
+export async function listen(address: Address): Promise<Server> {
+  if ('path' in address) await removeStale(address.path)
+  const server = createServer({ allowHalfOpen: true, keepAlive: true, noDelay: true })
+  server.listen(address)
+  await once(server, 'listening')
+  return server
+}
+
+/** Connects. The socket is paused until it is piped. */
+export async function dial(address: Address, options: DialOptions = {}): Promise<Socket> {
+  const { retry = 0, signal, onRetry } = options
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await attemptDial(address, options)
+    } catch (error) {
+      if (attempt >= retry || signal?.aborted) throw error
+      const wait = Math.round(Math.min(5000, 100 * 2 ** attempt) * (0.5 + Math.random() / 2))
+      onRetry?.(error, wait)
+      await delay(wait, undefined, { signal })
+    }
+  }
+}
+
+/** A sink that sends to an address. It finishes when the other end has ended; what that one answers is counted and dropped. */
+export async function tcpSink(address: Address, options: DialOptions & { halfClosedTimeout: number }): Promise<Sink> {
+  const socket = await dial(address, options)
+  resetOnError(socket)
+  socket.once('finish', () => socket.setTimeout(options.halfClosedTimeout))
+  socket.once('timeout', () =>
+    socket.destroy(new TcpPipeError('ERR_TIMEOUT', `half-closed timeout: ${formatAddress(address)} did not end`)),
+  )
+  const ended = new Promise<void>((resolve, reject) => {
+    socket.once('end', resolve)
+    socket.once('error', reject)
+    socket.once('close', () =>
+      reject(new TcpPipeError('ERR_CLOSED', `${formatAddress(address)} closed the connection`)),
+    )
+  })
+  ended.catch(error => sink.destroy(error))
+  socket.resume()
+  const sink: Sink = new Writable({
+    write: (chunk, encoding, callback) => void socket.write(chunk, encoding, callback),
+    final(callback) {
+      socket.end()
+      ended.then(() => callback(), callback)
+    },
+    destroy(error, callback) {
+      socket.destroy(error ?? undefined)
+      callback(error)
+    },
+  })
+  return Object.assign(sink, { report: () => ({ to: formatAddress(address), answered: socket.bytesRead }) })
+}
+
+async function attemptDial(address: Address, options: DialOptions): Promise<Socket> {
+  const { connectTimeout = 10_000, family, bind, signal } = options
+  const socket = connect({
+    ...address,
+    allowHalfOpen: true,
+    keepAlive: true,
+    noDelay: true,
+    ...(family && { family }),
+    ...(bind && { localAddress: bind.host, localPort: bind.port }),
+  })
+  const timer =
+    connectTimeout > 0 ? setTimeout(() => socket.destroy(timeout(address, connectTimeout)), connectTimeout) : undefined
+  try {
+    await once(socket, 'connect', { signal })
+    return socket
+  } catch (error) {
+    socket.on('error', () => {}).destroy()
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function timeout(address: Address, time: number): TcpPipeError {
+  return new TcpPipeError(
+    'ERR_TIMEOUT',
+    `connect timeout: no answer from ${formatAddress(address)} in ${formatDuration(time)}`,
+  )
+}

@@ -1,0 +1,118 @@
+/** send: source → transforms → socket, and socket → reply transforms → sink. */
+import type { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+import { ReadStream } from 'node:tty'
+import { type AddressInput, defaultPort, formatAddress, type TcpAddress, toAddress } from './address.js'
+import { toParts } from './compose.js'
+import { type ConnectionInfo, lingerTime, type OpenConnection, openConnection, type Summary } from './connection.js'
+import type { Logger } from './context.js'
+import { sharedSink, stdinSource } from './endpoints/stdio.js'
+import { dial } from './endpoints/tcp.js'
+import { abortError, errorMessage, TcpPipeError } from './errors.js'
+import { formatDuration } from './quantities.js'
+import { checkFunction, type Transforms } from './serve.js'
+
+export interface SendOptions {
+  /** Default: 127.0.0.1. */
+  host?: string | undefined
+  /** Default: 3099. */
+  port?: number | undefined
+  /** The path of a unix socket, instead of host and port. */
+  path?: string | undefined
+  /** An address, instead of host and port. */
+  to?: AddressInput | undefined
+  /** What is sent. Default: stdin. */
+  from?: Readable | undefined
+  /** Where the reply goes; it is not ended. Default: stdout. */
+  output?: Writable | undefined
+  transforms?: Transforms | undefined
+  replyTransforms?: Transforms | undefined
+  /** The source address, with port 0 if any will do. */
+  bind?: AddressInput | undefined
+  /** The address family, of a name that has both. Default: whichever answers first. */
+  family?: 4 | 6 | undefined
+  /** Milliseconds for each attempt to connect; 0 is without limit. Default: 10 seconds. */
+  connectTimeout?: number | undefined
+  /** Further attempts to connect, with jittered backoff. Default: 0. */
+  retry?: number | undefined
+  /** At the end of the source: end our side and wait for the peer's end, or close. Default: half-close. */
+  onEof?: 'half-close' | 'close' | undefined
+  /** Milliseconds to wait for the peer's end once we have ended; 0 is without limit. Default: 0. */
+  wait?: number | undefined
+  maxLine?: number | undefined
+  signal?: AbortSignal | undefined
+  /** A pino logger. Default: silent. */
+  log?: Logger | undefined
+  /** Called when the connection stands. */
+  onConnect?: ((info: ConnectionInfo) => void) | undefined
+}
+
+/**
+ * Connects, sends, takes the reply, and resolves with the summary when both sides have ended.
+ *
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; whatever ended the connection otherwise
+ */
+export async function send(options: SendOptions = {}): Promise<Summary> {
+  const { host, port = defaultPort, path, signal, log } = options
+  const address = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))
+  checkSendOptions(options)
+  if (signal?.aborted) throw abortError(signal)
+  const socket = await dial(address, {
+    ...options,
+    bind: options.bind === undefined ? undefined : (toAddress(options.bind) as TcpAddress),
+    onRetry: (error, wait) =>
+      log?.warn({ error: errorMessage(error), wait }, `not connected, next attempt in ${formatDuration(wait)}`),
+  })
+  const summary = await exchange(socket, options)
+  if (summary.error) throw Object.assign(summary.error, { summary })
+  return summary
+}
+
+async function exchange(socket: Socket, options: SendOptions): Promise<Summary> {
+  const { transforms = () => [], replyTransforms = () => [], signal } = options
+  const { from = stdinSource(), output = process.stdout } = options
+  const { log, maxLine } = options
+  const connection = openConnection(socket, { log, maxLine, idleTimeout: 0, halfClosedTimeout: 0 })
+  const abort = () => connection.fail(abortError(signal as AbortSignal))
+  signal?.addEventListener('abort', abort, { once: true })
+  const forwardInfo = connection.info('forward')
+  const replyInfo = connection.info('reply')
+  options.onConnect?.(forwardInfo)
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const back = connection.transfer(socket, replyTransforms(replyInfo).flatMap(toParts), sharedSink(output), 'reply')
+    const forward = connection.transfer(from, transforms(forwardInfo).flatMap(toParts), socket, 'forward')
+    for (const each of [back, forward]) each.catch(() => {}) // the first one to fail ends both
+    await Promise.race([forward, ...(from instanceof ReadStream ? [back] : [])])
+    timer = boundWait(options, connection)
+    await back
+    if (!(from instanceof ReadStream)) await forward
+  } catch (error) {
+    connection.fail(error)
+  }
+  const summary = await connection.finish()
+  if (!from.readableEnded) from.destroy() // an idle terminal would keep the process alive
+  clearTimeout(timer)
+  signal?.removeEventListener('abort', abort)
+  return summary
+}
+
+function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {
+  if (onEof === 'close') return setTimeout(connection.close, lingerTime)
+  const error = new TcpPipeError('ERR_TIMEOUT', `wait timeout: the peer did not end within ${formatDuration(wait)}`)
+  return wait > 0 ? setTimeout(connection.fail, wait, error) : undefined
+}
+
+function checkSendOptions({ transforms, replyTransforms, onEof, family, wait, retry, bind }: SendOptions): void {
+  for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
+  if (bind !== undefined && 'path' in toAddress(bind))
+    fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
+  if (onEof !== undefined && onEof !== 'half-close' && onEof !== 'close') fault('onEof', onEof, 'half-close or close')
+  if (family !== undefined && family !== 4 && family !== 6) fault('family', family, '4 or 6')
+  if (wait !== undefined && !(wait >= 0)) fault('wait', wait, 'milliseconds from 0')
+  if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0)) fault('retry', retry, 'a whole number from 0')
+}
+
+function fault(name: string, value: unknown, allowed: string): never {
+  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected ${allowed}`)
+}

@@ -1,0 +1,142 @@
+/** serve: each connection is socket → transforms → sink, and, if there is something to send, source → socket. */
+import type { Socket } from 'node:net'
+import { Writable } from 'node:stream'
+import { type AddressInput, defaultPort, toAddress } from './address.js'
+import { toParts } from './compose.js'
+import type { Connection, ConnectionInfo, OpenConnection, Sink, Source } from './connection.js'
+import { type Logger, openContext } from './context.js'
+import { sharedSink } from './endpoints/stdio.js'
+import { tcpSink } from './endpoints/tcp.js'
+import { TcpPipeError } from './errors.js'
+import { connectionLimit } from './limits.js'
+import { openServer, type Server } from './server.js'
+import type { Stage } from './stage.js'
+
+/** The stages of one connection: a function, called for each, since a stream can be used once. */
+export type Transforms = (info: ConnectionInfo) => readonly Stage[]
+
+/** A stream that all connections share and that is never ended, an address, or a function that makes a sink for each. */
+export type SinkInput = Writable | AddressInput | ((info: ConnectionInfo) => Sink | Promise<Sink>)
+
+export interface ServeOptions {
+  /** Default: 127.0.0.1. */
+  host?: string | undefined
+  /** Default: 3099; 0 lets the system choose. */
+  port?: number | undefined
+  /** The path of a unix socket, instead of host and port. */
+  path?: string | undefined
+  /** Between the socket and the sink. Default: none. */
+  transforms?: Transforms | undefined
+  /** Where the result goes. Default: stdout. */
+  to?: SinkInput | undefined
+  /** The result goes back to the client, instead of `to`. */
+  reply?: boolean | undefined
+  /** What is sent to each client. */
+  from?: ((info: ConnectionInfo) => Source) | undefined
+  /** Between `from` and the socket. */
+  replyTransforms?: Transforms | undefined
+  /** Stop listening after the first connection. Default: false. */
+  once?: boolean | undefined
+  /** Connections over this number are reset. Default: what the limit of open files allows. */
+  maxConnections?: number | undefined
+  /** Milliseconds without a byte, while our own sink is not what we wait for; 0 is never. Default: 10 minutes. */
+  idleTimeout?: number | undefined
+  /** Milliseconds without a byte once one side has ended; 0 is never. Default: 1 minute. */
+  halfClosedTimeout?: number | undefined
+  /** Length cap of a line or a JSON value in bytes. Default: 1 MiB. */
+  maxLine?: number | undefined
+  /** Resets all connections when it is aborted; `closed` then rejects with an AbortError. */
+  signal?: AbortSignal | undefined
+  /** A pino logger. Default: silent. */
+  log?: Logger | undefined
+  /** Called when a connection is accepted. */
+  onConnection?: ((connection: Connection) => void) | undefined
+}
+
+/** Takes the socket as a Duplex, nothing between. It is ended when the promise resolves, and reset when it rejects. */
+export type Handler = (socket: Socket, context: { log: Logger; connection: Connection }) => unknown
+
+/**
+ * Listens, and resolves when it does.
+ *
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system's error if it cannot listen
+ */
+export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<Server> {
+  const { host, port = defaultPort, path } = options
+  const address = toAddress(path === undefined ? { host, port } : { path })
+  checkServeOptions(options, handler)
+  const work = handler ? handling(handler) : piping(options)
+  const descriptors = options.to instanceof Writable || options.reply ? 1 : 2
+  return openServer(
+    address,
+    {
+      log: options.log,
+      maxLine: options.maxLine,
+      idleTimeout: options.idleTimeout ?? 600_000,
+      halfClosedTimeout: options.halfClosedTimeout ?? 60_000,
+      maxConnections: options.maxConnections ?? connectionLimit(descriptors),
+      once: options.once ?? false,
+      signal: options.signal,
+      onConnection: options.onConnection,
+    },
+    work,
+  )
+}
+
+type Work = (connection: OpenConnection, socket: Socket) => Promise<void>
+
+function piping(options: ServeOptions): Work {
+  const { transforms = () => [], replyTransforms = () => [], from, reply } = options
+  const sinkFor = reply ? undefined : sinkFactory(options)
+  return async (connection, socket) => {
+    const info = connection.info('forward')
+    const sink = sinkFor ? await sinkFor(info) : socket
+    const forward = connection.transfer(socket, transforms(info).flatMap(toParts), sink, 'forward')
+    if (!from) return forward
+    const replyInfo = connection.info('reply')
+    const back = connection.transfer(from(replyInfo), replyTransforms(replyInfo).flatMap(toParts), socket, 'reply')
+    await Promise.all([forward, back])
+  }
+}
+
+function handling(handler: Handler): Work {
+  return async (connection, socket) => {
+    const { context } = openContext({ log: connection.log })
+    await handler(socket, { log: context.log, connection })
+  }
+}
+
+function sinkFactory({ to = process.stdout, halfClosedTimeout = 60_000 }: ServeOptions) {
+  if (typeof to === 'function') return to
+  if (to instanceof Writable) return () => sharedSink(to)
+  const address = toAddress(to)
+  return () => tcpSink(address, { halfClosedTimeout })
+}
+
+function checkServeOptions(
+  { to, reply, from, replyTransforms, transforms, maxConnections }: ServeOptions,
+  handler: unknown,
+): void {
+  for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
+  if (handler && (to || reply || from || transforms))
+    fault('a handler has the socket to itself; it goes with none of to, reply, from, transforms')
+  if (to && reply) fault('to and reply exclude each other')
+  if (reply && from) fault('reply and from exclude each other: both would write to the client')
+  if (replyTransforms && !from) fault('replyTransforms needs from')
+  if (maxConnections !== undefined && !(maxConnections >= 1))
+    fault(`maxConnections: ${maxConnections} is not allowed; expected a number from 1`)
+  if (to !== undefined && typeof to !== 'function' && !(to instanceof Writable)) toAddress(to)
+}
+
+/** An array of streams would serve one connection and fail on the second. */
+export function checkFunction(name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'function') return
+  const hint = Array.isArray(value)
+    ? 'an array of stages would serve one connection only: write () => [...]'
+    : `it is ${typeof value}`
+  fault(`${name} must be a function that is called for each connection; ${hint}`)
+}
+
+function fault(message: string): never {
+  throw new TcpPipeError('ERR_OPTION', message)
+}
