@@ -17,6 +17,7 @@ const intro = `Examples:
 `
 
 export async function main(argv: string[], version: string): Promise<void> {
+  keepFreedBuffers()
   const program = new Command('tcp-pipe')
     .description('Pipes bytes through sockets and composable transforms.')
     .version(version)
@@ -31,6 +32,14 @@ export async function main(argv: string[], version: string): Promise<void> {
   } catch (error) {
     process.exitCode = report(error)
   }
+}
+
+/**
+ * glibc returns the buffers that a collection frees to the kernel at once, and each new one is faulted in again. Freeing
+ * one block of this size raises its thresholds (M_MMAP_THRESHOLD in mallopt(3)); it is never touched, so it takes no memory.
+ */
+function keepFreedBuffers(): void {
+  Buffer.allocUnsafeSlow(31 * 1024 * 1024)
 }
 
 /** commander has printed its own; its code 1 for a usage mistake is 2 here. */

@@ -24,5 +24,9 @@ console.log(`$ tcp-pipe serve :0 --once --transform hex &\n$ cat README.md | tcp
 console.log([...rows.slice(0, 6), `… ${rows.length - 9} more rows …`, ...rows.slice(-3)].join('\n'))
 const arrived = await buffer(Readable.from([rows.join('\n')]).pipe(unhex()))
 const same = arrived.equals(await readFile(path('README.md'))) && codes.every(code => code === 0)
-console.log(same ? `ok: ${arrived.length} bytes arrived as they were sent` : `failed: exit codes ${codes}, ${arrived.length} bytes`)
+console.log(
+  same
+    ? `ok: ${arrived.length} bytes arrived as they were sent`
+    : `failed: exit codes ${codes}, ${arrived.length} bytes`,
+)
 process.exitCode = same ? 0 : 1

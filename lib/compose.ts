@@ -1,5 +1,6 @@
 /** Stages → runs → streams: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
-import { Duplex, pipeline } from 'node:stream'
+import { Duplex, finished, pipeline } from 'node:stream'
+import { inspect } from 'node:util'
 import { type Context, openContext, type Surroundings } from './context.js'
 import { TcpPipeError } from './errors.js'
 import { fuse, highWaterMark } from './fuse.js'
@@ -104,32 +105,44 @@ export function compose(...stages: Stage[]): TransformStream<unknown> {
 export function lazyStream(parts: Part[]): Duplex {
   let inner: Duplex[] = []
 
-  function start(): Duplex[] {
-    if (inner.length > 0) return inner
+  function start(): void {
+    if (state.taken) throw takenError()
+    if (inner.length > 0) return
     state.fresh = false
     inner = plan(parts.length > 0 ? parts : [identity]).streams
     const tail = inner.at(-1) as Duplex
+    const fail = (error?: Error | null) => error && stream.destroy(error)
     tail.on('data', chunk => stream.push(chunk) || tail.pause())
     tail.once('end', () => stream.push(null))
-    if (inner.length > 1) pipeline(inner as [Duplex, Duplex], error => error && stream.destroy(error))
-    else tail.once('error', error => stream.destroy(error))
-    return inner
+    tail.on('error', fail) // one that comes behind the end of the pipeline, too
+    if (inner.length > 1) pipeline(inner as [Duplex, Duplex], fail)
+    else finished(tail, fail)
+  }
+
+  /** Starts on first use; what fails then is an error of the stream. */
+  function use(fail: (error: Error) => void, action: (head: Duplex, tail: Duplex) => void): void {
+    try {
+      start()
+    } catch (error) {
+      return fail(error as Error)
+    }
+    action(inner[0] as Duplex, inner.at(-1) as Duplex)
   }
 
   const stream = new Duplex({
     readableHighWaterMark: highWaterMark,
     writableHighWaterMark: highWaterMark,
     write(chunk, encoding, callback) {
-      if (state.taken) return callback(takenError())
-      ;(start()[0] as Duplex).write(chunk, encoding, callback)
+      use(callback, head => head.write(chunk, encoding, callback))
     },
     final(callback) {
-      if (state.taken) return callback(takenError())
-      ;(start()[0] as Duplex).end(callback)
+      use(callback, head => head.end(callback))
     },
     read() {
-      if (state.taken) this.destroy(takenError())
-      else start().at(-1)?.resume()
+      use(
+        error => stream.destroy(error),
+        (_head, tail) => tail.resume(),
+      )
     },
     destroy(error, callback) {
       for (const each of inner) each.destroy()
@@ -170,7 +183,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     }
   }
   closeRun()
-  for (const stream of streams) stream.once('close', close)
+  streams.at(-1)?.once('close', close) // the last to end, and a pipeline destroys all if one fails
   return { streams, meters, makesLines }
 }
 
@@ -181,7 +194,7 @@ export function toParts(stage: Stage, index: number): Part[] {
     const name = (stage as { name?: unknown }).name
     return [recipe(typeof name === 'string' && name ? name : `stage ${index + 1}`, unitOf(stage), () => stage as never)]
   }
-  const what = Array.isArray(stage) ? 'an array' : String(stage)
+  const what = Array.isArray(stage) ? 'an array' : inspect(stage, { depth: -1, maxStringLength: 100 })
   throw new TcpPipeError(
     'ERR_STAGE',
     `stage ${index + 1} is ${what}; expected a Duplex, a function or { write, flush, destroy }`,

@@ -57,12 +57,20 @@ export type ValuesOf<S extends OptionSchema> = {
   [K in keyof S]: S[K] extends Option<infer _T, infer V, infer _R> ? V : never
 }
 
-/** Any text. */
-export function text<const S extends Settings<string>>(summary: string, settings?: S): Built<string, S> {
+export interface Check {
+  /** What is allowed, in words. Default: any text that is not empty. */
+  allowed?: string
+  /** True if the text is allowed. */
+  check?(value: string): boolean
+}
+
+/** Any text, or one that passes a check. */
+export function text<const S extends Settings<string> & Check>(summary: string, settings?: S): Built<string, S> {
+  const { allowed = 'a text that is not empty', check = () => true } = settings ?? {}
   return option<string, S>(summary, settings, {
-    allowed: 'a text that is not empty',
+    allowed,
     read: value => value,
-    accepts: value => typeof value === 'string' && value !== '',
+    accepts: value => typeof value === 'string' && value !== '' && check(value),
   })
 }
 

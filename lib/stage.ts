@@ -129,7 +129,7 @@ function ending(body: StageObject<unknown>): Pick<FunctionStage, 'flush' | 'abor
 
 function withUnit<R>(unit: Unit, write: (record: never) => R): TransformFunction<R> {
   if (typeof write !== 'function') throw new TcpPipeError('ERR_STAGE', `expected a function, not ${typeof write}`)
-  const stage = Object.assign((record: never) => write(record), write) // a flushable stays one
+  const stage: TransformFunction<R> = Object.assign((record: never) => write(record), write) as never // a flushable stays one
   return Object.defineProperties(stage, { name: { value: write.name }, [unitSymbol]: { value: unit } })
 }
 

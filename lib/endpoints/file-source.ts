@@ -1,65 +1,98 @@
 /** Files as a source: one after the other, in large blocks. */
-import { close, constants, fstat, open, read, type Stats } from 'node:fs'
+import { close, constants, fstat, open, read, readSync, type Stats } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Source } from '../connection.js'
 
-/** One read of a file. Smaller blocks cost more calls than they save memory. */
-const blockSize = 1024 * 1024
+/** One read of a file. Smaller blocks cost more calls, larger ones gain nothing. */
+const blockSize = 512 * 1024
+
+/** Milliseconds. A read that took longer did not come from the page cache. */
+const slowRead = 5
 
 /** Checks that each file is there, is no directory and may be read; the system's error names the path. */
 export async function checkFiles(paths: readonly string[]): Promise<Stats[]> {
-  const stats: Stats[] = []
+  const all: Stats[] = []
   for (const path of paths) {
-    const stats1 = await stat(path)
-    if (stats1.isDirectory()) throw Object.assign(new Error(`EISDIR: '${path}' is a directory`), { code: 'EISDIR' })
+    const stats = await stat(path)
+    if (stats.isDirectory()) throw Object.assign(new Error(`EISDIR: '${path}' is a directory`), { code: 'EISDIR' })
     await access(path, constants.R_OK)
-    stats.push(stats1)
+    all.push(stats)
   }
-  return stats
+  return all
 }
 
 /**
  * A file from where it stands (an open descriptor) or from its start (a path) to its end. A file that is not as long
  * as it was when it was opened is sent as it was read, and `warnings` tells.
+ *
+ * A regular file is read synchronously for as long as its reads are fast: from the page cache that costs less than
+ * handing the read to another thread. After the first slow one the event loop is not made to wait again.
  */
 export function fileSource(file: string | number): Source {
   let descriptor = -1
   let expected = 0
   let bytesRead = 0
+  let synchronous = false
+  let pipe: Socket | undefined
   const warnings: string[] = []
 
   const source = new Readable({
     highWaterMark: blockSize,
     construct(callback) {
-      if (typeof file === 'number') {
-        descriptor = file
-        callback()
-        return
-      }
-      open(file, 'r', (error, opened) => {
-        if (error) return callback(error)
-        descriptor = opened
-        fstat(opened, (failure, stats) => {
-          expected = stats?.isFile() ? stats.size : 0
-          callback(failure)
-        })
-      })
+      if (typeof file === 'number') begin(file, callback)
+      else open(file, 'r', (error, opened) => (error ? callback(error) : begin(opened, callback)))
     },
     read() {
-      const block = Buffer.allocUnsafeSlow(blockSize)
-      read(descriptor, block, 0, blockSize, null, (error, size) => {
-        if (error) return void this.destroy(error)
-        bytesRead += size
-        if (size === 0) checkSize()
-        this.push(size === 0 ? null : block.subarray(0, size))
-      })
+      if (pipe) pipe.resume()
+      else if (synchronous) readNow()
+      else read(descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, taken)
     },
     destroy(error, callback) {
-      if (descriptor < 0 || typeof file === 'number') callback(error)
+      if (pipe) callback(pipe.destroy() && error)
+      else if (descriptor < 0 || typeof file === 'number') callback(error)
       else close(descriptor, failure => callback(error ?? failure))
     },
   })
+
+  function begin(opened: number, callback: (error?: Error | null) => void): void {
+    descriptor = opened
+    fstat(opened, (error, stats) => {
+      synchronous = stats?.isFile() === true
+      if (synchronous && typeof file === 'string') expected = stats.size
+      if (stats?.isFIFO()) forward(new Socket({ fd: opened, readable: true, writable: false }))
+      callback(error)
+    })
+  }
+
+  /** A FIFO is read as a socket: a thread that waits for its writer could not be let go. */
+  function forward(socket: Socket): void {
+    pipe = socket.on('data', block => {
+      bytesRead += block.length
+      if (!source.push(block)) socket.pause()
+    })
+    pipe.once('end', () => source.push(null)).once('error', error => source.destroy(error))
+    pipe.pause()
+  }
+
+  function readNow(): void {
+    const block = Buffer.allocUnsafeSlow(blockSize)
+    const started = performance.now()
+    try {
+      taken(null, readSync(descriptor, block, 0, blockSize, null), block)
+    } catch (error) {
+      source.destroy(error as Error)
+    }
+    synchronous = performance.now() - started < slowRead
+  }
+
+  function taken(error: Error | null, size: number, block: Buffer): void {
+    if (error) return void source.destroy(error)
+    bytesRead += size
+    if (size === 0) checkSize()
+    source.push(size === 0 ? null : block.subarray(0, size))
+  }
 
   function checkSize(): void {
     if (expected === 0 || bytesRead === expected) return // files of /proc have no size

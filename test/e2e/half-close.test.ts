@@ -1,0 +1,75 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { serve as serveInLibrary } from '../../lib/index.js'
+import { dial, exchange, pattern, run, serve } from './support.js'
+
+const size = 1_000_007
+
+t.test('every byte comes back through a slow stage to a client that has ended its side', async t => {
+  await using server = await serveInLibrary({
+    port: 0,
+    reply: true,
+    transforms: () => [
+      async (chunk: Buffer) => {
+        await delay(5)
+        return chunk
+      },
+    ],
+  })
+  const sent = pattern(size)
+  const back = await exchange(t, server.address.port, sent)
+  t.equal(back.length, size)
+  t.ok(back.equals(sent))
+})
+
+t.test('the same with a trailer that a stage adds at its end, and through a slow generator', async t => {
+  await using server = await serveInLibrary({
+    port: 0,
+    reply: true,
+    transforms: () => [
+      async function* (chunk: Buffer) {
+        await delay(2)
+        yield chunk.subarray(0, 1000)
+        await delay(2)
+        yield chunk.subarray(1000)
+      },
+      {
+        write: (chunk: Buffer) => chunk,
+        flush: async () => {
+          await delay(50)
+          return Buffer.from('trailer')
+        },
+      },
+    ],
+  })
+  const sent = pattern(size)
+  const back = await exchange(t, server.address.port, sent)
+  t.ok(back.equals(Buffer.concat([sent, Buffer.from('trailer')])), `${back.length} bytes`)
+})
+
+t.test('the same through the command line: 1 MB there and back, slowed down', async t => {
+  const server = await serve(t, ['0', '--reply', '-t', 'throttle 2MiB'])
+  const sent = pattern(size)
+  const { code, stdout } = await run(t, ['send', '--to', server.to], { input: sent })
+  t.equal(code, 0)
+  t.ok(stdout.equals(sent), `${stdout.length} bytes`)
+})
+
+t.test('a server that ends first still takes everything that the client sends', async t => {
+  const server = await serve(t, ['0', '--from', '/dev/null', '--once'])
+  const socket = await dial(t, server.port)
+  const sent = pattern(3_000_000)
+  socket.resume()
+  await new Promise(resolve => socket.once('end', resolve))
+  socket.end(sent)
+  const { code, stdout } = await server.ended
+  t.equal(code, 0)
+  t.ok(stdout.equals(sent), `${stdout.length} bytes`)
+})
+
+t.test('a server that ends first does not keep send from sending the rest of a pipe', async t => {
+  const server = await serve(t, ['0', '--from', '/dev/null', '--once'])
+  const client = run(t, ['send', '--to', server.to], { input: pattern(3_000_000) })
+  t.equal((await server.ended).stdout.length, 3_000_000)
+  t.equal((await client).code, 0)
+})

@@ -1,0 +1,313 @@
+/** The built CLI as a child process: start it, wait for what it logs, see that it logged nothing unexpected. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+export const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))
+export const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The same as shell words. `$TCP_PIPE` stands for it in scripts. */
+const shellCli = `'${process.execPath}' '${cli}'`
+
+export interface LogLine {
+  level: number
+  msg: string
+  [key: string]: unknown
+}
+
+export interface Options {
+  /** What stdin gives; it ends after that. Default: nothing. Null leaves it open. */
+  input?: string | Uint8Array | null
+  env?: Record<string, string>
+  cwd?: string
+  /** stdin, stdout and stderr, as for spawn. Default: three pipes. */
+  stdio?: ('pipe' | 'ignore' | number)[]
+  /**
+   * Parts of the error lines that must come, each once. Any other error line, and whatever is neither a JSON line nor
+   * `tcp-pipe: …`, fails the test. Undefined: none. Null: nothing is checked, as where stderr is a terminal.
+   */
+  faults?: readonly (string | RegExp)[] | null
+  /** Milliseconds that it may run. */
+  timeout?: number
+}
+
+export interface Result {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: Buffer
+  stderr: string
+  logs: LogLine[]
+}
+
+export interface Process {
+  child: ChildProcess
+  pid: number
+  /** What it has logged so far. */
+  logs: LogLine[]
+  stdout(): Buffer
+  stderr(): string
+  /** Resolves with the first log line that has this message (and fulfils the condition). */
+  logged(msg: string, condition?: (line: LogLine) => boolean): Promise<LogLine>
+  /** Resolves when stdout has given this many bytes, or this text. */
+  printed(what: number | string): Promise<Buffer>
+  kill(signal: NodeJS.Signals): void
+  ended: Promise<Result>
+}
+
+export interface ServerProcess extends Process {
+  port: number
+  /** As `--to` takes it. */
+  to: string
+}
+
+/** Any program. tap would load itself into each child, with signal handlers of its own: `env` keeps it out. */
+export function launch(t: Test, command: string, args: readonly string[], options: Options = {}): Process {
+  const { input, cwd, stdio = ['pipe', 'pipe', 'pipe'], faults = [], timeout = 20_000 } = options
+  const child = spawn('env', ['-u', 'NODE_OPTIONS', command, ...args], {
+    cwd: cwd ?? root,
+    env: { ...cleanEnvironment(), TCP_PIPE: shellCli, ...options.env },
+    stdio: stdio as ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  })
+  const pid = child.pid as number
+  const logs: LogLine[] = []
+  const strange: string[] = []
+  const output: Buffer[] = []
+  let size = 0
+  let stderr = ''
+  let unread = ''
+  let timedOut = false
+  const watchers = new Set<() => void>()
+  const wake = () => {
+    for (const watcher of watchers) watcher()
+  }
+  const takeLine = (line: string) => {
+    if (line === '') return
+    try {
+      logs.push(JSON.parse(line))
+    } catch {
+      strange.push(line)
+    }
+  }
+
+  child.stdin?.on('error', () => {})
+  if (input !== null) child.stdin?.end(input)
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output.push(chunk)
+    size += chunk.length
+    wake()
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+    const lines = (unread + text).split('\n')
+    unread = lines.pop() as string
+    for (const line of lines) takeLine(line)
+    wake()
+  })
+
+  const timer = setTimeout(() => {
+    timedOut = true
+    signalGroup(pid, 'SIGKILL')
+  }, timeout)
+  const stdout = () => Buffer.concat(output)
+  const ended = once(child, 'close').then(([code, signal]) => {
+    clearTimeout(timer)
+    if (unread !== '') strange.push(unread)
+    unread = ''
+    wake()
+    return { code, signal, stdout: stdout(), stderr, logs }
+  })
+
+  t.teardown(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM')
+      child.kill('SIGCONT')
+      const last = setTimeout(() => signalGroup(pid, 'SIGKILL'), 500)
+      await once(child, 'exit')
+      clearTimeout(last)
+    }
+    signalGroup(pid, 'SIGKILL') // what it has left behind
+    await ended
+    if (timedOut) throw new Error(`${command} ${args.join(' ')}: still running after ${timeout} ms\n${stderr}`)
+    if (faults) checkFaults(`${command} ${args.join(' ')}`, logs, strange, faults)
+  })
+
+  async function until<T>(what: string, condition: () => T | undefined): Promise<T> {
+    for (;;) {
+      const value = condition()
+      if (value !== undefined) return value
+      if (child.stdout?.readableEnded !== false && child.stderr?.readableEnded !== false && child.exitCode !== null)
+        throw new Error(`${command} ${args.join(' ')} ended without ${what}; stderr: ${stderr}`)
+      await new Promise<void>((resolve, reject) => {
+        const late = setTimeout(() => reject(new Error(`no ${what} in 15 s; stderr: ${stderr}`)), 15_000)
+        const watcher = () => {
+          watchers.delete(watcher)
+          clearTimeout(late)
+          resolve()
+        }
+        watchers.add(watcher)
+      })
+    }
+  }
+
+  return {
+    child,
+    pid,
+    logs,
+    stdout,
+    stderr: () => stderr,
+    logged: (msg, condition = () => true) =>
+      until(`log line '${msg}'`, () => logs.find(line => line.msg === msg && condition(line))),
+    printed: what =>
+      until(`output ${what}`, () => {
+        const enough = typeof what === 'number' ? size >= what : stdout().includes(what)
+        return enough ? stdout() : undefined
+      }),
+    kill: signal => void child.kill(signal),
+    ended,
+  }
+}
+
+/** A running tcp-pipe. */
+export function tcpPipe(t: Test, args: readonly string[], options: Options = {}): Process {
+  return launch(t, process.execPath, [cli, ...args], options)
+}
+
+/** tcp-pipe, run to its end. */
+export function run(t: Test, args: readonly string[], options: Options = {}): Promise<Result> {
+  return tcpPipe(t, args, options).ended
+}
+
+/** A shell script, run to its end; `$TCP_PIPE` is the program. */
+export function shell(t: Test, script: string, options: Options = {}): Promise<Result> {
+  return launch(t, 'bash', ['-c', script], options).ended
+}
+
+/** `tcp-pipe serve`, listening. */
+export async function serve(t: Test, args: readonly string[], options: Options = {}): Promise<ServerProcess> {
+  const process = tcpPipe(t, ['serve', ...args], { input: null, ...options })
+  const { port, address, family } = await process.logged('listening')
+  const host = family === 'IPv6' ? `[${address}]` : address
+  return Object.assign(process, { port: Number(port), to: family === 'unix' ? `unix:${address}` : `${host}:${port}` })
+}
+
+/** A connection of the test's own; its errors are in `failed`. */
+export async function dial(t: Test, to: number | NetConnectOpts): Promise<Socket & { failed?: Error }> {
+  const socket: Socket & { failed?: NodeJS.ErrnoException } = connect({
+    allowHalfOpen: true,
+    ...(typeof to === 'number' ? { port: to, host: '127.0.0.1' } : to),
+  })
+  t.teardown(() => void socket.destroy())
+  socket.on('error', error => {
+    socket.failed = error
+  })
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Sends, ends its side, and gives what comes back. */
+export async function exchange(t: Test, to: number | NetConnectOpts, data: string | Uint8Array): Promise<Buffer> {
+  const socket = await dial(t, to)
+  socket.end(data)
+  return bounded(buffer(socket), 'an answer')
+}
+
+/** A server of the test's own on a free port. */
+export async function listen(
+  t: Test,
+  handler: (socket: Socket) => void,
+  where: { host?: string; path?: string } = { host: '127.0.0.1' },
+): Promise<Server & { to: string }> {
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    handler(socket)
+  })
+  server.listen(where.path === undefined ? { ...where, port: 0 } : where)
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const address = server.address()
+  const to = address && typeof address === 'object' ? `${where.host}:${address.port}` : `unix:${where.path}`
+  return Object.assign(server, { to })
+}
+
+/** A port nobody listens on, for now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** The promise, or a rejection that says what did not come. */
+export async function bounded<T>(promise: Promise<T>, what: string, time = 15_000): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not come within ${time} ms`)), time)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Asks again and again, for what raises no event (a file, the memory of another process). */
+export async function eventually(what: string, condition: () => boolean, time = 10_000): Promise<void> {
+  const end = Date.now() + time
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${time} ms`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+/** For `t.test(title, { skip: missing('nc') }, …)`: the reason to skip, or false. */
+export function missing(program: string): string | false {
+  const found = spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+  return found ? false : `${program} is not installed`
+}
+
+/** Bytes in which every position is recognisable. */
+export function pattern(size: number): Buffer {
+  const data = Buffer.allocUnsafe(size)
+  for (let i = 0; i < size; i++) data[i] = (i * 31 + (i >> 8) * 7 + (i >> 16)) & 0xff
+  return data
+}
+
+function checkFaults(what: string, logs: LogLine[], strange: string[], expected: readonly (string | RegExp)[]): void {
+  const messages = [
+    ...logs.filter(({ level }) => !(level < 50)).map(line => JSON.stringify(line)),
+    ...strange.filter(line => line.startsWith('tcp-pipe: ')),
+  ]
+  const unexpected = strange.filter(line => !line.startsWith('tcp-pipe: '))
+  const absent: (string | RegExp)[] = []
+  for (const part of expected) {
+    const at = messages.findIndex(line => (typeof part === 'string' ? line.includes(part) : part.test(line)))
+    if (at < 0) absent.push(part)
+    else messages.splice(at, 1)
+  }
+  unexpected.push(...messages)
+  if (unexpected.length > 0) throw new Error(`${what}: unexpected on stderr:\n${unexpected.join('\n')}`)
+  if (absent.length > 0) throw new Error(`${what}: missing on stderr: ${absent.join(', ')}`)
+}
+
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE)/.test(name)))
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // it has gone
+  }
+}

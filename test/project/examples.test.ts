@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { buffer, text } from 'node:stream/consumers'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import t, { type Test } from 'tap'
+import { files, read, root } from './support.js'
+
+const tested = new Set<string>()
+
+t.test('every example is a whole program under 30 lines', async t => {
+  for (const file of files('examples', '.js')) t.ok(read(file).trimEnd().split('\n').length < 32, file)
+})
+
+t.test('demo.js: the main job', async t => {
+  tested.add('examples/demo.js')
+  const child = spawn(process.execPath, [join(root, 'examples/demo.js')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  t.equal(code, 0)
+  t.match(output, /^00000000 {2}23 20 74 63 70/m, 'the dump is shown')
+  t.match(output, /ok: \d+ bytes arrived as they were sent/)
+})
+
+t.test('echo.js answers each line in capitals', async t => {
+  const { exchange } = await start(t, 'echo.js')
+  t.equal(String(await exchange('one\n\ntwo\n')), 'ONE\nTWO\n')
+})
+
+t.test('json-log.js prints the slow requests', async t => {
+  const { exchange, child } = await start(t, 'json-log.js')
+  await exchange('{"path":"/a","ms":5}\n{"path":"/b","ms":500}\n')
+  child.kill('SIGINT')
+  t.equal(await text(child.stdout), '127.0.0.1 /b took 500 ms\n')
+})
+
+t.test('handler.js numbers the lines of gzipped text', async t => {
+  const { exchange } = await start(t, 'handler.js')
+  t.equal(String(gunzipSync(await exchange(gzipSync('one\ntwo\n')))), '1 one\n2 two\n')
+})
+
+t.test('every example has a test', async t => {
+  t.same([...tested].sort(), files('examples', '.js'))
+})
+
+async function start(t: Test, name: string) {
+  tested.add(`examples/${name}`)
+  const env = { ...process.env, PORT: '0' }
+  const child = spawn(process.execPath, [join(root, 'examples', name)], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [line] = await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data')])
+  const port = Number(/listening on (\d+)/.exec(String(line))?.[1])
+  const exchange = (input: string | Buffer) => {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.end(input)
+    return buffer(socket)
+  }
+  return { child, exchange }
+}

@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import t, { type Test } from 'tap'
+import { read, root } from './support.js'
+
+const cli = join(root, 'dist/cli/index.js')
+const readme = read('README.md')
+
+/** Each command of the README, run as it stands but for its address: ports are free ones, and on loopback. */
+const commands: Record<string, (t: Test) => Promise<void>> = {
+  'npm ci && npm start': async t => {
+    t.ok(JSON.parse(read('package.json')).scripts.start, 'demo.js has a test of its own')
+  },
+  'npm ci && npm test': async t => {
+    t.ok(JSON.parse(read('package.json')).scripts.test, 'this is it')
+  },
+  'npx tcp-pipe serve --transform hex': async t => {
+    t.match(await through(t, ['serve', '--transform', 'hex'], 'abc'), /^00000000 {2}61 62 63 .*\|abc\|\n00000003\n$/)
+  },
+  'cat README.md | npx tcp-pipe send': async t => {
+    t.equal(await through(t, ['serve'], readme), readme)
+  },
+  'tcp-pipe serve': async t => {
+    t.equal(await through(t, ['serve'], 'abc'), 'abc')
+  },
+  'tcp-pipe serve 0.0.0.0:4000 --transform hex': async t => {
+    t.match(await through(t, ['serve', '--transform', 'hex'], 'abc'), /\|abc\|/)
+  },
+  "tcp-pipe serve -t 'gunzip | grep ERROR' -o 'logs/{remote}-{id}.log'": async t => {
+    const cwd = t.testdir()
+    const { child, port } = await serve(t, ['serve', '-t', 'gunzip | grep ERROR', '-o', 'logs/{remote}-{id}.log'], cwd)
+    const log = text(child.stderr as NodeJS.ReadableStream)
+    t.equal((await run(t, ['send', '--to', port], gzipSync('INFO a\nERROR b\n'))).code, 0)
+    child.kill('SIGTERM')
+    const [, file] = /"file":"(logs\/127\.0\.0\.1-\w+\.log)"/.exec(await log) as unknown as [string, string]
+    t.equal(read(join(cwd.slice(root.length), file)), 'ERROR b\n')
+  },
+  "tcp-pipe serve --reply -t 'hex plain=true'": async t => {
+    const { port } = await serve(t, ['serve', '--reply', '-t', 'hex plain=true'])
+    t.equal((await run(t, ['send', '--to', port], 'abc')).output, '616263\n')
+  },
+  'tcp-pipe serve --from file': async t => {
+    const { port } = await serve(t, ['serve', '--from', 'file'], t.testdir({ file: 'what is in it' }))
+    t.equal((await run(t, ['send', '--to', port], '')).output, 'what is in it')
+  },
+  'cat file | tcp-pipe send': async t => {
+    t.equal(await through(t, ['serve'], 'what is in it'), 'what is in it')
+  },
+  'tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip': async t => {
+    const { port, child } = await serve(t, ['serve', '--once'])
+    const output = bytes(child)
+    const cwd = t.testdir({ 'a.bin': 'one ', 'b.bin': 'two' })
+    t.equal((await run(t, ['send', 'a.bin', 'b.bin', '--to', port, '-t', 'gzip'], '', cwd)).code, 0)
+    t.equal(String(gunzipSync(await output)), 'one two')
+  },
+  'echo hello | tcp-pipe send --to example:7': async t => {
+    const echo = createServer({ allowHalfOpen: true }, socket => socket.pipe(socket)).listen(0, '127.0.0.1')
+    t.teardown(() => echo.close())
+    await once(echo, 'listening')
+    const { port } = echo.address() as { port: number }
+    t.equal((await run(t, ['send', '--to', String(port)], 'hello\n')).output, 'hello\n')
+  },
+  'tcp-pipe transforms': async t => {
+    t.match((await run(t, ['transforms'], '')).output, /^ {2}hex /m)
+  },
+}
+
+t.test('every command of the README has a test here', async t => {
+  const blocks = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(match => match[1] as string).join('')
+  const lines = blocks
+    .split('\n')
+    .filter(Boolean)
+    .map(line => line.replace(/\s{2,}#.*$/, '').replaceAll('"', "'"))
+  t.same(
+    lines.flatMap(line => line.split(/;\s{2,}/)),
+    Object.keys(commands),
+  )
+})
+
+for (const [command, test] of Object.entries(commands)) t.test(command, test)
+
+t.test('the code of the README runs', async t => {
+  const [library, transform] = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(match => match[1]) as [string, string]
+
+  await t.test('the library', async t => {
+    const [imports, ...code] = library.split('\n\n') as [string, ...string[]]
+    const surroundings = `import { PassThrough } from 'node:stream'
+      const socket = new PassThrough().end('x'), source = Readable.from(['ERROR\\n'])`
+    const program = code
+      .join('\n')
+      .replaceAll(/port: \d+/g, 'port: 0')
+      .replace('process.stdout)', 'new PassThrough().resume())') // a pipeline ends its sink
+      .replace(', socket)', ', new PassThrough().resume())')
+    const cwd = t.testdir({ 'main.mjs': `${imports}\n${surroundings}\n${program}\nprocess.exit()` })
+    const { code: status, output, errors } = await node(t, [join(cwd, 'main.mjs')])
+    t.equal(status, 0, errors)
+    t.match(output, '|A simple message|')
+  })
+
+  await t.test("a transform of one's own", async t => {
+    const use = `const stream = without({ word: 'DEBUG' })
+      stream.end('DEBUG a\\nINFO b\\n')
+      for await (const chunk of stream) process.stdout.write(chunk)`
+    const cwd = t.testdir({ 'main.mjs': `${transform}\n${use}` })
+    t.equal((await node(t, [join(cwd, 'main.mjs')])).output, 'INFO b\n')
+  })
+})
+
+t.test('what the README links to is there', async t => {
+  for (const [, path] of readme.matchAll(/\]\(([^)]+)\)/g)) t.ok(existsSync(join(root, path as string)), path)
+})
+
+/** What a server prints of what is sent to it. */
+async function through(t: Test, words: string[], input: string): Promise<string> {
+  const { child, port } = await serve(t, [...words, '--once'])
+  const output = bytes(child)
+  t.equal((await run(t, ['send', '--to', port], input)).code, 0)
+  return String(await output)
+}
+
+async function serve(t: Test, words: string[], cwd = root): Promise<{ child: ChildProcess; port: string }> {
+  const [name, ...rest] = words as [string]
+  const child = spawn(process.execPath, [cli, name, '127.0.0.1:0', ...rest], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [line] = await once(child.stderr as NodeJS.ReadableStream, 'data')
+  return { child, port: String(JSON.parse(String(line)).port) }
+}
+
+async function run(t: Test, words: string[], input: string | Buffer, cwd = root) {
+  return node(t, [cli, ...words], input, cwd)
+}
+
+async function node(t: Test, words: string[], input: string | Buffer = '', cwd = root) {
+  const child = spawn(process.execPath, words, { cwd, stdio: ['pipe', 'pipe', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  child.stdin.on('error', () => {}).end(input)
+  const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  return { output, errors, code: code as number }
+}
+
+async function bytes(child: ChildProcess): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of child.stdout as NodeJS.ReadableStream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
