@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { errorMessage, TcpPipeError } from '../lib/errors.js'
 import { escapeLine } from '../lib/escape.js'
+import { closedPipe, onStdoutError } from './process.js'
 import { sendCommand } from './send.js'
 import { serveCommand } from './serve.js'
 import { transformsCommand } from './transforms.js'
@@ -23,10 +24,18 @@ export async function main(argv: string[], version: string): Promise<void> {
     .version(version)
     .addHelpText('before', intro)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(oneLine(text.replace(/^error: /, ''))) })
+    .configureOutput({ outputError: (text, write) => write(oneLine(inOurWords(text))) })
   for (const make of [serveCommand, sendCommand, transformsCommand])
     program.addCommand(make().copyInheritedSettings(program))
   if (argv.length === 0) argv = ['--help']
+  onStdoutError(
+    () => {
+      process.exitCode = closedPipe
+    },
+    error => {
+      process.exitCode = report(error)
+    },
+  )
   try {
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
@@ -47,6 +56,10 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage
   process.stderr.write(oneLine(errorMessage(error)))
   return error instanceof TcpPipeError && isUsage(error) ? usage : 1
+}
+
+function inOurWords(text: string): string {
+  return text.replace(/^error: /, '').replace(/\s*\(Did you mean (?:one of )?(.+)\?\)/, "; did you mean '$1'?")
 }
 
 function oneLine(message: string): string {

@@ -1,23 +1,27 @@
 /** Options of commands: how their values are read, and the environment variables that stand for them. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { parseAddress } from '../lib/address.js'
 import { errorMessage, TcpPipeError } from '../lib/errors.js'
 import { parseBytes, parseDuration } from '../lib/quantities.js'
 
-/** An option whose value is read by `read`; whatever that throws becomes a usage error that names the option. */
+/** An option whose value is read by `read`; whatever that throws becomes a usage mistake that names the option. */
 export function value<T>(flags: string, description: string, read: (text: string) => T): Option {
-  return new Option(flags, description).argParser(operand(read))
-}
-
-/** The same for an argument of a command. */
-export function operand<T>(read: (text: string) => T): (text: string) => T {
-  return text => {
+  const option = new Option(flags, description)
+  return option.argParser(text => {
     try {
       return read(text)
     } catch (error) {
-      throw new InvalidArgumentError(errorMessage(error))
+      throw new TcpPipeError('ERR_OPTION', `${option.long}: ${errorMessage(error)}`, { cause: error })
     }
-  }
+  })
+}
+
+/** An option that takes one of a few words. */
+export function choice<T extends string>(flags: string, description: string, words: readonly T[]): Option {
+  return value(flags, description, text => {
+    if ((words as readonly string[]).includes(text)) return text as T
+    throw notAllowed(text, words)
+  })
 }
 
 /** An option that may be repeated: its values are collected, and replace those of the environment. */
@@ -34,31 +38,24 @@ export const bytes = (flags: string, description: string) => value(flags, descri
 export const address = (flags: string, description: string) => value(flags, description, parseAddress)
 export const count = (flags: string, description: string, min: number) => value(flags, description, wholeNumber(min))
 
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+
 /** The options that `serve` and `send` have in common. */
 export function commonOptions(command: Command): Command {
   return command
     .addOption(bytes('--max-line <bytes>', 'length cap of a line or a JSON value (default: 1m)'))
     .addOption(new Option('--raw', 'on a terminal: do not escape control characters'))
-    .addOption(
-      new Option('--log-level <level>', 'what is logged to stderr (default: info)').choices([
-        'trace',
-        'debug',
-        'info',
-        'warn',
-        'error',
-        'silent',
-      ]),
-    )
+    .addOption(choice('--log-level <level>', `what is logged to stderr: ${list(levels)} (default: info)`, levels))
     .addOption(new Option('-q, --quiet', 'log errors only'))
     .addOption(new Option('-v, --verbose', 'log more: what each stage did'))
     .addOption(
-      new Option('--log-format <format>', 'default: text on a terminal, otherwise json').choices(['text', 'json']),
+      choice('--log-format <format>', 'text or json (default: text on a terminal, otherwise json)', ['text', 'json']),
     )
 }
 
 /**
- * The options of a command, those that are not on the line from the environment: `TCP_PIPE_LOG_LEVEL` for the common ones, `TCP_PIPE_SERVE_IDLE_TIMEOUT` for those
- * of a command. A flag takes 1, 0, true and false; empty is unset.
+ * The options of a command, those that are not on the line from the environment: `TCP_PIPE_LOG_LEVEL` for the common
+ * ones, `TCP_PIPE_SERVE_IDLE_TIMEOUT` for those of a command. A flag takes 1, 0, true and false; empty is unset.
  */
 export function effectiveOptions<T>(command: Command, environment: NodeJS.ProcessEnv = process.env): T {
   for (const option of command.options) {
@@ -68,7 +65,7 @@ export function effectiveOptions<T>(command: Command, environment: NodeJS.Proces
     try {
       command.setOptionValueWithSource(option.attributeName(), fromText(option, text), 'env')
     } catch (error) {
-      throw new TcpPipeError('ERR_OPTION', `environment variable ${name}: ${errorMessage(error)}`)
+      throw new TcpPipeError('ERR_OPTION', `${errorMessage(error)} (environment variable ${name})`)
     }
   }
   return command.opts() as T
@@ -83,16 +80,26 @@ function variableOf(command: Command, option: Option): string {
 }
 
 function fromText(option: Option, text: string): unknown {
-  if (option.isBoolean() || option.negate) return readFlag(text) !== option.negate
-  if (option.argChoices && !option.argChoices.includes(text))
-    throw new Error(`'${text}' is not allowed; expected ${option.argChoices.join(', ')}`)
+  if (option.isBoolean() || option.negate) return readFlag(option, text) !== option.negate
   return option.parseArg ? option.parseArg(text, undefined) : text
 }
 
-function readFlag(text: string): boolean {
+function readFlag({ long, short }: Option, text: string): boolean {
   if (text === '1' || text === 'true') return true
   if (text === '0' || text === 'false') return false
-  throw new Error(`'${text}' is not allowed; expected 1, 0, true or false`)
+  throw new TcpPipeError(
+    'ERR_OPTION',
+    `${long ?? short}: ${errorMessage(notAllowed(text, ['1', '0', 'true', 'false']))}`,
+  )
+}
+
+function notAllowed(text: string, allowed: readonly string[]): TcpPipeError {
+  return new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected ${list(allowed)}`)
+}
+
+/** `a, b or c`. */
+function list(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
 function wholeNumber(min: number): (text: string) => number {

@@ -30,10 +30,14 @@ export function dieOf(signal: NodeJS.Signals): void {
   process.kill(process.pid, signal)
 }
 
-/** Calls `closed` when the reader of stdout has gone, `failed` when it cannot take more for another reason. */
+let onError: ((error: NodeJS.ErrnoException) => void) | undefined
+
+/**
+ * Calls `closed` when the reader of stdout has gone, `failed` when it cannot take more for another reason; the last call
+ * is the one that counts. Without a listener Node would end the process with a stack trace.
+ */
 export function onStdoutError(closed: () => void, failed: (error: Error) => void): void {
-  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') closed()
-    else failed(error)
-  })
+  if (onError) process.stdout.off('error', onError)
+  onError = error => (error.code === 'EPIPE' ? closed() : failed(error))
+  process.stdout.once('error', onError)
 }

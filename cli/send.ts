@@ -1,6 +1,7 @@
 /** `tcp-pipe send`. */
+import { isIP } from 'node:net'
 import { Command, Option } from 'commander'
-import { type Address, defaultHost, defaultPort } from '../lib/address.js'
+import { type Address, defaultHost, defaultPort, formatAddress } from '../lib/address.js'
 import type { Source } from '../lib/connection.js'
 import { checkFiles, concatenate, fileSource } from '../lib/endpoints/file-source.js'
 import { stdinSource } from '../lib/endpoints/stdio.js'
@@ -8,7 +9,7 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
 import { send } from '../lib/send.js'
 import { spec } from '../transforms/spec.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
-import { address, bytes, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
+import { address, bytes, choice, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
 import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
 import { terminalStages } from './terminal.js'
 
@@ -57,10 +58,11 @@ export function sendCommand(): Command {
     .addOption(duration('--connect-timeout <time>', 'for each attempt; 0 is without limit (default: 10s)'))
     .addOption(count('--retry <n>', 'further attempts to connect, with growing waits (default: 0)', 0))
     .addOption(
-      new Option(
+      choice(
         '--on-eof <action>',
         "at the end of the input: half-close and wait for the peer's end, or close (default: half-close)",
-      ).choices(['half-close', 'close']),
+        ['half-close', 'close'],
+      ),
     )
     .addOption(duration('--wait <time>', "for the peer's end after ours; 0 is without limit (default: 0)"))
     .addOption(bytes('--size <bytes>', 'of what a pipe will give, for the progress line'))
@@ -149,9 +151,18 @@ async function openProgress({ progress, quiet }: Options, source: Source, size: 
   return createProgress(source, size)
 }
 
-function check({ bind }: Options, files: string[]): void {
-  if (files.filter(file => file === '-').length > 1)
-    throw new TcpPipeError('ERR_OPTION', "'-' is given twice: stdin can be read once")
-  if (bind && 'path' in bind)
-    throw new TcpPipeError('ERR_OPTION', `--bind: unix:${bind.path} is not allowed; expected host:port`)
+function check(options: Options, files: string[]): void {
+  const { to, bind } = options
+  if (files.filter(file => file === '-').length > 1) fault("'-' is given twice: stdin can be read once")
+  if (bind && 'path' in bind) fault(`--bind: unix:${bind.path} is not allowed; expected host:port`)
+  for (const [name, address] of Object.entries({ '--to': to, '--bind': bind })) {
+    const version = address && 'host' in address ? isIP(address.host) : 0
+    const asked = options[4] ? 4 : options[6] ? 6 : version
+    if (version > 0 && asked !== version)
+      fault(`-${asked} and ${name} ${formatAddress(address as Address)} exclude each other: that is IPv${version}`)
+  }
+}
+
+function fault(message: string): never {
+  throw new TcpPipeError('ERR_OPTION', message)
 }

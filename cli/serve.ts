@@ -3,16 +3,17 @@ import { statSync } from 'node:fs'
 import { Command } from 'commander'
 import { type Address, defaultHost, defaultPort, parseAddress } from '../lib/address.js'
 import { type Connection, type ConnectionInfo, formatRemote, type Source, type Summary } from '../lib/connection.js'
-import { fileSink, isTemplate } from '../lib/endpoints/file-sink.js'
+import { fileSink } from '../lib/endpoints/file-sink.js'
 import { checkFiles, fileSource } from '../lib/endpoints/file-source.js'
 import { stdinSource } from '../lib/endpoints/stdio.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
 import { type ServeOptions, serve } from '../lib/serve.js'
 import type { Server } from '../lib/server.js'
 import { eachLine, type Stage } from '../lib/stage.js'
+import { isTemplate } from '../lib/template.js'
 import { spec } from '../transforms/spec.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
-import { address, commonOptions, count, duration, effectiveOptions, operand, repeatable } from './options.js'
+import { address, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { terminalStages } from './terminal.js'
 
@@ -50,7 +51,7 @@ export function serveCommand(): Command {
     .argument(
       '[address]',
       `host:port, :port, port, [::1]:port or unix:path (default: ${defaultHost}:${defaultPort})`,
-      operand(parseAddress),
+      parseAddress,
     )
     .addHelpText('before', examples)
     .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))

@@ -26,8 +26,10 @@ const forms = "'host:port', ':port', 'port', '[::1]:port', 'tcp://host:port' or 
 /** Any input → an Address that is complete and in range. Throws `ERR_ADDRESS`. */
 export function toAddress(input: AddressInput): Address {
   if (typeof input === 'string') return parseAddress(input)
+  if (typeof input !== 'object' || input === null)
+    throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${forms}`)
   if ('path' in input) return unixAddress(input.path)
-  return { host: input.host ?? defaultHost, port: checkPort(input.port, String(input.port)) }
+  return { host: input.host || defaultHost, port: checkPort(input.port, String(input.port)) }
 }
 
 /** `host:port`, `:port`, `port`, `[::1]:port`, `tcp://…`, `unix:path` → Address. Throws `ERR_ADDRESS`. */

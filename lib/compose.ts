@@ -123,10 +123,10 @@ export function lazyStream(parts: Part[]): Duplex {
   function use(fail: (error: Error) => void, action: (head: Duplex, tail: Duplex) => void): void {
     try {
       start()
+      action(inner[0] as Duplex, inner.at(-1) as Duplex)
     } catch (error) {
-      return fail(error as Error)
+      fail(error as Error)
     }
-    action(inner[0] as Duplex, inner.at(-1) as Duplex)
   }
 
   const stream = new Duplex({

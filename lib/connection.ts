@@ -69,8 +69,13 @@ export interface ConnectionOptions extends Timeouts {
 export interface OpenConnection extends Connection {
   readonly log: Logger | undefined
   info(direction: ConnectionInfo['direction']): ConnectionInfo
-  /** Source → stages → sink. The socket may be either end. */
-  transfer(source: Source, parts: readonly Part[], sink: Sink, direction: ConnectionInfo['direction']): Promise<void>
+  /** Source → stages → sink. The socket may be either end; from it, the stages are made when its first byte comes. */
+  transfer(
+    source: Source,
+    parts: () => readonly Part[],
+    sink: Sink,
+    direction: ConnectionInfo['direction'],
+  ): Promise<void>
   /** Ends the connection as failed: everything is destroyed, the peer sees a reset. */
   fail(error: unknown): void
   /** Ends our side and waits for the peer's; `closed` resolves. A transfer that still runs is over and no failure. */
@@ -86,8 +91,8 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   const started = performance.now()
   const identity = { id: newId(), remote: remoteName(socket), port: socket.remotePort }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
-  const streams = new Set<Readable | Writable>([socket])
-  const sinks = new Set<Sink>()
+  const streams: (Readable | Writable)[] = [socket]
+  const sinks: Sink[] = []
   const runs: RunMeter[] = []
   const warnings: string[] = []
   let failure: Error | undefined
@@ -100,14 +105,14 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   })
 
   resetOnError(socket)
-  socket.once('end', () => {
+  socket.on('end', () => {
     if (!socket.writableEnded) endedFirst = 'peer'
   })
   socket.on('error', error => {
     if (!failure) socketError = error
     fail(error)
   })
-  watchIdle(socket, options, () => [...sinks].some(sink => sink !== socket && isBusy(sink)), fail)
+  watchIdle(socket, options, () => sinks.some(sink => sink !== socket && isBusy(sink)), fail)
 
   function fail(error: unknown): void {
     if (finishing && isPremature(error)) return
@@ -117,28 +122,19 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
 
   async function transfer(
     source: Source,
-    parts: readonly Part[],
+    parts: () => readonly Part[],
     sink: Sink,
     direction: ConnectionInfo['direction'],
   ): Promise<void> {
-    const {
-      streams: stages,
-      meters,
-      makesLines,
-    } = plan(parts, {
-      log,
-      connection: { ...identity, direction },
-      maxLine: options.maxLine,
-    })
-    runs.push(...meters)
-    sinks.add(sink)
-    if ('lines' in sink) sink.lines = makesLines
-    for (const stream of [source, ...stages, sink]) {
-      if (stream !== socket) stream.on('error', () => {}) // the pipeline tells; fail() may come when it has ended
-      streams.add(stream)
-    }
+    sinks.push(sink)
+    adopt(sink)
     try {
-      await run(source, stages, sink, source === (socket as Readable))
+      if (source === (socket as Readable)) await firstByte(socket)
+      const planned = plan(parts(), { log, connection: { ...identity, direction }, maxLine: options.maxLine })
+      runs.push(...planned.meters)
+      if ('lines' in sink) sink.lines = planned.makesLines
+      for (const stream of [source, ...planned.streams]) adopt(stream)
+      await run(source, planned.streams, sink, source === (socket as Readable))
       warnings.push(...(source.warnings ?? []))
     } catch (error) {
       fail(error)
@@ -146,12 +142,17 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     }
   }
 
+  /** Destroyed when the connection fails. Its pipeline tells of its errors, and may have ended by then. */
+  function adopt(stream: Readable | Writable): void {
+    if (stream !== socket) streams.push(stream.on('error', ignore))
+  }
+
   async function finish(): Promise<Summary> {
     finishing = true
     if (!failure) socket.end()
     if (!failure && !socket.readableEnded && !isRead(socket)) await linger(socket)
     if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
-    const reports = [...sinks].flatMap(sink => (sink.report ? [sink.report()] : []))
+    const reports = sinks.flatMap(sink => (sink.report ? [sink.report()] : []))
     const summary: Summary = {
       ...identity,
       bytesIn: socket.bytesRead,
@@ -182,14 +183,25 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
  */
 export async function run(source: Readable, stages: Duplex[], sink: Writable, keepSource = false): Promise<void> {
   const stopped = new Promise<void>(resolve => {
-    sink.once('finish', () => {
+    sink.on('finish', () => {
       if (!source.readableEnded) resolve()
     })
   })
   const whole = pipeline([source, ...stages, sink] as unknown as [Readable, Duplex, Writable])
-  whole.catch(() => {}) // after a stop nobody waits for it
+  whole.catch(ignore) // after a stop nobody waits for it
   await Promise.race([whole, stopped.then(() => release(source, keepSource))])
 }
+
+/** A pipeline is built when there is something to pipe, or the end: until then a connection is a socket, and small. */
+function firstByte(socket: Socket): Promise<void> | undefined {
+  if (socket.readableLength > 0 || socket.readableEnded || socket.destroyed) return undefined
+  return new Promise(resolve => {
+    socket.once('readable', resolve)
+    socket.once('close', resolve)
+  })
+}
+
+function ignore(): void {}
 
 /** From here on a `destroy` with an error sends a reset (RST), so that the peer can tell a failure from an end. */
 export function resetOnError(socket: Socket): void {
@@ -243,8 +255,8 @@ function watchIdle(
   const { idleTimeout, halfClosedTimeout } = timeouts
   const halfClosed = () => socket.setTimeout(halfClosedTimeout)
   socket.setTimeout(idleTimeout)
-  socket.once('end', halfClosed)
-  socket.once('finish', halfClosed)
+  socket.on('end', halfClosed)
+  socket.on('finish', halfClosed)
   socket.on('timeout', () => {
     const half = socket.readableEnded || socket.writableFinished
     const [name, time] = half ? ['half-closed', halfClosedTimeout] : ['idle', idleTimeout]

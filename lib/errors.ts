@@ -28,6 +28,11 @@ export class TcpPipeError extends Error {
   }
 }
 
+/** A line or a JSON value over the cap. */
+export function tooLong(what: string, maxLine: number): TcpPipeError {
+  return new TcpPipeError('ERR_RECORD_TOO_LONG', `a ${what} is longer than maxLine, ${maxLine} bytes`)
+}
+
 /** What an aborted operation rejects with; the signal's reason is its cause. */
 export function abortError(signal: AbortSignal): Error {
   const error = new Error('The operation was aborted', { cause: signal.reason })

@@ -1,8 +1,7 @@
 /** Fuses neighbouring function stages into one byte-mode Duplex, with the codecs between stages of different unit. */
 import type { Duplex } from 'node:stream'
 import { asStream } from 'stream-chain/asStream.js'
-import { flushable, isFlushable, many, none } from 'stream-chain/defs.js'
-import { gen } from 'stream-chain/gen.js'
+import { flushable, isFlushable, many, none, setFunctionList } from 'stream-chain/defs.js'
 import { type Family, lift } from './lift.js'
 import { meterRun, type RunMeter, type StageMeter, stageMeter } from './meter.js'
 import { type Batch, type BatchFunction, decoder, type Ending, encoder, toBuffer, type Unit } from './records.js'
@@ -34,14 +33,15 @@ export function fuse(stages: readonly FunctionStage[], maxLine: number): { strea
   })
   if (unit !== 'bytes') functions.push(encoder(ending))
 
-  const fused = gen(enter, ...functions, leave)
+  // What gen() makes, without its own driver, which asStream() does not use.
+  const fused = setFunctionList((chunk: Buffer) => chunk as unknown, [enter, ...functions, leave])
   const stream: Duplex = asStream(fused, {
     writableObjectMode: false,
     readableObjectMode: false,
     readableHighWaterMark: highWaterMark,
     writableHighWaterMark: highWaterMark,
   })
-  stream.once('close', () => {
+  stream.on('close', () => {
     for (const release of releases) release()
   })
   return { stream, meter: meterRun(stream, meters) }

@@ -1,130 +1,158 @@
 /** Cuts a text into concatenated JSON values (RFC 8259), as jq reads them: one after the other, white space between. */
-import { TcpPipeError } from './errors.js'
-import { tooLong } from './records.js'
+import { TcpPipeError, tooLong } from './errors.js'
 
 export interface JsonScanner {
   /** The values that are complete with this text. */
   write(text: string): Iterable<unknown>
-  /** The last value, if it was a scalar that only the end completes. */
-  end(text: string): Iterable<unknown>
+  /** The last value, if it is a scalar that only the end completes. */
+  end(): Iterable<unknown>
 }
 
-const NEWLINE = 0x0a
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-
-/** A value of more than `maxLine` characters fails with `ERR_RECORD_TOO_LONG`, a wrong one with `ERR_JSON` and its line. */
+/** A value of more than `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`, a wrong one with `ERR_JSON` and its line. */
 export function jsonScanner(maxLine: number): JsonScanner {
-  let text = ''
-  let line = 1 // of text[0]
-  let nesting = openNesting()
+  let line = 1 // of the text that comes next
+  let begun = '' // a value whose end has not come yet
+  let begunLine = 1
+  let scan = openScan('')
 
-  function parse(start: number, end: number): unknown {
-    if (end - start > maxLine) throw tooLong('JSON value', maxLine)
-    try {
-      return JSON.parse(text.slice(start, end))
-    } catch (error) {
-      throw wrong((error as Error).message, start)
+  function* write(text: string): Generator<unknown> {
+    const end = begun === '' ? 0 : valueEnd(text, 0, scan)
+    if (end === -1) begun += text
+    else {
+      if (begun !== '') yield parse(begun + text.slice(0, end), () => begunLine)
+      begun = ''
+      yield* values(text, end)
     }
+    if (begun.length > maxLine) throw tooLong('JSON value', maxLine)
+    line += countLines(text)
   }
 
-  function wrong(message: string, position: number): TcpPipeError {
-    return new TcpPipeError('ERR_JSON', `line ${line + countLines(text.slice(0, position))}: ${message}`)
-  }
-
-  function* values(final: boolean): Generator<unknown> {
-    let start = skipSpace(text, 0)
-    try {
-      while (start < text.length) {
-        const whole = nesting.at === 0 ? wholeLine(text, start, maxLine) : undefined
-        const end = whole ? whole.end : valueEnd(text, start, final, nesting)
-        if (end === -1) break
-        nesting = openNesting()
-        yield whole ? whole.value : parse(start, end)
-        start = skipSpace(text, end)
+  /** The values that begin in this text. */
+  function* values(text: string, from: number): Generator<unknown> {
+    const lineAt = (position: number) => line + countLines(text.slice(0, position))
+    let tried = -1 // where the line ends that is not one value
+    for (let at = skipSpace(text, from); at < text.length; at = skipSpace(text, at)) {
+      if (at > tried) {
+        const { value, end } = wholeLine(text, at, maxLine)
+        if (value !== undefined) {
+          yield value
+          at = end
+          continue
+        }
+        tried = end
       }
-    } finally {
-      if (nesting.at > 0) nesting.at -= start
-      line += countLines(text.slice(0, start))
-      text = text.slice(start)
+      scan = openScan(text[at] as string)
+      const start = at
+      at = valueEnd(text, start + 1, scan)
+      if (at === -1) {
+        begun = text.slice(start)
+        begunLine = lineAt(start)
+        return
+      }
+      yield parse(text.slice(start, at), () => lineAt(start))
     }
-    if (text.length > maxLine) throw tooLong('JSON value', maxLine)
   }
 
-  return {
-    *write(more) {
-      text += more
-      yield* values(false)
-    },
-    *end(more) {
-      text += more
-      yield* values(true)
-      if (text !== '') throw wrong('Unexpected end of JSON input', text.length)
-    },
+  function* end(): Generator<unknown> {
+    if (begun === '') return
+    if (!scan.scalar) throw wrong('Unexpected end of JSON input', begunLine, line)
+    yield parse(begun, () => begunLine)
   }
+
+  function parse(text: string, firstLine: () => number): unknown {
+    if (!fits(text, maxLine)) throw tooLong('JSON value', maxLine)
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      const message = (error as Error).message.replace(/ \(line \d+ column \d+\)$/, '') // within the value
+      throw wrong(message, firstLine(), firstLine() + countLines(text))
+    }
+  }
+
+  return { write, end }
 }
 
-/** Where the scan of an unfinished object or array stands, so that no character is looked at twice. */
-interface Nesting {
-  at: number
+/** Where the scan of a value stands, so that no character is looked at twice. */
+interface Scan {
+  /** A number or a word, which only what stands behind it ends. */
+  scalar: boolean
   depth: number
   quoted: boolean
+  escaped: boolean
 }
 
-function openNesting(): Nesting {
-  return { at: 0, depth: 0, quoted: false }
+/** Behind the first character of a value. */
+function openScan(first: string): Scan {
+  const nested = first === '{' || first === '['
+  const quoted = first === '"'
+  return { scalar: !nested && !quoted, depth: nested ? 1 : 0, quoted, escaped: false }
 }
 
 /** The common case, one value on a line of its own, at the speed of JSON.parse. */
-function wholeLine(text: string, start: number, maxLine: number): { value: unknown; end: number } | undefined {
+function wholeLine(text: string, start: number, maxLine: number): { value?: unknown; end: number } {
   const end = text.indexOf('\n', start)
-  if (end === -1 || end - start > maxLine) return undefined
+  if (end === -1) return { end: text.length }
+  const line = text.slice(start, end)
+  if (!isClosed(line) || !fits(line, maxLine)) return { end }
   try {
-    return { value: JSON.parse(text.slice(start, end)), end }
+    return { value: JSON.parse(line), end }
   } catch {
-    return undefined // several values, a part of one, or a wrong one: the scan will tell
+    return { end } // several values, a part of one, or a wrong one: the scan will tell
   }
 }
 
-/** The index behind the value that begins at `start`, or -1 if more text is needed. */
-function valueEnd(text: string, start: number, final: boolean, nesting: Nesting): number {
-  const first = text[start] as string
-  if (first === '{' || first === '[' || first === '"') return nestedEnd(text, start, nesting)
-  const scalar = /[\s{["\]},:]/g
-  scalar.lastIndex = start + 1
-  const delimiter = scalar.exec(text)
-  return delimiter ? delimiter.index : final ? text.length : -1
+/** An exception costs ten times as much as a value: the first line of a pretty-printed one is seen without. */
+function isClosed(line: string): boolean {
+  const first = line[0] as string
+  const last = line.trimEnd().at(-1)
+  return first === '{' ? last === '}' : first === '[' ? last === ']' : true
 }
 
-function nestedEnd(text: string, start: number, nesting: Nesting): number {
-  let { depth, quoted } = nesting
-  let i = Math.max(start, nesting.at)
-  for (; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (quoted) {
-      if (code === BACKSLASH) {
-        if (i + 1 === text.length) break // the escaped character has not come yet
-        i++
-      } else if (code === QUOTE) quoted = false
-    } else if (code === QUOTE) quoted = true
-    else if (code === 0x7b || code === 0x5b) depth++
-    else if (code === 0x7d || code === 0x5d) depth--
+/** The index behind the value that the scan is in, or -1 if its end has not come. */
+function valueEnd(text: string, from: number, scan: Scan): number {
+  return scan.scalar ? scalarEnd(text, from) : nestedEnd(text, from, scan)
+}
+
+function scalarEnd(text: string, from: number): number {
+  const delimiter = /[\s{["\]},:]/g
+  delimiter.lastIndex = from
+  return delimiter.exec(text)?.index ?? -1
+}
+
+function nestedEnd(text: string, from: number, scan: Scan): number {
+  let { depth, quoted, escaped } = scan
+  for (let i = from; i < text.length; i++) {
+    const character = text[i]
+    if (escaped) escaped = false
+    else if (quoted) {
+      if (character === '\\') escaped = true
+      else if (character === '"') quoted = false
+    } else if (character === '"') quoted = true
+    else if (character === '{' || character === '[') depth++
+    else if (character === '}' || character === ']') depth--
     if (depth === 0 && !quoted) return i + 1
   }
-  nesting.at = i
-  nesting.depth = depth
-  nesting.quoted = quoted
+  Object.assign(scan, { depth, quoted, escaped })
   return -1
 }
 
 function skipSpace(text: string, from: number): number {
   let i = from
-  while (i < text.length && text.charCodeAt(i) <= 0x20) i++
+  while (i < text.length && ' \t\r\n'.includes(text[i] as string)) i++
   return i
+}
+
+function fits(text: string, maxLine: number): boolean {
+  return text.length * 3 <= maxLine || Buffer.byteLength(text) <= maxLine
+}
+
+function wrong(message: string, firstLine: number, lastLine: number): TcpPipeError {
+  const where = firstLine === lastLine ? `line ${firstLine}` : `lines ${firstLine} to ${lastLine}`
+  return new TcpPipeError('ERR_JSON', `${where}: ${message}`)
 }
 
 function countLines(text: string): number {
   let lines = 0
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) === NEWLINE) lines++
+  for (let i = text.indexOf('\n'); i !== -1; i = text.indexOf('\n', i + 1)) lines++
   return lines
 }

@@ -1,7 +1,7 @@
 /** Lifts a function of one record to a function of batches, in order, one call at a time. */
 import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stream-chain/defs.js'
 import { TcpPipeError } from './errors.js'
-import { type StageMeter, stopwatch } from './meter.js'
+import { type StageMeter, start, stop as stopClock, stopwatch } from './meter.js'
 import { type Batch, type BatchFunction, batchBytes, batchRecords } from './records.js'
 import type { FunctionStage } from './stage.js'
 
@@ -16,12 +16,20 @@ export interface Lifted {
 
 type Steps = Generator<unknown, void, void>
 
+/** A function may make more of a batch than there was; from here on what it makes goes on in parts. */
+const mostBytes = 4 * batchBytes
+
 /** A plain result costs one call; promises, generators and `many` go through a generator that yields what it has when it waits. */
 export function lift({ name, write, flush, abort }: FunctionStage, family: Family, meter: StageMeter): Lifted {
   const clock = stopwatch(meter, 'busy')
   let results: Batch = []
   let size = 0
   let over = !abort
+  let slow: ReturnType<typeof openSlowPath> | undefined
+  const slowPath = () => {
+    slow ??= openSlowPath()
+    return slow
+  }
 
   function take(): Batch {
     const batch = results
@@ -31,95 +39,104 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
     return batch
   }
 
-  function* deliver(): Steps {
-    if (results.length === 0) return
-    clock.stop()
-    yield take()
-    clock.start()
-  }
+  /** Made when it is needed: an idle stage is small. */
+  function openSlowPath() {
+    function* deliver(): Steps {
+      if (results.length === 0) return
+      stopClock(clock)
+      yield take()
+      start(clock)
+    }
 
-  /** stream-chain waits for a promise that is yielded; `none` lets nothing of it through. */
-  function* settle<T>(promise: PromiseLike<T>): Generator<unknown, T, void> {
-    yield* deliver()
-    let settled: T | undefined
-    yield promise.then(
-      value => {
-        settled = value
-        return none
-      },
-      error => {
-        throw failure(error, name)
-      },
-    )
-    return settled as T
-  }
-
-  function* add(result: unknown): Steps {
-    const value = isThenable(result) ? yield* settle(result) : result
-    if (value === none || value === undefined) return
-    if (value === stop) {
+    /** stream-chain waits for a promise that is yielded; `none` lets nothing of it through. */
+    function* settle<T>(promise: PromiseLike<T>): Generator<unknown, T, void> {
       yield* deliver()
-      yield stop
-    } else if (isMany(value)) {
-      for (const each of getManyValues(value) as unknown[]) yield* add(each)
-    } else if (isIterator(value)) yield* addAll(value)
-    else {
-      checkResult(value, family, name)
-      results.push(value)
-      size += sizeOf(value)
-      if (results.length >= batchRecords || size >= batchBytes) yield* deliver()
+      let settled: T | undefined
+      yield promise.then(
+        value => {
+          settled = value
+          return none
+        },
+        error => {
+          throw failure(error, name)
+        },
+      )
+      return settled as T
     }
-  }
 
-  function* addAll(iterator: AnyIterator): Steps {
-    let done = false
-    try {
-      while (true) {
-        const next = iterator.next()
-        const step: IteratorResult<unknown> = isThenable(next) ? yield* settle(next) : next
-        done = step.done === true
-        if (done) return
-        yield* add(step.value)
+    function* add(result: unknown): Steps {
+      const value = isThenable(result) ? yield* settle(result) : result
+      if (value === none || value === undefined) return
+      if (value === stop) {
+        yield* deliver()
+        yield stop
+      } else if (isMany(value)) {
+        for (const each of getManyValues(value) as unknown[]) yield* add(each)
+      } else if (isIterator(value)) yield* addAll(value)
+      else {
+        checkResult(value, family, name)
+        results.push(value)
+        size += sizeOf(value)
+        if (results.length >= batchRecords || size >= batchBytes) yield* deliver()
       }
-    } finally {
-      if (!done) quietly(() => iterator.return?.())
     }
-  }
 
-  function* finish(result: unknown, rest: Batch): Steps {
-    try {
-      yield* add(result)
-      for (const record of rest) yield* add(write(record))
-    } catch (error) {
-      throw failure(error, name)
+    function* addAll(iterator: AnyIterator): Steps {
+      let done = false
+      try {
+        while (true) {
+          const next = iterator.next()
+          const step: IteratorResult<unknown> = isThenable(next) ? yield* settle(next) : next
+          done = step.done === true
+          if (done) return
+          yield* add(step.value)
+        }
+      } finally {
+        if (!done) quietly(() => iterator.return?.())
+      }
     }
-    clock.stop()
-    if (results.length > 0) yield take()
+
+    function* finish(result: unknown, rest: Batch): Steps {
+      try {
+        yield* add(result)
+        for (const record of rest) yield* add(write(record))
+      } catch (error) {
+        throw failure(error, name)
+      }
+      stopClock(clock)
+      if (results.length > 0) yield take()
+    }
+
+    return finish
   }
 
   /** The batch is ours, so the results take the places of the records. */
   function process(batch: Batch): unknown {
     meter.recordsIn += batch.length
-    clock.start()
+    start(clock)
     let kept = 0
     let bytes = 0
     for (let i = 0; i < batch.length; i++) {
       const result = call(batch[i])
-      if (typeof result === 'string') bytes += result.length
-      else if (result === none || result === undefined) continue
-      else if (isSpecial(result)) {
-        results = batch.slice(0, kept)
-        return finish(result, batch.slice(i + 1))
-      } else {
+      if (typeof result !== 'string') {
+        if (result === none || result === undefined) continue
+        if (isSpecial(result)) return slowly(result, batch.slice(0, kept), batch.slice(i + 1))
         checkResult(result, family, name)
-        bytes += sizeOf(result)
       }
       batch[kept++] = result
+      bytes += sizeOf(result)
+      if (bytes > mostBytes) return slowly(none, batch.slice(0, kept), batch.slice(i + 1))
     }
     batch.length = kept
-    clock.stop()
+    stopClock(clock)
     meter.recordsOut += kept
     return kept > 0 ? batch : none
+  }
+
+  /** `result` and what the rest of the batch gives, behind what there is. */
+  function slowly(result: unknown, done: Batch, rest: Batch): Steps {
+    results = done
+    return slowPath()(result, rest)
   }
 
   function call(record: unknown): unknown {
@@ -131,9 +148,13 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
   }
 
   function* end(): Steps {
-    clock.start()
-    yield* finish(flush?.(), [])
+    start(clock)
+    yield* slowPath()(flushed(), [])
     over = true
+  }
+
+  function* flushed(): Generator {
+    yield flush?.()
   }
 
   function release(): unknown {

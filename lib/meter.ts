@@ -24,18 +24,24 @@ export function stageMeter(name: string): StageMeter {
   return { name, recordsIn: 0, recordsOut: 0, busy: 0 }
 }
 
-/** A clock that adds the time between start and stop to `meter[field]`. */
-export function stopwatch<K extends string>(meter: Record<K, number>, field: K) {
-  let since = -1
-  return {
-    start() {
-      if (since < 0) since = now()
-    },
-    stop() {
-      if (since >= 0) meter[field] += now() - since
-      since = -1
-    },
-  }
+/** Adds the time between start and stop to `meter[field]`. Idle connections have many: it is an object and no closures. */
+export interface Stopwatch<K extends string = string> {
+  readonly meter: Record<K, number>
+  readonly field: K
+  since: number
+}
+
+export function stopwatch<K extends string>(meter: Record<K, number>, field: K): Stopwatch<K> {
+  return { meter, field, since: -1 }
+}
+
+export function start(clock: Stopwatch): void {
+  if (clock.since < 0) clock.since = now()
+}
+
+export function stop(clock: Stopwatch): void {
+  if (clock.since >= 0) clock.meter[clock.field] = (clock.meter[clock.field] as number) + now() - clock.since
+  clock.since = -1
 }
 
 /** Meters a stream from outside: what `_write` takes and `push` gives, and the time in between. */
@@ -46,9 +52,9 @@ export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
   const { _write, _writev, push, _read } = stream
   const taken = (bytes: number, callback: (error?: Error | null) => void) => {
     meter.bytesIn += bytes
-    input.stop()
+    stop(input)
     return (error?: Error | null) => {
-      input.start()
+      start(input)
       callback(error)
     }
   }
@@ -62,14 +68,14 @@ export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
   stream.push = (chunk, encoding) => {
     meter.bytesOut += bytesOf(chunk)
     const more = push.call(stream, chunk, encoding)
-    if (!more) output.start()
+    if (!more) start(output)
     return more
   }
   stream._read = size => {
-    output.stop()
+    stop(output)
     _read.call(stream, size)
   }
-  input.start()
+  start(input)
   return meter
 }
 

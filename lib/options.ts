@@ -1,6 +1,6 @@
 /** The kinds of options that a transform can declare. Each one reads text, checks values and describes itself. */
 import { TcpPipeError } from './errors.js'
-import { formatDuration, parseBytes, parseDuration } from './quantities.js'
+import { parseBytes, parseDuration } from './quantities.js'
 
 /** One option: `T` is what code passes, `Value` what `create` receives. */
 export interface Option<T = unknown, Value = T | undefined, Required extends boolean = boolean> {
@@ -119,10 +119,10 @@ export function bytes<const S extends Settings<number> & Range>(summary: string,
 /** A duration: `250ms`, `10s`; in code milliseconds. */
 export function duration<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
-    allowed: between("a duration, such as '250ms', '10s' or '2m'", settings, formatDuration),
+    allowed: between("a duration, such as '250ms', '10s' or '2m'", settings, formatTime),
     read: parseDuration,
     accepts: value => Number.isFinite(value) && inRange(value as number, settings),
-    format: formatDuration,
+    format: formatTime,
   })
 }
 
@@ -174,14 +174,19 @@ function between(what: string, { min, max }: Range = {}, format: (value: number)
   return what
 }
 
-/** 65536 → `64k`, as it would be typed. */
+/** As it would be typed: 65536 → `64k`. */
 function formatSize(size: number): string {
-  for (const [unit, factor] of [
-    ['g', 1024 ** 3],
-    ['m', 1024 ** 2],
-    ['k', 1024],
-  ] as const) {
-    if (size >= factor && size % factor === 0) return `${size / factor}${unit}`
-  }
-  return String(size)
+  return exact(size, { g: 1024 ** 3, m: 1024 ** 2, k: 1024, '': 1 })
+}
+
+/** As it would be typed: 90000 → `90s`. */
+function formatTime(milliseconds: number): string {
+  return exact(milliseconds, { h: 3_600_000, m: 60_000, s: 1000, ms: 1 })
+}
+
+/** In the greatest unit of which it is a multiple, or else in the least. */
+function exact(value: number, units: Record<string, number>): string {
+  const fitting = Object.entries(units).filter(([, size]) => value % size === 0 && value > 0)
+  const [unit, size] = (fitting[0] ?? Object.entries(units).at(-1)) as [string, number]
+  return `${value / size}${unit}`
 }

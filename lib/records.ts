@@ -3,7 +3,7 @@
  * 64 KiB. Bytes are Buffers, a line is a string without its LF, json is a value.
  */
 import { type Flushable, flushable } from 'stream-chain/defs.js'
-import { TcpPipeError } from './errors.js'
+import { errorMessage, TcpPipeError, tooLong } from './errors.js'
 import { jsonScanner } from './json.js'
 
 export type Unit = 'bytes' | 'line' | 'json'
@@ -27,32 +27,35 @@ export interface Ending {
 
 /** Chunks → records of the unit. A record over `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`. */
 export function decoder(unit: 'line' | 'json', maxLine: number, ending: Ending): BatchFunction {
-  return unit === 'line' ? lineDecoder(maxLine, ending) : jsonDecoder(maxLine, ending)
+  return unit === 'line' ? lineDecoder(maxLine, ending) : jsonDecoder(maxLine)
 }
 
 /** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON. */
 export function encoder(ending: Ending): (batch: Batch) => Batch {
   let owed = false // a record was written whose LF comes only if another one follows
+
+  function join(lines: string[]): Buffer {
+    if (owed) lines.unshift('')
+    owed = ending.unterminated
+    if (!owed) lines.push('')
+    return Buffer.from(lines.join('\n'))
+  }
+
   return batch => {
     const chunks: Batch = []
     let lines: string[] = []
-    const flush = () => {
-      if (lines.length === 0) return
-      const joined = lines.join('\n')
-      chunks.push(Buffer.from(ending.unterminated ? (owed ? `\n${joined}` : joined) : `${joined}\n`))
-      owed = ending.unterminated
-      lines = []
-    }
     for (const value of batch) {
       if (typeof value === 'string') lines.push(value)
-      else if (value instanceof Uint8Array) {
-        flush()
+      else if (!(value instanceof Uint8Array)) lines.push(stringify(value))
+      else {
+        if (lines.length > 0) chunks.push(join(lines))
         if (owed) chunks.push(Buffer.from('\n'))
-        owed = false
         chunks.push(value)
-      } else lines.push(stringify(value))
+        lines = []
+        owed = false
+      }
     }
-    flush()
+    if (lines.length > 0) chunks.push(join(lines))
     return chunks
   }
 }
@@ -65,92 +68,98 @@ export function toBuffer(chunk: unknown): Buffer {
 }
 
 function lineDecoder(maxLine: number, ending: Ending): BatchFunction {
-  let pending: Buffer[] = []
-  let carried = 0
+  let held = Buffer.alloc(0) // its first `length` bytes are the beginning of a line
+  let length = 0
 
-  function keep(bytes: Buffer): void {
-    carried += bytes.length
-    if (carried > maxLine) throw tooLong('line', maxLine)
-    if (bytes.length > 0) pending.push(bytes)
+  /** Copies: a view would keep the whole chunk, and a peer that sends single bytes would fill the memory with views. */
+  function hold(bytes: Buffer): void {
+    const whole = length + bytes.length
+    if (whole > maxLine) throw tooLong('line', maxLine)
+    if (whole > held.length) held = Buffer.concat([held], Math.min(2 * whole, maxLine))
+    bytes.copy(held, length)
+    length = whole
   }
 
-  function take(bytes: Buffer): string {
-    if (carried === 0) return bytes.toString()
-    const whole = Buffer.concat([...pending, bytes])
-    pending = []
-    carried = 0
-    return whole.toString()
+  function release(): string {
+    const line = held.toString('utf8', 0, length)
+    if (held.length > batchBytes) held = Buffer.alloc(0)
+    length = 0
+    return line
   }
 
-  /** Lengths are those of the input, before invalid bytes become U+FFFD. */
-  function check(bytes: Buffer): void {
-    let length = carried
-    for (let from = 0; from <= bytes.length; length = 0) {
-      const next = bytes.indexOf(LF, from)
-      const end = next === -1 ? bytes.length : next
-      if (length + end - from > maxLine) throw tooLong('line', maxLine)
-      from = end + 1
-    }
+  function cut(bytes: Buffer): string[] {
+    if (length === 0) return checkLines(bytes, maxLine).toString().split('\n')
+    const end = bytes.indexOf(LF)
+    hold(end === -1 ? bytes : bytes.subarray(0, end))
+    return end === -1 ? [release()] : [release(), ...cut(bytes.subarray(end + 1))]
   }
 
-  function* lines(chunk: Buffer): Generator<string[]> {
+  function* decode(chunk: Buffer): Generator<Batch> {
     for (let start = 0; start < chunk.length; start += batchBytes) {
       const part = chunk.subarray(start, start + batchBytes)
       const last = part.lastIndexOf(LF)
-      if (last === -1) keep(part)
-      else {
-        const whole = part.subarray(0, last)
-        if (carried + last > maxLine) check(whole)
-        const records = take(whole).split('\n')
-        if (records.length <= batchRecords) yield records
-        else for (let i = 0; i < records.length; i += batchRecords) yield records.slice(i, i + batchRecords)
-        keep(part.subarray(last + 1))
-      }
+      if (last !== -1) yield* batches(cut(part.subarray(0, last)))
+      hold(part.subarray(last + 1))
     }
   }
 
   return flushable(
     function* (batch: Batch) {
-      for (const chunk of batch) yield* lines(toBuffer(chunk))
+      for (const chunk of batch) yield* decode(toBuffer(chunk))
     },
     function* () {
-      if (carried === 0) return
+      if (length === 0) return
       ending.unterminated = true
-      yield [take(Buffer.alloc(0))]
+      yield [release()]
     },
   )
 }
 
-function jsonDecoder(maxLine: number, ending: Ending): BatchFunction {
-  const scanner = jsonScanner(maxLine)
-  const text = new TextDecoder('utf-8')
-  const batches = function* (values: Iterable<unknown>) {
-    let batch: Batch = []
-    for (const value of values) {
-      if (batch.push(value) === batchRecords) {
-        yield batch
-        batch = []
-      }
-    }
-    if (batch.length > 0) yield batch
+/** Lengths are those of the input, before invalid bytes become U+FFFD. */
+function checkLines(bytes: Buffer, maxLine: number): Buffer {
+  for (let from = 0; from + maxLine < bytes.length; ) {
+    const next = bytes.indexOf(LF, from)
+    const end = next === -1 ? bytes.length : next
+    if (end - from > maxLine) throw tooLong('line', maxLine)
+    from = end + 1
   }
+  return bytes
+}
+
+function jsonDecoder(maxLine: number): BatchFunction {
+  const scanner = jsonScanner(maxLine)
+  const text = new TextDecoder()
   return flushable(
     function* (batch: Batch) {
       for (const chunk of batch) yield* batches(scanner.write(text.decode(toBuffer(chunk), { stream: true })))
     },
     function* () {
-      ending.unterminated = false
-      yield* batches(scanner.end(text.decode()))
+      yield* batches(scanner.write(text.decode()))
+      yield* batches(scanner.end())
     },
   )
 }
 
-export function tooLong(what: string, maxLine: number): TcpPipeError {
-  return new TcpPipeError('ERR_RECORD_TOO_LONG', `a ${what} is longer than maxLine, ${maxLine} bytes`)
+function* batches(records: Iterable<unknown>): Generator<Batch> {
+  if (Array.isArray(records) && records.length <= batchRecords) yield records
+  else {
+    let batch: Batch = []
+    for (const record of records) {
+      if (batch.push(record) < batchRecords) continue
+      yield batch
+      batch = []
+    }
+    if (batch.length > 0) yield batch
+  }
 }
 
 function stringify(value: unknown): string {
-  const json = JSON.stringify(value)
+  let json: string | undefined
+  try {
+    json = JSON.stringify(value)
+  } catch (cause) {
+    throw new TcpPipeError('ERR_STAGE_RESULT', `a value cannot be written as JSON: ${errorMessage(cause)}`, { cause })
+  }
   if (json === undefined) throw new TcpPipeError('ERR_STAGE_RESULT', `a ${typeof value} cannot be written as JSON`)
   return json
 }

@@ -60,8 +60,7 @@ export async function send(options: SendOptions = {}): Promise<Summary> {
   const socket = await dial(address, {
     ...options,
     bind: options.bind === undefined ? undefined : (toAddress(options.bind) as TcpAddress),
-    onRetry: (error, wait) =>
-      log?.warn({ error: errorMessage(error), wait }, `not connected, next attempt in ${formatDuration(wait)}`),
+    onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
   })
   const summary = await exchange(socket, options)
   if (summary.error) throw Object.assign(summary.error, { summary })
@@ -80,8 +79,13 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
   options.onConnect?.(forwardInfo)
   let timer: NodeJS.Timeout | undefined
   try {
-    const back = connection.transfer(socket, replyTransforms(replyInfo).flatMap(toParts), sharedSink(output), 'reply')
-    const forward = connection.transfer(from, transforms(forwardInfo).flatMap(toParts), socket, 'forward')
+    const back = connection.transfer(
+      socket,
+      () => replyTransforms(replyInfo).flatMap(toParts),
+      sharedSink(output),
+      'reply',
+    )
+    const forward = connection.transfer(from, () => transforms(forwardInfo).flatMap(toParts), socket, 'forward')
     for (const each of [back, forward]) each.catch(() => {}) // the first one to fail ends both
     await Promise.race([forward, ...(from instanceof ReadStream ? [back] : [])])
     timer = boundWait(options, connection)

@@ -12,7 +12,7 @@ import { connectionLimit } from './limits.js'
 import { openServer, type Server } from './server.js'
 import type { Stage } from './stage.js'
 
-/** The stages of one connection: a function, called for each, since a stream can be used once. */
+/** The stages of one connection: a function, called for each when its first byte comes, since a stream can be used once. */
 export type Transforms = (info: ConnectionInfo) => readonly Stage[]
 
 /** A stream that all connections share and that is never ended, an address, or a function that makes a sink for each. */
@@ -91,10 +91,15 @@ function piping(options: ServeOptions): Work {
   return async (connection, socket) => {
     const info = connection.info('forward')
     const sink = sinkFor ? await sinkFor(info) : socket
-    const forward = connection.transfer(socket, transforms(info).flatMap(toParts), sink, 'forward')
+    const forward = connection.transfer(socket, () => transforms(info).flatMap(toParts), sink, 'forward')
     if (!from) return forward
     const replyInfo = connection.info('reply')
-    const back = connection.transfer(from(replyInfo), replyTransforms(replyInfo).flatMap(toParts), socket, 'reply')
+    const back = connection.transfer(
+      from(replyInfo),
+      () => replyTransforms(replyInfo).flatMap(toParts),
+      socket,
+      'reply',
+    )
     await Promise.all([forward, back])
   }
 }

@@ -9,7 +9,8 @@ export const maxStages = 100
 
 interface Word {
   text: string
-  /** True if any part of it was quoted or escaped: then it is a value, never `name=`. */
+  /** Its beginning up to the first quote or escape: only there `name=` is the name of an option. */
+  bare: string
   quoted: boolean
   /** Column of its first character, from 1. */
   column: number
@@ -38,7 +39,7 @@ export function parse(text: string, registry: Registry): Recipe[] {
 
 /** A word as it must be written in a spec to mean itself. */
 export function quote(word: string): string {
-  return /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  return /^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
 function stage(text: string, transform: TransformEntry, name: Word, words: Word[]): Recipe {
@@ -46,13 +47,13 @@ function stage(text: string, transform: TransformEntry, name: Word, words: Word[
   const positional = Object.keys(schema).filter(key => schema[key]?.positional)
   const options: Record<string, unknown> = {}
   for (const word of words) {
-    const [, key, value] = (!word.quoted && /^([\w-]+)=(.*)$/s.exec(word.text)) || []
-    const named = key !== undefined && key in schema
-    const target = named ? key : positional.find(each => !(each in options))
+    const [prefix = '', key] = /^([\w-]+)=/.exec(word.bare) ?? []
+    const named = key !== undefined && Object.hasOwn(schema, key)
+    const target = named ? key : positional.find(each => !Object.hasOwn(options, each))
     if (target === undefined) throw fault(text, word.column, tooMany(transform, word.text, key))
-    if (target in options) throw fault(text, word.column, `${name.text} ${target} is given twice`)
+    if (Object.hasOwn(options, target)) throw fault(text, word.column, `${name.text} ${target} is given twice`)
     try {
-      options[target] = (schema[target] as Option).parse(named ? (value as string) : word.text)
+      options[target] = (schema[target] as Option).parse(named ? word.text.slice(prefix.length) : word.text)
     } catch (error) {
       throw fault(text, word.column, `${name.text} ${target}: ${errorMessage(error)}`)
     }
@@ -78,9 +79,10 @@ function split(text: string): Word[][] {
   let word: Word | undefined
   let quote: { mark: string; column: number } | undefined
   const add = (character: string, column: number, quoted: boolean) => {
-    word ??= { text: '', quoted: false, column }
+    word ??= { text: '', bare: '', quoted: false, column }
     word.text += character
     word.quoted ||= quoted
+    if (!word.quoted) word.bare += character
   }
   const close = () => {
     if (word) stages.at(-1)?.push(word)

@@ -129,7 +129,8 @@ function ending(body: StageObject<unknown>): Pick<FunctionStage, 'flush' | 'abor
 
 function withUnit<R>(unit: Unit, write: (record: never) => R): TransformFunction<R> {
   if (typeof write !== 'function') throw new TcpPipeError('ERR_STAGE', `expected a function, not ${typeof write}`)
-  const stage: TransformFunction<R> = Object.assign((record: never) => write(record), write) as never // a flushable stays one
+  const call = (record: never) => write(record)
+  const stage = Object.assign(call, write) as TransformFunction<R> // a flushable stays one
   return Object.defineProperties(stage, { name: { value: write.name }, [unitSymbol]: { value: unit } })
 }
 

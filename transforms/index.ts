@@ -1,4 +1,13 @@
 /** The registry: each export is a transform. */
+export { bufferToString } from './buffer-to-string.js'
+export { counter } from './counter.js'
+export { digest } from './digest.js'
 export { grep } from './grep.js'
+export { gunzip } from './gunzip.js'
 export { gzip } from './gzip.js'
+export { hex } from './hex.js'
+export { logger } from './logger.js'
 export { spec } from './spec.js'
+export { tee } from './tee.js'
+export { throttle } from './throttle.js'
+export { unhex } from './unhex.js'

@@ -5,34 +5,13 @@ import { dirname } from 'node:path'
 import { Writable } from 'node:stream'
 import type { ConnectionInfo, Sink } from '../connection.js'
 import { errorCode, TcpPipeError } from '../errors.js'
+import { expandTemplate } from '../template.js'
 
 export interface FileSinkOptions {
   /** Write at the end of a file that exists; no `.part`. */
   append?: boolean | undefined
   /** Replace a file that exists. */
   force?: boolean | undefined
-}
-
-/** The placeholders of an output file's name. */
-export const placeholders = ['id', 'remote', 'port', 'time'] as const
-
-/** True if two connections write to two files. */
-export function isTemplate(name: string): boolean {
-  return /\{(id|remote|port|time)\}/.test(name)
-}
-
-/** `logs/{remote}-{id}.log` → a path; each value is made safe, so that none can leave its place in the name. */
-export function expandTemplate(template: string, info: Pick<ConnectionInfo, 'id' | 'remote' | 'port'>): string {
-  const values: Record<string, string> = {
-    id: info.id,
-    remote: info.remote,
-    port: String(info.port ?? 'none'),
-    time: new Date()
-      .toISOString()
-      .replace(/\.\d+Z$/, 'Z')
-      .replaceAll(':', '-'),
-  }
-  return template.replace(/\{(id|remote|port|time)\}/g, (_, name: string) => safe(values[name] as string))
 }
 
 /**
@@ -134,9 +113,4 @@ function exists(path: string): TcpPipeError {
     'ERR_FILE_EXISTS',
     `'${path}' exists; it is replaced only with force, and added to with append`,
   )
-}
-
-function safe(value: string): string {
-  const name = value.replace(/[^\w.-]/g, '_').slice(0, 100)
-  return /^\.*$/.test(name) ? '_' : name
 }

@@ -1,7 +1,10 @@
 /** The built CLI as a child process: start it, wait for what it logs, see that it logged nothing unexpected. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -9,8 +12,8 @@ import type { Test } from 'tap'
 export const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** The same as shell words. `$TCP_PIPE` stands for it in scripts. */
-const shellCli = `'${process.execPath}' '${cli}'`
+/** In scripts, `tcp-pipe` is the program. */
+const prelude = `tcp-pipe() { '${process.execPath}' '${cli}' "$@"; }\n`
 
 export interface LogLine {
   level: number
@@ -68,7 +71,7 @@ export function launch(t: Test, command: string, args: readonly string[], option
   const { input, cwd, stdio = ['pipe', 'pipe', 'pipe'], faults = [], timeout = 20_000 } = options
   const child = spawn('env', ['-u', 'NODE_OPTIONS', command, ...args], {
     cwd: cwd ?? root,
-    env: { ...cleanEnvironment(), TCP_PIPE: shellCli, ...options.env },
+    env: { ...cleanEnvironment(), ...options.env },
     stdio: stdio as ['pipe', 'pipe', 'pipe'],
     detached: true,
   })
@@ -121,7 +124,7 @@ export function launch(t: Test, command: string, args: readonly string[], option
     return { code, signal, stdout: stdout(), stderr, logs }
   })
 
-  t.teardown(async () => {
+  cleanup(t, async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM')
       child.kill('SIGCONT')
@@ -181,9 +184,9 @@ export function run(t: Test, args: readonly string[], options: Options = {}): Pr
   return tcpPipe(t, args, options).ended
 }
 
-/** A shell script, run to its end; `$TCP_PIPE` is the program. */
+/** A shell script, run to its end; `tcp-pipe` in it is the program. */
 export function shell(t: Test, script: string, options: Options = {}): Promise<Result> {
-  return launch(t, 'bash', ['-c', script], options).ended
+  return launch(t, 'bash', ['-c', prelude + script], options).ended
 }
 
 /** `tcp-pipe serve`, listening. */
@@ -200,7 +203,7 @@ export async function dial(t: Test, to: number | NetConnectOpts): Promise<Socket
     allowHalfOpen: true,
     ...(typeof to === 'number' ? { port: to, host: '127.0.0.1' } : to),
   })
-  t.teardown(() => void socket.destroy())
+  cleanup(t, () => void socket.destroy())
   socket.on('error', error => {
     socket.failed = error
   })
@@ -229,7 +232,7 @@ export async function listen(
   })
   server.listen(where.path === undefined ? { ...where, port: 0 } : where)
   await once(server, 'listening')
-  t.teardown(() => {
+  cleanup(t, () => {
     server.close()
     for (const socket of sockets) socket.destroy()
   })
@@ -283,6 +286,34 @@ export function pattern(size: number): Buffer {
   return data
 }
 
+const cleanups = new WeakMap<Test, (() => unknown)[]>()
+
+/** Like `t.teardown`, the last one first; but all of them are done, and then the first failure fails the test. */
+export function cleanup(t: Test, work: () => unknown): void {
+  const known = cleanups.get(t)
+  if (known) return void known.push(work)
+  const list = [work]
+  cleanups.set(t, list)
+  t.teardown(async () => {
+    const failures: unknown[] = []
+    for (const each of list.reverse()) {
+      try {
+        await each()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  })
+}
+
+/** A directory with a short path, as the address of a unix socket needs it. */
+export function shortDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'tcp-pipe-'))
+  cleanup(t, () => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
 function checkFaults(what: string, logs: LogLine[], strange: string[], expected: readonly (string | RegExp)[]): void {
   const messages = [
     ...logs.filter(({ level }) => !(level < 50)).map(line => JSON.stringify(line)),
@@ -301,7 +332,9 @@ function checkFaults(what: string, logs: LogLine[], strange: string[], expected:
 }
 
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE)/.test(name)))
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE)/.test(name)),
+  )
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

@@ -1,6 +1,8 @@
 /** Sockets and streams for tests: loopback only, port 0, everything is closed at the end of its test. */
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { pino } from 'pino'
@@ -20,7 +22,14 @@ export async function socketPair(t: Test): Promise<[accepted: Socket, client: So
 }
 
 export async function unixPair(t: Test): Promise<[accepted: Socket, client: Socket]> {
-  return pair(t, createServer({ allowHalfOpen: true }).listen(join(t.testdir({}), 's')))
+  return pair(t, createServer({ allowHalfOpen: true }).listen(socketPath(t)))
+}
+
+/** A path for a unix socket; those of `t.testdir` can be too long. */
+export function socketPath(t: Test): string {
+  const dir = mkdtempSync(join(tmpdir(), 'tcp-pipe-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  return join(dir, 's')
 }
 
 async function pair(t: Test, server: Server): Promise<[Socket, Socket]> {

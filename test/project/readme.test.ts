@@ -112,7 +112,7 @@ t.test('the code of the README runs', async t => {
 })
 
 t.test('what the README links to is there', async t => {
-  for (const [, path] of readme.matchAll(/\]\(([^)]+)\)/g)) t.ok(existsSync(join(root, path as string)), path)
+  for (const [, path] of readme.matchAll(/\]\(([^)]+)\)/g)) t.ok(existsSync(join(root, path as string)), `${path}`)
 })
 
 /** What a server prints of what is sent to it. */

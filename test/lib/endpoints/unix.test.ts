@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { removeStale } from '../../../lib/endpoints/unix.js'
-import { listener } from '../network.js'
+import { listener, socketPath } from '../network.js'
 
 t.test('nothing has the path', async t => {
-  await removeStale(join(t.testdir({}), 'none'))
+  await removeStale(socketPath(t))
   t.pass()
 })
 
 t.test('a socket that a dead server left is removed', async t => {
-  const path = join(t.testdir({}), 'stale')
+  const path = socketPath(t)
   const leave = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`
   t.throws(() => execFileSync(process.execPath, ['-e', leave, path], { stdio: 'ignore' }))
   t.ok(existsSync(path))
@@ -20,7 +20,7 @@ t.test('a socket that a dead server left is removed', async t => {
 })
 
 t.test('a live socket stays', async t => {
-  const path = join(t.testdir({}), 'live')
+  const path = socketPath(t)
   await listener(t, () => {}, path)
   await removeStale(path)
   t.ok(existsSync(path))

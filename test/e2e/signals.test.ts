@@ -1,0 +1,126 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import t from 'tap'
+import { bounded, dial, freePort, listen, run, serve, tcpPipe } from './support.js'
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  t.test(`${signal} to an idle serve: exit 0 at once, and the port is free`, async t => {
+    const server = await serve(t, ['0'])
+    const started = performance.now()
+    server.kill(signal)
+    const { code, signal: killed } = await server.ended
+    t.equal(code, 0)
+    t.equal(killed, null)
+    t.ok(performance.now() - started < 1500, 'at once')
+    const again = createServer().listen(server.port, '127.0.0.1')
+    await once(again, 'listening')
+    again.close()
+  })
+}
+
+t.test('SIGTERM with a running connection: no new one, it finishes, exit 0', async t => {
+  const server = await serve(t, ['0', '--reply'])
+  const socket = await dial(t, server.port)
+  socket.write('before')
+  await once(socket, 'data')
+  server.kill('SIGTERM')
+  t.match(await server.logged('draining'), { signal: 'SIGTERM', connections: 1, drainTimeout: 10_000 })
+  await t.rejects(dial(t, server.port), { code: 'ECONNREFUSED' })
+  socket.write('after')
+  t.equal(String((await once(socket, 'data'))[0]), 'after', 'it still works')
+  socket.end()
+  await bounded(once(socket, 'end'), 'the end')
+  t.notOk(socket.failed)
+  t.equal((await server.ended).code, 0)
+})
+
+t.test('SIGTERM: what has not ended after --drain-timeout is reset, exit 1, and the number is logged', async t => {
+  const faults = ['were cut when the drain timeout had passed', 'ERR_CLOSED', 'ERR_CLOSED']
+  const server = await serve(t, ['0', '--drain-timeout', '200ms'], { faults })
+  const sockets = [await dial(t, server.port), await dial(t, server.port)]
+  for (const socket of sockets) socket.write('x')
+  await server.printed(2)
+  server.kill('SIGTERM')
+  const { code, logs } = await server.ended
+  t.equal(code, 1)
+  t.match(
+    logs.find(({ msg }) => msg.includes('cut')),
+    { cut: 2 },
+  )
+  for (const line of logs.filter(({ msg }) => msg === 'connection failed')) t.equal(line.closedBy, 'signal')
+  for (const socket of sockets) {
+    if (!socket.failed) await once(socket, 'close')
+    t.match(socket.failed, { code: 'ECONNRESET' })
+  }
+})
+
+for (const [signal, code] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const) {
+  t.test(`a second ${signal}: ends at once by that signal, which a shell shows as ${code}`, async t => {
+    const server = await serve(t, ['0'], { faults: null })
+    const socket = await dial(t, server.port)
+    socket.write('x')
+    await server.printed(1)
+    server.kill('SIGINT')
+    await server.logged('draining')
+    const closed = once(socket, 'close')
+    server.kill(signal)
+    t.equal((await server.ended).signal, signal)
+    await bounded(closed, 'the reset')
+    t.match(socket.failed, { code: 'ECONNRESET' })
+  })
+}
+
+t.test('an interrupted send is a reset and no clean end, which would look like success', async t => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const server = await serve(t, ['0', '--once'], { faults: ['ECONNRESET'] })
+    const client = tcpPipe(t, ['send', '--to', server.to], { input: null, faults: null })
+    client.child.stdin?.write('half of it')
+    await server.printed('half of it')
+    client.kill(signal)
+    t.equal((await client.ended).signal, signal)
+    const { code, logs } = await server.ended
+    t.equal(code, 1, 'with --once the exit code is the connection’s')
+    t.match(logs.at(-1), { msg: 'connection failed', closedBy: 'reset', code: 'ECONNRESET' })
+  }
+})
+
+t.test('send is interrupted while it connects, and while it waits to try again', async t => {
+  const to = `127.0.0.1:${await freePort()}`
+  const client = tcpPipe(t, ['send', '--to', to, '--retry', '1000'], { input: 'x', faults: null })
+  await client.logged('not connected, trying again', () => client.logs.length >= 3)
+  client.kill('SIGINT')
+  t.equal((await client.ended).signal, 'SIGINT')
+})
+
+t.test('send is interrupted while the peer does not read', async t => {
+  const target = await listen(t, socket => socket.pause())
+  const connected = once(target, 'connection')
+  const client = tcpPipe(t, ['send', '/dev/zero', '--to', target.to], { faults: null })
+  const [socket] = await connected
+  client.kill('SIGTERM')
+  t.equal((await client.ended).signal, 'SIGTERM')
+  socket.resume()
+  const [error] = await bounded(
+    new Promise<[NodeJS.ErrnoException | undefined]>(resolve => {
+      socket.once('error', (error: Error) => resolve([error]))
+      socket.once('end', () => resolve([undefined]))
+    }),
+    'the reset',
+  )
+  t.match(error, { code: 'ECONNRESET' })
+})
+
+t.test('serve --once: the exit code is that of the connection', async t => {
+  const good = await serve(t, ['0', '--once'])
+  t.equal((await run(t, ['send', '--to', good.to], { input: 'x' })).code, 0)
+  t.equal((await good.ended).code, 0)
+  const bad = await serve(t, ['0', '--once'], { faults: ['ECONNRESET'] })
+  const socket = await dial(t, bad.port)
+  socket.write('x')
+  await bad.printed(1)
+  socket.resetAndDestroy()
+  t.equal((await bad.ended).code, 1)
+})

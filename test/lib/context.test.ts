@@ -1,0 +1,37 @@
+import { PassThrough } from 'node:stream'
+import { pino } from 'pino'
+import t from 'tap'
+import { openContext } from '../../lib/context.js'
+
+t.test('log and connection are the ones given', async t => {
+  const log = pino(new PassThrough())
+  const connection = { id: '1', remote: '::1', port: 2, direction: 'forward' } as const
+  const { context } = openContext({ log, connection })
+  t.equal(context.log, log)
+  t.equal(context.connection, connection)
+})
+
+t.test('outside a connection the log is one that writes to stderr at once', async t => {
+  const { context } = openContext()
+  t.equal(context.connection, undefined)
+  t.match(context.log.bindings(), { name: 'tcp-pipe' })
+  const destination = (context.log as unknown as Record<symbol, { fd: number; sync: boolean }>)[pino.symbols.streamSym]
+  t.match(destination, { fd: 2, sync: true })
+  t.equal(openContext().context.log, context.log, 'and all contexts share it')
+})
+
+t.test('the signal is aborted when the context is closed', async t => {
+  const { context, close } = openContext()
+  const { signal } = context
+  t.notOk(signal.aborted)
+  t.equal(context.signal, signal, 'one signal')
+  close()
+  t.ok(signal.aborted)
+  close()
+})
+
+t.test('a signal that is first asked for after the end is aborted', async t => {
+  const { context, close } = openContext()
+  close()
+  t.ok(context.signal.aborted)
+})

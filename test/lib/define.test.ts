@@ -1,0 +1,142 @@
+import { PassThrough } from 'node:stream'
+import { pino } from 'pino'
+import t from 'tap'
+import { plan } from '../../lib/compose.js'
+import { openContext } from '../../lib/context.js'
+import { type Context, defineTransform, flag, integer, none, regexp, text } from '../../lib/define.js'
+import { TcpPipeError } from '../../lib/errors.js'
+import { run, textOf } from './pipes.js'
+
+const definition = {
+  name: 'find-lines',
+  summary: 'keep the lines that match',
+  unit: 'line',
+  options: {
+    pattern: regexp('what to find', { positional: true, required: true }),
+    invert: flag('the others'),
+    limit: integer('at most', { min: 1, default: 3 }),
+    label: text('before each line'),
+  },
+} as const
+
+const created: object[] = []
+const findLines = defineTransform({
+  ...definition,
+  create(options) {
+    created.push(options)
+    const { pattern, invert, label = '' } = options
+    return line => (pattern.test(line) === invert ? none : `${label}${line}`)
+  },
+})
+
+t.test('a transform is called as a function and gives a stream', async t => {
+  t.equal(findLines.name, 'find-lines')
+  t.match(findLines.definition, definition)
+  t.type(findLines({ pattern: /x/ }), 'Duplex')
+  t.equal(await textOf([findLines({ pattern: /x/ })], 'ax\nb\nxc'), 'ax\nxc')
+  t.equal(await textOf([findLines({ pattern: /x/, invert: true, label: '> ' })], 'ax\nb\n'), '> b\n')
+})
+
+t.test('create gets all options, with their defaults, when the stage is used', async t => {
+  created.length = 0
+  const stream = findLines({ pattern: /x/, limit: 5 })
+  t.strictSame(created, [], 'nothing is done before')
+  await textOf([stream], '')
+  t.strictSame(created, [{ pattern: /x/, invert: false, limit: 5, label: undefined }])
+  await textOf([findLines({ pattern: /x/, label: undefined })], '')
+  t.match(created[1], { limit: 3 })
+})
+
+t.test('options are checked at once, in words', async t => {
+  const invalid = findLines as unknown as (options?: unknown) => void
+  for (const [options, message] of [
+    [undefined, 'find-lines needs pattern: what to find'],
+    [null, 'find-lines needs pattern: what to find'],
+    [{}, 'find-lines needs pattern: what to find'],
+    [{ pattern: 'x' }, /^find-lines pattern: 'x' is not allowed; expected a regular expression, such as/],
+    [{ pattern: /x/, limit: 0 }, 'find-lines limit: 0 is not allowed; expected a whole number, at least 1'],
+    [{ pattern: /x/, limit: null }, /limit: null is not allowed/],
+    [{ pattern: /x/, limit: [1] }, /limit: \[ 1 \] is not allowed/],
+    [{ pattern: /x/, limit: Object.create(null) }, /limit: \[Object: null prototype\] {} is not allowed/],
+    [{ pattern: /x/, invert: 'true' }, "find-lines invert: 'true' is not allowed; expected true or false"],
+    [{ pattern: /x/, label: '' }, /label: '' is not allowed/],
+    [{ pattern: 'x'.repeat(1e5) }, /x'... 99900 more characters is not allowed/],
+    [{ patern: /x/ }, "find-lines has no option 'patern'; did you mean 'pattern'?"],
+    [{ pattern: /x/, colour: 1 }, "find-lines has no option 'colour'"],
+    [{ pattern: /x/, toString: 1 }, "find-lines has no option 'toString'"],
+    ['x', "find-lines has no option '0'"],
+  ] as const) {
+    t.throws(() => invalid(options), { code: 'ERR_OPTION', message })
+  }
+  t.throws(() => findLines.recipe(), { code: 'ERR_OPTION' }, 'a recipe, too')
+  t.throws(() => invalid(), TcpPipeError)
+})
+
+t.test('a transform without options', async t => {
+  const upper = defineTransform({ name: 'upper', summary: 's', unit: 'line', create: () => line => line.toUpperCase() })
+  t.equal(await textOf([upper()], 'a\nb'), 'A\nB')
+  t.equal(await textOf([upper({})], 'a'), 'A')
+  t.throws(() => upper({ x: 1 } as never), { message: "upper has no option 'x'" })
+})
+
+t.test('each unit, and each kind of stage that create may return', async t => {
+  const define = (unit: 'bytes' | 'line' | 'json', create: () => never) =>
+    defineTransform({ name: 'kind', summary: 's', unit, create })()
+  for (const [title, stage, output] of [
+    ['bytes', define('bytes', () => ((chunk: Buffer) => Buffer.from(chunk.toString('hex'))) as never), '310a32'],
+    ['line', define('line', () => ((line: string) => `<${line}>`) as never), '<1>\n<2>'],
+    ['json', define('json', () => ((value: number) => value + 1) as never), '2\n3\n'],
+    ['a Duplex', define('bytes', () => new PassThrough() as never), '1\n2'],
+    ['a generator', define('line', () => countUp as never), '1\n11\n2\n22'],
+    ['an object', define('line', () => ({ write: () => none, flush: () => 'end' }) as never), 'end'],
+    ['another transform', define('bytes', () => findLines({ pattern: /2/ }) as never), '2'],
+  ] as const) {
+    t.equal(await textOf([stage], '1\n2'), output, title)
+  }
+})
+
+function* countUp(line: string) {
+  yield line
+  yield line + line
+}
+
+t.test('the context is that of the pipeline, unless one is given', async t => {
+  const contexts: Context[] = []
+  const spy = defineTransform({
+    name: 'spy',
+    summary: 's',
+    unit: 'bytes',
+    create: (_options, context) => {
+      contexts.push(context)
+      return chunk => chunk
+    },
+  })
+  const log = pino(new PassThrough())
+  const connection = { id: '1', remote: '::1', port: 2, direction: 'reply' } as const
+  await run([spy(), spy()], '', { log, connection })
+  t.equal(contexts[0]?.log, log)
+  t.equal(contexts[0]?.connection, connection)
+  t.equal(contexts[1], contexts[0], 'one context for all of a pipeline')
+  const { context } = openContext({ log })
+  await run([spy({}, context)], '', { connection })
+  t.equal(contexts[2], context)
+})
+
+t.test('makesLines goes with the recipe', async t => {
+  const define = (unit: 'bytes' | 'line', makesLines?: boolean) =>
+    defineTransform({
+      name: 'x',
+      summary: 's',
+      unit,
+      create: () => x => x,
+      ...(makesLines !== undefined && { makesLines }),
+    })
+  for (const [unit, makesLines, expected] of [
+    ['bytes', undefined, false],
+    ['bytes', true, true],
+    ['line', undefined, true],
+    ['line', false, false],
+  ] as const) {
+    t.equal(plan([define(unit, makesLines).recipe()]).makesLines, expected)
+  }
+})

@@ -1,0 +1,58 @@
+/** Runs stages between given chunks and a reader. */
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import fc from 'fast-check'
+import { type Plan, type PlanOptions, plan, toParts } from '../../lib/compose.js'
+import type { Stage } from '../../lib/stage.js'
+
+export type Input = string | Buffer | Iterable<string | Buffer>
+
+export interface Ran extends Plan {
+  /** What had come when it ended. */
+  chunks: Buffer[]
+  text: string
+  error: unknown
+}
+
+/** Source → stages → reader, as `serve` and `send` make it. Never rejects. */
+export async function run(stages: readonly Stage[], input: Input, options?: PlanOptions): Promise<Ran> {
+  const planned = plan(stages.flatMap(toParts), options)
+  const chunks: Buffer[] = []
+  const read = async (output: AsyncIterable<Buffer>) => {
+    for await (const chunk of output) chunks.push(chunk)
+  }
+  const error = await pipeline([source(input), ...planned.streams, read] as never).catch((error: unknown) => error)
+  return { ...planned, chunks, text: Buffer.concat(chunks).toString(), error }
+}
+
+/** The text that stages make of an input; rejects with their error. */
+export async function textOf(stages: readonly Stage[], input: Input, options?: PlanOptions): Promise<string> {
+  const { text, error } = await run(stages, input, options)
+  if (error !== undefined) throw error
+  return text
+}
+
+/** The error that stages end with. */
+export async function errorOf(stages: readonly Stage[], input: Input, options?: PlanOptions): Promise<unknown> {
+  return (await run(stages, input, options)).error
+}
+
+export function source(input: Input): Readable {
+  const chunks = typeof input === 'string' || Buffer.isBuffer(input) ? [input] : input
+  const filled = [...chunks].filter(chunk => chunk.length > 0).map(chunk => Buffer.from(chunk as string))
+  return Readable.from(filled, { objectMode: false })
+}
+
+/** The bytes in chunks of `size`. */
+export function cutEvery(size: number, bytes: Buffer): Buffer[] {
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+}
+
+/** The bytes in chunks that end at the positions. */
+export function cutAt(positions: readonly number[], bytes: Buffer): Buffer[] {
+  const ends = [...positions].map(position => position % (bytes.length + 1)).sort((a, b) => a - b)
+  return [...ends, bytes.length].map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end))
+}
+
+/** Where an arbitrary cutting cuts, for `cutAt`. */
+export const cuts = fc.array(fc.nat(), { maxLength: 12 })

@@ -1,0 +1,44 @@
+import { defineTransform, duration } from '../lib/define.js'
+
+/** Counts bytes, chunks and lines, and logs the counts; the bytes pass unchanged. */
+export const counter = defineTransform({
+  name: 'counter',
+  summary: 'count bytes, chunks and lines',
+  unit: 'bytes',
+  options: {
+    every: duration('log the counts so far, each time this has passed', { min: 1, max: 2 ** 31 - 1 }),
+  },
+  example: { spec: 'counter', input: 'one\ntwo', output: 'one\ntwo' },
+  notes:
+    'The counts are logged at the end: `{ bytes, chunks, lines }`. A last line counts although it has no LF. A connection ' +
+    'that fails logs none.',
+  create({ every }, context) {
+    const counts = { bytes: 0, chunks: 0, lines: 0 }
+    let unterminated = 0
+    let timer: NodeJS.Timeout | undefined
+
+    function log(): void {
+      const lines = counts.lines + unterminated
+      context.log.info({ direction: context.connection?.direction, ...counts, lines }, 'counter')
+    }
+
+    function write(chunk: Buffer): Buffer {
+      if (every !== undefined) timer ??= setInterval(log, every).unref()
+      counts.bytes += chunk.length
+      counts.chunks++
+      counts.lines += countLines(chunk)
+      unterminated = chunk.at(-1) === LF ? 0 : 1
+      return chunk
+    }
+
+    return { write, flush: log, destroy: () => clearInterval(timer) }
+  },
+})
+
+const LF = 10
+
+function countLines(chunk: Buffer): number {
+  let lines = 0
+  for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) lines++
+  return lines
+}

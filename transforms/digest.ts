@@ -1,0 +1,40 @@
+import { createHash, getHashes } from 'node:crypto'
+import { defineTransform, text } from '../lib/define.js'
+
+/** Logs the hash of all bytes at the end; the bytes pass unchanged. */
+export const digest = defineTransform({
+  name: 'digest',
+  summary: 'log the hash of all bytes',
+  unit: 'bytes',
+  options: {
+    algorithm: text("name of the hash, such as 'sha512' or 'md5'", {
+      positional: true,
+      default: 'sha256',
+      allowed: "a hash that Node's crypto.getHashes() names",
+      check: isHash,
+    }),
+  },
+  example: { spec: 'digest', input: 'abc', output: 'abc' },
+  notes: 'Logged as `{ algorithm, digest, bytes }`, the digest in hex. A connection that fails logs none.',
+  create({ algorithm }, context) {
+    const hash = createHash(algorithm)
+    let bytes = 0
+
+    function write(chunk: Buffer): Buffer {
+      hash.update(chunk)
+      bytes += chunk.length
+      return chunk
+    }
+
+    function flush(): void {
+      const direction = context.connection?.direction
+      context.log.info({ direction, algorithm: algorithm.toLowerCase(), digest: hash.digest('hex'), bytes }, 'digest')
+    }
+
+    return { write, flush }
+  },
+})
+
+function isHash(name: string): boolean {
+  return getHashes().some(hash => hash.toLowerCase() === name.toLowerCase())
+}
