@@ -20,12 +20,15 @@ export interface Log {
 
 const levels: Record<number, string> = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' }
 
-export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions): Log {
+/** `before` is called before each line. */
+export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, before = () => {}): Log {
   const level = logLevel ?? (quiet ? 'error' : verbose ? 'debug' : 'info')
   const format = logFormat ?? (process.stderr.isTTY ? 'text' : 'json')
   let muted = false
   const write = (line: string) => {
-    if (!muted) writeLine(format === 'json' ? safeJson(line) : formatRecord(JSON.parse(line)))
+    if (muted) return
+    before()
+    writeLine(format === 'json' ? safeJson(line) : formatRecord(JSON.parse(line)))
   }
   const log = pino({ base: null, level }, { write })
   return {

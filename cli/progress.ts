@@ -1,10 +1,14 @@
 /** One line on stderr that shows how far a source has been read, in the manner of pv. */
-import { Format, type Options, type Params, SingleBar } from 'cli-progress'
+import cliProgress, { type Options, type Params } from 'cli-progress'
 import type { Source } from '../lib/connection.js'
 import { formatBytes } from '../lib/quantities.js'
 
+const { Format, SingleBar } = cliProgress
+
 export interface Progress {
   start(): void
+  /** Takes the line away, so that another one can be written; the next update brings it back. */
+  clear(): void
   stop(): void
 }
 
@@ -20,6 +24,8 @@ export function createProgress(source: Source, size: number | undefined): Progre
     barIncompleteString: ' '.repeat(24),
     barGlue: '>',
     hideCursor: true,
+    linewrap: true,
+    forceRedraw: true,
     gracefulExit: false,
     clearOnComplete: false,
   })
@@ -44,6 +50,9 @@ export function createProgress(source: Source, size: number | undefined): Progre
       last = { time: started, bytes: 0 }
       bar.start(size ?? 0, 0, { rate: 0 })
       timer = setInterval(() => bar.update(source.bytesRead ?? 0, { rate: rate() }), interval)
+    },
+    clear() {
+      if (timer) process.stderr.write('\r\x1b[K')
     },
     /** The last line keeps the average rate, as pv does. */
     stop() {

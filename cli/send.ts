@@ -1,5 +1,6 @@
 /** `tcp-pipe send`. */
 import { isIP } from 'node:net'
+import { ReadStream } from 'node:tty'
 import { Command, Option } from 'commander'
 import { type Address, defaultHost, defaultPort, formatAddress } from '../lib/address.js'
 import type { Source } from '../lib/connection.js'
@@ -79,7 +80,7 @@ async function run(command: Command, files: string[]): Promise<void> {
   const replyTransforms = spec(...(options.replyTransform ?? []))
   const size = options.size ?? (await totalSize(files))
   const from = sourceOf(files)
-  const { log, mute } = openLog(options)
+  const { log, mute } = openLog(options, () => progress?.clear())
   const progress = await openProgress(options, from, size)
   const abort = new AbortController()
   let killedBy: NodeJS.Signals | undefined
@@ -105,7 +106,7 @@ async function run(command: Command, files: string[]): Promise<void> {
       ...options,
       from,
       transforms,
-      replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw)],
+      replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw, () => progress?.clear())],
       family: options[4] ? 4 : options[6] ? 6 : undefined,
       signal: abort.signal,
       log,
@@ -146,7 +147,8 @@ async function totalSize(files: string[]): Promise<number | undefined> {
 }
 
 async function openProgress({ progress, quiet }: Options, source: Source, size: number | undefined) {
-  if (!process.stderr.isTTY || progress === false || (quiet && !progress)) return undefined
+  const wanted = progress ?? !(quiet || source instanceof ReadStream) // what is typed would stand in the line
+  if (!process.stderr.isTTY || !wanted) return undefined
   const { createProgress } = await import('./progress.js')
   return createProgress(source, size)
 }

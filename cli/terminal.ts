@@ -3,9 +3,20 @@ import { compose } from '../lib/compose.js'
 import { escapeText } from '../lib/escape.js'
 import type { Stage } from '../lib/stage.js'
 
-/** The stage that escapes control characters, if stdout is a terminal and nobody asked for the raw bytes. */
-export function terminalStages(raw: boolean | undefined): Stage[] {
-  return process.stdout.isTTY && !raw ? [escapeControls()] : []
+/**
+ * If stdout is a terminal: control characters are escaped, unless the raw bytes are asked for. `before` is called
+ * before anything is written there.
+ */
+export function terminalStages(raw: boolean | undefined, before?: () => void): Stage[] {
+  if (!process.stdout.isTTY) return []
+  return [...(raw ? [] : [escapeControls()]), ...(before ? [announce(before)] : [])]
+}
+
+function announce(before: () => void): Stage {
+  return chunk => {
+    before()
+    return chunk
+  }
 }
 
 function escapeControls(): Stage {

@@ -1,8 +1,6 @@
 /** Meters: what went through a stage and a run, and where the time went. Times are milliseconds. */
 import type { Duplex } from 'node:stream'
 
-const now = performance.now.bind(performance)
-
 /** What one stage did. A record of a bytes stage is a chunk; an await inside the stage is busy time. */
 export interface StageMeter {
   name: string
@@ -36,11 +34,12 @@ export function stopwatch<K extends string>(meter: Record<K, number>, field: K):
 }
 
 export function start(clock: Stopwatch): void {
-  if (clock.since < 0) clock.since = now()
+  if (clock.since < 0) clock.since = performance.now()
 }
 
 export function stop(clock: Stopwatch): void {
-  if (clock.since >= 0) clock.meter[clock.field] = (clock.meter[clock.field] as number) + now() - clock.since
+  if (clock.since >= 0)
+    clock.meter[clock.field] = (clock.meter[clock.field] as number) + performance.now() - clock.since
   clock.since = -1
 }
 

@@ -47,7 +47,7 @@ export const tee = defineTransform({
 })
 
 function expand(template: string, values: Record<string, unknown>): string {
-  return template.replace(/\{(id|remote|port)\}/g, (_, key) => String(values[key] ?? '').replace(/[^\w.-]/g, '_'))
+  return template.replace(/\{(id|remote|port)\}/g, (_, key) => String(values[key] ?? 'none').replace(/[^\w.-]/g, '_'))
 }
 
 function explain(error: unknown): never {

@@ -1,7 +1,7 @@
 import { Duplex, PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
-import { meterRun, type RunMeter, stageMeter, stopwatch } from '../../lib/meter.js'
+import { meterRun, type RunMeter, stageMeter, start, stop, stopwatch } from '../../lib/meter.js'
 
 /** A clock that the test sets; `performance.now` is what the meters read. */
 function clockOf(t: Test): { time: number } {
@@ -17,21 +17,21 @@ t.test('a new stage meter', async t => {
 t.test('a stopwatch adds the time between start and stop', async t => {
   const clock = clockOf(t)
   const meter = { busy: 5 }
-  const { start, stop } = stopwatch(meter, 'busy')
-  stop()
+  const watch = stopwatch(meter, 'busy')
+  stop(watch)
   t.equal(meter.busy, 5, 'that was not started')
-  start()
+  start(watch)
   clock.time += 10
-  stop()
+  stop(watch)
   t.equal(meter.busy, 15)
   clock.time += 10
-  stop()
+  stop(watch)
   t.equal(meter.busy, 15, 'that was stopped already')
-  start()
+  start(watch)
   clock.time += 1
-  start()
+  start(watch)
   clock.time += 2
-  stop()
+  stop(watch)
   t.equal(meter.busy, 18, 'that was started twice')
 })
 

@@ -1,5 +1,5 @@
 /** Runs stages between given chunks and a reader. */
-import { Readable } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
 import { type Plan, type PlanOptions, plan, toParts } from '../../lib/compose.js'
@@ -56,3 +56,21 @@ export function cutAt(positions: readonly number[], bytes: Buffer): Buffer[] {
 
 /** Where an arbitrary cutting cuts, for `cutAt`. */
 export const cuts = fc.array(fc.nat(), { maxLength: 12 })
+
+export function planned(stages: readonly Stage[], options?: PlanOptions): Plan {
+  return plan(stages.flatMap(toParts), options)
+}
+
+/** The only stream of stages that are fused. */
+export function fused(stages: readonly Stage[], options?: PlanOptions): Duplex {
+  return planned(stages, options).streams[0] as Duplex
+}
+
+/** What `value` is when it has stopped to change: all that can run without the reader has run. */
+export async function settled(value: () => number): Promise<number> {
+  for (let same = 0, last = value(); same < 50; last = value()) {
+    await new Promise(resolve => setImmediate(resolve))
+    same = value() === last ? same + 1 : 0
+  }
+  return value()
+}

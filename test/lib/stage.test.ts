@@ -73,7 +73,7 @@ t.test('a function is a stage without an end', async t => {
 t.test('a flushable is a stage with an end, and with abort if it has one', async t => {
   const { flush, abort } = functionStage(
     flushable(
-      () => none,
+      (record: unknown) => record,
       () => 'end',
     ) as never,
     'name',
@@ -119,6 +119,6 @@ t.test('an object may lack flush, destroy or both', async t => {
   t.equal(flushed.abort, undefined)
   const calls: string[] = []
   const destroyed = functionStage({ write, destroy: () => calls.push('destroy') }, 'x', 'line')
-  for await (const value of destroyed.flush?.() as AsyncGenerator) t.equal(value, undefined)
+  for await (const value of (destroyed.flush as () => AsyncGenerator)()) t.equal(value, undefined)
   t.strictSame(calls, ['destroy'])
 })

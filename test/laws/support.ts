@@ -1,0 +1,44 @@
+/** What a transform needs around it in a test: a log that can be read, a connection, programs to compare with. */
+import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
+import { Writable } from 'node:stream'
+import { pino } from 'pino'
+import type { ConnectionInfo } from '../../lib/connection.js'
+import type { Logger } from '../../lib/context.js'
+
+export const connection: ConnectionInfo = { id: 'c1', remote: '::1', port: 4711, direction: 'reply' }
+
+/** A log of level trace and the objects that were logged, without time, pid and host. */
+export function memoryLog(): { log: Logger; lines: Record<string, unknown>[] } {
+  const lines: Record<string, unknown>[] = []
+  const destination = new Writable({
+    write(line, _encoding, callback) {
+      lines.push(JSON.parse(line))
+      callback()
+    },
+  })
+  return { log: pino({ level: 'trace', base: null, timestamp: false }, destination), lines }
+}
+
+/** The options of a test that compares with a program: skipped, by name, where that is missing. */
+export function needs(program: string): { skip: string | false } {
+  const { error } = spawnSync(program, ['--version'], { stdio: 'ignore' })
+  return { skip: error ? `${program} is not installed` : false }
+}
+
+/** What a program writes for an input. */
+export function output(program: string, args: string[], input: Buffer, options: SpawnSyncOptions = {}): Buffer {
+  const { stdout, stderr, status } = spawnSync(program, args, { input, maxBuffer: 2 ** 30, ...options })
+  if (status !== 0) throw new Error(`${program}: exit ${status}: ${stderr}`)
+  return stdout as Buffer
+}
+
+/** Bytes that look random and are the same in each run. */
+export function noise(length: number, seed = 1): Buffer {
+  let state = seed
+  return Buffer.from(
+    Uint8Array.from({ length }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return state >>> 24
+    }),
+  )
+}
