@@ -50,9 +50,10 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
 
     /** stream-chain waits for a promise that is yielded; `none` lets nothing of it through. */
     function* settle<T>(promise: PromiseLike<T>): Generator<unknown, T, void> {
+      const handled = handle(promise) as Promise<T>
       yield* deliver()
       let settled: T | undefined
-      yield promise.then(
+      yield handled.then(
         value => {
           settled = value
           return none
@@ -71,7 +72,7 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
         yield* deliver()
         yield stop
       } else if (isMany(value)) {
-        for (const each of getManyValues(value) as unknown[]) yield* add(each)
+        for (const each of getManyValues(value).map(handle)) yield* add(each)
       } else if (isIterator(value)) yield* addAll(value)
       else {
         checkResult(value, family, name)
@@ -136,7 +137,7 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
   /** `result` and what the rest of the batch gives, behind what there is. */
   function slowly(result: unknown, done: Batch, rest: Batch): Steps {
     results = done
-    return slowPath()(result, rest)
+    return slowPath()(handle(result), rest)
   }
 
   function call(record: unknown): unknown {
@@ -179,6 +180,14 @@ function isSpecial(value: unknown): boolean {
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}
+
+/** A promise that rejects before its turn comes is handled: it is told then. */
+function handle(value: unknown): unknown {
+  if (!isThenable(value)) return value
+  const promise = Promise.resolve(value)
+  promise.catch(() => {})
+  return promise
 }
 
 function isIterator(value: unknown): value is AnyIterator {

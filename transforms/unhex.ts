@@ -100,8 +100,9 @@ function canonicalReader(start: number): Reader {
     const text = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
     const whole = text.lastIndexOf(LF_BYTE) + 1
     rest = Buffer.from(text.subarray(whole))
+    const out = rows(text.subarray(0, whole))
     if (rest.length > maxRow) throw fault(line + 1, `it is longer than ${maxRow} bytes`)
-    return rows(text.subarray(0, whole))
+    return out
   }
 
   function rows(text: Buffer): Buffer {

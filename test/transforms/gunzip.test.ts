@@ -1,0 +1,90 @@
+import { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGzip, gzipSync } from 'node:zlib'
+import t from 'tap'
+import { gunzip } from '../../transforms/gunzip.js'
+import { needs, noise, output } from '../laws/support.js'
+import { cutEvery, errorOf, run, textOf } from '../lib/pipes.js'
+
+const hello = gzipSync('hello')
+const zeros = Buffer.alloc(64)
+
+t.test('members, whole and cut', async t => {
+  for (const [title, input, expected] of [
+    ['one member', hello, 'hello'],
+    ['two members', Buffer.concat([hello, gzipSync(' you')]), 'hello you'],
+    ['an empty member', gzipSync(''), ''],
+    ['padding', Buffer.concat([hello, zeros]), 'hello'],
+  ] as const) {
+    for (const size of [1, 7, 24, 25, 1000])
+      t.equal(await textOf([gunzip()], cutEvery(size, input)), expected, `${title} by ${size}`)
+  }
+})
+
+t.test('what is no gzip', async t => {
+  for (const [title, input, message] of [
+    ['nothing', Buffer.alloc(0), /^gunzip: unexpected end of file$/],
+    ['text', Buffer.from('hello, hello'), /^gunzip: incorrect header check$/],
+    ['cut short', hello.subarray(0, -1), /^gunzip: unexpected end of file$/],
+    [
+      'a wrong checksum',
+      Buffer.concat([hello.subarray(0, -8), zeros.subarray(0, 8)]),
+      /^gunzip: incorrect data check$/,
+    ],
+    ['text behind the member', Buffer.concat([hello, Buffer.from('garbage')]), /^gunzip: incorrect header check$/],
+    ['text behind padding', Buffer.concat([hello, zeros, Buffer.from('x')]), /^gunzip: there is something else behind/],
+    ['a member behind padding', Buffer.concat([hello, zeros, hello]), /^gunzip: there is something else behind/],
+  ] as const) {
+    for (const size of [1, 7, 24, 25, 1000])
+      t.match(await errorOf([gunzip()], cutEvery(size, input)), { code: 'ERR_INPUT', message }, `${title} by ${size}`)
+  }
+  t.match(await errorOf([gunzip()], 'hello, hello'), { cause: { code: 'Z_DATA_ERROR' } })
+})
+
+t.test('max is the most that comes out', async t => {
+  const input = gzipSync(noise(100_000))
+  t.equal((await textOf([gunzip({ max: 5 })], hello)).length, 5)
+  const { error, chunks } = await run([gunzip({ max: 70_000 })], input)
+  t.match(error, { code: 'ERR_OUTPUT_LIMIT', message: /^gunzip: more than max, 70000 bytes, of output$/ })
+  t.ok(Buffer.concat(chunks).length <= 70_000)
+})
+
+/** So many MiB of zeros, compressed. */
+function bomb(mebibytes: number): AsyncIterable<Buffer> {
+  const block = Buffer.alloc(2 ** 20)
+  return Readable.from(Array.from({ length: mebibytes }, () => block)).pipe(createGzip({ level: 9 }))
+}
+
+async function sizeOf(
+  stream: NodeJS.ReadWriteStream,
+  input: AsyncIterable<Buffer>,
+): Promise<{ size: number; error: unknown }> {
+  let size = 0
+  const sink = new Writable({
+    write(chunk, _encoding, callback) {
+      size += chunk.length
+      callback()
+    },
+  })
+  const error = await pipeline(Readable.from(input, { objectMode: false }), stream, sink).catch(error => error)
+  return { size, error }
+}
+
+t.test('a bomb is stopped by its ratio, in bounded memory', async t => {
+  await sizeOf(gunzip({ ratio: 1100 }), bomb(20)) // warm
+  const before = process.memoryUsage.rss()
+  const { size, error } = await sizeOf(gunzip(), bomb(300))
+  t.match(error, { code: 'ERR_OUTPUT_LIMIT', message: /^gunzip: \d+ bytes gave \d+, more than ratio, 250, for each$/ })
+  t.ok(size <= 16 * 2 ** 20)
+  t.ok(process.memoryUsage.rss() - before < 32 * 2 ** 20, 'less than 32 MiB')
+})
+
+t.test('below 16 MiB and with a higher ratio zeros pass', async t => {
+  t.match(await sizeOf(gunzip(), bomb(16)), { size: 16 * 2 ** 20, error: undefined })
+  t.match(await sizeOf(gunzip({ ratio: 1100 }), bomb(40)), { size: 40 * 2 ** 20, error: undefined })
+})
+
+t.test('what gzip writes', needs('gzip'), async t => {
+  const input = output('gzip', ['-c', '-9'], noise(200_000))
+  t.ok(Buffer.concat((await run([gunzip()], cutEvery(1000, input))).chunks).equals(noise(200_000)))
+})
