@@ -2,31 +2,31 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { unhex } from 'tcp-pipe/transforms'
 
-const path = name => fileURLToPath(new URL(`../${name}`, import.meta.url))
-const cli = [process.execPath, path('dist/cli/index.js')]
-const start = (...words) => spawn(words[0], words.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] })
+const fail = reason => {
+  console.error(`failed: ${reason}`)
+  process.exit(1)
+}
+const cwd = fileURLToPath(new URL('..', import.meta.url))
+const tcpPipe = `${process.execPath} dist/cli/index.js`
+const shell = command => spawn('sh', ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+const ended = async child => (await once(child, 'close'))[0]
 
-const server = start(...cli, 'serve', ':0', '--once', '--transform', 'hex')
+const server = shell(`exec ${tcpPipe} serve :0 --once --transform hex`)
 const dump = text(server.stdout)
-const { port } = JSON.parse(String((await once(server.stderr, 'data'))[0]).split('\n')[0])
-const cat = start('cat', path('README.md'))
-const sender = start(...cli, 'send', '--to', String(port))
-cat.stdout.pipe(sender.stdin)
-const codes = await Promise.all([sender, server].map(async child => (await once(child, 'close'))[0]))
+const serverEnded = ended(server)
+const [line] = await once(server.stderr, 'data')
+const port = /"port":(\d+)/.exec(line)?.[1] ?? fail(`the server did not start: ${line}`)
+const codes = [await ended(shell(`cat README.md | ${tcpPipe} send --to ${port}`)), await serverEnded]
+if (codes.join() !== '0,0') fail(`exit codes of send and serve: ${codes}`)
 
-const rows = (await dump).split('\n')
-console.log(`$ tcp-pipe serve :0 --once --transform hex &\n$ cat README.md | tcp-pipe send --to ${port}`)
-console.log([...rows.slice(0, 6), `… ${rows.length - 9} more rows …`, ...rows.slice(-3)].join('\n'))
-const arrived = await buffer(Readable.from([rows.join('\n')]).pipe(unhex()))
-const same = arrived.equals(await readFile(path('README.md'))) && codes.every(code => code === 0)
-console.log(
-  same
-    ? `ok: ${arrived.length} bytes arrived as they were sent`
-    : `failed: exit codes ${codes}, ${arrived.length} bytes`,
-)
-process.exitCode = same ? 0 : 1
+const rows = (await dump).trimEnd().split('\n')
+console.log(`$ tcp-pipe serve :0 --once --transform hex\n$ cat README.md | tcp-pipe send --to ${port}`)
+console.log([...rows.slice(0, 6), `… ${rows.length - 8} more rows …`, ...rows.slice(-2)].join('\n'))
+const arrived = await buffer(unhex().end(rows.join('\n')))
+if (!arrived.equals(await readFile(`${cwd}README.md`)))
+  fail(`${arrived.length} bytes arrived, and others than were sent`)
+console.log(`ok: ${arrived.length} bytes arrived as they were sent`)

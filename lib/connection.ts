@@ -127,18 +127,18 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     direction: ConnectionInfo['direction'],
   ): Promise<void> {
     sinks.push(sink)
-    adopt(sink)
+    for (const stream of [source, sink]) adopt(stream)
     try {
       if (source === (socket as Readable)) await firstByte(socket)
       const planned = plan(parts(), { log, connection: { ...identity, direction }, maxLine: options.maxLine })
       runs.push(...planned.meters)
       if ('lines' in sink) sink.lines = planned.makesLines
-      for (const stream of [source, ...planned.streams]) adopt(stream)
+      for (const stream of planned.streams) adopt(stream)
       await run(source, planned.streams, sink, source === (socket as Readable))
       warnings.push(...(source.warnings ?? []))
     } catch (error) {
       fail(error)
-      throw failure
+      if (failure) throw failure
     }
   }
 
@@ -220,9 +220,9 @@ export function formatRemote({ remote, port }: { remote: string; port: number | 
   return remote.includes(':') ? `[${remote}]:${port}` : `${remote}:${port}`
 }
 
-/** A unix socket has no reset, and while our FIN is under way the kernel refuses one. */
+/** A unix socket has no reset, and while our FIN is under way (nothing waits before it) libuv refuses one. */
 function canReset(socket: Socket): boolean {
-  const ending = socket.writableEnded && !socket.writableFinished
+  const ending = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
   return !socket.destroyed && !socket.connecting && !ending && socket.remotePort !== undefined
 }
 

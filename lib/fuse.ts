@@ -1,7 +1,7 @@
 /** Fuses neighbouring function stages into one byte-mode Duplex, with the codecs between stages of different unit. */
 import type { Duplex } from 'node:stream'
 import { asStream } from 'stream-chain/asStream.js'
-import { flushable, isFlushable, many, none, setFunctionList } from 'stream-chain/defs.js'
+import { flushable, many, none, setFunctionList } from 'stream-chain/defs.js'
 import { type Family, lift } from './lift.js'
 import { meterRun, type RunMeter, type StageMeter, stageMeter } from './meter.js'
 import { type Batch, type BatchFunction, decoder, type Ending, encoder, toBuffer, type Unit } from './records.js'
@@ -71,7 +71,7 @@ function sameUnit(unit: Unit, maxLine: number, ending: Ending): BatchFunction {
       mixed ||= !batch.every(unit === 'line' ? isLine : isValue)
       return mixed ? decode(encode(batch)) : batch
     },
-    () => (isFlushable(decode) ? decode(none as never) : none),
+    () => decode(none as never),
   )
 }
 

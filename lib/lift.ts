@@ -70,8 +70,9 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
       if (value === none || value === undefined) return
       if (value === stop) {
         yield* deliver()
-        yield stop
-      } else if (isMany(value)) {
+        return yield stop
+      }
+      if (isMany(value)) {
         for (const each of getManyValues(value).map(handle)) yield* add(each)
       } else if (isIterator(value)) yield* addAll(value)
       else {

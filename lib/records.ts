@@ -26,7 +26,7 @@ export interface Ending {
 }
 
 /** Chunks → records of the unit. A record over `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`. */
-export function decoder(unit: 'line' | 'json', maxLine: number, ending: Ending): BatchFunction {
+export function decoder(unit: 'line' | 'json', maxLine: number, ending: Ending): Flushable<Batch, unknown> {
   return unit === 'line' ? lineDecoder(maxLine, ending) : jsonDecoder(maxLine)
 }
 
@@ -67,7 +67,7 @@ export function toBuffer(chunk: unknown): Buffer {
   return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
 }
 
-function lineDecoder(maxLine: number, ending: Ending): BatchFunction {
+function lineDecoder(maxLine: number, ending: Ending): Flushable<Batch, unknown> {
   let held = Buffer.alloc(0) // its first `length` bytes are the beginning of a line
   let length = 0
 
@@ -126,7 +126,7 @@ function checkLines(bytes: Buffer, maxLine: number): Buffer {
   return bytes
 }
 
-function jsonDecoder(maxLine: number): BatchFunction {
+function jsonDecoder(maxLine: number): Flushable<Batch, unknown> {
   const scanner = jsonScanner(maxLine)
   const text = new TextDecoder()
   return flushable(

@@ -1,7 +1,6 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import { ReadStream } from 'node:tty'
 import { type AddressInput, defaultPort, formatAddress, type TcpAddress, toAddress } from './address.js'
 import { toParts } from './compose.js'
 import { type ConnectionInfo, lingerTime, type OpenConnection, openConnection, type Summary } from './connection.js'
@@ -10,7 +9,7 @@ import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import { dial } from './endpoints/tcp.js'
 import { abortError, errorMessage, TcpPipeError } from './errors.js'
 import { formatDuration } from './quantities.js'
-import { checkFunction, type Transforms } from './serve.js'
+import { checkFunction, checkTime, type Transforms } from './serve.js'
 
 export interface SendOptions {
   /** Default: 127.0.0.1. */
@@ -77,6 +76,7 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
   const forwardInfo = connection.info('forward')
   const replyInfo = connection.info('reply')
   options.onConnect?.(forwardInfo)
+  const terminal = 'isTTY' in from && from.isTTY === true
   let timer: NodeJS.Timeout | undefined
   try {
     const back = connection.transfer(
@@ -87,10 +87,10 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
     )
     const forward = connection.transfer(from, () => transforms(forwardInfo).flatMap(toParts), socket, 'forward')
     for (const each of [back, forward]) each.catch(() => {}) // the first one to fail ends both
-    await Promise.race([forward, ...(from instanceof ReadStream ? [back] : [])])
+    await Promise.race([forward, ...(terminal ? [back] : [])])
     timer = boundWait(options, connection)
     await back
-    if (!(from instanceof ReadStream)) await forward
+    if (!terminal) await forward
   } catch (error) {
     connection.fail(error)
   }
@@ -107,13 +107,14 @@ function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection)
   return wait > 0 ? setTimeout(connection.fail, wait, error) : undefined
 }
 
-function checkSendOptions({ transforms, replyTransforms, onEof, family, wait, retry, bind }: SendOptions): void {
+function checkSendOptions(options: SendOptions): void {
+  const { transforms, replyTransforms, onEof, family, wait, connectTimeout, retry, bind } = options
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
+  for (const [name, value] of Object.entries({ wait, connectTimeout })) checkTime(name, value)
   if (bind !== undefined && 'path' in toAddress(bind))
     fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
   if (onEof !== undefined && onEof !== 'half-close' && onEof !== 'close') fault('onEof', onEof, 'half-close or close')
   if (family !== undefined && family !== 4 && family !== 6) fault('family', family, '4 or 6')
-  if (wait !== undefined && !(wait >= 0)) fault('wait', wait, 'milliseconds from 0')
   if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0)) fault('retry', retry, 'a whole number from 0')
 }
 

@@ -9,7 +9,7 @@ import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
 import { TcpPipeError } from './errors.js'
 import { connectionLimit } from './limits.js'
-import { openServer, type Server } from './server.js'
+import { longestTime, openServer, type Server } from './server.js'
 import type { Stage } from './stage.js'
 
 /** The stages of one connection: a function, called for each when its first byte comes, since a stream can be used once. */
@@ -92,15 +92,10 @@ function piping(options: ServeOptions): Work {
     const info = connection.info('forward')
     const sink = sinkFor ? await sinkFor(info) : socket
     const forward = connection.transfer(socket, () => transforms(info).flatMap(toParts), sink, 'forward')
-    if (!from) return forward
     const replyInfo = connection.info('reply')
-    const back = connection.transfer(
-      from(replyInfo),
-      () => replyTransforms(replyInfo).flatMap(toParts),
-      socket,
-      'reply',
-    )
-    await Promise.all([forward, back])
+    const replyParts = () => replyTransforms(replyInfo).flatMap(toParts)
+    const back = async () => from && connection.transfer(from(replyInfo), replyParts, socket, 'reply')
+    await Promise.all([forward, back()])
   }
 }
 
@@ -119,10 +114,11 @@ function sinkFactory({ to = process.stdout, halfClosedTimeout = 60_000 }: ServeO
 }
 
 function checkServeOptions(
-  { to, reply, from, replyTransforms, transforms, maxConnections }: ServeOptions,
+  { to, reply, from, replyTransforms, transforms, maxConnections, idleTimeout, halfClosedTimeout }: ServeOptions,
   handler: unknown,
 ): void {
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
+  for (const [name, value] of Object.entries({ idleTimeout, halfClosedTimeout })) checkTime(name, value)
   if (handler && (to || reply || from || transforms))
     fault('a handler has the socket to itself; it goes with none of to, reply, from, transforms')
   if (to && reply) fault('to and reply exclude each other')
@@ -140,6 +136,12 @@ export function checkFunction(name: string, value: unknown): void {
     ? 'an array of stages would serve one connection only: write () => [...]'
     : `it is ${typeof value}`
   fault(`${name} must be a function that is called for each connection; ${hint}`)
+}
+
+/** A timer of Node takes a time over its limit, and what is no number, for 1 ms. */
+export function checkTime(name: string, value: number | undefined): void {
+  if (value === undefined || (value >= 0 && value <= longestTime)) return
+  fault(`${name}: ${value} is not allowed; expected milliseconds from 0 to ${longestTime}`)
 }
 
 function fault(message: string): never {

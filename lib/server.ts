@@ -35,6 +35,9 @@ export interface ServerOptions extends ConnectionOptions {
   onConnection: ((connection: Connection) => void) | undefined
 }
 
+/** The longest time that a timer of Node takes, in milliseconds. */
+export const longestTime = 2 ** 31 - 1
+
 /** Listens; `work` is done for each connection, and decides with its promise between an end and a reset. */
 export async function openServer(
   address: Address,
@@ -44,6 +47,10 @@ export async function openServer(
   const { log, maxConnections, signal, onConnection } = options
   if (signal?.aborted) throw abortError(signal)
   const server = await listen(address)
+  if (signal?.aborted) {
+    server.close()
+    throw abortError(signal)
+  }
   const active = new Map<OpenConnection, Promise<Summary>>()
   const bound = boundAddress(address, server.address())
   let accepted = 0
@@ -83,7 +90,7 @@ export async function openServer(
   async function drained(time: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const expired = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, time)
+      timer = setTimeout(resolve, Math.min(time, longestTime))
     })
     await Promise.race([Promise.all(active.values()), expired])
     clearTimeout(timer)

@@ -50,7 +50,7 @@ function decompressor(check: (size: Size) => void): Duplex {
       if (padding) return callback(checkPadding(chunk))
       const before = inner.bytesWritten
       inner.write(chunk, error => {
-        if (error) return // comes as an event, too
+        if (error || inner.destroyed) return // what went wrong comes as an event
         const rest = chunk.subarray(inner.bytesWritten - before)
         padding = rest.length > 0
         callback(checkPadding(rest))
@@ -58,7 +58,8 @@ function decompressor(check: (size: Size) => void): Duplex {
     },
     final(callback) {
       inner.end()
-      finished(inner, () => {
+      finished(inner, error => {
+        if (error) return
         stream.push(null)
         callback()
       })

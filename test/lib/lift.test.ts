@@ -35,7 +35,7 @@ t.test('every kind of function makes the same of the same lines', async t => {
       eachLine(
         flushable(
           (line: string) => many([`<${line}>`, line]),
-          () => none,
+          () => none as never,
         ),
       ),
     ],
@@ -152,7 +152,7 @@ t.test('stop: everything before it arrives, nothing behind it', async t => {
       seen.push(line)
       return line
     })
-    t.equal(await textOf([before, eachLine(stage), behind], 'a\nb\nc\nd\ne'), 'a\nb\nc\n', title)
+    t.equal(await textOf([before, eachLine<unknown>(stage), behind], 'a\nb\nc\nd\ne'), 'a\nb\nc\n', title)
     t.strictSame(seen, ['a', 'b', 'c'])
   }
   t.equal(await textOf([eachLine(() => stop)], 'a\nb'), '', 'at once')
@@ -509,7 +509,7 @@ t.test("a generator's finally runs", async t => {
       const asyncLines = async function* () {
         yield* lines()
       }
-      const stream = fused([eachLine(isAsync ? asyncLines : lines), ...behind])
+      const stream = fused([eachLine<unknown>(isAsync ? asyncLines : lines), ...behind])
       stream.on('error', () => {})
       stream.write('go\n')
       await tick()

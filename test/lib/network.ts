@@ -85,10 +85,11 @@ export function outcome(socket: Socket): Promise<Outcome> {
   )
 }
 
-/** What a stream gives, to its end. */
+/** What a stream gives, to its end; a socket stays open (`for await` would destroy it). */
 export async function collect(stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(chunk)
+  stream.on('data', chunk => chunks.push(chunk))
+  await once(stream, 'end')
   return Buffer.concat(chunks)
 }
 

@@ -8,8 +8,8 @@ const log = 'INFO up\nERROR down\ninfo id=3\nERROR again'
 t.test('which lines are kept', async t => {
   for (const [title, options, input, expected] of [
     ['a word', { pattern: /ERROR/ }, log, 'ERROR down\nERROR again'],
-    ['a pattern', { pattern: /^info|down$/i }, log, 'INFO up\nERROR down\ninfo id=3'],
-    ['the others', { pattern: /ERROR/, invert: true }, log, 'INFO up\ninfo id=3'],
+    ['a pattern', { pattern: /^info|down$/i }, log, 'INFO up\nERROR down\ninfo id=3\n'],
+    ['the others', { pattern: /ERROR/, invert: true }, log, 'INFO up\ninfo id=3\n'],
     ['a global pattern', { pattern: /R/g }, 'RRR\nR\nRR\n', 'RRR\nR\nRR\n'],
     ['a sticky pattern', { pattern: /R/y }, 'aR\nR\n', 'aR\nR\n'],
     ['none', { pattern: /nothing/ }, log, ''],

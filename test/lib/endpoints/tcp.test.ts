@@ -173,21 +173,25 @@ t.test('tcpSink: a target that never ends', async t => {
 
 t.test('tcpSink: a target that resets', async t => {
   const { sink } = await sinkTo(t, socket => void socket.once('data', () => socket.resetAndDestroy()))
-  await t.rejects(pipeline(endless(), sink), /ECONNRESET|EPIPE/)
+  t.match(await pipeline(endless(), sink).catch(error => error.code), /ECONNRESET|EPIPE/)
   t.ok(sink.destroyed)
 })
 
 t.test('tcpSink: destroyed with an error it resets, without one it closes', async t => {
   for (const error of [new Error('ours'), undefined]) {
     let seen: ReturnType<typeof outcome> | undefined
+    let received = false
     const { sink } = await sinkTo(t, socket => {
       seen = outcome(socket)
+      socket.once('data', () => {
+        received = true
+      })
     })
     sink.on('error', () => {})
     await new Promise(resolve => (sink as Writable).write('x', resolve))
-    await until(() => seen !== undefined)
+    await until(() => received) // libuv reports data and a reset in one event as an end
     sink.destroy(error)
     if (error) t.equal((await seen)?.code, 'ECONNRESET')
-    else await t.resolves(once(sink, 'close'))
+    else await until(() => sink.closed)
   }
 })

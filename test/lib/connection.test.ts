@@ -1,0 +1,522 @@
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { connect, Server } from 'node:net'
+import { join } from 'node:path'
+import { Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { toParts } from '../../lib/compose.js'
+import {
+  formatRemote,
+  lingerTime,
+  type OpenConnection,
+  openConnection,
+  resetOnError,
+  run,
+  type Sink,
+  type Source,
+} from '../../lib/connection.js'
+import { stop } from '../../lib/define.js'
+import { fileSource } from '../../lib/endpoints/file-source.js'
+import { TcpPipeError } from '../../lib/errors.js'
+import type { Stage } from '../../lib/stage.js'
+import {
+  collect,
+  endless,
+  failingSink,
+  failOnWarning,
+  handles,
+  heldSink,
+  memorySink,
+  outcome,
+  recorder,
+  silent,
+  socketPair,
+  unixPair,
+  until,
+} from './network.js'
+
+const stages = (...list: Stage[]) => list.flatMap(toParts)
+const stopAfter = (count: number) => () => stages((chunk: Buffer) => (count-- > 0 ? chunk : stop))
+const none = () => stages()
+
+async function open(t: Test, options: { idleTimeout?: number; halfClosedTimeout?: number } = {}, pair = socketPair) {
+  const [socket, client] = await pair(t)
+  const { log, lines } = recorder()
+  const timeouts = { idleTimeout: 0, halfClosedTimeout: 0, ...options }
+  const connection = openConnection(socket, { log, maxLine: undefined, ...timeouts })
+  return { socket, client, connection, lines }
+}
+
+/** What a server does: the transfer, then an end or a reset. */
+async function work(connection: OpenConnection, ...args: Parameters<OpenConnection['transfer']>) {
+  await connection.transfer(...args).catch(connection.fail)
+  return connection.finish()
+}
+
+t.test('a transfer: the summary, one log line, no handle left', async t => {
+  failOnWarning(t)
+  const { socket, client, connection, lines } = await open(t)
+  const sink = Object.assign(memorySink(), { lines: false, report: () => ({ file: 'x' }) })
+  const seen = outcome(client)
+  const { localPort } = client
+  client.end('hello\n')
+  const summary = await work(connection, socket, () => stages((chunk: Buffer) => chunk), sink, 'forward')
+  t.equal(String(sink.data), 'hello\n')
+  t.match(summary, { bytesIn: 6, bytesOut: 0, closedBy: 'peer', remote: '127.0.0.1', warnings: [], sink: { file: 'x' } })
+  t.equal(summary.port, localPort)
+  t.equal(summary.error, undefined)
+  t.equal(summary.runs[0]?.bytesIn, 6)
+  t.match(await seen, { ended: true, code: undefined })
+  t.equal(await connection.closed, summary)
+  t.equal(lines.length, 1)
+  t.match(lines[0], { level: 30, msg: 'connection closed', connection: summary.id, bytesIn: 6, closedBy: 'peer' })
+  t.equal(lines[0]?.remote, `127.0.0.1:${localPort}`)
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('the FIN comes when the sink has taken everything', async t => {
+  const { socket, client, connection } = await open(t)
+  const { sink, held, release } = heldSink()
+  const order: string[] = []
+  sink.once('finish', () => order.push('sink'))
+  client.once('end', () => order.push('fin')).resume()
+  client.end('hello')
+  const ended = work(connection, socket, none, sink, 'forward')
+  await until(() => held.length > 0)
+  await delay(20)
+  t.same(order, [], 'no FIN while the sink waits')
+  release()
+  await ended
+  await until(() => order.length === 2)
+  t.same(order, ['sink', 'fin'])
+})
+
+t.test('half-close: every byte goes there and back through a slow stage', async t => {
+  const { socket, client, connection } = await open(t)
+  const data = Buffer.alloc(1_000_007, 'abcdefg')
+  const received = outcome(client)
+  client.end(data)
+  const slow = async (chunk: Buffer) => {
+    await delay(1)
+    return chunk
+  }
+  const summary = await work(connection, socket, () => stages(slow), socket, 'forward')
+  t.ok((await received).data.equals(data))
+  t.match(summary, { closedBy: 'peer', bytesIn: data.length, bytesOut: data.length })
+})
+
+t.test('the peer ends first, our file goes on', async t => {
+  const { socket, client, connection } = await open(t)
+  const path = join(t.testdir({}), 'f')
+  writeFileSync(path, Buffer.alloc(3_000_000, 'x'))
+  const received = outcome(client)
+  client.end()
+  const forward = connection.transfer(socket, none, memorySink(), 'forward')
+  await forward
+  await connection.transfer(fileSource(path), none, socket, 'reply')
+  t.equal((await connection.finish()).closedBy, 'peer')
+  t.equal((await received).data.length, 3_000_000)
+})
+
+t.test('we end first, the peer goes on sending', async t => {
+  const { socket, client, connection } = await open(t)
+  const sink = memorySink()
+  const forward = connection.transfer(socket, none, sink, 'forward')
+  await connection.transfer(Readable.from([Buffer.from('bye')]), none, socket, 'reply')
+  t.equal(String(await collect(client)), 'bye')
+  client.end(Buffer.alloc(5_000_000))
+  await forward
+  t.equal((await connection.finish()).closedBy, 'local')
+  t.equal(sink.data.length, 5_000_000)
+})
+
+t.test('a stop ends with success and releases the source', async t => {
+  const path = join(t.testdir({}), 'f')
+  writeFileSync(path, Buffer.alloc(5_000_000))
+  for (const source of [endless(), fileSource(path)]) {
+    const sink = memorySink()
+    await run(source, [stopStage(1)], sink)
+    await until(() => source.destroyed)
+    t.ok(sink.data.length > 0)
+  }
+  const { socket, client, connection } = await open(t)
+  client.write('one')
+  setTimeout(() => client.write('two'), 20)
+  const sink = memorySink()
+  await connection.transfer(socket, stopAfter(1), sink, 'forward')
+  t.equal(String(sink.data), 'one', 'the source is silent now, and that does not matter')
+  t.notOk(socket.destroyed)
+  await connection.transfer(Readable.from([Buffer.from('reply')]), none, socket, 'reply')
+  t.equal(String(await collect(client)), 'reply', 'the other direction is usable')
+  client.end()
+  t.match(await connection.finish(), { closedBy: 'local', error: undefined })
+})
+
+function stopStage(count: number): Duplex {
+  return new Transform({
+    transform(chunk, _encoding, callback) {
+      if (count-- > 0) this.push(chunk)
+      if (count <= 0) this.push(null)
+      callback()
+    },
+  })
+}
+
+t.test('linger: a client that goes on sending gets the whole reply', async t => {
+  failOnWarning(t)
+  const { socket, client, connection } = await open(t)
+  const noise = setInterval(() => client.write(Buffer.alloc(100_000)), 1)
+  t.teardown(() => clearInterval(noise))
+  client.once('end', () => {
+    clearInterval(noise)
+    client.end()
+  })
+  const received = outcome(client)
+  const block = Buffer.alloc(2_000_000, 'r')
+  let count = 0
+  const stage = () => stages(() => (count++ === 0 ? block : stop))
+  const summary = await work(connection, socket, stage, socket, 'forward')
+  t.match(summary, { closedBy: 'local', error: undefined, bytesOut: block.length })
+  t.match(await received, { ended: true, code: undefined })
+  t.equal((await received).data.length, block.length)
+})
+
+t.test('linger has an end', async t => {
+  const { socket, client, connection } = await open(t)
+  client.write('question')
+  const received = outcome(client)
+  const started = performance.now()
+  await work(connection, socket, () => stages(stopStage(1)), socket, 'forward')
+  const time = performance.now() - started
+  t.ok(time >= lingerTime - 20 && time < lingerTime + 1000, `${time} ms`)
+  client.end()
+  t.equal(String((await received).data), 'question')
+})
+
+t.test('linger ends when the peer is lost meanwhile', async t => {
+  const { socket, client, connection } = await open(t)
+  client.pause()
+  socket.write(Buffer.alloc(20_000_000))
+  const ended = connection.finish()
+  await delay(20)
+  client.resetAndDestroy()
+  t.match(await ended, { closedBy: 'reset', error: { code: /ECONNRESET|EPIPE/ } })
+})
+
+t.test('who closed, and why', async t => {
+  const cases: [string, (c: OpenConnection, client: Socket) => unknown, object][] = [
+    ['a reset of the peer', (_, client) => client.resetAndDestroy(), { closedBy: 'reset', error: { code: 'ECONNRESET' } }],
+    ['an error of ours', c => c.fail(new Error('ours')), { closedBy: 'error', error: { message: 'ours' } }],
+    ['what is no Error', c => c.fail('text'), { closedBy: 'error', error: { message: 'text', cause: 'text' } }],
+    ['a closed server', c => c.fail(new TcpPipeError('ERR_CLOSED', 'x')), { closedBy: 'signal' }],
+    ['an abort', c => c.fail(Object.assign(new Error(), { name: 'AbortError' })), { closedBy: 'signal' }],
+    ['a timeout', c => c.fail(new TcpPipeError('ERR_TIMEOUT', 'x')), { closedBy: 'timeout' }],
+    ['twice', c => [new Error('first'), new Error('second')].forEach(c.fail), { error: { message: 'first' } }],
+    [
+      'ECONNRESET of another socket',
+      c => c.fail(Object.assign(new Error('x'), { code: 'ECONNRESET' })),
+      { closedBy: 'error' },
+    ],
+  ]
+  for (const [name, cut, expected] of cases) {
+    const { socket, client, connection, lines } = await open(t)
+    const received = outcome(client)
+    const ended = work(connection, socket, none, memorySink(), 'forward')
+    cut(connection, client)
+    t.match(await ended, expected, name)
+    t.equal(lines.length, 1, `${name}: one line`)
+    t.match(lines[0], { level: 50, msg: 'connection failed' })
+    if (!name.startsWith('a reset')) t.match(await received, { code: 'ECONNRESET', ended: false }, `${name}: a reset`)
+  }
+})
+
+t.test('the failure of a stage or a sink resets, and the real error is told', async t => {
+  const boom = new Error('boom')
+  const thrower = (chunk: Buffer) => {
+    if (chunk.length > 0) throw boom
+  }
+  const cases: [string, () => ReturnType<typeof stages>, () => Writable][] = [
+    ['a stage throws', () => stages(thrower), memorySink],
+    ['a stage rejects', () => stages(async chunk => thrower(chunk)), memorySink],
+    ['a stream fails', () => stages(new Transform({ transform: (_c, _e, callback) => callback(boom) })), memorySink],
+    ['the stages cannot be made', () => { throw boom }, memorySink],
+    ['the sink fails', none, () => failingSink(boom)],
+    ['the sink fails at its end', none, () => new Writable({ write: (_c, _e, callback) => callback(), final: callback => callback(boom) })],
+  ]
+  for (const [name, parts, makeSink] of cases) {
+    const { socket, client, connection, lines } = await open(t)
+    const received = outcome(client)
+    const sink = makeSink()
+    if (name.endsWith('its end')) client.end('x')
+    else client.write('x')
+    const summary = await work(connection, socket, parts, sink, 'forward')
+    t.equal(summary.error, boom, name)
+    t.equal(summary.closedBy, 'error')
+    t.match(await received, { ended: false, code: 'ECONNRESET' }, name)
+    t.equal(lines.length, 1)
+    t.ok(sink.destroyed, 'the sink is not left open')
+  }
+})
+
+t.test('a source whose stages cannot be made is not left open', async t => {
+  const { socket, connection } = await open(t)
+  const source = silent()
+  const parts = () => {
+    throw new Error('no stages')
+  }
+  t.match(await work(connection, source, parts, socket, 'reply'), { error: { message: 'no stages' } })
+  t.ok(source.destroyed)
+})
+
+t.test('a real error replaces a premature close', async t => {
+  const { connection, client } = await open(t)
+  client.resume()
+  connection.fail(Object.assign(new Error('early'), { code: 'ERR_STREAM_PREMATURE_CLOSE' }))
+  connection.fail(new Error('real'))
+  t.match(await connection.finish(), { error: { message: 'real' } })
+})
+
+t.test('a socket that is lost before its transfer', async t => {
+  const { socket, client, connection } = await open(t)
+  client.resetAndDestroy()
+  await once(socket, 'close')
+  const sink = memorySink()
+  t.match(await work(connection, socket, none, sink, 'forward'), { closedBy: 'reset', error: { code: 'ECONNRESET' } })
+  t.ok(sink.destroyed)
+})
+
+t.test('a stop, then the stage that is in front ends with the connection', async t => {
+  const { socket, client, connection } = await open(t)
+  const front = new PassThrough()
+  client.write('x')
+  const parts = () => stages(front, stopStage(0))
+  await work(connection, socket, parts, memorySink(), 'forward')
+  await until(() => front.destroyed)
+  t.pass()
+})
+
+t.test('idle timeout', async t => {
+  const { socket, client, connection } = await open(t, { idleTimeout: 50, halfClosedTimeout: 10_000 })
+  const received = outcome(client)
+  const summary = await work(connection, socket, none, memorySink(), 'forward')
+  t.match(summary, { closedBy: 'timeout', error: { code: 'ERR_TIMEOUT', message: 'idle timeout: no byte for 50 ms' } })
+  t.match(await received, { ended: false, code: 'ECONNRESET' })
+})
+
+t.test('idle timeout: not while our own sink is what we wait for', async t => {
+  const { socket, client, connection } = await open(t, { idleTimeout: 30 })
+  const { sink, held, release } = heldSink()
+  client.write('x')
+  const ended = work(connection, socket, none, sink, 'forward')
+  await until(() => held.length > 0)
+  await delay(120)
+  t.notOk(socket.destroyed)
+  release()
+  t.match(await ended, { closedBy: 'timeout' }, 'and then it is')
+})
+
+t.test('idle timeout: not while the end of our sink is under way', async t => {
+  const { socket, client, connection } = await open(t, { idleTimeout: 30, halfClosedTimeout: 30 })
+  let finish: (() => void) | undefined
+  const sink = new Writable({
+    write: (_chunk, _encoding, callback) => callback(),
+    final(callback) {
+      finish = callback
+    },
+  })
+  client.resume().end('x')
+  const ended = work(connection, socket, none, sink, 'forward')
+  await until(() => finish !== undefined)
+  await delay(100)
+  finish?.()
+  t.match(await ended, { closedBy: 'peer', error: undefined })
+})
+
+t.test('idle timeout: a stage that never calls back, a peer that never reads', async t => {
+  const stuck = await open(t, { idleTimeout: 50 })
+  stuck.client.write('x')
+  const never = () => stages(new Transform({ transform() {} }))
+  t.match(await work(stuck.connection, stuck.socket, never, memorySink(), 'forward'), { closedBy: 'timeout' })
+  const deaf = await open(t, { idleTimeout: 50 })
+  t.match(await work(deaf.connection, endless(), none, deaf.socket, 'reply'), { closedBy: 'timeout' })
+})
+
+t.test('half-closed timeout', async t => {
+  const theirs = await open(t, { idleTimeout: 10_000, halfClosedTimeout: 50 })
+  theirs.client.end()
+  const both = Promise.all([
+    theirs.connection.transfer(theirs.socket, none, memorySink(), 'forward'),
+    theirs.connection.transfer(silent(), none, theirs.socket, 'reply'),
+  ])
+  await t.rejects(both, { message: 'half-closed timeout: no byte for 50 ms' })
+  t.match(await theirs.connection.finish(), { closedBy: 'timeout' })
+  const ours = await open(t, { idleTimeout: 10_000, halfClosedTimeout: 50 })
+  const forward = ours.connection.transfer(ours.socket, none, memorySink(), 'forward')
+  ours.socket.end()
+  await t.rejects(forward, { message: /^half-closed timeout/ })
+})
+
+t.test('finish waits for one who still reads the socket', async t => {
+  const { socket, client, connection } = await open(t)
+  const sink = memorySink()
+  socket.pipe(sink)
+  const ended = connection.finish()
+  client.end('late')
+  await ended
+  t.equal(String(sink.data), 'late')
+})
+
+t.test('close is no failure, also for a transfer that runs', async t => {
+  const { socket, connection } = await open(t)
+  const forward = connection.transfer(socket, none, memorySink(), 'forward')
+  connection.close()
+  await t.resolves(forward)
+  t.match(await connection.finish(), { error: undefined, closedBy: 'local' })
+})
+
+t.test('a unix socket has no reset: it is destroyed', async t => {
+  const { socket, client, connection, lines } = await open(t, {}, unixPair)
+  const received = outcome(client)
+  const ended = work(connection, socket, none, memorySink(), 'forward')
+  connection.fail(new Error('ours'))
+  t.match(await ended, { remote: 'unix', port: undefined, closedBy: 'error' })
+  t.equal(lines[0]?.remote, 'unix')
+  t.match(await received, { ended: true }, 'the peer cannot tell')
+})
+
+t.test('warnings of a source', async t => {
+  const { socket, client, connection, lines } = await open(t)
+  client.resume().end()
+  const source: Source = Object.assign(Readable.from([Buffer.from('x')]), { warnings: ['it changed'] })
+  const summary = await work(connection, source, none, socket, 'reply')
+  t.same(summary.warnings, ['it changed'])
+  t.match(lines, [{ level: 40, warnings: ['it changed'], msg: 'connection closed' }])
+})
+
+t.test('reports of two sinks are joined; a silent connection logs nothing', async t => {
+  const [socket, client] = await socketPair(t)
+  const connection = openConnection(socket, { log: undefined, maxLine: 10, idleTimeout: 0, halfClosedTimeout: 0 })
+  client.end('x')
+  const report = (key: string): Sink => Object.assign(memorySink(), { report: () => ({ [key]: 1 }) })
+  await connection.transfer(socket, none, report('a'), 'forward')
+  await connection.transfer(Readable.from([]), none, report('b'), 'reply')
+  client.resume()
+  t.same((await connection.finish()).sink, { a: 1, b: 1 })
+  t.same(connection.info('reply'), {
+    id: connection.id,
+    remote: '127.0.0.1',
+    port: connection.port,
+    direction: 'reply',
+  })
+})
+
+t.test('maxLine reaches the stages', async t => {
+  const [socket, client] = await socketPair(t)
+  const connection = openConnection(socket, { log: undefined, maxLine: 10, idleTimeout: 0, halfClosedTimeout: 0 })
+  client.end('a line that is too long')
+  const { eachLine } = await import('../../lib/stage.js')
+  const summary = await work(connection, socket, () => stages(eachLine(line => line)), memorySink(), 'forward')
+  t.match(summary.error, { code: 'ERR_RECORD_TOO_LONG' })
+})
+
+t.test('ids', async t => {
+  const ids: string[] = []
+  for (let i = 0; i < 20; i++) ids.push((await open(t)).connection.id)
+  t.ok(ids.every(id => /^[0-9a-z]{10}$/.test(id)), ids[0])
+  t.same([...new Set(ids)].sort(), ids, 'unique and in order')
+})
+
+t.test('remote names', async t => {
+  t.equal(formatRemote({ remote: '127.0.0.1', port: 80 }), '127.0.0.1:80')
+  t.equal(formatRemote({ remote: '::1', port: 80 }), '[::1]:80')
+  t.equal(formatRemote({ remote: 'unix', port: undefined }), 'unix')
+  const server = new Server().listen(0, '::')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const client = connect((server.address() as { port: number }).port, '127.0.0.1')
+  t.teardown(() => client.destroy())
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  t.teardown(() => socket.destroy())
+  t.match(socket.remoteAddress, /^::ffff:/)
+  const connection = openConnection(socket, { log: undefined, maxLine: 1, idleTimeout: 0, halfClosedTimeout: 0 })
+  t.equal(connection.remote, '127.0.0.1', 'IPv4-mapped is IPv4')
+})
+
+t.test('resetOnError: much data waits, and we have ended', async t => {
+  const [socket, client] = await socketPair(t)
+  resetOnError(socket)
+  const errors: Error[] = []
+  socket.on('error', error => errors.push(error))
+  client.pause()
+  socket.end(Buffer.alloc(20_000_000))
+  await delay(20)
+  socket.destroy(new Error('ours'))
+  socket.destroy(new Error('again'))
+  await once(socket, 'close')
+  t.match(errors, [{ message: 'ours' }])
+  t.equal(errors.length, 1)
+  const received = await outcome(client.resume())
+  t.match(received, { ended: false, code: 'ECONNRESET' }, 'a part is never taken for the whole')
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('resetOnError: our FIN is under way, or seen', async t => {
+  for (const wait of [false, true]) {
+    const [socket, client] = await socketPair(t)
+    resetOnError(socket)
+    const errors: Error[] = []
+    socket.on('error', error => errors.push(error))
+    client.resume()
+    socket.end()
+    if (wait) await once(socket, 'finish')
+    else await new Promise(resolve => process.nextTick(resolve))
+    socket.destroy(new Error('ours'))
+    await once(socket, 'close')
+    t.match(errors, [{ message: 'ours' }])
+    t.equal(errors.length, 1)
+    client.destroy()
+  }
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('resetOnError: without an error it is an end, and the reset of a peer keeps its error', async t => {
+  const [one, other] = await socketPair(t)
+  resetOnError(one)
+  const seen = outcome(other)
+  one.destroy()
+  t.match(await seen, { ended: true })
+  const [socket, client] = await socketPair(t)
+  resetOnError(socket)
+  client.resetAndDestroy()
+  const [error] = await once(socket.resume(), 'error')
+  t.equal(error.code, 'ECONNRESET')
+})
+
+t.test('resetOnError: a socket that is connecting', async t => {
+  const server = new Server().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = connect((server.address() as { port: number }).port, '127.0.0.1')
+  resetOnError(socket)
+  server.on('connection', accepted => accepted.on('error', () => {}).resume().destroy())
+  const error = once(socket, 'error')
+  socket.destroy(new Error('ours'))
+  t.match(await error.catch(reason => [reason]), [{ message: 'ours' }])
+  server.close()
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('50 connections', async t => {
+  failOnWarning(t)
+  await Promise.all(
+    Array.from({ length: 50 }, async () => {
+      const { socket, client, connection } = await open(t)
+      const received = collect(client)
+      client.end('ping')
+      await work(connection, socket, () => stages(chunk => chunk), socket, 'forward')
+      t.equal(String(await received), 'ping')
+    }),
+  )
+  await until(() => !('TCPSocketWrap' in handles()))
+})

@@ -1,0 +1,93 @@
+import t from 'tap'
+import { compose } from '../../lib/compose.js'
+import { bufferToString } from '../../transforms/buffer-to-string.js'
+import { hex } from '../../transforms/hex.js'
+import { spec } from '../../transforms/spec.js'
+import { cutAt, cutEvery, errorOf, textOf } from '../lib/pipes.js'
+
+t.test('UTF-8 cut at every pair of places', async t => {
+  const text = 'aé€😀zß漢🏳' // characters of 1, 2, 3 and 4 bytes
+  const bytes = Buffer.from(text)
+  for (let first = 0; first <= bytes.length; first++) {
+    for (let second = first; second <= bytes.length; second++) {
+      const strings: unknown[] = []
+      const note = (string: unknown) => void strings.push(string)
+      await textOf([compose(bufferToString(), note)], cutAt([first, second], bytes))
+      t.ok(strings.every(string => typeof string === 'string' && !/^\p{Surrogate}|\p{Surrogate}$/u.test(string)))
+      t.equal(strings.join(''), text, `${first}, ${second}`)
+    }
+  }
+})
+
+t.test('bytes that are no UTF-8 become U+FFFD as the standard says, however they are cut', async t => {
+  for (const [bytes, expected] of [
+    ['61ff62', 'a\ufffdb'],
+    ['c080', '\ufffd\ufffd'],
+    ['e080af', '\ufffd\ufffd\ufffd'],
+    ['eda080', '\ufffd\ufffd\ufffd'],
+    ['f09f98', '\ufffd'],
+    ['f09f9861', '\ufffda'],
+    ['e282c3a9', '\ufffdé'],
+    ['f4908080', '\ufffd\ufffd\ufffd\ufffd'],
+    ['c3', '\ufffd'],
+  ] as const) {
+    const input = Buffer.from(bytes, 'hex')
+    t.equal(await textOf([bufferToString()], input), expected, bytes)
+    t.equal(await textOf([bufferToString()], cutEvery(1, input)), expected, `${bytes} byte by byte`)
+  }
+})
+
+t.test('encodings, each byte by itself', async t => {
+  for (const [encoding, bytes, expected] of [
+    ['latin1', 'e9800a', 'é€\n'],
+    ['windows-1252', '80', '€'],
+    ['iso-8859-15', 'a4', '€'],
+    ['UTF-16LE', '3dd800de', '😀'],
+    ['utf-16be', 'd83dde00', '😀'],
+    ['shift_jis', '8abf8e9a', '漢字'],
+    ['gb18030', '9439da33', '💩'],
+    ['euc-kr', 'c7d1', '한'],
+    ['koi8-r', 'c1', 'а'],
+  ] as const) {
+    t.equal(await textOf([bufferToString({ encoding })], cutEvery(1, Buffer.from(bytes, 'hex'))), expected, encoding)
+    t.equal(await textOf([bufferToString({ encoding })], Buffer.from(bytes, 'hex')), expected, encoding)
+  }
+})
+
+t.test('a byte order mark stays in UTF-8 and goes from UTF-16; a second one is text', async t => {
+  for (const [encoding, bytes, expected] of [
+    ['utf-8', 'efbbbf61efbbbf', '\ufeffa\ufeff'],
+    ['utf8', 'efbbbf61', '\ufeffa'],
+    ['utf-16le', 'fffe6100fffe', 'a\ufeff'],
+    ['utf-16be', 'feff0061feff', 'a\ufeff'],
+  ] as const) {
+    t.equal(await textOf([bufferToString({ encoding })], Buffer.from(bytes, 'hex')), expected, encoding)
+    t.equal(await textOf([bufferToString({ encoding })], cutEvery(1, Buffer.from(bytes, 'hex'))), expected, encoding)
+  }
+})
+
+t.test('fatal fails on what is no text, also on half a character at the end', async t => {
+  const message = 'buffer-to-string: The encoded data was not valid for encoding utf-8'
+  for (const bytes of ['61ff', '61c3']) {
+    const input = Buffer.from(bytes, 'hex')
+    t.match(await errorOf([bufferToString({ fatal: true })], input), { code: 'ERR_INPUT', message, cause: TypeError })
+  }
+  t.equal(await textOf([bufferToString({ fatal: true })], cutEvery(1, Buffer.from('é😀'))), 'é😀')
+})
+
+t.test('what stands behind it: functions receive strings, transforms their unit', async t => {
+  const lengths: number[] = []
+  const stage = compose(bufferToString({ encoding: 'latin1' }), text => {
+    lengths.push(text.length)
+    return text.toUpperCase()
+  })
+  t.equal(await textOf([stage], Buffer.from('e9e8', 'hex')), 'ÉÈ')
+  t.same(lengths, [2])
+  t.equal(await textOf([bufferToString({ encoding: 'latin1' }), hex({ plain: true })], Buffer.from([0xe9])), 'c3a9\n')
+})
+
+t.test('the encoding is checked', async t => {
+  const expected = { code: 'ERR_OPTION', message: /'nope' is not allowed; expected an encoding of the WHATWG/ }
+  t.throws(() => bufferToString({ encoding: 'nope' }), expected)
+  t.throws(() => spec('buffer-to-string nope'), { code: 'ERR_SPEC', message: /column 18.*'nope' is not allowed/ })
+})

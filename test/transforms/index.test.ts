@@ -1,0 +1,26 @@
+import { readdirSync } from 'node:fs'
+import t from 'tap'
+import * as exported from '../../transforms/index.js'
+import { registry } from '../../transforms/spec.js'
+
+/** The export of `buffer-to-string` is `bufferToString`. */
+function camelCase(name: string): string {
+  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+const files = readdirSync(new URL('../../transforms', import.meta.url))
+const names = files.map(file => file.replace('.ts', '')).filter(name => name !== 'index' && name !== 'spec')
+
+t.test('each file is a transform: its name, and its export in camelCase', async t => {
+  for (const name of names) t.equal(registry()[camelCase(name)]?.definition.name, name)
+  t.same(Object.keys(registry()).sort(), names.map(camelCase).sort())
+  t.same(Object.keys(exported).sort(), ['spec', ...names.map(camelCase)].sort())
+})
+
+t.test('each says what it does, in a line', async t => {
+  for (const { definition } of Object.values(registry())) {
+    t.match(definition.summary, /^[a-z].{5,70}[^.]$/, definition.name)
+    for (const [name, option] of Object.entries(definition.options ?? {}))
+      t.match(option.summary, /^.{5,}[^.]$/, `${definition.name} ${name}`)
+  }
+})
