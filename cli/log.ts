@@ -43,7 +43,7 @@ export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, bef
 export function formatRecord({ level, time, msg, ...fields }: Record<string, unknown>): string {
   const clock = new Date(Number(time)).toLocaleTimeString('en-GB')
   const rest = Object.entries(fields).map(
-    ([key, field]) => `${key}=${typeof field === 'string' ? field : JSON.stringify(field)}`,
+    ([key, field]) => `${key}=${typeof field === 'string' && /^[^\s="]+$/.test(field) ? field : JSON.stringify(field)}`,
   )
   const name = (levels[Number(level)] ?? String(level)).padEnd(5)
   return `${escapeLine([clock, name, msg, ...rest].join(' '))}\n`

@@ -61,7 +61,7 @@ export function effectiveOptions<T>(command: Command, environment: NodeJS.Proces
   for (const option of command.options) {
     const name = variableOf(command, option)
     const text = environment[name]
-    if (text === undefined || text === '' || command.getOptionValueSource(option.attributeName()) === 'cli') continue
+    if (text === undefined || text === '' || isOnLine(command, option.attributeName())) continue
     try {
       command.setOptionValueWithSource(option.attributeName(), fromText(option, text), 'env')
     } catch (error) {
@@ -69,6 +69,17 @@ export function effectiveOptions<T>(command: Command, environment: NodeJS.Proces
     }
   }
   return command.opts() as T
+}
+
+/** Options that say the same thing in other words: one of them on the line makes void what the environment says. */
+const rivals = [
+  ['logLevel', 'quiet', 'verbose'],
+  ['4', '6'],
+]
+
+function isOnLine(command: Command, name: string): boolean {
+  const names = rivals.find(group => group.includes(name)) ?? [name]
+  return names.some(each => command.getOptionValueSource(each) === 'cli')
 }
 
 const common = new Set(['maxLine', 'raw', 'logLevel', 'quiet', 'verbose', 'logFormat'])
@@ -80,7 +91,7 @@ function variableOf(command: Command, option: Option): string {
 }
 
 function fromText(option: Option, text: string): unknown {
-  if (option.isBoolean() || option.negate) return readFlag(option, text) !== option.negate
+  if (option.isBoolean() || option.negate) return readFlag(option, text) // `--no-x` shares the variable of `--x`
   return option.parseArg ? option.parseArg(text, undefined) : text
 }
 

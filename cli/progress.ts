@@ -12,6 +12,9 @@ export interface Progress {
   stop(): void
 }
 
+/** The bar ends by going back to where it began, which is over lines that have been written since: it shall stay (DECSC). */
+const saveCursor = '\x1b7'
+
 /** Milliseconds between two updates of the line. */
 const interval = 200
 
@@ -59,6 +62,7 @@ export function createProgress(source: Source, size: number | undefined): Progre
       if (!timer) return
       clearInterval(timer)
       bar.update(source.bytesRead ?? 0, { rate: average() })
+      process.stderr.write(saveCursor)
       bar.stop()
     },
   }
@@ -70,7 +74,7 @@ export function formatLine(options: Options, params: Params, rate: number, size:
   const line = `${formatBytes(params.value)} ${elapsed} [${formatBytes(Math.round(rate))}/s]`
   if (size === undefined) return line
   const part = size === 0 ? 1 : Math.min(1, params.value / size)
-  const left = rate > 0 ? formatClock((size - params.value) / rate) : '-:--:--'
+  const left = part === 1 ? formatClock(0) : rate > 0 ? formatClock((size - params.value) / rate) : '-:--:--'
   return `${line} [${Format.BarFormat(part, options)}] ${Math.floor(part * 100)}% ETA ${left}`
 }
 

@@ -78,7 +78,8 @@ async function run(command: Command, files: string[]): Promise<void> {
   check(options, files)
   const transforms = spec(...(options.transform ?? []))
   const replyTransforms = spec(...(options.replyTransform ?? []))
-  const size = options.size ?? (await totalSize(files))
+  const known = await totalSize(files)
+  const size = options.size ?? known
   const from = sourceOf(files)
   const { log, mute } = openLog(options, () => progress?.clear())
   const progress = await openProgress(options, from, size)

@@ -14,7 +14,7 @@ import { isTemplate } from '../lib/template.js'
 import { spec } from '../transforms/spec.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import { address, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
-import { closedPipe, onSignals, onStdoutError } from './process.js'
+import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
 import { terminalStages } from './terminal.js'
 
 interface Options extends LogOptions {
@@ -85,8 +85,14 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
   const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
   const { log, mute } = openLog(options)
   let first: Summary | undefined
+  let server: Server | undefined
 
-  const server = await serve({
+  // Before it listens: whoever reads the line `listening` may signal at once.
+  const stop = onSignals(
+    signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
+    () => void server?.close({ drain: 0 }),
+  )
+  server = await serve({
     ...listen,
     log,
     ...sinkOptions(options),
@@ -107,14 +113,10 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
       })
     },
   })
-  const stop = onSignals(
-    signal => void drain(server, signal, options, log),
-    () => void server.close({ drain: 0 }),
-  )
   const stopAt = (code: number) => {
     process.exitCode = code
     mute()
-    void server.close({ drain: 0 })
+    void server?.close({ drain: 0 })
   }
   onStdoutError(
     () => {
@@ -137,6 +139,7 @@ async function drain(server: Server, signal: string, { drainTimeout = 10_000 }: 
   if (cut === 0) return
   log.error({ cut }, 'connections were cut when the drain timeout had passed')
   process.exitCode = 1
+  if (process.stdout.writableLength > 0) process.exit() // a stalled stdout would keep the process alive
 }
 
 function sinkOptions({ to, reply, output = '-', append, force }: Options): Pick<ServeOptions, 'to' | 'reply'> {
@@ -154,6 +157,9 @@ function labelStages({ label }: Options, info: ConnectionInfo): Stage[] {
 }
 
 function check({ output, to, reply, from, replyTransform, once, append, force }: Options): void {
+  for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
+    if (value === '') fault(`${name}: '' is not allowed; expected the name of a file, or '-'`)
+  }
   const sinks = Object.entries({ '--output': output, '--to': to, '--reply': reply }).filter(([, given]) => given)
   if (sinks.length > 1)
     fault(`${sinks.map(([name]) => name).join(' and ')} exclude each other: the result goes to one place`)

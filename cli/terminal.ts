@@ -1,5 +1,5 @@
 /** What bytes from the network become on a terminal. */
-import { compose } from '../lib/compose.js'
+import { defineTransform } from '../lib/define.js'
 import { escapeText } from '../lib/escape.js'
 import type { Stage } from '../lib/stage.js'
 
@@ -19,10 +19,17 @@ function announce(before: () => void): Stage {
   }
 }
 
-function escapeControls(): Stage {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-  return compose({
-    write: (chunk: Buffer) => escapeText(decoder.decode(chunk, { stream: true })),
-    flush: () => escapeText(decoder.decode()),
-  })
-}
+/** It declares its unit, so that it gets bytes behind whatever stands before it. Lines of two connections stay apart. */
+const escapeControls = defineTransform({
+  name: 'escape',
+  summary: 'make control characters visible',
+  unit: 'bytes',
+  makesLines: true,
+  create() {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    return {
+      write: (chunk: Buffer) => escapeText(decoder.decode(chunk, { stream: true })),
+      flush: () => escapeText(decoder.decode()),
+    }
+  },
+})

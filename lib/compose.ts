@@ -1,8 +1,7 @@
 /** Stages → runs → streams: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
 import { Duplex, finished, pipeline } from 'node:stream'
-import { inspect } from 'node:util'
 import { type Context, openContext, type Surroundings } from './context.js'
-import { TcpPipeError } from './errors.js'
+import { describe, TcpPipeError } from './errors.js'
 import { fuse, highWaterMark } from './fuse.js'
 import { meterRun, type RunMeter, stageMeter } from './meter.js'
 import { defaultMaxLine, type Unit } from './records.js'
@@ -114,7 +113,7 @@ export function lazyStream(parts: Part[]): Duplex {
     const fail = (error?: Error | null) => error && stream.destroy(error)
     tail.on('data', chunk => stream.push(chunk) || tail.pause())
     tail.once('end', () => stream.push(null))
-    tail.on('error', fail) // one that comes behind the end of the pipeline, too
+    tail.on('error', fail) // a Duplex of another library can have one behind its end
     if (inner.length > 1) pipeline(inner as [Duplex, Duplex], fail)
     else finished(tail, fail)
   }
@@ -133,10 +132,10 @@ export function lazyStream(parts: Part[]): Duplex {
     readableHighWaterMark: highWaterMark,
     writableHighWaterMark: highWaterMark,
     write(chunk, encoding, callback) {
-      use(callback, head => head.write(chunk, encoding, callback))
+      use(callback, head => head.write(chunk, encoding, cause(head, callback)))
     },
     final(callback) {
-      use(callback, head => head.end(callback))
+      use(callback, head => head.end(cause(head, callback)))
     },
     read() {
       use(
@@ -152,6 +151,11 @@ export function lazyStream(parts: Part[]): Duplex {
   const state: Lazy = { parts, fresh: true, taken: false }
   lazy.set(stream, state)
   return stream
+}
+
+/** A callback that tells why a stream is destroyed, not that it is. */
+function cause(stream: Duplex, callback: (error?: Error | null) => void) {
+  return (error?: Error | null) => callback(error && (stream.errored ?? error))
 }
 
 /** Parts → the streams of one pipeline. */
@@ -190,11 +194,12 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
 /** A stage as the parts that it is made of; throws `ERR_STAGE`, naming its place. */
 export function toParts(stage: Stage, index: number): Part[] {
   if (isDuplex(stage)) return takeApart(stage, index)
-  if (typeof stage === 'function' || isStageObject(stage)) {
+  const isUncalled = typeof stage === 'function' && 'definition' in stage
+  if (!isUncalled && (typeof stage === 'function' || isStageObject(stage))) {
     const name = (stage as { name?: unknown }).name
     return [recipe(typeof name === 'string' && name ? name : `stage ${index + 1}`, unitOf(stage), () => stage as never)]
   }
-  const what = Array.isArray(stage) ? 'an array' : inspect(stage, { depth: -1, maxStringLength: 100 })
+  const what = isUncalled ? 'a transform that is not called' : describe(stage)
   throw new TcpPipeError(
     'ERR_STAGE',
     `stage ${index + 1} is ${what}; expected a Duplex, a function or { write, flush, destroy }`,
@@ -246,7 +251,8 @@ function takenError(): TcpPipeError {
 /** A recipe is carried out: what it creates may itself be a stream made of recipes. */
 function prepare(part: Part, surroundings: Context): (FunctionStage | Duplex)[] {
   if (isDuplex(part)) return [part]
-  const context = part.context ?? surroundings
+  const { context: given } = part
+  const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
   const body = part.create(context)
   if (!isDuplex(body)) return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
   return takeApart(body, 0).flatMap(inner => prepare(inner, context))

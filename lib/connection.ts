@@ -1,5 +1,6 @@
 /** One connection: its pipelines, its timeouts, how it fails and the summary of its end. */
 import { once } from 'node:events'
+import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -78,6 +79,8 @@ export interface OpenConnection extends Connection {
   ): Promise<void>
   /** Ends the connection as failed: everything is destroyed, the peer sees a reset. */
   fail(error: unknown): void
+  /** Rejects when the connection has failed, whatever still runs. */
+  readonly failed: Promise<never>
   /** Ends our side and waits for the peer's; `closed` resolves. A transfer that still runs is over and no failure. */
   finish(): Promise<Summary>
   /** The same without waiting. */
@@ -100,6 +103,11 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   let socketError: Error | undefined
   let endedFirst: 'peer' | 'local' = 'local'
   let settle: (summary: Summary) => void
+  let reject: (error: Error) => void
+  const failed = new Promise<never>((_, rejectIt) => {
+    reject = rejectIt
+  })
+  failed.catch(ignore)
   const closed = new Promise<Summary>(resolve => {
     settle = resolve
   })
@@ -107,6 +115,8 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   resetOnError(socket)
   socket.on('end', () => {
     if (!socket.writableEnded) endedFirst = 'peer'
+    const reset = hiddenReset(socket)
+    if (reset) socket.destroy(reset)
   })
   socket.on('error', error => {
     if (!failure) socketError = error
@@ -118,6 +128,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     if (finishing && isPremature(error)) return
     if (!failure || isPremature(failure)) failure = toError(error)
     for (const stream of streams) stream.destroy(failure)
+    reject(failure)
   }
 
   async function transfer(
@@ -174,7 +185,17 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     socket.destroy()
   }
 
-  return { ...identity, log, closed, info: direction => ({ ...identity, direction }), transfer, fail, finish, close }
+  return {
+    ...identity,
+    log,
+    closed,
+    info: direction => ({ ...identity, direction }),
+    transfer,
+    fail,
+    failed,
+    finish,
+    close,
+  }
 }
 
 /**
@@ -212,6 +233,21 @@ export function resetOnError(socket: Socket): void {
     cause = error
     return socket.resetAndDestroy() // calls destroy() again, which then carries the cause
   }
+}
+
+/**
+ * The reset that Node took for an end. When data and a reset have come together, libuv (as of Node 26) reads the data
+ * and, told that the connection hung up, reports its end; the kernel still keeps the error for the next read.
+ */
+export function hiddenReset(socket: Socket): Error | undefined {
+  const descriptor = (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
+  if (descriptor < 0) return undefined
+  try {
+    readSync(descriptor, Buffer.alloc(1))
+  } catch (error) {
+    return errorCode(error) === 'ECONNRESET' ? (error as Error) : undefined
+  }
+  return undefined
 }
 
 /** `127.0.0.1:80`, or the name of a unix socket. */
@@ -274,6 +310,7 @@ function closedByFailure(failure: Error, socketError: Error | undefined): Closed
   const code = errorCode(failure)
   if (failure === socketError && (code === 'ECONNRESET' || code === 'EPIPE')) return 'reset'
   if (code === 'ERR_TIMEOUT') return 'timeout'
+  if (code === 'ERR_RECORD_TOO_LONG' || code === 'ERR_OUTPUT_LIMIT') return 'limit'
   return code === 'ERR_CLOSED' || failure.name === 'AbortError' ? 'signal' : 'error'
 }
 

@@ -43,14 +43,14 @@ export type TypedBody<U extends Unit, R> = Body<UnitTypes[U]> &
 
 type OptionArguments<S extends OptionSchema> =
   Record<never, never> extends OptionsOf<S>
-    ? [options?: OptionsOf<S>, context?: Context]
-    : [options: OptionsOf<S>, context?: Context]
+    ? [options?: keyof S extends never ? Record<string, never> : OptionsOf<S>, context?: Partial<Context>]
+    : [options: OptionsOf<S>, context?: Partial<Context>]
 
 /** What is known of a transform without its types. */
 export interface TransformEntry {
   readonly definition: Definition
   /** The stage for given options, which are checked here. */
-  recipe(options?: Record<string, unknown>, context?: Context): Recipe
+  recipe(options?: Record<string, unknown>, context?: Partial<Context>): Recipe
 }
 
 /** A transform: called with its options it is a stream; it carries its definition. */
@@ -66,11 +66,11 @@ export function defineTransform<U extends Unit, R = Buffer, const S extends Opti
   definition: Definition<S, U, R>,
 ): Transform<S, RecordOf<R>> {
   const { name, unit, options: schema = {} as S, makesLines, create } = definition
-  const toRecipe = (options: Record<string, unknown> = {}, context?: Context) => {
+  const toRecipe = (options: Record<string, unknown> = {}, context?: Partial<Context>) => {
     const values = checkOptions(name, schema, options) as ValuesOf<S>
     return recipe(name, unit, surroundings => create(values, surroundings) as Body, { context, makesLines })
   }
-  const transform = (options?: object, context?: Context) => lazyStream([toRecipe({ ...options }, context)])
+  const transform = (options?: object, context?: Partial<Context>) => lazyStream([toRecipe({ ...options }, context)])
   Object.defineProperty(transform, 'name', { value: name })
   return Object.assign(transform, { definition, recipe: toRecipe }) as unknown as Transform<S, RecordOf<R>>
 }

@@ -13,8 +13,8 @@ export type ErrorCode =
   | 'ERR_INPUT' // input that a transform cannot read (no hex, no gzip …)
   | 'ERR_OUTPUT_LIMIT' // a decompressor over its output or ratio cap
   | 'ERR_FILE_EXISTS' // an output file that exists already
-  | 'ERR_FILE_CHANGED' // an input file that changed its size while it was sent
-  | 'ERR_TIMEOUT' // connect, idle, half-closed, wait or drain timeout
+  | 'ERR_TIMEOUT' // connect, idle, half-closed or wait timeout
+  | 'ERR_TARGET' // the address that a connection is sent to has closed before its end
   | 'ERR_CLOSED' // the server was closed while the connection ran
 
 /** The one error class of tcp-pipe: the message names the thing, the value and what is allowed. */
@@ -50,6 +50,13 @@ export function errorCode(error: unknown): string | undefined {
  */
 export function errorMessage(error: unknown): string {
   return escapeLine(messageOf(error)) || 'unknown error'
+}
+
+/** What a value is, in words: `an array`, `an object (Readable)`, `a number`. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'no class'})` : `a ${typeof value}`
 }
 
 /** What a person most probably meant: the candidate within two edits of `word`, if there is one. */

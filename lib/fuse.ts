@@ -4,7 +4,16 @@ import { asStream } from 'stream-chain/asStream.js'
 import { flushable, many, none, setFunctionList } from 'stream-chain/defs.js'
 import { type Family, lift } from './lift.js'
 import { meterRun, type RunMeter, type StageMeter, stageMeter } from './meter.js'
-import { type Batch, type BatchFunction, decoder, type Ending, encoder, toBuffer, type Unit } from './records.js'
+import {
+  areLines,
+  type Batch,
+  type BatchFunction,
+  decoder,
+  type Ending,
+  encoder,
+  toBuffer,
+  type Unit,
+} from './records.js'
 import type { FunctionStage } from './stage.js'
 
 /** The high-water mark of a run on either side. */
@@ -41,10 +50,28 @@ export function fuse(stages: readonly FunctionStage[], maxLine: number): { strea
     readableHighWaterMark: highWaterMark,
     writableHighWaterMark: highWaterMark,
   })
+  giveWay(stream)
   stream.on('close', () => {
     for (const release of releases) release()
   })
   return { stream, meter: meterRun(stream, meters) }
+}
+
+/**
+ * What comes behind a stop is discarded, by stream-chain at once: a source that never waits would then keep the event
+ * loop to itself, and the end that the stop has made would never come out.
+ */
+function giveWay(stream: Duplex): void {
+  const { _write, push } = stream
+  let stopped = false
+  stream.push = (chunk, encoding) => {
+    stopped ||= chunk === null && !stream.writableEnded
+    return push.call(stream, chunk, encoding)
+  }
+  stream._write = (chunk, encoding, callback) => {
+    if (stopped) setImmediate(callback)
+    else _write.call(stream, chunk, encoding, callback)
+  }
 }
 
 function enter(chunk: Buffer): Batch {
@@ -53,8 +80,7 @@ function enter(chunk: Buffer): Batch {
 
 /** Each chunk is pushed by itself: where a stage cut its output stays visible. */
 function leave(batch: Batch): unknown {
-  const chunks = batch.map(toBuffer).filter(chunk => chunk.length > 0)
-  return chunks.length === 1 ? chunks[0] : chunks.length === 0 ? none : many(chunks)
+  return batch.length === 1 ? toBuffer(batch[0]) : many(batch.map(toBuffer))
 }
 
 /**
@@ -68,17 +94,13 @@ function sameUnit(unit: Unit, maxLine: number, ending: Ending): BatchFunction {
   let mixed = false
   return flushable(
     (batch: Batch) => {
-      mixed ||= !batch.every(unit === 'line' ? isLine : isValue)
+      mixed ||= unit === 'line' ? !areLines(batch) : batch.some(isBytes)
       return mixed ? decode(encode(batch)) : batch
     },
     () => decode(none as never),
   )
 }
 
-function isLine(value: unknown): boolean {
-  return typeof value === 'string'
-}
-
-function isValue(value: unknown): boolean {
-  return !(value instanceof Uint8Array)
+function isBytes(value: unknown): boolean {
+  return value instanceof Uint8Array
 }

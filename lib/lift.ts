@@ -1,6 +1,6 @@
 /** Lifts a function of one record to a function of batches, in order, one call at a time. */
 import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stream-chain/defs.js'
-import { TcpPipeError } from './errors.js'
+import { describe, TcpPipeError } from './errors.js'
 import { type StageMeter, start, stop as stopClock, stopwatch } from './meter.js'
 import { type Batch, type BatchFunction, batchBytes, batchRecords } from './records.js'
 import type { FunctionStage } from './stage.js'
@@ -214,9 +214,4 @@ function checkResult(value: unknown, family: Family, name: string): void {
   const what = isFinalValue(value) ? 'finalValue, which is not supported: return the value itself' : describe(value)
   const allowed = family === 'bytes' ? '; a stage of bytes gives a Buffer, a Uint8Array or a string' : ''
   throw new TcpPipeError('ERR_STAGE_RESULT', `${name} gave back ${what}${allowed}`)
-}
-
-function describe(value: unknown): string {
-  if (value === null) return 'null'
-  return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'no class'})` : `a ${typeof value}`
 }

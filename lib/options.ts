@@ -155,7 +155,7 @@ function option<T, const S extends Settings<T>>(summary: string, settings: S | u
 }
 
 function parseRegExp(source: string): RegExp | undefined {
-  const literal = /^\/(.+)\/([a-z]*)$/s.exec(source)
+  const literal = /^\/(.+)\/([dgimsuvy]*)$/s.exec(source)
   try {
     return literal ? new RegExp(literal[1] as string, literal[2]) : new RegExp(source)
   } catch (error) {

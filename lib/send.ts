@@ -1,7 +1,7 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import { type AddressInput, defaultPort, formatAddress, type TcpAddress, toAddress } from './address.js'
+import { type Address, type AddressInput, defaultPort, formatAddress, type TcpAddress, toAddress } from './address.js'
 import { toParts } from './compose.js'
 import { type ConnectionInfo, lingerTime, type OpenConnection, openConnection, type Summary } from './connection.js'
 import type { Logger } from './context.js'
@@ -52,18 +52,27 @@ export interface SendOptions {
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; whatever ended the connection otherwise
  */
 export async function send(options: SendOptions = {}): Promise<Summary> {
-  const { host, port = defaultPort, path, signal, log } = options
+  const { host, port = defaultPort, path, signal } = options
   const address = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))
   checkSendOptions(options)
   if (signal?.aborted) throw abortError(signal)
-  const socket = await dial(address, {
-    ...options,
-    bind: options.bind === undefined ? undefined : (toAddress(options.bind) as TcpAddress),
-    onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
-  })
+  options.from?.on('error', () => {}) // it is told when the connection stands, or its own error is the one to tell
+  const socket = await dialFor(options, address)
   const summary = await exchange(socket, options)
   if (summary.error) throw Object.assign(summary.error, { summary })
   return summary
+}
+
+async function dialFor(options: SendOptions, address: Address): Promise<Socket> {
+  const { log, from } = options
+  return dial(address, {
+    ...options,
+    bind: options.bind === undefined ? undefined : (toAddress(options.bind) as TcpAddress),
+    onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
+  }).catch(error => {
+    from?.destroy()
+    throw from?.errored ?? error
+  })
 }
 
 async function exchange(socket: Socket, options: SendOptions): Promise<Summary> {
@@ -76,7 +85,7 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
   const forwardInfo = connection.info('forward')
   const replyInfo = connection.info('reply')
   options.onConnect?.(forwardInfo)
-  const terminal = 'isTTY' in from && from.isTTY === true
+  if (from.errored) connection.fail(from.errored)
   let timer: NodeJS.Timeout | undefined
   try {
     const back = connection.transfer(
@@ -87,10 +96,10 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
     )
     const forward = connection.transfer(from, () => transforms(forwardInfo).flatMap(toParts), socket, 'forward')
     for (const each of [back, forward]) each.catch(() => {}) // the first one to fail ends both
-    await Promise.race([forward, ...(terminal ? [back] : [])])
+    await Promise.race([forward, back.then(() => (isTerminal(from) ? undefined : forward))])
     timer = boundWait(options, connection)
     await back
-    if (!terminal) await forward
+    if (!isTerminal(from)) await forward
   } catch (error) {
     connection.fail(error)
   }
@@ -99,6 +108,11 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
   clearTimeout(timer)
   signal?.removeEventListener('abort', abort)
   return summary
+}
+
+/** At the peer's end nobody waits for what is typed. */
+function isTerminal(from: Readable): boolean {
+  return 'isTTY' in from && from.isTTY === true
 }
 
 function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {

@@ -66,7 +66,8 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const address = toAddress(path === undefined ? { host, port } : { path })
   checkServeOptions(options, handler)
   const work = handler ? handling(handler) : piping(options)
-  const descriptors = options.to instanceof Writable || options.reply ? 1 : 2
+  const { to } = options
+  const descriptors = to === undefined || to instanceof Writable ? 1 : 2
   return openServer(
     address,
     {

@@ -62,7 +62,7 @@ export async function openServer(
     accepted++
     if (options.once) server.close()
     const connection = openConnection(socket, options)
-    const ended = work(connection, socket)
+    const ended = Promise.race([work(connection, socket), connection.failed])
       .catch(connection.fail)
       .then(connection.finish)
       .finally(() => active.delete(connection))

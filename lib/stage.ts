@@ -2,12 +2,12 @@
 import { Duplex } from 'node:stream'
 import { abortSymbol, type Flushable, isFlushable, none, type OutputType } from 'stream-chain/defs.js'
 import type { Context } from './context.js'
-import { TcpPipeError } from './errors.js'
+import { describe, TcpPipeError } from './errors.js'
 import type { Unit } from './records.js'
 
 /** A stage with state: `write` for each record, `flush` at the end, `destroy` once, whatever the end was. */
 export interface StageObject<In = never, Out = unknown> {
-  write(record: In): Out
+  write: (record: In) => Out
   /** What it gives back is passed on behind the last record. */
   flush?(): unknown
   destroy?(): unknown
@@ -47,7 +47,7 @@ export interface Recipe {
   readonly name: string
   /** The unit that it receives; undefined for a plain function, which takes what comes. */
   readonly unit: Unit | undefined
-  readonly context?: Context | undefined
+  readonly context?: Partial<Context> | undefined
   /** Whether it makes text in whole lines; undefined: if its unit is a record. */
   readonly makesLines?: boolean | undefined
   create(context: Context): Body
@@ -128,7 +128,7 @@ function ending(body: StageObject<unknown>): Pick<FunctionStage, 'flush' | 'abor
 }
 
 function withUnit<R>(unit: Unit, write: (record: never) => R): TransformFunction<R> {
-  if (typeof write !== 'function') throw new TcpPipeError('ERR_STAGE', `expected a function, not ${typeof write}`)
+  if (typeof write !== 'function') throw new TcpPipeError('ERR_STAGE', `expected a function, not ${describe(write)}`)
   const call = (record: never) => write(record)
   const stage = Object.assign(call, write) as TransformFunction<R> // a flushable stays one
   return Object.defineProperties(stage, { name: { value: write.name }, [unitSymbol]: { value: unit } })

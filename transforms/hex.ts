@@ -27,7 +27,7 @@ export const hex = defineTransform({
 interface Layout {
   rows(bytes: Buffer, offset: number): Buffer
   /** What stands behind the last full row. */
-  end(rest: Buffer, offset: number): string
+  end(rest: Buffer, offset: number): Buffer
 }
 
 /** Works in blocks, so that a large chunk does not become five times as much memory at once. */
@@ -68,7 +68,7 @@ function plainLayout(width: number): Layout {
     }
     return out
   }
-  return { rows, end: rest => (rest.length > 0 ? `${rest.toString('hex')}\n` : '') }
+  return { rows, end: rest => Buffer.from(rest.length > 0 ? `${rest.toString('hex')}\n` : '') }
 }
 
 /** offset, two spaces, a cell `hh ` for each byte, one space more behind each eighth and the last one, `|text|` */
@@ -105,11 +105,11 @@ function canonicalLayout(width: number): Layout {
     return out
   }
 
-  function end(rest: Buffer, offset: number): string {
+  function end(rest: Buffer, offset: number): Buffer {
     const shown = Array.from(rest, (byte, i) => `${digits[byte]}${i % 8 === 7 ? '  ' : ' '}`).join('')
     const text = String.fromCharCode(...rest.map(character))
     const line = `${name(offset)}  ${shown.padEnd(columns)}|${text}|\n`
-    return `${rest.length > 0 ? line : ''}${name(offset + rest.length)}\n`
+    return Buffer.from(`${rest.length > 0 ? line : ''}${name(offset + rest.length)}\n`)
   }
 
   return { rows, end }

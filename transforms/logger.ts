@@ -19,9 +19,11 @@ export const logger = defineTransform({
     let offset = 0
 
     return (chunk: Buffer) => {
-      const preview = length > 0 ? { preview: show(chunk, length) } : {}
-      const direction = context.connection?.direction
-      context.log[level]({ direction, offset, size: chunk.length, ...preview }, 'chunk')
+      if (context.log.isLevelEnabled(level)) {
+        const preview = length > 0 ? { preview: show(chunk, length) } : {}
+        const direction = context.connection?.direction
+        context.log[level]({ direction, offset, size: chunk.length, ...preview }, 'chunk')
+      }
       offset += chunk.length
       return chunk
     }

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { defineTransform, flag, text } from '../lib/define.js'
 import { errorCode, TcpPipeError } from '../lib/errors.js'
+import { expandTemplate } from '../lib/template.js'
 
 /** Writes all bytes to a file, too; they pass unchanged, at the speed of the file. */
 export const tee = defineTransform({
@@ -8,7 +9,7 @@ export const tee = defineTransform({
   summary: 'write all bytes to a file, too',
   unit: 'bytes',
   options: {
-    file: text('path of the file; {id}, {remote} and {port} stand for those of the connection', {
+    file: text('path of the file; {id} {remote} {port} {time} stand for those of the connection', {
       positional: true,
       required: true,
     }),
@@ -17,14 +18,14 @@ export const tee = defineTransform({
   },
   notes:
     'The file is created with the first chunk, or at the end if there was none. A file that exists ends the connection, ' +
-    'unless `append` or `force` says what to do, and so does a file that cannot be written. In `{id}`, `{remote}` and ' +
-    '`{port}` other characters than letters, digits, `.`, `_` and `-` become `_`.',
+    'unless `append` or `force` says what to do, and so does a file that cannot be written. In what stands for a ' +
+    'placeholder, other characters than letters, digits, `.`, `_` and `-` become `_`.',
   create({ file, append, force }, { connection }) {
     const flags = append ? 'a' : force ? 'w' : 'wx'
     let opening: Promise<FileHandle> | undefined
 
     function handle(): Promise<FileHandle> {
-      opening ??= open(expand(file, { ...connection }), flags).catch(explain)
+      opening ??= open(expandTemplate(file, connection), flags).catch(explain)
       return opening
     }
 
@@ -45,10 +46,6 @@ export const tee = defineTransform({
     return { write, flush, destroy }
   },
 })
-
-function expand(template: string, values: Record<string, unknown>): string {
-  return template.replace(/\{(id|remote|port)\}/g, (_, key) => String(values[key] ?? 'none').replace(/[^\w.-]/g, '_'))
-}
 
 function explain(error: unknown): never {
   if (errorCode(error) !== 'EEXIST') throw error

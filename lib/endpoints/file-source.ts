@@ -36,6 +36,8 @@ export function fileSource(file: string | number): Source {
   let bytesRead = 0
   let synchronous = false
   let pipe: Socket | undefined
+  let reading = false
+  let closeNow: (() => void) | undefined
   const warnings: string[] = []
 
   const source = new Readable({
@@ -47,12 +49,15 @@ export function fileSource(file: string | number): Source {
     read() {
       if (pipe) pipe.resume()
       else if (synchronous) readNow()
-      else read(descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, taken)
+      else readLater()
     },
     destroy(error, callback) {
       if (pipe) callback(pipe.destroy() && error)
       else if (descriptor < 0 || typeof file === 'number') callback(error)
-      else close(descriptor, failure => callback(error ?? failure))
+      else {
+        closeNow = () => close(descriptor, failure => callback(error ?? failure))
+        if (!reading) closeNow() // the number may be another file's as soon as it is closed
+      }
     },
   })
 
@@ -87,6 +92,15 @@ export function fileSource(file: string | number): Source {
     synchronous = performance.now() - started < slowRead
   }
 
+  function readLater(): void {
+    reading = true
+    read(descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, (error, size, block) => {
+      reading = false
+      if (closeNow) closeNow()
+      else taken(error, size, block)
+    })
+  }
+
   function taken(error: Error | null, size: number, block: Buffer): void {
     if (error) return void source.destroy(error)
     bytesRead += size
@@ -111,9 +125,17 @@ export function concatenate(sources: readonly (() => Source)[]): Source {
 
   function next(): void {
     const open = waiting.shift()
-    current = open?.()
-    if (!current) return void whole.push(null)
-    const source = current
+    current = undefined
+    if (!open) return void whole.push(null)
+    try {
+      follow(open())
+    } catch (error) {
+      whole.destroy(error as Error)
+    }
+  }
+
+  function follow(source: Source): void {
+    current = source
     source.on('data', chunk => whole.push(chunk) || source.pause())
     source.once('error', error => whole.destroy(error))
     source.once('end', () => {
@@ -134,7 +156,8 @@ export function concatenate(sources: readonly (() => Source)[]): Source {
       callback(error)
     },
   })
-  return Object.defineProperty(Object.assign(whole, { warnings }), 'bytesRead', {
-    get: () => finished + (current?.readableEnded ? 0 : (current?.bytesRead ?? 0)),
+  return Object.defineProperties(Object.assign(whole, { warnings }), {
+    bytesRead: { get: () => finished + (current?.bytesRead ?? 0) },
+    isTTY: { get: () => (current as { isTTY?: boolean } | undefined)?.isTTY },
   })
 }

@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Address, formatAddress, type TcpAddress } from '../address.js'
-import { resetOnError, type Sink } from '../connection.js'
+import { hiddenReset, resetOnError, type Sink } from '../connection.js'
 import { TcpPipeError } from '../errors.js'
 import { formatDuration } from '../quantities.js'
 import { removeStale } from './unix.js'
@@ -33,17 +33,16 @@ export async function listen(address: Address): Promise<Server> {
 }
 
 /** Connects. The socket is paused until it is piped. */
-export async function dial(address: Address, options: DialOptions = {}): Promise<Socket> {
+export async function dial(address: Address, options: DialOptions = {}, attempt = 0): Promise<Socket> {
   const { retry = 0, signal, onRetry } = options
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await attemptDial(address, options)
-    } catch (error) {
-      if (attempt >= retry || signal?.aborted) throw error
-      const wait = Math.round(Math.min(5000, 100 * 2 ** attempt) * (0.5 + Math.random() / 2))
-      onRetry?.(error, wait)
-      await delay(wait, undefined, { signal })
-    }
+  try {
+    return await attemptDial(address, options)
+  } catch (error) {
+    if (attempt >= retry || signal?.aborted) throw error
+    const wait = Math.round(Math.min(5000, 100 * 2 ** attempt) * (0.5 + Math.random() / 2))
+    onRetry?.(error, wait)
+    await delay(wait, undefined, { signal })
+    return dial(address, options, attempt + 1)
   }
 }
 
@@ -56,10 +55,14 @@ export async function tcpSink(address: Address, options: DialOptions & { halfClo
     socket.destroy(new TcpPipeError('ERR_TIMEOUT', `half-closed timeout: ${formatAddress(address)} did not end`)),
   )
   const ended = new Promise<void>((resolve, reject) => {
-    socket.once('end', resolve)
+    socket.once('end', () => {
+      const reset = hiddenReset(socket)
+      if (reset) reject(reset)
+      else resolve()
+    })
     socket.once('error', reject)
     socket.once('close', () =>
-      reject(new TcpPipeError('ERR_CLOSED', `${formatAddress(address)} closed the connection`)),
+      reject(new TcpPipeError('ERR_TARGET', `${formatAddress(address)} closed the connection`)),
     )
   })
   ended.catch(error => sink.destroy(error))
@@ -90,15 +93,13 @@ async function attemptDial(address: Address, options: DialOptions): Promise<Sock
   })
   const timer =
     connectTimeout > 0 ? setTimeout(() => socket.destroy(timeout(address, connectTimeout)), connectTimeout) : undefined
-  try {
-    await once(socket, 'connect', { signal })
-    return socket
-  } catch (error) {
-    socket.on('error', () => {}).destroy()
-    throw error
-  } finally {
-    clearTimeout(timer)
-  }
+  await once(socket, 'connect', { signal })
+    .catch(error => {
+      socket.on('error', () => {}).destroy()
+      throw error
+    })
+    .finally(() => clearTimeout(timer))
+  return socket
 }
 
 function timeout(address: Address, time: number): TcpPipeError {

@@ -19,10 +19,10 @@ export function memoryLog(): { log: Logger; lines: Record<string, unknown>[] } {
   return { log: pino({ level: 'trace', base: null, timestamp: false }, destination), lines }
 }
 
-/** The options of a test that compares with a program: skipped, by name, where that is missing. */
-export function needs(program: string): { skip: string | false } {
-  const { error } = spawnSync(program, ['--version'], { stdio: 'ignore' })
-  return { skip: error ? `${program} is not installed` : false }
+/** The options of a test that compares with programs: skipped, with the name, where one is missing. */
+export function needs(...programs: string[]): { skip: string | false } {
+  const missing = programs.find(program => spawnSync(program, ['--version'], { stdio: 'ignore' }).error)
+  return { skip: missing ? `${missing} is not installed` : false }
 }
 
 /** What a program writes for an input. */
@@ -34,11 +34,11 @@ export function output(program: string, args: string[], input: Buffer, options: 
 
 /** Bytes that look random and are the same in each run. */
 export function noise(length: number, seed = 1): Buffer {
+  const bytes = Buffer.alloc(length)
   let state = seed
-  return Buffer.from(
-    Uint8Array.from({ length }, () => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-      return state >>> 24
-    }),
-  )
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    bytes[i] = state >>> 24
+  }
+  return bytes
 }

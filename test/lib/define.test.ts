@@ -119,7 +119,10 @@ t.test('the context is that of the pipeline, unless one is given', async t => {
   t.equal(contexts[1], contexts[0], 'one context for all of a pipeline')
   const { context } = openContext({ log })
   await run([spy({}, context)], '', { connection })
-  t.equal(contexts[2], context)
+  t.equal(contexts[2]?.log, log)
+  await run([spy({}, { log })], '', { connection })
+  t.equal(contexts[3]?.log, log)
+  t.equal(contexts[3]?.connection, connection, 'what is not given is that of the pipeline')
 })
 
 t.test('makesLines goes with the recipe', async t => {

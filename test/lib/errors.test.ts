@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { abortError, closest, didYouMean, errorCode, errorMessage, TcpPipeError, tooLong } from '../../lib/errors.js'
+import {
+  abortError,
+  closest,
+  describe,
+  didYouMean,
+  errorCode,
+  errorMessage,
+  TcpPipeError,
+  tooLong,
+} from '../../lib/errors.js'
 
 t.test('TcpPipeError has a code, a name and a cause', async t => {
   const cause = new Error('below')
@@ -53,6 +62,22 @@ t.test('errorMessage is one line that is not empty, whatever was thrown', async 
   const isLine = (value: unknown) => /^.+$/.test(errorMessage(value))
   t.doesNotThrow(() => fc.assert(fc.property(fc.anything(), isLine)))
   t.doesNotThrow(() => fc.assert(fc.property(fc.string({ unit: 'binary' }), text => isLine(new Error(text)))))
+})
+
+t.test('describe says what a value is', async t => {
+  for (const [value, words] of [
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [1, 'a number'],
+    ['x', 'a string'],
+    [() => {}, 'a function'],
+    [[1], 'an array'],
+    [{}, 'an object (Object)'],
+    [new Date(), 'an object (Date)'],
+    [Object.create(null), 'an object (no class)'],
+  ] as const) {
+    t.equal(describe(value), words)
+  }
 })
 
 t.test('closest is the candidate within two edits, less for short words', async t => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
-import { many, none } from 'stream-chain/defs.js'
+import { many, none, stop } from 'stream-chain/defs.js'
 import t from 'tap'
 import { fuse, highWaterMark } from '../../lib/fuse.js'
 import type { Unit } from '../../lib/records.js'
@@ -105,6 +105,8 @@ t.test('what a plain function gives among records goes through bytes, as between
     t.strictSame(received, lines, title)
     t.equal(output, lines.join('\n') + (input.endsWith('\n') ? '\n' : ''), title)
   }
+  const later = [stage('line'), stage(undefined, behindA(Buffer.from('x'))), stage('line', line => `<${line}>`)]
+  t.equal(await textOf(later, ['b\n', 'a\n', 'b\n', 'a\n']), '<b>\n<xb>\n<x>', 'from then on, also what comes later')
   const bytes = stage(undefined, () => Buffer.from('1 2 '))
   t.equal(
     await textOf([stage('json'), bytes, stage('json', (value: number) => value * 10)], '0 0'),
@@ -129,7 +131,7 @@ t.test('lines of one input are one chunk, and what a stage cut stays cut', async
   t.strictSame(await lengths([cut], 'x'), [2, 1, 3])
 })
 
-t.test('empty chunks are dropped', async t => {
+t.test('empty chunks are nothing', async t => {
   t.equal(await textOf([stage('bytes', () => many([Buffer.alloc(0), 'a', '']))], 'x'), 'a')
   t.equal(await textOf([stage('bytes', () => Buffer.alloc(0))], ['x', 'y']), '')
   t.equal(await textOf([stage('bytes', () => none)], 'x'), '')
@@ -216,4 +218,14 @@ t.test('the meter of a run', async t => {
   })
   for (const time of [meter.waitedForInput, meter.waitedForOutput, ...meter.stages.map(({ busy }) => busy)])
     t.ok(time >= 0 && Number.isFinite(time))
+})
+
+t.test('behind a stop the source is discarded without keeping the event loop to itself', async t => {
+  const { stream } = fuse([stage(undefined, () => stop)], 2 ** 20)
+  let taken = 0
+  const endless = new Readable({ read: () => void endless.push(Buffer.alloc(1000, ++taken)) })
+  endless.pipe(stream).resume()
+  await once(stream, 'end')
+  endless.unpipe(stream).destroy()
+  t.ok(taken < 1000, `${taken} chunks were taken`)
 })

@@ -3,9 +3,9 @@ import * as api from '../../lib/index.js'
 
 t.test('the public names', async t => {
   t.strictSame(Object.keys(api).sort(), [
-    ...['TcpPipeError', 'blockBytes', 'bytes', 'compose', 'concatenate', 'defineTransform', 'duration', 'eachJson'],
-    ...['eachLine', 'fileSink', 'fileSource', 'flag', 'flushable', 'formatAddress', 'integer', 'many', 'none'],
-    ...['number', 'oneOf', 'parseAddress', 'regexp', 'send', 'serve', 'stop', 'text', 'words'],
+    ...['TcpPipeError', 'blockBytes', 'bytes', 'choice', 'compose', 'concatenate', 'defineTransform', 'duration'],
+    ...['eachJson', 'eachLine', 'fileSink', 'fileSource', 'flag', 'flushable', 'formatAddress', 'integer', 'many'],
+    ...['none', 'parseAddress', 'regexp', 'send', 'serve', 'stop', 'text'],
   ])
 })
 

@@ -93,6 +93,11 @@ export async function collect(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+/** Unlike `once`, no matter with which error. */
+export function closed(stream: Readable | Writable): Promise<void> {
+  return new Promise(resolve => stream.once('close', resolve))
+}
+
 /** A Writable that keeps what it gets. */
 export function memorySink(): Writable & { readonly data: Buffer } {
   const chunks: Buffer[] = []

@@ -52,7 +52,7 @@ t.test('what is refused, in text and in code, and the words for it', async t => 
       /^bytes, such as '65536'.*, at most 64k$/,
     ],
     ['duration', duration('s', { min: 90_000 }), ['1m', '10'], [1, Infinity, '2m'], /^a duration, .*, at least 90s$/],
-    ['regexp', regexp('s'), ['(', '/a/xyz'], ['a', {}], "a regular expression, such as 'ERROR' or '/error/i'"],
+    ['regexp', regexp('s'), ['(', '/a/gg'], ['a', {}], "a regular expression, such as 'ERROR' or '/error/i'"],
   ] as const) {
     t.match(option.allowed, allowed, name)
     for (const word of words) t.throws(() => option.parse(word), { code: 'ERR_OPTION' }, `${name}: '${word}'`)

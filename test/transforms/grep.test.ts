@@ -1,7 +1,7 @@
 import t from 'tap'
 import { grep } from '../../transforms/grep.js'
 import { spec } from '../../transforms/spec.js'
-import { cutEvery, errorOf, textOf } from '../lib/pipes.js'
+import { cutAt, cutEvery, errorOf, textOf } from '../lib/pipes.js'
 
 const log = 'INFO up\nERROR down\ninfo id=3\nERROR again'
 
@@ -27,6 +27,16 @@ t.test('which lines are kept', async t => {
 
 t.test('the last line of the output, when the last one of the input is left out', async t => {
   t.equal(await textOf([grep({ pattern: /a/ })], 'a\na\nb'), 'a\na\n')
+})
+
+t.test('cut at every pair of places', async t => {
+  const bytes = Buffer.from('aé\n€x\r\n😀é\nz€')
+  for (let first = 0; first <= bytes.length; first++) {
+    for (let second = first; second <= bytes.length; second++) {
+      const kept = await textOf([grep({ pattern: /[é€]/ })], cutAt([first, second], bytes))
+      t.equal(kept, 'aé\n€x\r\n😀é\nz€', `${first}, ${second}`)
+    }
+  }
 })
 
 t.test('as text', async t => {

@@ -6,11 +6,8 @@ import { run } from '../lib/pipes.js'
 async function logged(options: Parameters<typeof logger>[0], chunks: (string | Buffer)[]) {
   const { log, lines } = memoryLog()
   const { chunks: passed } = await run([logger(options)], chunks, { log })
-  t.same(
-    passed,
-    chunks.map(chunk => Buffer.from(chunk as string)),
-    'the chunks are unchanged',
-  )
+  const input = chunks.map(chunk => Buffer.from(chunk as string))
+  t.same(Buffer.concat(passed), Buffer.concat(input), 'the bytes are unchanged')
   return lines
 }
 
@@ -36,6 +33,13 @@ t.test('the level', async t => {
   ] as const)
     t.match(await logged({ level }, ['x']), [{ level: number }], level)
   t.throws(() => logger({ level: 'loud' as never }), { code: 'ERR_OPTION', message: /trace, debug, info, warn/ })
+})
+
+t.test('a level that the log leaves out', async t => {
+  const { log, lines } = memoryLog()
+  log.level = 'info'
+  await run([logger({ level: 'debug' })], 'x', { log })
+  t.same(lines, [])
 })
 
 t.test('the direction, inside a connection', async t => {

@@ -89,7 +89,7 @@ t.test('large dumps', async t => {
   }
 })
 
-t.test('what hexdump -v -C and xxd -p write', { ...needs('hexdump'), ...needs('xxd') }, async t => {
+t.test('what hexdump -v -C and xxd -p write', needs('hexdump', 'xxd'), async t => {
   for (const size of [1, 16, 17, 100_000]) {
     for (const [program, ...args] of [
       ['hexdump', '-v', '-C'],

@@ -53,7 +53,10 @@ t.test('an empty file', async t => {
 t.test('a name that exists', async t => {
   const dir = t.testdir({ f: 'precious' })
   const path = join(dir, 'f')
-  await t.rejects(fileSink(path, info), { code: 'ERR_FILE_EXISTS', message: `'${path}' exists; it is replaced only with force, and added to with append` })
+  await t.rejects(fileSink(path, info), {
+    code: 'ERR_FILE_EXISTS',
+    message: `'${path}' exists; it is replaced only with force, and added to with append`,
+  })
   t.same(readdirSync(dir), ['f'])
   await write(await fileSink(path, info, { append: true }), ' thing')
   t.equal(text(path), 'precious thing')

@@ -74,7 +74,7 @@ t.test('dial: refused', async t => {
 })
 
 t.test('dial: bind', async t => {
-  const server = await listener(t, socket => void socket.end(socket.remoteAddress))
+  const server = await listener(t, socket => void socket.end(String(socket.remoteAddress)))
   const socket = await dial({ host, port: portOf(server) }, { bind: { host: '127.0.0.9', port: 0 }, connectTimeout: 0 })
   t.equal(String((await outcome(socket.end())).data), '127.0.0.9')
   const elsewhere = dial({ host, port: portOf(server) }, { bind: { host: '192.0.2.1', port: 0 } })
@@ -104,7 +104,10 @@ t.test('dial: retry', async t => {
   }
   const socket = await dial({ path }, { retry: 3, onRetry })
   t.teardown(() => socket.destroy())
-  t.same(told.map(([code]) => code), ['ENOENT', 'ENOENT'])
+  t.same(
+    told.map(([code]) => code),
+    ['ENOENT', 'ENOENT'],
+  )
   const [first, second] = told.map(([, wait]) => wait) as [number, number]
   t.ok(first >= 50 && first <= 100, `${first} ms`)
   t.ok(second >= 100 && second <= 200, `${second} ms`)
@@ -175,6 +178,14 @@ t.test('tcpSink: a target that resets', async t => {
   const { sink } = await sinkTo(t, socket => void socket.once('data', () => socket.resetAndDestroy()))
   t.match(await pipeline(endless(), sink).catch(error => error.code), /ECONNRESET|EPIPE/)
   t.ok(sink.destroyed)
+})
+
+t.test('tcpSink: a target whose reset comes together with its answer', async t => {
+  const { sink } = await sinkTo(t, socket => {
+    socket.once('data', () => socket.write('x', () => void socket.resetAndDestroy()))
+  })
+  sink.write('request')
+  await t.rejects(finished(sink), { code: 'ECONNRESET' })
 })
 
 t.test('tcpSink: destroyed with an error it resets, without one it closes', async t => {

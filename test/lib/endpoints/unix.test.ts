@@ -30,7 +30,10 @@ t.test('anything else is refused and stays', async t => {
   const dir = t.testdir({ file: 'precious', folder: {} })
   for (const name of ['file', 'folder']) {
     const path = join(dir, name)
-    await t.rejects(removeStale(path), { code: 'ERR_ADDRESS', message: `'unix:${path}': the path exists and is not a socket` })
+    await t.rejects(removeStale(path), {
+      code: 'ERR_ADDRESS',
+      message: `'unix:${path}': the path exists and is not a socket`,
+    })
     t.ok(existsSync(path))
   }
   await t.rejects(removeStale(join(dir, 'file', 'below')), { code: 'ENOTDIR' }, "the system's error")

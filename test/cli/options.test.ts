@@ -1,0 +1,72 @@
+import { Command, Option } from 'commander'
+import t from 'tap'
+import {
+  address,
+  bytes,
+  choice,
+  commonOptions,
+  count,
+  duration,
+  effectiveOptions,
+  repeatable,
+} from '../../cli/options.js'
+
+/** A command with one option of each kind, parsed. */
+function parse(line: string[], environment: Record<string, string> = {}): Record<string, unknown> {
+  const command = new Command('serve')
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .addOption(repeatable('-t, --transform <spec>', ''))
+    .addOption(address('--to <address>', ''))
+    .addOption(duration('--idle-timeout <time>', ''))
+    .addOption(bytes('--size <bytes>', ''))
+    .addOption(count('--retry <n>', '', 0))
+    .addOption(choice('--on-eof <action>', '', ['half-close', 'close']))
+    .addOption(new Option('--reply'))
+    .addOption(new Option('--progress'))
+    .addOption(new Option('--no-progress'))
+  commonOptions(command).parse(line, { from: 'user' })
+  return effectiveOptions(command, environment)
+}
+
+t.test('values are read', async t => {
+  t.match(parse(['--to', ':80', '--idle-timeout', '2m', '--size', '1k', '--retry', '3', '--on-eof', 'close']), {
+    to: { host: '127.0.0.1', port: 80 },
+    idleTimeout: 120_000,
+    size: 1024,
+    retry: 3,
+    onEof: 'close',
+  })
+})
+
+t.test('what is missing on the line comes from the environment', async t => {
+  for (const [line, environment, expected] of [
+    [[], { TCP_PIPE_SERVE_IDLE_TIMEOUT: '1s' }, { idleTimeout: 1000 }],
+    [['--idle-timeout', '2s'], { TCP_PIPE_SERVE_IDLE_TIMEOUT: '1s' }, { idleTimeout: 2000 }],
+    [[], { TCP_PIPE_SERVE_IDLE_TIMEOUT: '' }, {}],
+    [[], { TCP_PIPE_LOG_LEVEL: 'debug', TCP_PIPE_SERVE_LOG_LEVEL: 'trace' }, { logLevel: 'debug' }],
+    [[], { TCP_PIPE_SEND_REPLY: '1' }, {}],
+    [[], { TCP_PIPE_SERVE_REPLY: 'true', TCP_PIPE_VERBOSE: '1' }, { reply: true, verbose: true }],
+    [[], { TCP_PIPE_SERVE_REPLY: '0', TCP_PIPE_RAW: 'false' }, { reply: false, raw: false }],
+    [[], { TCP_PIPE_SERVE_PROGRESS: '0' }, { progress: false }],
+    [[], { TCP_PIPE_SERVE_PROGRESS: '1' }, { progress: true }],
+    [['--no-progress'], { TCP_PIPE_SERVE_PROGRESS: '1' }, { progress: false }],
+    [[], { TCP_PIPE_SERVE_TRANSFORM: 'hex' }, { transform: ['hex'] }],
+    [['-t', 'a', '-t', 'b'], { TCP_PIPE_SERVE_TRANSFORM: 'hex' }, { transform: ['a', 'b'] }],
+  ] as [string[], Record<string, string>, object][])
+    t.same(parse(line, environment), expected, JSON.stringify([line, environment]))
+})
+
+t.test('mistakes name the option, the value and what is allowed', async t => {
+  for (const [line, message] of [
+    [['--idle-timeout', 'soon'], "--idle-timeout: 'soon' is not a duration, such as '250ms', '10s' or '2m'"],
+    [['--retry', '1.5'], "--retry: '1.5' is not a whole number from 0"],
+    [['--retry', '99999999999999999999'], "--retry: '99999999999999999999' is not a whole number from 0"],
+    [['--on-eof', 'x'], "--on-eof: 'x' is not allowed; expected half-close or close"],
+    [['--to', 'x:y'], /^--to: 'x:y': the port must be a whole number/],
+  ] as const)
+    t.throws(() => parse([...line]), { code: 'ERR_OPTION', message })
+  t.throws(() => parse([], { TCP_PIPE_SERVE_REPLY: 'yes' }), {
+    message: "--reply: 'yes' is not allowed; expected 1, 0, true or false (environment variable TCP_PIPE_SERVE_REPLY)",
+  })
+})

@@ -1,0 +1,248 @@
+/** What holds for every transform. A new one needs a line in `samples.ts`. */
+import { createHash } from 'node:crypto'
+import { getEventListeners, once } from 'node:events'
+import { existsSync, readdirSync } from 'node:fs'
+import { type Duplex, Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { compose, lazyStream } from '../../lib/compose.js'
+import { openContext } from '../../lib/context.js'
+import { errorCode } from '../../lib/errors.js'
+import { parse } from '../../lib/spec.js'
+import { registry, spec } from '../../transforms/spec.js'
+import { cutAt, cutEvery, cuts, textOf } from '../lib/pipes.js'
+import { samples } from './samples.js'
+import { connection, memoryLog } from './support.js'
+
+const mebibyte = 2 ** 20
+const large = 2 * mebibyte
+
+const dir = t.testdir()
+let files = 0
+
+/** The stages of a spec in surroundings of their own. */
+function make(text: string): { stream: Duplex; signal: AbortSignal } {
+  const { context } = openContext({ log: memoryLog().log, connection })
+  const recipes = parse(text.replace('FILE', `${dir}/${files++}`), registry())
+  return { stream: lazyStream(recipes.map(recipe => ({ ...recipe, context }))), signal: context.signal }
+}
+
+/** What a run came to: its output, or the code of its error. A large output is told by its hash. */
+async function outcome(text: string, chunks: Iterable<Buffer>, { slowly = false } = {}): Promise<string> {
+  return drain(source(chunks), make(text).stream, slowly)
+}
+
+async function drain(from: Readable, stream: Duplex, slowly = false): Promise<string> {
+  const hash = createHash('sha256')
+  const sink = new Writable({
+    highWaterMark: 1,
+    async write(chunk, _encoding, callback) {
+      hash.update(chunk)
+      if (slowly) await setImmediate()
+      callback()
+    },
+  })
+  return pipeline(from, stream, sink).then(
+    () => hash.digest('hex'),
+    error => errorCode(error) ?? String(error),
+  )
+}
+
+function source(chunks: Iterable<Buffer>): Readable {
+  return Readable.from(chunks, { objectMode: false, highWaterMark: 1 })
+}
+
+/** The law for each sample of each transform. */
+function law(title: string, check: (t: Test, sample: (typeof samples)[string][number]) => Promise<void>): void {
+  t.test(title, async t => {
+    for (const sample of Object.values(samples).flat()) await t.test(sample.spec, t => check(t, sample))
+  })
+}
+
+t.test('every transform has samples', async t => {
+  const names = Object.values(registry()).map(({ definition }) => definition.name)
+  t.same(Object.keys(samples).sort(), names.sort())
+  for (const [name, list] of Object.entries(samples))
+    t.ok(list.length > 0 && list.every(({ spec }) => spec.split(' ')[0] === name))
+})
+
+t.test('each example is true', async t => {
+  for (const { definition } of Object.values(registry())) {
+    const { name, example } = definition
+    if (!example) continue
+    t.equal(await textOf(spec(example.spec)(), example.input), example.output, example.spec)
+    t.match(example.spec, new RegExp(`(^|\\| )${name}\\b`))
+  }
+})
+
+law('empty input ends it in a way that is known', async (t, { spec, empty }) => {
+  t.match(await outcome(spec, []), empty ?? /^[\da-f]{64}$/)
+})
+
+law('chunks of one byte', async (t, { spec, input }) => {
+  const bytes = input(2000, 1)
+  t.equal(await outcome(spec, cutEvery(1, bytes)), await outcome(spec, [bytes]))
+})
+
+law('one huge chunk', async (t, { spec, input }) => {
+  const bytes = input(large, 2)
+  const expected = await outcome(spec, cutEvery(65_536, bytes))
+  t.notMatch(expected, /^ERR/)
+  t.equal(await outcome(spec, [bytes]), expected)
+})
+
+law('cut at each place', async (t, { spec, input }) => {
+  const bytes = input(40, 3)
+  const expected = await outcome(spec, [bytes])
+  for (let at = 0; at < bytes.length; at++) t.equal(await outcome(spec, cutAt([at], bytes)), expected, `at ${at}`)
+})
+
+law('cut at random places', async (t, { spec, input }) => {
+  const property = fc.asyncProperty(cuts, fc.integer({ min: 1, max: 20_000 }), async (places, size) => {
+    const bytes = input(size, size)
+    t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))
+  })
+  await fc.assert(property, { numRuns: 15, seed: 1 })
+})
+
+law('any bytes, cut at random places, come to the same', async (t, { spec }) => {
+  const property = fc.asyncProperty(cuts, fc.uint8Array({ maxLength: 300 }), async (places, array) => {
+    const bytes = Buffer.from(array)
+    t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))
+  })
+  await fc.assert(property, { numRuns: 25, seed: 2 })
+})
+
+law('a reader that does not read stops it, and one that is slow loses nothing', async (t, { spec, input }) => {
+  const bytes = input(large, 4)
+  let taken = 0
+  const chunks = function* () {
+    for (const chunk of cutEvery(16_384, bytes)) {
+      taken += chunk.length
+      yield chunk
+    }
+  }
+  const { stream } = make(spec)
+  const from = source(chunks())
+  from.pipe(stream)
+  for (let before = -1; before !== taken; ) {
+    before = taken
+    await setTimeout(20) // that nothing happens cannot be awaited
+  }
+  t.ok(taken <= mebibyte, `${taken} bytes were taken in`)
+  t.ok(stream.readableLength <= mebibyte, `${stream.readableLength} bytes wait for the reader`)
+  from.unpipe(stream)
+  t.equal(await drain(from, stream, true), await outcome(spec, [bytes]))
+})
+
+/** What would outlive a stream: handles, timers and requests of the event loop, and open files. */
+function left(): string {
+  const descriptors = existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0
+  return `${process.getActiveResourcesInfo().sort().join()}, ${descriptors} files`
+}
+
+async function untilLeft(expected: string): Promise<string> {
+  const deadline = Date.now() + 2000
+  while (left() !== expected && Date.now() < deadline) await setImmediate()
+  return left()
+}
+
+law('destroyed at any time it leaves nothing', async (t, { spec, input }) => {
+  const bytes = input(large, 5)
+  const first = bytes.subarray(0, 100_000)
+  for (const [title, prepare] of [
+    ['before it began', async () => {}],
+    ['with input that nobody reads', async stream => void stream.write(first)],
+    [
+      'while it is read',
+      async stream => {
+        source(cutEvery(10_000, bytes)).pipe(stream)
+        await once(stream, 'readable')
+        stream.read()
+      },
+    ],
+    [
+      'after its input ended',
+      async stream => {
+        stream.end(first)
+        await setImmediate()
+      },
+    ],
+  ] as [string, (stream: Duplex) => Promise<void>][]) {
+    for (const error of [undefined, new Error('destroyed')]) {
+      const before = left()
+      const listeners = process.eventNames().map(name => process.listenerCount(name))
+      const { stream, signal } = make(spec)
+      const closed = new Promise(resolve => stream.once('close', resolve))
+      const errors: unknown[] = []
+      stream.on('error', error => errors.push(error))
+      await prepare(stream)
+      stream.destroy(error)
+      await closed
+      t.equal(await untilLeft(before), before, `${title}, ${error ?? 'no error'}`)
+      t.same(errors, error ? [error] : [])
+      t.same(
+        process.eventNames().map(name => process.listenerCount(name)),
+        listeners,
+      )
+      t.equal(getEventListeners(signal, 'abort').length, 0)
+    }
+  }
+})
+
+law('an error on either side reaches it and the other side', async (t, { spec, input }) => {
+  const expected = new Error('expected')
+  const bytes = cutEvery(10_000, input(large, 6))
+  const failing = new Writable({ write: (_chunk, _encoding, callback) => callback(expected) })
+  const { stream } = make(spec)
+  await t.rejects(pipeline(source(bytes), stream, failing), expected)
+  t.ok(stream.destroyed)
+  const behind = make(spec).stream
+  const broken = function* () {
+    yield* bytes.slice(0, 10)
+    throw expected
+  }
+  await t.rejects(
+    pipeline(source(broken()), behind, new Writable({ write: (_chunk, _encoding, done) => done() })),
+    expected,
+  )
+  t.ok(behind.destroyed)
+})
+
+law('two at once do not mix', async (t, { spec, input }) => {
+  const [one, two] = [input(50_000, 7), input(60_000, 8)]
+  const alone = [await outcome(spec, [one]), await outcome(spec, [two])]
+  t.same(await Promise.all([outcome(spec, cutEvery(777, one)), outcome(spec, cutEvery(777, two))]), alone)
+  t.not(alone[0], alone[1])
+})
+
+/** Each stage undoes the one before it. */
+const inverses = [
+  ['gzip', 'gunzip'],
+  ['gzip level=0', 'gunzip'],
+  ['hex', 'unhex'],
+  ['hex plain=true', 'unhex'],
+  ['hex width=1', 'unhex form=canonical'],
+  ['hex width=256', 'unhex'],
+  ['hex plain=true width=1', 'unhex form=plain'],
+  ['hex plain=true width=13', 'unhex'],
+] as const
+
+t.test('there and back is the identity', async t => {
+  const back = async ([there, back]: (typeof inverses)[number], bytes: Buffer, size: number) => {
+    const stage = compose(...spec(there)(), (chunk: Buffer) => cutEvery(size, chunk).values(), ...spec(back)())
+    return Buffer.concat(await source([bytes]).pipe(stage).toArray()).equals(bytes)
+  }
+  for (const pair of inverses) {
+    for (const size of [0, 1, 65_535, 65_536, 65_537])
+      t.ok(await back(pair, Buffer.alloc(size, 'abc'), 1000), `${pair} ${size}`)
+    const property = fc.asyncProperty(
+      fc.uint8Array({ maxLength: 3000 }),
+      fc.integer({ min: 1, max: 200 }),
+      (array, size) => back(pair, Buffer.from(array), size),
+    )
+    await fc.assert(property, { numRuns: 20, seed: 3 })
+  }
+})

@@ -1,0 +1,474 @@
+import { once } from 'node:events'
+import { type Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip, createGzip } from 'node:zlib'
+import fc from 'fast-check'
+import { many, stop } from 'stream-chain/defs.js'
+import t from 'tap'
+import { compose, lazyStream, plan, recipe, toParts } from '../../lib/compose.js'
+import { type Context, defineTransform } from '../../lib/define.js'
+import { eachJson, eachLine, type Stage } from '../../lib/stage.js'
+import { cutAt, cuts, errorOf, planned, run, settled, source, textOf } from './pipes.js'
+
+const error = new Error('the very error')
+/** For stages that the compiler does not know one by one. */
+const composeAny = compose as (...stages: readonly Stage[]) => Duplex
+const never = new Promise<never>(() => {})
+const same = () => eachLine(line => line)
+const upper = defineTransform({ name: 'upper', summary: 's', unit: 'line', create: () => line => line.toUpperCase() })
+
+/** What a stream makes of an input, as in any pipeline. */
+async function through(stream: Duplex, input: Parameters<typeof source>[0]): Promise<string> {
+  const chunks: Buffer[] = []
+  await pipeline(source(input), stream, async (output: AsyncIterable<Buffer>) => {
+    for await (const chunk of output) chunks.push(chunk)
+  })
+  return Buffer.concat(chunks).toString()
+}
+
+t.test('stages of every kind, in one Duplex', async t => {
+  for (const [title, stages, output] of [
+    ['none', [], 'a\nb'],
+    ['a function', [(chunk: Buffer) => chunk.toString('hex')], '610a62'],
+    ['a function of lines', [eachLine(line => `<${line}>`)], '<a>\n<b>'],
+    ['a Duplex', [new PassThrough()], 'a\nb'],
+    ['an object', [{ write: (chunk: Buffer) => chunk, flush: () => '.', destroy() {} }], 'a\nb.'],
+    ['a transform', [upper()], 'A\nB'],
+    [
+      'another compose',
+      [
+        compose(
+          upper(),
+          eachLine(line => line + line),
+        ),
+      ],
+      'AA\nBB',
+    ],
+    ['a compose of none', [compose(), compose()], 'a\nb'],
+    ['Duplexes', [createGzip(), createGunzip()], 'a\nb'],
+    [
+      'all together',
+      [upper(), createGzip(), createGunzip(), async (chunk: Buffer) => chunk, new PassThrough()],
+      'A\nB',
+    ],
+    ['values', [eachLine(line => ({ line })), eachJson<{ line: string }>(({ line }) => line)], 'a\nb\n'],
+  ] as const) {
+    t.equal(await through(composeAny(...(stages as readonly Stage[])), 'a\nb'), output, title)
+  }
+})
+
+t.test('any bytes, however cut, come back from gzip and gunzip with lines between', async t => {
+  const isSame = async (bytes: Uint8Array, positions: number[]) => {
+    const buffer = Buffer.from(bytes)
+    const { chunks, error } = await run(
+      [(chunk: Buffer) => chunk, createGzip(), createGunzip()],
+      cutAt(positions, buffer),
+    )
+    return error === undefined && Buffer.concat(chunks).equals(buffer)
+  }
+  await t.resolves(fc.assert(fc.asyncProperty(fc.uint8Array(), cuts, isSame), { numRuns: 50 }))
+})
+
+t.test('neighbouring functions are one stream, each Duplex is its own', async t => {
+  const gzip = createGzip()
+  const { streams, meters } = planned([upper(), same(), gzip, compose(same(), upper())])
+  t.equal(streams.length, 3)
+  t.equal(streams[1], gzip)
+  t.strictSame(
+    meters.map(({ stages }) => stages.map(({ name }) => name)),
+    [['upper', 'stage 2'], ['Gzip'], ['stage 1', 'upper']],
+  )
+  t.equal(planned([compose(compose(same(), upper()), compose(same()))]).streams.length, 1, 'compose of compose is flat')
+  t.strictSame(plan([]), { streams: [], meters: [], makesLines: false })
+})
+
+t.test('stages are called by name', async t => {
+  const { meters } = planned([
+    function named(chunk: Buffer) {
+      return chunk
+    },
+    (chunk: Buffer) => chunk,
+    { write: (chunk: Buffer) => chunk },
+    Object.assign({ write: (chunk: Buffer) => chunk }, { name: 'mine' }),
+    Object.assign({ write: (chunk: Buffer) => chunk }, { name: 7 }),
+  ])
+  t.strictSame(
+    meters[0]?.stages.map(({ name }) => name),
+    ['named', 'stage 2', 'stage 3', 'mine', 'stage 5'],
+  )
+})
+
+t.test('nothing is made before the first chunk, the first read or the end', async t => {
+  for (const [title, use] of [
+    ['write', (stream: Duplex) => stream.write('x')],
+    ['read', (stream: Duplex) => stream.read()],
+    ['end', (stream: Duplex) => stream.end()],
+  ] as const) {
+    let made = 0
+    const stream = lazyStream([
+      recipe('x', undefined, () => {
+        made++
+        return chunk => chunk
+      }),
+    ])
+    stream.on('error', () => {})
+    await settled(() => made)
+    t.equal(made, 0)
+    use(stream)
+    await settled(() => made)
+    t.equal(made, 1, title)
+    stream.destroy()
+  }
+})
+
+t.test('a stage that cannot be made is an error of the stream', async t => {
+  const fails = () =>
+    lazyStream([
+      recipe('x', undefined, () => {
+        throw error
+      }),
+    ])
+  for (const use of [
+    (stream: Duplex) => stream.write('x'),
+    (stream: Duplex) => stream.resume(),
+    (stream: Duplex) => stream.end(),
+  ]) {
+    const stream = fails()
+    use(stream)
+    t.equal((await once(stream, 'error'))[0], error)
+  }
+})
+
+t.test('a fresh stream is taken, and refuses in words to be used itself', async t => {
+  const message = 'this stream was composed into another one; write to that one, and read from it'
+  for (const [title, use] of [
+    ['write', (stream: Duplex) => stream.write('x')],
+    ['end', (stream: Duplex) => stream.end()],
+    ['read', (stream: Duplex) => stream.resume()],
+    ['pipe', (stream: Duplex) => stream.pipe(new PassThrough())],
+  ] as const) {
+    for (const make of [upper, () => compose(upper(), createGzip()), () => compose()]) {
+      const inner = make()
+      const outer = compose(inner)
+      use(inner)
+      t.match((await once(inner, 'error'))[0], { code: 'ERR_STAGE', message }, title)
+      t.notOk(outer.destroyed, 'the other one can be used')
+    }
+  }
+})
+
+t.test('a stream that is used already stays a stream of its own', async t => {
+  for (const [title, use] of [
+    ['with a listener', stream => stream.on('data', () => {})],
+    ['with a listener for its end', stream => stream.on('close', () => {})],
+    ['piped into', stream => new PassThrough().pipe(stream)],
+    ['piped', stream => stream.pipe(new PassThrough())],
+    ['written', stream => stream.write('a\n')],
+    ['ended', stream => stream.end()],
+    ['read', stream => stream.read()],
+  ] as [string, (stream: Duplex) => void][]) {
+    const stream = upper()
+    use(stream)
+    t.ok(planned([same(), stream]).streams.includes(stream), title)
+    stream.destroy()
+  }
+  const stream = upper()
+  stream.write('first ')
+  t.equal(await textOf([same(), stream], 'second'), 'FIRST SECOND')
+})
+
+t.test('what is no stage is refused, with its place', async t => {
+  for (const [value, what] of [
+    [upper, 'a transform that is not called'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    ['hex', 'a string'],
+    [Symbol('x'), 'a symbol'],
+    [[upper()], 'an array'],
+    [{}, 'an object (Object)'],
+    [Object.create(null), 'an object (no class)'],
+    [new Readable(), 'an object (Readable)'],
+    [new Writable(), 'an object (Writable)'],
+    [new TransformStream(), 'an object (TransformStream)'],
+    [Promise.resolve(), 'an object (Promise)'],
+  ] as const) {
+    const message = `stage 2 is ${what}; expected a Duplex, a function or { write, flush, destroy }`
+    t.throws(() => composeAny(same(), value as unknown as Stage), { code: 'ERR_STAGE', message })
+  }
+})
+
+t.test('a stream can be used once', async t => {
+  const message = 'stage 2 stands in a pipeline already: a stream can be used once'
+  for (const make of [() => new PassThrough(), upper, () => compose(upper()), () => upper().on('data', () => {})]) {
+    const stream: Duplex = make()
+    compose(stream)
+    t.throws(() => compose(same(), stream), { code: 'ERR_STAGE', message }, 'in another pipeline')
+    const twice: Duplex = make()
+    t.throws(() => compose(twice, twice), { code: 'ERR_STAGE', message }, 'in the same')
+    const destroyed: Duplex = make()
+    destroyed.destroy()
+    t.throws(() => compose(destroyed), { code: 'ERR_STAGE', message: 'stage 1 is destroyed' })
+  }
+  const shared = new PassThrough()
+  const reuse = recipe('reuse', undefined, () => shared)
+  plan([reuse])
+  t.throws(() => plan([reuse]), { code: 'ERR_STAGE', message: /a stream can be used once/ }, 'from a recipe')
+})
+
+t.test('an error anywhere destroys the whole with that very error', async t => {
+  const fail = () => {
+    throw error
+  }
+  const failing = () => new Transform({ transform: (_chunk, _encoding, callback) => callback(error) })
+  for (const [title, make] of [
+    ['in the only stage', () => [fail]],
+    ['in the first stream', () => [fail, createGzip(), same()]],
+    ['in the last stream', () => [createGzip(), fail]],
+    ['in a Duplex', () => [same(), failing(), same()]],
+    ['in the only Duplex', () => [failing()]],
+    ['at the end', () => [same(), new PassThrough(), { write: (chunk: Buffer) => chunk, flush: fail }]],
+    ['in another compose', () => [compose(fail, createGzip()), new PassThrough()]],
+  ] as [string, () => Stage[]][]) {
+    t.equal(await errorOf(make(), 'x'), error, `planned: ${title}`)
+    t.equal(await through(compose(...make()), 'x').catch(each => each), error, `composed: ${title}`)
+  }
+})
+
+t.test('a Duplex that closes before its end is an error', async t => {
+  for (const stages of [[], [same()]]) {
+    const closing = new PassThrough()
+    const stream = compose(...stages, closing)
+    stream.resume().write('x')
+    await settled(() => stream.writableLength)
+    closing.destroy()
+    t.match((await once(stream, 'error'))[0], { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+  }
+  const closed = new PassThrough()
+  const stream = compose(closed)
+  closed.destroy()
+  stream.write('x')
+  t.match((await once(stream, 'error'))[0], { code: /^ERR_STREAM_/ }, 'and so is one that closed before the start')
+})
+
+t.test('a Duplex that calls back twice is an error', async t => {
+  const twice = () =>
+    new Transform({
+      transform(chunk, _encoding, callback) {
+        callback(null, chunk)
+        callback(null, chunk)
+      },
+    })
+  for (const make of [() => [twice()], () => [twice(), same()], () => [same(), twice()]] as (() => Stage[])[])
+    t.match(await through(composeAny(...make()), 'x').catch(each => each), { code: 'ERR_MULTIPLE_CALLBACK' })
+})
+
+t.test('an error of a Duplex behind its end ends no process', async t => {
+  for (const place of [0, 1, 2]) {
+    const late = new PassThrough()
+    const stages: Stage[] = [same(), same()]
+    stages.splice(place, 0, late)
+    t.equal(await through(composeAny(...stages), 'x'), 'x')
+    t.doesNotThrow(() => late.emit('error', error))
+  }
+})
+
+t.test('destroy destroys all within, with an error or without', async t => {
+  for (const reason of [undefined, error]) {
+    let destroyed = 0
+    const inner = new PassThrough()
+    const object = { write: (chunk: Buffer) => chunk, destroy: () => void destroyed++ }
+    const stream = compose(object, inner, { write: () => never, destroy: () => void destroyed++ })
+    stream.on('error', each => t.equal(each, reason))
+    stream.write('x')
+    await settled(() => inner.readableLength)
+    stream.destroy(reason)
+    await once(stream, 'close').catch(() => {})
+    await settled(() => destroyed)
+    t.ok(inner.destroyed)
+    t.equal(destroyed, 2)
+  }
+  const unused = compose(same())
+  unused.destroy()
+  await once(unused, 'close')
+})
+
+t.test('an error while cleaning up behind a destroy ends no process', async t => {
+  const bad = () => ({ write: (chunk: Buffer) => chunk, destroy: () => Promise.reject(error) })
+  for (const stages of [[bad()], [bad(), new PassThrough()], [new PassThrough(), bad()]]) {
+    const stream = composeAny(...stages)
+    stream.resume().write('x')
+    await settled(() => stream.readableLength)
+    stream.destroy()
+    await once(stream, 'close')
+    await settled(() => 0)
+    t.ok(stream.destroyed)
+  }
+})
+
+t.test('the signal of the context', async t => {
+  const signals: AbortSignal[] = []
+  const spy = (write: (chunk: Buffer) => unknown = chunk => chunk) =>
+    defineTransform({
+      name: 'spy',
+      summary: 's',
+      unit: 'bytes',
+      create(_options, context: Context) {
+        signals.push(context.signal)
+        return write
+      },
+    })()
+  const isAborted = () => settled(() => Number(signals.at(-1)?.aborted))
+
+  await run([spy()], 'x')
+  t.equal(await isAborted(), 1, 'is aborted after the end')
+  await errorOf(
+    [
+      spy(),
+      () => {
+        throw error
+      },
+    ],
+    'x',
+  )
+  t.equal(await isAborted(), 1, 'after an error')
+  await errorOf(
+    [
+      spy(),
+      createGzip(),
+      () => {
+        throw error
+      },
+    ],
+    'x',
+  )
+  t.equal(await isAborted(), 1, 'after an error of another stream')
+  const stream = compose(spy())
+  stream.write('x')
+  t.equal(await isAborted(), 0, 'not before')
+  stream.destroy()
+  t.equal(await isAborted(), 1, 'if it is destroyed')
+
+  let finish = () => {}
+  const slow = compose(
+    createGzip(),
+    spy(
+      chunk =>
+        new Promise(resolve => {
+          finish = () => resolve(chunk)
+        }),
+    ),
+  )
+  slow.resume().end('x')
+  await settled(() => Number(signals.length))
+  t.equal(await isAborted(), 0, 'not while a stage still works, although the streams before it have ended')
+  while (!slow.readableEnded) {
+    finish()
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  t.equal(await isAborted(), 1)
+})
+
+t.test('stop ends the output; the input goes on and is dropped', async t => {
+  for (const stages of [[], [new PassThrough()]]) {
+    const stream = compose(
+      eachLine(line => (line === 'b' ? stop : line)),
+      ...stages,
+    )
+    const chunks: Buffer[] = []
+    stream.on('data', chunk => chunks.push(chunk))
+    stream.write('a\nb\nc\n')
+    await once(stream, 'end')
+    t.equal(Buffer.concat(chunks).toString(), 'a\n')
+    await new Promise(resolve => stream.write('more\n', resolve))
+    stream.destroy()
+  }
+})
+
+t.test('a reader that has stalled stops the source', async t => {
+  const block = Buffer.alloc(65_536, `${'x'.repeat(79)}\n`)
+  for (const [title, stages] of [
+    ['five functions', [1, 2, 3, 4, 5].map(same)],
+    ['functions and Duplexes', [same(), new PassThrough(), same(), new PassThrough(), same()]],
+  ] as [string, Stage[]][]) {
+    let offered = 0
+    const endless = new Readable({
+      read() {
+        offered += block.length
+        this.push(block)
+      },
+    })
+    const stream = endless.pipe(compose(...stages))
+    await settled(() => offered)
+    t.ok(offered > 0 && offered <= 1024 * 1024, `${title}: ${offered} bytes`)
+    endless.destroy()
+    stream.destroy()
+  }
+})
+
+t.test('a reader that pauses loses nothing', async t => {
+  const text = Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join('')
+  for (const stages of [
+    [same(), same()],
+    [same(), new PassThrough(), same()],
+  ] as Stage[][]) {
+    const stream = source(text.match(/[\s\S]{1,5000}/g) as string[]).pipe(compose(...stages))
+    const chunks: Buffer[] = []
+    stream.on('data', chunk => {
+      chunks.push(chunk)
+      stream.pause()
+      setImmediate(() => stream.resume())
+    })
+    await once(stream, 'end')
+    t.ok(Buffer.concat(chunks).toString() === text)
+  }
+})
+
+t.test('the cap of a line is an option of the plan', async t => {
+  t.equal(await textOf([same()], 'xxx\n', { maxLine: 3 }), 'xxx\n')
+  t.match(await errorOf([same()], 'xxxx\n', { maxLine: 3 }), { code: 'ERR_RECORD_TOO_LONG' })
+  t.equal(await textOf([same()], 'x'.repeat(2 ** 20)), 'x'.repeat(2 ** 20), '1 MiB if nothing is said')
+  t.match(await errorOf([same()], 'x'.repeat(2 ** 20 + 1)), { code: 'ERR_RECORD_TOO_LONG', message: /1048576 bytes/ })
+})
+
+t.test('a plan knows whether text in whole lines comes out', async t => {
+  for (const [title, stages, makesLines] of [
+    ['bytes', [(chunk: Buffer) => chunk], false],
+    ['lines', [same()], true],
+    ['values', [eachJson(value => value)], true],
+    ['a function behind lines', [same(), (line: string) => line], true],
+    ['a Duplex behind lines', [same(), createGzip()], false],
+    ['a function behind a Duplex', [same(), createGzip(), (chunk: Buffer) => chunk], false],
+  ] as const) {
+    t.equal(planned(stages as readonly Stage[]).makesLines, makesLines, title)
+  }
+})
+
+t.test('the meters of a plan', async t => {
+  const { meters } = await run([same(), createGzip(), createGunzip(), eachLine(line => many([line, line]))], 'a\nb\n')
+  t.match(meters, [
+    { bytesIn: 4, bytesOut: 4, stages: [{ recordsIn: 2, recordsOut: 2 }] },
+    { bytesIn: 4, stages: [{ name: 'Gzip' }] },
+    { bytesOut: 4, stages: [{ name: 'Gunzip' }] },
+    { bytesIn: 4, bytesOut: 8, stages: [{ recordsIn: 2, recordsOut: 4 }] },
+  ])
+  for (const meter of meters) t.ok(meter.waitedForInput >= 0 && meter.waitedForOutput >= 0)
+})
+
+t.test('toParts gives recipes for functions and the stream for a Duplex', async t => {
+  const stream = new PassThrough()
+  t.strictSame(toParts(stream, 0), [stream])
+  t.match(toParts(same(), 3), [{ name: 'stage 4', unit: 'line' }])
+})
+
+t.test('a context that is given to a stage goes before that of the pipeline', async t => {
+  const seen: unknown[] = []
+  const create = (context: Context) => {
+    seen.push(context.connection, context.signal)
+    return (chunk: Buffer) => chunk
+  }
+  const part = recipe('spy', undefined, create, { context: { connection: undefined } })
+  const info = { id: '1', remote: '::1', port: 2, direction: 'reply' } as const
+  for (const stream of plan([part], { connection: info }).streams) stream.destroy()
+  t.equal(seen[0], undefined)
+  t.type(seen[1], AbortSignal)
+})

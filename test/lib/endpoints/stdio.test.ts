@@ -1,0 +1,121 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import type { Sink } from '../../../lib/connection.js'
+import { pipeSource, sharedSink, stdinSource } from '../../../lib/endpoints/stdio.js'
+import { collect, failOnWarning, heldSink, memorySink } from '../network.js'
+
+const write = (sink: Sink, chunk: string) =>
+  new Promise<Error | null | undefined>(resolve => sink.write(Buffer.from(chunk), resolve))
+
+const linesSink = (stream: Writable) => Object.assign(sharedSink(stream), { lines: true })
+
+t.test('sharedSink: each chunk is taken before the next one, and the stream is not ended', async t => {
+  const { sink: stream, held } = heldSink()
+  const sink = sharedSink(stream)
+  let taken = 0
+  sink.write('a', () => taken++)
+  sink.write('b', () => taken++)
+  sink.end()
+  await new Promise(setImmediate)
+  t.same([held.length, taken], [1, 0])
+  held.shift()?.()
+  await new Promise(setImmediate)
+  t.same([held.length, taken], [1, 1])
+  t.notOk(sink.writableFinished)
+  held.shift()?.()
+  await finished(sink)
+  t.notOk(stream.writableEnded)
+})
+
+t.test('sharedSink: many connections, one listener', async t => {
+  failOnWarning(t)
+  const stream = memorySink()
+  const sinks = Array.from({ length: 50 }, () => sharedSink(stream))
+  for (const sink of sinks) sink.end('x')
+  await Promise.all(sinks.map(sink => finished(sink)))
+  t.equal(stream.data.length, 50)
+  t.equal(stream.listenerCount('error'), 1)
+})
+
+t.test('sharedSink: an unfinished last line gets its LF when another one writes behind it', async t => {
+  const stream = memorySink()
+  const [one, two, bytes] = [linesSink(stream), linesSink(stream), sharedSink(stream)]
+  await write(one, 'a')
+  await write(one, 'b\nc')
+  await write(two, 'd\n')
+  await write(one, 'e')
+  await write(bytes, 'raw')
+  await write(bytes, 'raw')
+  await write(two, 'f')
+  t.equal(String(stream.data), 'ab\nc\nd\nerawrawf', 'bytes are left as they are')
+})
+
+t.test('sharedSink: the first error is told to all', async t => {
+  const stream = new Writable({ write: (_c, _e, callback) => callback(new Error('first')) })
+  const [one, two] = [sharedSink(stream), sharedSink(stream)].map(sink => sink.on('error', () => {})) as [Sink, Sink]
+  t.match(await write(one, 'x'), { message: 'first' })
+  await new Promise(setImmediate)
+  t.match(await write(two, 'y'), { message: 'first' })
+})
+
+t.test('sharedSink: a stream that was ended already', async t => {
+  const stream = memorySink()
+  const sink = sharedSink(stream).on('error', () => {}) as Sink
+  stream.end()
+  t.match(await write(sink, 'x'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
+})
+
+t.test('stdinSource: a file, from where it stands', async t => {
+  const path = join(t.testdir({ f: 'content' }), 'f')
+  const fd = openSync(path, 'r')
+  t.teardown(() => closeSync(fd))
+  t.equal(String(await collect(stdinSource(fd))), 'content')
+})
+
+t.test('stdinSource: a device, and nothing at all', async t => {
+  const fd = openSync('/dev/null', 'r')
+  t.equal((await collect(stdinSource(fd))).length, 0)
+  closeSync(fd)
+  t.throws(() => stdinSource(fd), { code: 'EBADF' })
+})
+
+t.test('stdinSource: a FIFO', async t => {
+  const path = join(t.testdir({}), 'fifo')
+  execFileSync('mkfifo', [path])
+  const child = spawn('sh', ['-c', 'printf piped > "$0"', path], { stdio: 'ignore' })
+  const source = stdinSource(openSync(path, 'r'))
+  t.equal(String(await collect(source)), 'piped')
+  t.equal(source.bytesRead, 5)
+  source.destroy()
+  if (child.exitCode === null) await once(child, 'exit')
+})
+
+t.test('pipeSource: an idle pipe is let go', async t => {
+  const path = join(t.testdir({}), 'fifo')
+  execFileSync('mkfifo', [path])
+  const source = pipeSource(openSync(path, 'r+'))
+  source.resume().destroy()
+  await once(source, 'close')
+  t.pass()
+})
+
+t.test('pipeSource: a terminal is the standard one', async t => {
+  const child = `
+    import { isatty } from 'node:tty'
+    const { pipeSource, stdinSource } = await import(process.argv[1])
+    console.log([isatty(0), pipeSource(0) === process.stdin, stdinSource() === process.stdin].join())
+    process.stdin.destroy()`
+  const lib = fileURLToPath(new URL('../../../lib/endpoints/stdio.ts', import.meta.url))
+  const node = [process.execPath, ...process.execArgv, '--input-type=module', '-e', child, lib]
+  const quoted = node.map(word => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
+  const pty = spawn('script', ['-qec', quoted, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const output = String(await collect(pty.stdout))
+  t.match(output, 'true,true,true')
+  pty.stdin.destroy()
+})

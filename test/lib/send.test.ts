@@ -1,0 +1,325 @@
+import { getEventListeners, once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { PassThrough, Readable, Transform } from 'node:stream'
+import t, { type Test } from 'tap'
+import type { ConnectionInfo, Source } from '../../lib/connection.js'
+import { stop } from '../../lib/define.js'
+import { fileSource } from '../../lib/endpoints/file-source.js'
+import { type SendOptions, send } from '../../lib/send.js'
+import {
+  collect,
+  endless,
+  failingSink,
+  failOnWarning,
+  handles,
+  listener,
+  memorySink,
+  outcome,
+  portOf,
+  recorder,
+  silent,
+  socketPath,
+  until,
+} from './network.js'
+
+const bytes = (...texts: string[]) => Readable.from(texts.map(text => Buffer.from(text)))
+
+async function target(t: Test, work: (socket: Socket) => void) {
+  const server = await listener(t, work)
+  const output = memorySink()
+  const { log, lines } = recorder()
+  const options: SendOptions = { port: portOf(server), from: bytes('hello'), output, log }
+  return { server, output, lines, options }
+}
+
+/** Answers with what it got, when it has got all of it. */
+const echo = async (socket: Socket) => void socket.end(await collect(socket))
+
+t.test('sends, takes the reply, tells how it went', async t => {
+  failOnWarning(t)
+  const { options, output, lines } = await target(t, echo)
+  const infos: ConnectionInfo[] = []
+  const summary = await send({ ...options, onConnect: info => infos.push(info) })
+  t.equal(String(output.data), 'hello')
+  t.notOk(output.writableEnded)
+  t.match(summary, { bytesIn: 5, bytesOut: 5, closedBy: 'local', remote: '127.0.0.1', port: options.port })
+  t.match(lines, [{ msg: 'connection closed' }])
+  t.match(infos, [{ id: summary.id, direction: 'forward' }])
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('transforms in both directions', async t => {
+  const { options, output } = await target(t, echo)
+  const transforms = (info: ConnectionInfo) => [(chunk: Buffer) => `${info.direction} ${chunk}`]
+  await send({ ...options, transforms, replyTransforms: transforms })
+  t.equal(String(output.data), 'reply forward hello')
+})
+
+t.test('to, path, bind, family', async t => {
+  const { options } = await target(t, socket => void socket.end(String(socket.remoteAddress)).resume())
+  const port = options.port as number
+  for (const where of [
+    { to: `127.0.0.1:${port}` },
+    { to: { port } },
+    { host: 'localhost', family: 4 as const },
+    { connectTimeout: 0 },
+  ])
+    t.match(await send({ ...options, from: bytes('x'), ...where }), { remote: '127.0.0.1' })
+  const output = memorySink()
+  await send({ ...options, from: bytes('x'), output, bind: '127.0.0.7:0' })
+  t.equal(String(output.data), '127.0.0.7')
+  const path = socketPath(t)
+  await listener(t, echo, path)
+  t.match(await send({ path, from: bytes('x'), output }), { remote: 'unix', port: undefined })
+  t.match(await send({ to: { path }, from: bytes('x'), output }), { remote: 'unix' })
+})
+
+t.test('the default port and host', async t => {
+  const server = createServer({ allowHalfOpen: true }, echo)
+  server.listen(3099, '127.0.0.1').on('error', () => {})
+  t.teardown(() => server.close())
+  await Promise.race([once(server, 'listening'), once(server, 'error')]).catch(() => {})
+  if (!server.listening) return t.comment('the port is taken')
+  t.match(await send({ from: bytes('x'), output: memorySink() }), { remote: '127.0.0.1', port: 3099 })
+})
+
+t.test('cannot connect', async t => {
+  const { options, server, lines } = await target(t, echo)
+  server.close()
+  await once(server, 'close')
+  await t.rejects(send(options), { code: 'ECONNREFUSED' })
+  await t.rejects(send({ ...options, retry: 1 }), { code: 'ECONNREFUSED' })
+  t.match(lines, [{ level: 40, error: /ECONNREFUSED/, wait: Number }])
+  t.equal(lines.length, 1)
+})
+
+t.test('the real cause of a failure, and its summary', async t => {
+  const boom = new Error('boom')
+  const fail = () => {
+    throw boom
+  }
+  for (const [name, more] of [
+    [
+      'the source',
+      {
+        from: new Readable({
+          read() {
+            this.destroy(boom)
+          },
+        }),
+      },
+    ],
+    ['a stage', { from: bytes('x'), transforms: () => [fail] }],
+    ['the stages', { from: bytes('x'), transforms: fail }],
+    ['the reply stages', { from: bytes('x'), replyTransforms: fail }],
+    ['a reply stage', { from: bytes('x'), replyTransforms: () => [fail] }],
+    ['the output', { from: bytes('x'), output: failingSink(boom) }],
+  ] as [string, SendOptions][]) {
+    const { options, lines } = await target(t, socket => void socket.resume().write('welcome'))
+    const error = await send({ ...options, ...more }).catch(reason => reason)
+    t.equal(error, boom, name)
+    t.match(error.summary, { closedBy: 'error', error: boom })
+    t.equal(lines.length, 1)
+    t.ok(more.from?.destroyed, 'the source is let go')
+  }
+})
+
+t.test('a failure is never a clean end for the peer', async t => {
+  const { options, server } = await target(t, () => {})
+  const accepted = once(server, 'connection')
+  const from = new PassThrough()
+  const sent = send({ ...options, from }).catch(error => error)
+  const [socket] = (await accepted) as [Socket]
+  const received = outcome(socket)
+  from.write('part')
+  await once(socket, 'data')
+  from.destroy(new Error('lost'))
+  t.match(await received, { ended: false, code: 'ECONNRESET', data: Buffer.from('part') })
+  t.match(await sent, { message: 'lost' })
+})
+
+t.test('the reset of a peer', async t => {
+  const { options, lines } = await target(t, socket => void socket.once('data', () => socket.resetAndDestroy()))
+  for (const from of [
+    endless(),
+    new PassThrough().on('resume', function (this: PassThrough) {
+      this.write('x')
+    }),
+  ]) {
+    const error = await send({ ...options, from }).catch(reason => reason)
+    t.match(error, { code: /ECONNRESET|EPIPE/, summary: { closedBy: 'reset' } })
+    t.ok(from.destroyed)
+  }
+  t.equal(lines.length, 2)
+})
+
+t.test('the peer ends first, the file goes on', async t => {
+  const path = join(t.testdir({}), 'f')
+  writeFileSync(path, Buffer.alloc(5_000_000, 'x'))
+  let received: Promise<Buffer> | undefined
+  const { options } = await target(t, socket => {
+    socket.end('bye')
+    received = new Promise(resolve => setTimeout(() => resolve(collect(socket)), 20))
+  })
+  const summary = await send({ ...options, from: fileSource(path) })
+  t.equal((await received)?.length, 5_000_000)
+  t.match(summary, { bytesOut: 5_000_000, bytesIn: 3, closedBy: 'peer' })
+})
+
+t.test('the peer ends first: a terminal is let go', async t => {
+  const { options, output } = await target(t, socket => void socket.end('bye').resume())
+  const quiet = Object.assign(silent(), { isTTY: true })
+  t.match(await send({ ...options, from: quiet }), { closedBy: 'peer', error: undefined })
+  t.ok(quiet.destroyed)
+  t.equal(String(output.data), 'bye')
+  const typing = Object.assign(endless(), { isTTY: true })
+  t.match(await send({ ...options, from: typing }), { closedBy: 'peer', error: undefined }, 'also while it is typed on')
+  const file = Object.assign(bytes('x'), { isTTY: true })
+  t.match(await send({ ...options, from: file }), { error: undefined }, 'its end is an end')
+  const plain = Object.assign(bytes('x'), { isTTY: false })
+  t.match(await send({ ...options, from: plain }), { error: undefined })
+})
+
+t.test('a source that fails before the connection stands', async t => {
+  const { options } = await target(t, socket => void socket.on('error', () => {}).resume())
+  const missing = () => fileSource(join(t.testdir(), 'missing'))
+  await t.rejects(send({ ...options, from: missing() }), { code: 'ENOENT' })
+  const from = missing()
+  await new Promise(resolve => from.on('error', () => {}).once('close', resolve))
+  await t.rejects(send({ ...options, from }), { code: 'ENOENT' })
+  await t.rejects(send({ port: 1, from }), { code: 'ENOENT' })
+  const unused = bytes('x')
+  await t.rejects(send({ port: 1, from: unused }), { code: 'ECONNREFUSED' })
+  t.ok(unused.destroyed)
+})
+
+t.test('a terminal that ends first waits for the reply', async t => {
+  const { options, output } = await target(t, echo)
+  await send({ ...options, from: Object.assign(bytes('typed'), { isTTY: true }) })
+  t.equal(String(output.data), 'typed')
+})
+
+t.test('a stop in either direction', async t => {
+  const { options, output } = await target(t, echo)
+  let count = 0
+  t.match(await send({ ...options, from: endless(), transforms: () => [chunk => (count++ < 3 ? chunk : stop)] }), {
+    error: undefined,
+  })
+  t.equal(output.data.length, 3 * 16 * 1024)
+  const talker = await target(t, socket => void socket.resume().write('a'.repeat(100)))
+  const first = () =>
+    new Transform({
+      transform(chunk, _encoding, callback) {
+        this.push(chunk.subarray(0, 1))
+        this.push(null)
+        callback()
+      },
+    })
+  t.match(await send({ ...talker.options, replyTransforms: () => [first()] }), { error: undefined })
+  t.equal(String(talker.output.data), 'a')
+})
+
+t.test('wait', async t => {
+  const { options } = await target(t, socket => void socket.resume())
+  const error = await send({ ...options, wait: 30 }).catch(reason => reason)
+  t.match(error, { code: 'ERR_TIMEOUT', message: 'wait timeout: the peer did not end within 30ms' })
+  t.match(error.summary, { closedBy: 'timeout' })
+})
+
+t.test('wait: a peer that ends in time', async t => {
+  const { options } = await target(t, echo)
+  t.match(await send({ ...options, wait: 10_000 }), { error: undefined })
+})
+
+t.test('onEof: close', async t => {
+  const { options, output } = await target(t, socket => void socket.resume().write('early'))
+  t.match(await send({ ...options, onEof: 'close' }), { error: undefined, closedBy: 'local' })
+  t.equal(String(output.data), 'early')
+  t.match(await send({ ...options, from: bytes('x'), onEof: 'close' }), { error: undefined })
+})
+
+t.test('signal', async t => {
+  const { options, server } = await target(t, () => {})
+  const controller = new AbortController()
+  const { signal } = controller
+  const accepted = once(server, 'connection')
+  const from = silent()
+  let connects = 0
+  const sent = send({ ...options, from, signal, onConnect: () => connects++ }).catch(error => error)
+  const [socket] = (await accepted) as [Socket]
+  const received = outcome(socket)
+  await until(() => connects === 1)
+  t.equal(getEventListeners(signal, 'abort').length, 1)
+  controller.abort(new Error('enough'))
+  t.match(await sent, { name: 'AbortError', cause: { message: 'enough' }, summary: { closedBy: 'signal' } })
+  t.match(await received, { ended: false, code: 'ECONNRESET' })
+  t.ok(from.destroyed)
+  t.equal(getEventListeners(signal, 'abort').length, 0)
+  await t.rejects(send({ ...options, signal }), { name: 'AbortError' }, 'before')
+
+  const quiet = new AbortController()
+  const echoing = await target(t, echo)
+  await send({ ...echoing.options, signal: quiet.signal })
+  t.equal(getEventListeners(quiet.signal, 'abort').length, 0, 'after')
+  const during = new AbortController()
+  const dialling = send({ ...echoing.options, from: silent(), signal: during.signal })
+  during.abort()
+  await t.rejects(dialling, { name: 'AbortError' }, 'while it dials')
+  const connected = new AbortController()
+  const onConnect = () => connected.abort()
+  const cut = send({ ...echoing.options, from: silent(), signal: connected.signal, onConnect })
+  await t.rejects(cut, { name: 'AbortError' }, 'as soon as the connection stands')
+})
+
+t.test('warnings of the source', async t => {
+  const { options, lines } = await target(t, echo)
+  const from: Source = Object.assign(bytes('x'), { warnings: ['it changed'] })
+  t.match(await send({ ...options, from }), { warnings: ['it changed'] })
+  t.match(lines, [{ level: 40, warnings: ['it changed'] }])
+})
+
+t.test('stdin and stdout are the defaults', async t => {
+  const { options } = await target(t, socket => void socket.end('reply').resume())
+  const { from: _from, output: _output, ...rest } = options
+  const stdin = Object.assign(bytes('x'), { isTTY: true })
+  const stdinSource = () => stdin
+  const { send: mocked } = await t.mockImport<typeof import('../../lib/send.js')>('../../lib/send.js', {
+    '../../lib/endpoints/stdio.js': { ...(await import('../../lib/endpoints/stdio.js')), stdinSource },
+  })
+  const written = t.capture(process.stdout, 'write', (...args: unknown[]) => {
+    ;(args.at(-1) as () => void)()
+    return true
+  })
+  const summary = await mocked(rest)
+  written.restore()
+  t.match(summary, { error: undefined })
+  t.ok(written.args().some(([chunk]) => String(chunk) === 'reply'))
+})
+
+t.test('without a log', async t => {
+  const { options, server } = await target(t, echo)
+  t.match(await send({ ...options, log: undefined }), { error: undefined })
+  server.close()
+  await once(server, 'close')
+  await t.rejects(send({ ...options, log: undefined, retry: 1 }), { code: 'ECONNREFUSED' })
+})
+
+t.test('options are checked before anything is opened', async t => {
+  for (const [options, message] of [
+    [{ transforms: [] }, /^transforms must be a function/],
+    [{ replyTransforms: {} }, /^replyTransforms must be a function/],
+    [{ onEof: 'wait' }, /^onEof: wait is not allowed; expected half-close or close$/],
+    [{ family: 5 }, /^family: 5 is not allowed; expected 4 or 6$/],
+    [{ wait: -1 }, /^wait: -1 is not allowed/],
+    [{ wait: Number.POSITIVE_INFINITY }, /^wait: Infinity is not allowed/],
+    [{ connectTimeout: Number.NaN }, /^connectTimeout: NaN is not allowed/],
+    [{ retry: 1.5 }, /^retry: 1.5 is not allowed; expected a whole number from 0$/],
+    [{ retry: -1 }, /^retry: -1/],
+    [{ bind: 'unix:/x' }, /^bind: unix:\/x is not allowed/],
+  ] as const)
+    await t.rejects(send(options as unknown as SendOptions), { code: 'ERR_OPTION', message }, String(message))
+  for (const options of [{ port: 70000 }, { to: 'nowhere' }, { bind: 'x' }, { path: '' }])
+    await t.rejects(send(options), { code: 'ERR_ADDRESS' })
+})

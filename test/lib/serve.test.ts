@@ -1,0 +1,484 @@
+import { getEventListeners, once } from 'node:events'
+import { createReadStream, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { PassThrough, Readable, Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { Connection, Sink, Summary } from '../../lib/connection.js'
+import { stop } from '../../lib/define.js'
+import { fileSink } from '../../lib/endpoints/file-sink.js'
+import { fileSource } from '../../lib/endpoints/file-source.js'
+import { type Handler, type ServeOptions, serve } from '../../lib/serve.js'
+import type { Server } from '../../lib/server.js'
+import {
+  clientOf,
+  collect,
+  endless,
+  failOnWarning,
+  heldSink,
+  listener,
+  memorySink,
+  outcome,
+  portOf,
+  recorder,
+  silent,
+  socketPath,
+  until,
+} from './network.js'
+
+async function start(t: Test, options: ServeOptions, handler?: Handler) {
+  const { log, lines } = recorder()
+  const summaries: Promise<Summary>[] = []
+  const onConnection = (connection: Connection) => void summaries.push(connection.closed)
+  const server = await serve({ port: 0, log, onConnection, ...options }, handler)
+  t.teardown(() => server.close({ drain: 0 }))
+  const dial = () => clientOf(t, options.path ?? server.address)
+  /** Sends, ends, and tells what came back and how it went here. */
+  const exchange = async (data: string | Buffer) => {
+    const socket = dial()
+    const received = outcome(socket)
+    socket.once('end', () => socket.end()).end(data)
+    const result = await received
+    return { ...result, text: String(result.data) }
+  }
+  return { server, lines, summaries, dial, exchange, failures: () => lines.filter(line => line.level >= 50) }
+}
+
+const upper = () => [(chunk: Buffer) => String(chunk).toUpperCase()]
+
+t.test('to: a stream that all share, and that is never ended', async t => {
+  failOnWarning(t)
+  const to = memorySink()
+  const { exchange, lines, summaries } = await start(t, { to, transforms: upper })
+  for (const text of ['one ', 'two ']) t.match(await exchange(text), { text: '', ended: true, code: undefined })
+  t.equal(String(to.data), 'ONE TWO ')
+  t.notOk(to.writableEnded)
+  t.same(
+    lines.map(line => line.msg),
+    ['listening', 'connection closed', 'connection closed'],
+  )
+  await Promise.all(Array.from({ length: 30 }, () => exchange('x')))
+  t.equal(to.listenerCount('error'), 1)
+  t.match(await summaries[0], { closedBy: 'peer', bytesIn: 4 })
+})
+
+t.test('to: the failure of a shared stream', async t => {
+  const to = new Writable({
+    write: (_c, _e, callback) => callback(Object.assign(new Error('full'), { code: 'ENOSPC' })),
+  })
+  const { exchange, failures, summaries } = await start(t, { to })
+  t.match(await exchange('x'), { code: 'ECONNRESET', ended: false })
+  t.match(await exchange('y'), { code: 'ECONNRESET', ended: false })
+  t.match(await Promise.all(summaries), [{ error: { code: 'ENOSPC' } }, { error: { code: 'ENOSPC' } }])
+  t.equal(failures().length, 2)
+})
+
+t.test('to: the default is stdout', async t => {
+  const write = t.capture(process.stdout, 'write', (...args: unknown[]) => {
+    ;(args.at(-1) as () => void)()
+    return true
+  })
+  const { server, dial } = await start(t, {})
+  const socket = dial()
+  socket.end('to stdout')
+  await collect(socket)
+  write.restore()
+  t.match(
+    write.args().map(([chunk]) => String(chunk)),
+    ['to stdout'],
+  )
+  t.equal(server.address.address, '127.0.0.1', 'loopback')
+})
+
+t.test('to: an address', async t => {
+  const received: Buffer[] = []
+  const order: string[] = []
+  const target = await listener(t, async socket => {
+    socket.write('ignored')
+    received.push(await collect(socket))
+    await delay(20)
+    order.push('target')
+    socket.end()
+  })
+  const { exchange, summaries } = await start(t, { to: `127.0.0.1:${portOf(target)}`, transforms: upper })
+  t.match(await exchange('hello'), { text: '', ended: true, code: undefined })
+  order.push('client')
+  t.same(order, ['target', 'client'], 'the end means that the target has ended')
+  t.equal(String(received[0]), 'HELLO')
+  t.match((await summaries[0])?.sink, { to: `127.0.0.1:${portOf(target)}`, answered: 7 })
+})
+
+t.test('to: an address that cannot be reached, resets, or never ends', async t => {
+  const dead = await listener(t, () => {})
+  const port = portOf(dead)
+  dead.close()
+  await once(dead, 'close')
+  const unreachable = await start(t, { to: { port } })
+  t.match(await unreachable.exchange('x'), { ended: false, code: 'ECONNRESET' })
+  t.match(unreachable.failures(), [{ code: 'ECONNREFUSED' }])
+
+  const resetting = await listener(t, socket => void socket.once('data', () => socket.resetAndDestroy()))
+  const cut = await start(t, { to: { port: portOf(resetting) } })
+  t.match(await cut.exchange('x'), { ended: false, code: 'ECONNRESET' })
+  t.match(await cut.summaries[0], { closedBy: 'error', error: { code: 'ECONNRESET' } })
+
+  const endlessTarget = await listener(t, socket => void socket.resume())
+  const waiting = await start(t, { to: { port: portOf(endlessTarget) }, halfClosedTimeout: 50 })
+  t.match(await waiting.exchange('x'), { ended: false, code: 'ECONNRESET' })
+  t.match(waiting.failures(), [{ code: 'ERR_TIMEOUT', closedBy: 'timeout' }])
+})
+
+t.test('to: a function, for each connection', async t => {
+  const dir = t.testdir({})
+  const { exchange, summaries, failures } = await start(t, {
+    to: info => fileSink(join(dir, '{port}.log'), info),
+    transforms: info => [(chunk: Buffer) => `${info.direction} ${info.remote} ${chunk}`],
+  })
+  t.match(await exchange('x'), { ended: true, code: undefined })
+  const [name] = readdirSync(dir) as [string]
+  t.equal(readFileSync(join(dir, name), 'utf8'), 'forward 127.0.0.1 x')
+  t.match((await summaries[0])?.sink, { file: join(dir, name), bytes: 19 })
+  t.same(failures(), [])
+})
+
+t.test('to: a function that fails, sync or async', async t => {
+  const boom = new Error('no sink')
+  for (const to of [
+    () => Promise.reject(boom),
+    (): Sink => {
+      throw boom
+    },
+  ]) {
+    const { exchange, failures } = await start(t, { to })
+    t.match(await exchange('x'), { ended: false, code: 'ECONNRESET' })
+    t.match(failures(), [{ error: 'no sink', closedBy: 'error' }])
+    t.equal(failures().length, 1)
+  }
+})
+
+t.test('to: a client that is lost before its sink is there', async t => {
+  const sink = memorySink()
+  let ready: ((sink: Sink) => void) | undefined
+  const to = () =>
+    new Promise<Sink>(resolve => {
+      ready = resolve
+    })
+  const { dial, summaries } = await start(t, { to })
+  const socket = dial()
+  await until(() => ready !== undefined)
+  socket.resetAndDestroy()
+  await delay(20)
+  ready?.(sink)
+  t.match(await summaries[0], { closedBy: 'reset' })
+  await until(() => sink.destroyed)
+})
+
+t.test('a failure of the stages leaves no file open', async t => {
+  const dir = t.testdir({})
+  const transforms = () => {
+    throw new Error('no stages')
+  }
+  const sinks: Sink[] = []
+  const to: ServeOptions['to'] = async info => {
+    const sink = await fileSink(join(dir, '{id}'), info)
+    sinks.push(sink)
+    return sink
+  }
+  const { exchange, failures } = await start(t, { to, transforms })
+  t.match(await exchange('x'), { ended: false, code: 'ECONNRESET' })
+  t.match(failures(), [{ error: 'no stages' }])
+  t.ok(sinks[0]?.destroyed)
+})
+
+t.test('reply', async t => {
+  const { exchange, summaries } = await start(t, { reply: true, transforms: upper })
+  t.match(await exchange('hello'), { text: 'HELLO', ended: true, code: undefined })
+  const data = Buffer.alloc(3_000_000, 'a')
+  t.equal((await exchange(data)).data.length, data.length)
+  t.match(await summaries[0], { bytesIn: 5, bytesOut: 5, closedBy: 'peer' })
+})
+
+t.test('reply: a stop while the client goes on sending', async t => {
+  let first = true
+  const stage = (chunk: Buffer) => {
+    if (!first) return stop
+    first = false
+    return Buffer.concat([chunk.subarray(0, 1), Buffer.alloc(1_000_000)])
+  }
+  const { dial, summaries } = await start(t, { reply: true, transforms: () => [stage] })
+  const socket = dial()
+  const timer = setInterval(() => socket.write(Buffer.alloc(10_000, 'z')), 1)
+  t.teardown(() => clearInterval(timer))
+  const reply = await collect(socket)
+  clearInterval(timer)
+  socket.end()
+  t.equal(reply.length, 1_000_001)
+  t.match(await summaries[0], { closedBy: 'local', error: undefined })
+})
+
+t.test('from and replyTransforms', async t => {
+  const to = memorySink()
+  const from = () => Readable.from([Buffer.from('welcome')])
+  const { exchange, dial, summaries } = await start(t, { to, from, replyTransforms: upper })
+  t.match(await exchange('hello'), { text: 'WELCOME', ended: true })
+  t.equal(String(to.data), 'hello')
+  const patient = dial()
+  t.equal(String(await collect(patient)), 'WELCOME', 'while the client has not ended')
+  patient.end('later')
+  t.match(await summaries[1], { closedBy: 'local', error: undefined })
+  t.equal(String(to.data), 'hellolater')
+})
+
+t.test('from: a file for a client that has ended', async t => {
+  const file = join(t.testdir({}), 'f')
+  writeFileSync(file, Buffer.alloc(3_000_000))
+  const { exchange } = await start(t, { to: memorySink(), from: () => fileSource(file) })
+  t.equal((await exchange('')).data.length, 3_000_000)
+})
+
+t.test('from: failures reset, and no promise is left alone', async t => {
+  const boom = new Error('boom')
+  const fail = () => {
+    throw boom
+  }
+  const to = memorySink()
+  for (const options of [
+    { to, from: fail },
+    { to, from: silent, replyTransforms: fail },
+    { to, from: () => createReadStream(join(t.testdir({}), 'none')) },
+    { to, from: silent, transforms: fail },
+  ]) {
+    const { exchange, failures } = await start(t, options)
+    t.match(await exchange('x'), { ended: false, code: 'ECONNRESET' })
+    t.equal(failures().length, 1)
+    t.match(failures()[0]?.error, /boom|ENOENT/)
+  }
+})
+
+t.test('handler', async t => {
+  const { exchange, summaries } = await start(t, {}, async (socket, { log, connection }) => {
+    t.equal(typeof log.info, 'function')
+    t.match(connection, { remote: '127.0.0.1' })
+    for await (const chunk of Readable.from(socket.iterator({ destroyOnReturn: false }))) socket.write(chunk)
+  })
+  t.match(await exchange('echo'), { text: 'echo', ended: true, code: undefined })
+  t.match(await summaries[0], { closedBy: 'peer' })
+})
+
+t.test('handler: what it does not read, and a pipe that it leaves', async t => {
+  const greeting = await start(t, {}, socket => void socket.write('bye'))
+  t.match(await greeting.exchange('ignored'), { text: 'bye', ended: true, code: undefined })
+  const sink = memorySink()
+  const piping = await start(t, {}, socket => void socket.pipe(sink))
+  const data = Buffer.alloc(2_000_000, 'x')
+  t.match(await piping.exchange(data), { ended: true, code: undefined })
+  await piping.summaries[0]
+  t.equal(sink.data.length, data.length)
+})
+
+t.test('handler: a failure', async t => {
+  for (const handler of [
+    async () => {
+      throw new Error('handled badly')
+    },
+    () => {
+      throw new Error('handled badly')
+    },
+  ]) {
+    const { exchange, failures } = await start(t, {}, handler)
+    t.match(await exchange('x'), { ended: false, code: 'ECONNRESET' })
+    t.match(failures(), [{ error: 'handled badly' }])
+  }
+})
+
+t.test('once', async t => {
+  const { server, dial, exchange } = await start(t, { reply: true, once: true })
+  t.match(await exchange('x'), { text: 'x' })
+  await server.closed
+  t.match(await outcome(dial()), { code: 'ECONNREFUSED' })
+})
+
+t.test('maxConnections: the one too many is reset, and counted', async t => {
+  const { server, dial, lines } = await start(t, { reply: true, maxConnections: 1 })
+  const first = dial()
+  await until(() => server.connections.size === 1)
+  for (let i = 0; i < 2; i++) t.match(await outcome(dial()), { ended: false, code: 'ECONNRESET' })
+  first.end('x')
+  t.equal(String(await collect(first)), 'x')
+  await server.close()
+  t.match(
+    lines.filter(line => line.level === 40),
+    [
+      { maxConnections: 1, msg: 'connection refused, the limit is reached' },
+      { refused: 2, msg: 'connections refused over all' },
+    ],
+  )
+})
+
+t.test('timeouts', async t => {
+  const { dial, summaries } = await start(t, { to: memorySink(), idleTimeout: 40 })
+  t.match(await outcome(dial()), { ended: false, code: 'ECONNRESET' })
+  t.match(await summaries[0], { closedBy: 'timeout', error: { code: 'ERR_TIMEOUT' } })
+})
+
+t.test('a unix socket', async t => {
+  const path = socketPath(t)
+  const { server, exchange, dial } = await start(t, { path, reply: true, maxConnections: 1 })
+  t.same(server.address, { address: path, family: 'unix', port: 0 })
+  t.match(await exchange('x'), { text: 'x', ended: true })
+  const first = dial()
+  await until(() => server.connections.size === 1)
+  const second = dial()
+  t.match(await outcome(second.once('end', () => second.end())), { data: Buffer.alloc(0) }, 'refused without a reset')
+  first.end()
+})
+
+t.test('close: drains, then cuts', async t => {
+  const { sink, held, release } = heldSink()
+  const { server, dial, summaries } = await start(t, { to: sink })
+  const socket = dial()
+  const received = outcome(socket)
+  socket.end('x')
+  await until(() => held.length > 0)
+  const drained = server.close({ drain: Number.POSITIVE_INFINITY })
+  release()
+  t.equal(await drained, 0)
+  t.match(await received.then(() => summaries[0]), { closedBy: 'peer' })
+  await server.closed
+  t.equal(await server.close(), 0, 'twice')
+
+  const stuck = await start(t, { to: memorySink() })
+  const clients = [stuck.dial(), stuck.dial()].map(outcome)
+  await until(() => stuck.server.connections.size === 2)
+  t.equal(await stuck.server.close({ drain: 20 }), 2)
+  t.match(await Promise.all(clients), [{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
+  t.match(await stuck.summaries[0], { closedBy: 'signal', error: { code: 'ERR_CLOSED' } })
+})
+
+t.test('await using', async t => {
+  const { server } = await start(t, { to: memorySink() })
+  await server[Symbol.asyncDispose]()
+  await server.closed
+})
+
+t.test('signal', async t => {
+  failOnWarning(t)
+  const controller = new AbortController()
+  const { signal } = controller
+  await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const server = await serve({ port: 0, signal, to: memorySink() })
+      await server.close()
+    }),
+  )
+  t.equal(getEventListeners(signal, 'abort').length, 0, 'no listener is left')
+  const { server, dial, summaries, exchange } = await start(t, { signal, to: memorySink() })
+  for (let i = 0; i < 20; i++) await exchange('x')
+  const received = outcome(dial())
+  await until(() => server.connections.size === 1)
+  controller.abort(new Error('enough'))
+  await t.rejects(server.closed, { name: 'AbortError', cause: { message: 'enough' } })
+  t.match(await received, { ended: false, code: 'ECONNRESET' })
+  t.match(await summaries.at(-1), { closedBy: 'signal', error: { name: 'AbortError' } })
+  t.equal(getEventListeners(signal, 'abort').length, 0)
+  await t.rejects(serve({ port: 0, signal }), { name: 'AbortError' }, 'aborted before')
+})
+
+t.test('signal: aborted while the server is being opened', async t => {
+  const controller = new AbortController()
+  const opened = serve({ port: 0, signal: controller.signal })
+  controller.abort()
+  await t.rejects(opened, { name: 'AbortError' })
+  t.equal(getEventListeners(controller.signal, 'abort').length, 0)
+})
+
+t.test('a Duplex used twice fails in words, and the server lives', async t => {
+  const shared = new PassThrough()
+  let count = 0
+  const transforms = () => (count++ < 2 ? [shared] : [])
+  const { exchange, failures } = await start(t, { reply: true, transforms })
+  t.match(await exchange('x'), { text: 'x' })
+  t.match(await exchange('y'), { ended: false, code: 'ECONNRESET' })
+  t.match(failures(), [{ code: 'ERR_STAGE', error: /a stream can be used once/ }])
+  t.match(await exchange('z'), { text: 'z' })
+})
+
+t.test('one connection that fails leaves the others alone', async t => {
+  const transforms = () => [
+    (chunk: Buffer) => {
+      if (String(chunk).startsWith('bad')) throw new Error('bad input')
+      return chunk
+    },
+  ]
+  const { dial, exchange, failures } = await start(t, { reply: true, transforms })
+  const good = Array.from({ length: 20 }, dial)
+  await Promise.all(good.map(socket => once(socket, 'connect')))
+  for (const socket of good) socket.write('first ')
+  t.match(await exchange('bad'), { ended: false, code: 'ECONNRESET' })
+  for (const socket of good) socket.end('second')
+  for (const reply of await Promise.all(good.map(collect))) t.equal(String(reply), 'first second')
+  t.equal(failures().length, 1)
+})
+
+t.test('a slow client stops the source', async t => {
+  const { dial, summaries } = await start(t, { to: memorySink(), from: endless })
+  const socket = dial()
+  await once(socket, 'connect')
+  socket.pause()
+  await delay(50)
+  socket.destroy()
+  t.match(await summaries[0], { closedBy: 'reset' })
+})
+
+t.test('options are checked before anything is opened', async t => {
+  const wrong = (options: object, handler?: Handler) => serve({ port: 0, ...options } as ServeOptions, handler)
+  const cases: [object, RegExp, Handler?][] = [
+    [{ transforms: [new PassThrough()] }, /^transforms must be a function .* write \(\) => \[\.\.\.\]$/],
+    [{ replyTransforms: 'hex', from: silent }, /^replyTransforms must be a function .* it is string$/],
+    [{ from: silent() }, /^from must be a function .* it is object$/],
+    [{ reply: true, to: memorySink() }, /to and reply exclude each other/],
+    [{ reply: true, from: silent }, /reply and from exclude each other/],
+    [{ replyTransforms: upper }, /replyTransforms needs from/],
+    [{ maxConnections: 0 }, /maxConnections: 0 is not allowed/],
+    [{ maxConnections: Number.NaN }, /maxConnections: NaN is not allowed/],
+    [{ idleTimeout: -1 }, /idleTimeout: -1 is not allowed; expected milliseconds from 0 to 2147483647/],
+    [{ halfClosedTimeout: Number.POSITIVE_INFINITY }, /halfClosedTimeout: Infinity is not allowed/],
+    [{ idleTimeout: Number.NaN }, /idleTimeout: NaN/],
+    [{ to: memorySink() }, /a handler has the socket to itself/, () => {}],
+    [{ reply: true }, /a handler has the socket to itself/, () => {}],
+    [{ from: silent }, /a handler has the socket to itself/, () => {}],
+    [{ transforms: upper }, /a handler has the socket to itself/, () => {}],
+  ]
+  for (const [options, message, handler] of cases)
+    await t.rejects(wrong(options, handler), { code: 'ERR_OPTION', message }, String(message))
+  for (const options of [{ port: 70000 }, { to: 'nowhere' }, { to: { port: -1 } }, { path: '' }])
+    await t.rejects(wrong(options), { code: 'ERR_ADDRESS' })
+})
+
+t.test('silent without a log', async t => {
+  const written = t.capture(process.stderr, 'write')
+  const server: Server = await serve({
+    port: 0,
+    reply: true,
+    transforms: () => [
+      () => {
+        throw new Error('x')
+      },
+    ],
+  })
+  const socket: Socket = clientOf(t, server.address)
+  const received = outcome(socket)
+  socket.write('x')
+  t.match(await received, { code: 'ECONNRESET' })
+  await server.close()
+  written.restore()
+  t.same(written.args(), [])
+})
+
+t.test('the default port', async t => {
+  const server = await serve({ to: memorySink() }).catch(error => error)
+  if (server instanceof Error) t.match(server, { code: 'EADDRINUSE' })
+  else t.equal(server.address.port, 3099)
+  await server.close?.()
+})

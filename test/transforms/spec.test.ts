@@ -1,0 +1,27 @@
+import t from 'tap'
+import { compose } from '../../lib/compose.js'
+import { registry, spec } from '../../transforms/spec.js'
+import { textOf } from '../lib/pipes.js'
+
+t.test('a pipeline from its text, as often as it is called', async t => {
+  const stages = spec("grep 'a b' | hex plain=true")
+  for (const input of ['a b\nc\n', 'x\na b\n']) t.equal(await textOf(stages(), input), '6120620a\n')
+})
+
+t.test('several texts are joined', async t => {
+  t.equal(await textOf(spec('hex plain=true', 'unhex | grep a', 'hex plain=true')(), 'a\nb\n'), '610a\n')
+})
+
+t.test('what it gives stands among other stages, and in compose', async t => {
+  t.equal(await textOf([compose(...spec('grep a')(), (line: string) => line.toUpperCase())], 'a\nb\n'), 'A\n')
+})
+
+t.test('a text that is wrong is refused at once', async t => {
+  t.throws(() => spec('hex | nope'), { code: 'ERR_SPEC', message: /column 7: unknown transform 'nope'/ })
+  t.throws(() => spec('hexx'), { code: 'ERR_SPEC', message: /did you mean 'hex'/ })
+})
+
+t.test('the registry holds the transforms alone', async t => {
+  t.ok(Object.values(registry()).every(({ definition, recipe }) => definition.name && recipe))
+  t.notOk('spec' in registry())
+})
