@@ -24,7 +24,8 @@ t.test('cat file | tcp-pipe send: serve prints exactly the file', async t => {
 t.test('the defaults: send finds serve on 127.0.0.1:3099', { skip: noNamespace() }, async t => {
   const script = `ip link set lo up
     tcp-pipe serve --once > "$OUT/served" &
-    tcp-pipe send --retry 9 -q < README.md && wait %1`
+    server=$!
+    tcp-pipe send --retry 9 -q < README.md && wait $server`
   const dir = t.testdir()
   const { code, stderr } = await inNamespace(t, script, dir)
   t.equal(code, 0, stderr)
@@ -34,7 +35,8 @@ t.test('the defaults: send finds serve on 127.0.0.1:3099', { skip: noNamespace()
 t.test('serve 0.0.0.0:4000 --transform hex is a hex dump of what comes', { skip: noNamespace() }, async t => {
   const script = `ip link set lo up
     tcp-pipe serve 0.0.0.0:4000 --once --transform hex > "$OUT/served" &
-    tcp-pipe send --retry 9 -q --to 127.0.0.1:4000 < README.md && wait %1
+    server=$!
+    tcp-pipe send --retry 9 -q --to 127.0.0.1:4000 < README.md && wait $server
     hexdump -v -C < README.md > "$OUT/expected"`
   const dir = t.testdir()
   const { code, stderr } = await inNamespace(t, script, dir)

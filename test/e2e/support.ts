@@ -13,7 +13,7 @@ export const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** In scripts, `tcp-pipe` is the program. */
-const prelude = `tcp-pipe() { '${process.execPath}' '${cli}' "$@"; }\n`
+export const prelude = `tcp-pipe() { '${process.execPath}' '${cli}' "$@"; }\n`
 
 export interface LogLine {
   level: number
@@ -308,8 +308,8 @@ export function cleanup(t: Test, work: () => unknown): void {
 }
 
 /** A directory with a short path, as the address of a unix socket needs it. */
-export function shortDirectory(t: Test): string {
-  const directory = mkdtempSync(join(tmpdir(), 'tcp-pipe-'))
+export function shortDirectory(t: Test, parent = tmpdir()): string {
+  const directory = mkdtempSync(join(parent, 'tcp-pipe-'))
   cleanup(t, () => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
@@ -343,4 +343,38 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // it has gone
   }
+}
+
+/** A shell script on a terminal of 24 lines of 100 columns; what it shows is on stdout, and input is typed. */
+export function onTerminal(t: Test, script: string, options: Options = {}): Process {
+  const whole = `stty rows 24 cols 100 -echo; ${prelude}${script}`
+  return launch(t, 'script', ['-q', '-e', '-c', whole, '/dev/null'], {
+    input: null,
+    faults: null,
+    ...options,
+    env: { SHELL: '/bin/bash', ...options.env },
+  })
+}
+
+/** What a terminal shows after these bytes: its lines, and where the cursor stands. */
+export function screen(output: Buffer): { lines: string[]; row: number; cursor: boolean } {
+  const lines: string[] = []
+  let [row, column, cursor] = [0, 0, true]
+  let saved: [number, number] = [0, 0]
+  for (const [token] of String(output)
+    .replaceAll('\x1b', '␛')
+    .matchAll(/␛\[[?\d;]*[A-Za-z]|␛[78]|[\s\S]/gu)) {
+    const line = (lines[row] ?? '').padEnd(column)
+    if (token === '\n') row++
+    else if (token === '\r') column = 0
+    else if (token === '␛7') saved = [row, column]
+    else if (token === '␛8') [row, column] = saved
+    else if (token === '␛[?25l') cursor = false
+    else if (token === '␛[?25h') cursor = true
+    else if (/^␛\[\d*G$/.test(token)) column = Number(token.slice(2, -1) || 1) - 1
+    else if (/^␛\[0?K$/.test(token)) lines[row] = line.slice(0, column)
+    else if (token.startsWith('␛')) throw new Error(`unexpected control ${token}`)
+    else lines[row] = line.slice(0, column) + token + line.slice(++column)
+  }
+  return { lines: Array.from(lines, line => (line ?? '').trimEnd()), row, cursor }
 }

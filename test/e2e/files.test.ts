@@ -1,0 +1,203 @@
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, chmodSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import {
+  bounded,
+  dial,
+  eventually,
+  exchange,
+  launch,
+  listen,
+  pattern,
+  run,
+  serve,
+  shell,
+  shortDirectory,
+  tcpPipe,
+} from './support.js'
+
+const asRoot = process.getuid?.() === 0 && 'root may read everything'
+
+t.test('an empty file', async t => {
+  const dir = t.testdir({ empty: '' })
+  const server = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir })
+  t.equal((await run(t, ['send', 'empty', '--to', server.to], { cwd: dir })).code, 0)
+  t.equal((await server.ended).code, 0)
+  t.equal(readFileSync(join(dir, 'out')).length, 0)
+})
+
+t.test('a file of more than 2 GiB', async t => {
+  const size = 2200 * 1024 * 1024
+  const file = join(shortDirectory(t, existsSync('/dev/shm') ? '/dev/shm' : undefined), 'sparse') // holes cost less there
+  spawnSync('truncate', ['-s', String(size), file])
+  const server = await serve(t, ['0', '--once'], { stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 })
+  const { code, logs } = await run(t, ['send', file, '--to', server.to], { timeout: 60_000 })
+  t.equal(code, 0)
+  t.match(logs, [{ msg: 'connection closed', bytesOut: size }])
+  t.match((await server.ended).logs.at(-1), { msg: 'connection closed', bytesIn: size })
+})
+
+t.test('a file that grows while it is sent: what was read is sent, a warning, exit 1', async t => {
+  const dir = t.testdir()
+  const file = join(dir, 'file')
+  writeFileSync(file, pattern(10_000_000))
+  const { socket, client } = await stalled(t, file)
+  appendFileSync(file, pattern(500_000))
+  const received = await readAll(socket)
+  t.equal((await client.ended).code, 1)
+  t.equal(received, 10_500_000)
+  t.match(client.logs.at(-1), { level: 40, msg: 'connection closed' })
+  t.match(String(client.logs.at(-1)?.warnings), /changed while it was sent: it had 10000000 bytes, 10500000 were/)
+})
+
+t.test('a file that shrinks while it is sent: the same', async t => {
+  const dir = t.testdir()
+  const file = join(dir, 'file')
+  writeFileSync(file, pattern(30_000_000))
+  const { socket, client } = await stalled(t, file)
+  truncateSync(file, 20_000_000)
+  const received = await readAll(socket)
+  t.equal((await client.ended).code, 1)
+  t.equal(received, 20_000_000)
+  t.match(String(client.logs.at(-1)?.warnings), /it had 30000000 bytes, 20000000 were sent/)
+})
+
+t.test('a file that disappears before its turn: exit 1, a reset and no clean end', async t => {
+  const dir = t.testdir()
+  const [first, second] = [join(dir, 'first'), join(dir, 'second')]
+  writeFileSync(first, pattern(30_000_000))
+  writeFileSync(second, 'second')
+  const server = await serve(t, ['0', '--once', '-t', 'throttle 20MiB'], { faults: ['ECONNRESET'] })
+  const client = tcpPipe(t, ['send', first, second, '--to', server.to], { faults: [/ENOENT.*second/] })
+  await server.printed(1)
+  spawnSync('rm', [second])
+  t.equal((await client.ended).code, 1)
+  t.equal((await server.ended).code, 1)
+})
+
+t.test('a file that is removed while it is sent is open already, and is sent whole', async t => {
+  const file = join(t.testdir(), 'file')
+  writeFileSync(file, pattern(30_000_000))
+  const { socket, client } = await stalled(t, file)
+  spawnSync('rm', [file])
+  t.equal(await readAll(socket), 30_000_000)
+  t.equal((await client.ended).code, 0)
+})
+
+t.test('a FIFO as an argument is read to its end', async t => {
+  const dir = t.testdir()
+  spawnSync('mkfifo', [join(dir, 'fifo')])
+  const server = await serve(t, ['0', '--once'])
+  const client = tcpPipe(t, ['send', 'fifo', '--to', server.to], { cwd: dir })
+  launch(t, 'sh', ['-c', 'head -c 300000 /dev/zero > fifo'], { cwd: dir })
+  t.equal((await client.ended).code, 0)
+  t.equal((await server.ended).stdout.length, 300_000)
+})
+
+t.test('a file without the right to read it: EACCES, exit 1', { skip: asRoot }, async t => {
+  const dir = t.testdir({ secret: 'x' })
+  chmodSync(join(dir, 'secret'), 0)
+  t.equal((await run(t, ['send', 'secret', '--to', ':1'], { cwd: dir, faults: ['EACCES'] })).code, 1)
+})
+
+t.test('-o NAME --once: the name appears when it is complete', async t => {
+  const dir = t.testdir()
+  const server = await serve(t, ['0', '-o', 'sub/out', '--once'], { cwd: dir })
+  const socket = await dialAndWrite(t, server.port, 'half')
+  await eventually('the part', () => existsSync(join(dir, 'sub/out.part')))
+  t.notOk(existsSync(join(dir, 'sub/out')))
+  socket.end(' and half')
+  t.equal((await server.ended).code, 0)
+  t.same(readdirSync(join(dir, 'sub')), ['out'])
+  t.equal(readFileSync(join(dir, 'sub/out'), 'utf8'), 'half and half')
+})
+
+t.test('a name that exists is not overwritten: a reset, one line, exit 1 with --once', async t => {
+  const dir = t.testdir({ out: 'precious' })
+  const server = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir, faults: ['ERR_FILE_EXISTS'] })
+  await t.rejects(exchange(t, server.port, 'new'), { code: 'ECONNRESET' })
+  t.equal((await server.ended).code, 1)
+  t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'precious')
+})
+
+t.test('--force replaces it, and a leftover part too', async t => {
+  const dir = t.testdir({ out: 'old and long', 'out.part': 'leftover of an earlier run' })
+  const server = await serve(t, ['0', '-o', 'out', '--once', '--force'], { cwd: dir })
+  await exchange(t, server.port, 'new')
+  t.equal((await server.ended).code, 0)
+  t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'new')
+  t.same(readdirSync(dir), ['out'])
+})
+
+t.test('--append adds to one file, connection after connection', async t => {
+  const dir = t.testdir({ out: 'zero\n' })
+  const server = await serve(t, ['0', '-o', 'out', '--append'], { cwd: dir })
+  for (const text of ['one\n', 'two\n']) await exchange(t, server.port, text)
+  t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'zero\none\ntwo\n')
+})
+
+t.test('a template: each placeholder, made safe', async t => {
+  const dir = t.testdir()
+  const server = await serve(t, ['0', '-o', '{remote}/{port}-{id}-{time}.bin'], { cwd: dir })
+  await exchange(t, server.port, 'x')
+  const names = readdirSync(join(dir, '127.0.0.1'))
+  t.match(names, [/^\d+-[0-9a-z]{10}-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.bin$/])
+})
+
+t.test('a device is written directly', async t => {
+  const server = await serve(t, ['0', '-o', '/dev/null', '--once'])
+  await exchange(t, server.port, 'x')
+  t.equal((await server.ended).code, 0)
+})
+
+t.test('an output directory that cannot be made: that connection is reset, the server lives', async t => {
+  const dir = t.testdir({ file: '' })
+  const server = await serve(t, ['0', '-o', 'file/{id}'], { cwd: dir, faults: [/ENOTDIR|EEXIST/] })
+  await t.rejects(exchange(t, server.port, 'x'), { code: 'ECONNRESET' })
+  t.equal(server.child.exitCode, null)
+})
+
+t.test('stdin from a file and from a pipe are the same', async t => {
+  const dir = t.testdir()
+  const data = pattern(3_000_001)
+  writeFileSync(join(dir, 'data'), data)
+  for (const command of ['tcp-pipe send --to $TO < data', 'cat data | tcp-pipe send --to $TO']) {
+    const server = await serve(t, ['0', '--once'])
+    t.equal((await shell(t, command, { cwd: dir, env: { TO: server.to } })).code, 0)
+    t.ok((await server.ended).stdout.equals(data), command)
+  }
+})
+
+/** `send FILE`, in the middle of it: the peer has taken a little and does not read on. */
+async function stalled(t: Test, file: string) {
+  const target = await listen(t, socket => socket.pause())
+  const connection = once(target, 'connection')
+  const client = tcpPipe(t, ['send', file, '--to', target.to])
+  const [socket] = (await connection) as [Socket]
+  await eventually('data', () => {
+    socket.read(0)
+    return socket.readableLength > 0
+  })
+  return { socket, client }
+}
+
+/** Reads to the end (or a reset) and ends. */
+async function readAll(socket: Socket): Promise<number> {
+  let size = socket.bytesRead - socket.readableLength
+  socket.on('data', chunk => {
+    size += chunk.length
+  })
+  socket.once('end', () => socket.end())
+  socket.resume()
+  await bounded(new Promise(resolve => socket.once('close', resolve)), 'the end')
+  return size
+}
+
+async function dialAndWrite(t: Test, port: number, text: string): Promise<Socket> {
+  const socket = await dial(t, port)
+  socket.write(text)
+  return socket
+}
