@@ -1,15 +1,27 @@
 // Stages in the library: what ten cost against one, and lines.
+import { rmSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { compare, logLines, MiB, randomBytes } from './support.js'
+import { compare, logLines, MiB, makeFile, randomBytes, shell } from './support.js'
 
-const { compose, eachLine } = await import('../dist/lib/index.js')
+const { compose, eachLine, serve } = await import('../dist/lib/index.js')
 
 const identity = value => value
 const lines = n => [eachLine(identity), ...Array(n - 1).fill(identity)]
 
 export async function run({ runs, quick }) {
   const chunks = quick ? 8192 : 65_536
+  const size = quick ? 128 * MiB : 1024 * MiB
+  const file = makeFile('fusion', size, randomBytes)
+  const served = await compare(
+    [
+      { name: 'ten', stages: () => Array(10).fill(identity) },
+      { name: 'one', stages: () => [identity] },
+    ],
+    runs,
+    ({ stages }) => servedSeconds(file, stages),
+  )
+  rmSync(file)
   const bytes = await compare(
     [
       { name: 'ten', stages: () => Array(10).fill(identity) },
@@ -28,25 +40,41 @@ export async function run({ runs, quick }) {
   )
   const speed = (seconds, count) => (count * 65_536) / 1e6 / seconds
   return {
-    title: `Fused stages, ${chunks / 16} MiB of 64 KiB chunks, lines of ${chunks / 256} MiB`,
+    title: `Fused stages: ${size / MiB} MiB through a socket; in memory ${chunks / 16} MiB of 64 KiB chunks, lines ${chunks / 256} MiB`,
     unit: 'MB/s',
     rows: [
       {
-        work: 'ten identity stages',
-        ours: speed(bytes.get('ten'), chunks),
-        peer: 'one',
-        theirs: speed(bytes.get('one'), chunks),
+        work: 'serve, ten identity stages',
+        ours: size / 1e6 / served.get('ten'),
+        peer: 'serve, one',
+        theirs: size / 1e6 / served.get('one'),
         atLeast: 0.9,
       },
       {
-        work: 'four line stages',
+        work: 'in memory, ten identity stages',
+        ours: speed(bytes.get('ten'), chunks),
+        peer: 'in memory, one',
+        theirs: speed(bytes.get('one'), chunks),
+      },
+      {
+        work: 'in memory, four line stages',
         ours: speed(records.get('four'), chunks / 16),
-        peer: 'one',
+        peer: 'in memory, one',
         theirs: speed(records.get('one'), chunks / 16),
       },
     ],
     commands: [],
   }
+}
+
+/** From a file through nc and a socket to a server in this process. */
+async function servedSeconds(file, stages) {
+  const to = new Writable({ write: (_chunk, _encoding, callback) => callback() })
+  const server = await serve({ port: 0, transforms: stages, to, once: true })
+  const started = performance.now()
+  const sender = shell(`exec nc -N 127.0.0.1 ${server.address.port} < ${file}`)
+  await Promise.all([sender.done, server.closed])
+  return (performance.now() - started) / 1000
 }
 
 async function seconds(fill, count, stages) {
