@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { files, read, root } from './support.js'
@@ -20,8 +21,7 @@ t.test('README.md', async t => {
 t.test('the links of every document lead somewhere', async t => {
   for (const page of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...files('docs', '.md')]) {
     const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(match => match[1] as string)
-    for (const link of links)
-      t.doesNotThrow(() => files(join(page, '..', link, '..'), link.split('/').pop() as string), `${page}: ${link}`)
+    for (const link of links) t.ok(existsSync(join(root, page, '..', link)), `${page}: ${link}`)
   }
 })
 
