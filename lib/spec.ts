@@ -37,11 +37,6 @@ export function parse(text: string, registry: Registry): Recipe[] {
   })
 }
 
-/** A word as it must be written in a spec to mean itself. */
-export function quote(word: string): string {
-  return /^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-}
-
 function stage(text: string, transform: TransformEntry, name: Word, words: Word[]): Recipe {
   const schema = transform.definition.options ?? {}
   const positional = Object.keys(schema).filter(key => schema[key]?.positional)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { defineTransform, flag, integer, type Registry, regexp, text } from '../../lib/define.js'
-import { maxStages, parse, quote } from '../../lib/spec.js'
+import { maxStages, parse } from '../../lib/spec.js'
 
 /** Transforms whose stage is what they were given. */
 const registry = {
@@ -100,27 +100,6 @@ t.test('at most 100 stages', async t => {
 t.test('a long spec is shown shortened', async t => {
   const { message } = t.throws(() => parse(`${'x'.repeat(1e5)}`, {})) as unknown as Error
   t.ok(message.startsWith(`'${'x'.repeat(200)}…'`))
-})
-
-t.test('quote writes a word so that it means itself', async t => {
-  for (const [word, quoted] of [
-    ['ERROR', 'ERROR'],
-    ['a/b.c:1,2@x+y%-_', 'a/b.c:1,2@x+y%-_'],
-    ['', "''"],
-    ['GET /', "'GET /'"],
-    ['a|b', "'a|b'"],
-    ["don't", "'don'\\''t'"],
-    ['invert=true', "'invert=true'"],
-    ['"\\', "'\"\\'"],
-  ] as const) {
-    t.equal(quote(word), quoted)
-  }
-  const isItself = (from: string, to: string) => {
-    const [[, options]] = stages(`cut ${quote(from)} to=${quote(to)}`) as [[string, { from?: string; to?: string }]]
-    return options.from === from && options.to === to
-  }
-  const word = fc.oneof(fc.string({ minLength: 1 }), fc.constantFrom('from=x', 'to=', '__proto__=1', "'", '\\', '|'))
-  t.doesNotThrow(() => fc.assert(fc.property(word, word, isItself)))
 })
 
 t.test('no text makes it throw anything else', async t => {
