@@ -25,8 +25,12 @@ export interface Definition<S extends OptionSchema = OptionSchema, U extends Uni
   readonly name: string
   /** What it does to the data, in one line. */
   readonly summary: string
+  /** Under which heading it is listed. */
+  readonly group?: Group
   readonly unit: U
   readonly options?: S
+  /** What is wrong with these options together, or on this platform, in words that follow the name; undefined: nothing. */
+  check?(options: ValuesOf<S>): string | undefined
   /** Whether its output is text that consists of whole lines. Default: true for lines and json. */
   readonly makesLines?: boolean
   /** A spec that shows it, with what it makes of which input. A test runs it. */
@@ -36,6 +40,10 @@ export interface Definition<S extends OptionSchema = OptionSchema, U extends Uni
   /** Makes the stage for one connection. Options are checked already; it has no side effect before the first record. */
   create(options: ValuesOf<S>, context: Context): TypedBody<U, R>
 }
+
+/** The headings of the list of transforms, in its order. */
+export const groups = ['inspect', 'convert', 'lines and records', 'flow', 'extend'] as const
+export type Group = (typeof groups)[number]
 
 /** As `Body`, of one unit. */
 export type TypedBody<U extends Unit, R> = Body<UnitTypes[U]> &
@@ -68,6 +76,8 @@ export function defineTransform<U extends Unit, R = Buffer, const S extends Opti
   const { name, unit, options: schema = {} as S, makesLines, create } = definition
   const toRecipe = (options: Record<string, unknown> = {}, context?: Partial<Context>) => {
     const values = checkOptions(name, schema, options) as ValuesOf<S>
+    const wrong = definition.check?.(values)
+    if (wrong) throw new TcpPipeError('ERR_OPTION', `${name} ${wrong}`)
     return recipe(name, unit, surroundings => create(values, surroundings) as Body, { context, makesLines })
   }
   const transform = (options?: object, context?: Partial<Context>) => lazyStream([toRecipe({ ...options }, context)])

@@ -10,6 +10,8 @@ export interface Option<T = unknown, Value = T | undefined, Required extends boo
   readonly required: Required
   /** True if the value may be written without its name; such options are filled in the order of their declaration. */
   readonly positional: boolean
+  /** True if it takes all the words of the command line that are left, as they are. */
+  readonly rest?: boolean
   readonly default?: Value
   /** Text of the command line → value; throws `ERR_OPTION`. */
   parse(text: string): T
@@ -62,6 +64,20 @@ export interface Check {
   allowed?: string
   /** True if the text is allowed. */
   check?(value: string): boolean
+}
+
+export interface ListCheck {
+  /** What is allowed, in words. */
+  allowed?: string
+  /** True if the item is allowed. */
+  check?(item: string): boolean
+}
+
+export interface WordsCheck {
+  /** What is allowed, in words. */
+  allowed?: string
+  /** True if the words are allowed. */
+  check?(words: readonly string[]): boolean
 }
 
 /** Any text, or one that passes a check. */
@@ -126,6 +142,35 @@ export function duration<const S extends Settings<number> & Range>(summary: stri
   })
 }
 
+/** Several texts: on the command line `a,b`; in code an array. */
+export function list<const S extends Settings<readonly string[]> & ListCheck>(
+  summary: string,
+  settings?: S,
+): Built<readonly string[], S> {
+  const { allowed = "texts separated by ','", check = () => true } = settings ?? {}
+  return option<readonly string[], S>(summary, settings, {
+    allowed,
+    read: value => value.split(','),
+    accepts: value => isTexts(value) && value.every(item => item !== '' && check(item)),
+    format: items => items.join(','),
+  })
+}
+
+/** A command: all words that are left on the command line, as they are; in code an array. Always required. */
+export function words(
+  summary: string,
+  { allowed = 'a program and its arguments', check = () => true }: WordsCheck = {},
+): Option<readonly string[], readonly string[], true> {
+  const settings = { required: true, positional: true } as const
+  const made = option<readonly string[], typeof settings>(summary, settings, {
+    allowed,
+    read: value => [value],
+    accepts: value => isTexts(value) && value[0] !== '' && check(value),
+    format: items => items.join(' '),
+  })
+  return { ...made, rest: true }
+}
+
 /** A regular expression: on the command line `ERROR` or `/error/i`; in code a RegExp. */
 export function regexp<const S extends Settings<RegExp>>(summary: string, settings?: S): Built<RegExp, S> {
   return option<RegExp, S>(summary, settings, {
@@ -152,6 +197,10 @@ function option<T, const S extends Settings<T>>(summary: string, settings: S | u
   const { required = false, positional = false } = settings ?? {}
   const fallback = settings && 'default' in settings ? { default: settings.default } : {}
   return { summary, allowed, required, positional, ...fallback, parse, accepts, format } as unknown as Built<T, S>
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length > 0 && value.every(item => typeof item === 'string')
 }
 
 function parseRegExp(source: string): RegExp | undefined {

@@ -1,6 +1,6 @@
 /** The text form of a pipeline: `gunzip | grep 'GET /' invert=true | hex width=8`. */
 import type { Registry, TransformEntry } from './define.js'
-import { didYouMean, errorMessage, TcpPipeError } from './errors.js'
+import { didYouMean, errorCode, errorMessage, TcpPipeError } from './errors.js'
 import type { Option } from './options.js'
 import type { Recipe } from './stage.js'
 
@@ -38,7 +38,18 @@ export function parse(text: string, registry: Registry): Recipe[] {
 }
 
 function stage(text: string, transform: TransformEntry, name: Word, words: Word[]): Recipe {
-  const schema = transform.definition.options ?? {}
+  try {
+    return transform.recipe(optionsOf(text, transform, words))
+  } catch (error) {
+    if (errorCode(error) === 'ERR_SPEC') throw error
+    throw fault(text, name.column, errorMessage(error))
+  }
+}
+
+function optionsOf(text: string, transform: TransformEntry, words: Word[]): Record<string, unknown> {
+  const { name, options: schema = {} } = transform.definition
+  const rest = Object.keys(schema).find(key => schema[key]?.rest)
+  if (rest !== undefined) return words.length > 0 ? { [rest]: words.map(word => word.text) } : {}
   const positional = Object.keys(schema).filter(key => schema[key]?.positional)
   const options: Record<string, unknown> = {}
   for (const word of words) {
@@ -46,18 +57,14 @@ function stage(text: string, transform: TransformEntry, name: Word, words: Word[
     const named = key !== undefined && Object.hasOwn(schema, key)
     const target = named ? key : positional.find(each => !Object.hasOwn(options, each))
     if (target === undefined) throw fault(text, word.column, tooMany(transform, word.text, key))
-    if (Object.hasOwn(options, target)) throw fault(text, word.column, `${name.text} ${target} is given twice`)
+    if (Object.hasOwn(options, target)) throw fault(text, word.column, `${name} ${target} is given twice`)
     try {
       options[target] = (schema[target] as Option).parse(named ? word.text.slice(prefix.length) : word.text)
     } catch (error) {
-      throw fault(text, word.column, `${name.text} ${target}: ${errorMessage(error)}`)
+      throw fault(text, word.column, `${name} ${target}: ${errorMessage(error)}`)
     }
   }
-  try {
-    return transform.recipe(options)
-  } catch (error) {
-    throw fault(text, name.column, errorMessage(error))
-  }
+  return options
 }
 
 function tooMany({ definition }: TransformEntry, word: string, key: string | undefined): string {

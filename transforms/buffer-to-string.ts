@@ -5,6 +5,7 @@ import { errorMessage, TcpPipeError } from '../lib/errors.js'
 export const bufferToString = defineTransform({
   name: 'buffer-to-string',
   summary: 'decode text in any encoding to UTF-8',
+  group: 'convert',
   unit: 'bytes',
   options: {
     encoding: text("name of the encoding, such as 'latin1' or 'utf-16le'", {

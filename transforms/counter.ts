@@ -4,6 +4,7 @@ import { defineTransform, duration } from '../lib/define.js'
 export const counter = defineTransform({
   name: 'counter',
   summary: 'count bytes, chunks and lines',
+  group: 'inspect',
   unit: 'bytes',
   options: {
     every: duration('log the counts so far, each time this has passed', { min: 1, max: 2 ** 31 - 1 }),

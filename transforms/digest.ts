@@ -5,6 +5,7 @@ import { defineTransform, text } from '../lib/define.js'
 export const digest = defineTransform({
   name: 'digest',
   summary: 'log the hash of all bytes',
+  group: 'inspect',
   unit: 'bytes',
   options: {
     algorithm: text("name of the hash, such as 'sha512' or 'md5'", {

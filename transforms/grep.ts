@@ -4,6 +4,7 @@ import { defineTransform, flag, none, regexp } from '../lib/define.js'
 export const grep = defineTransform({
   name: 'grep',
   summary: 'keep the lines that match a pattern',
+  group: 'lines and records',
   unit: 'line',
   options: {
     pattern: regexp('regular expression', { positional: true, required: true }),

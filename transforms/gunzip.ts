@@ -7,6 +7,7 @@ import { TcpPipeError } from '../lib/errors.js'
 export const gunzip = defineTransform({
   name: 'gunzip',
   summary: 'decompress the gzip format',
+  group: 'convert',
   unit: 'bytes',
   options: {
     max: bytes('the most output; default: no cap', { min: 1 }),

@@ -5,6 +5,7 @@ import { defineTransform, integer } from '../lib/define.js'
 export const gzip = defineTransform({
   name: 'gzip',
   summary: 'compress bytes in the gzip format',
+  group: 'convert',
   unit: 'bytes',
   options: {
     level: integer('from 0, none, over 1, fast, to 9, small', { min: 0, max: 9, default: 6 }),

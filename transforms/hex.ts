@@ -4,6 +4,7 @@ import { blockBytes, bytes, defineTransform, flag, integer } from '../lib/define
 export const hex = defineTransform({
   name: 'hex',
   summary: 'write bytes as a hex dump',
+  group: 'convert',
   unit: 'bytes',
   makesLines: true,
   options: {

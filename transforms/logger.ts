@@ -6,6 +6,7 @@ import { escapeLine } from '../lib/escape.js'
 export const logger = defineTransform({
   name: 'logger',
   summary: 'log each chunk',
+  group: 'inspect',
   unit: 'bytes',
   options: {
     preview: integer('how many bytes of a chunk are shown; 0 is none', { min: 0, max: 65536, default: 64 }),

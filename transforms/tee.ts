@@ -7,6 +7,7 @@ import { expandTemplate } from '../lib/template.js'
 export const tee = defineTransform({
   name: 'tee',
   summary: 'write all bytes to a file, too',
+  group: 'inspect',
   unit: 'bytes',
   options: {
     file: text('path of the file; {id} {remote} {port} {time} stand for those of the connection', {

@@ -4,6 +4,7 @@ import { bytes, defineTransform } from '../lib/define.js'
 export const throttle = defineTransform({
   name: 'throttle',
   summary: 'limit the rate',
+  group: 'flow',
   unit: 'bytes',
   options: {
     rate: bytes('bytes per second', { positional: true, required: true, min: 1 }),

@@ -6,6 +6,7 @@ import { escapeLine } from '../lib/escape.js'
 export const unhex = defineTransform({
   name: 'unhex',
   summary: 'turn a hex dump back into its bytes',
+  group: 'convert',
   unit: 'bytes',
   options: {
     form: choice('of the dump', ['auto', 'canonical', 'plain'], { default: 'auto' }),

@@ -143,3 +143,16 @@ t.test('makesLines goes with the recipe', async t => {
     t.equal(plan([define(unit, makesLines).recipe()]).makesLines, expected)
   }
 })
+
+t.test('what of one option depends on another is checked at once, too', async t => {
+  const between = defineTransform({
+    name: 'between',
+    summary: 's',
+    unit: 'line',
+    options: { from: integer('first', { default: 1 }), to: integer('last', { default: 2 }) },
+    check: ({ from, to }) => (from > to ? `from: ${from} is more than to, ${to}` : undefined),
+    create: () => line => line,
+  })
+  between({ from: 1, to: 1 })
+  t.throws(() => between({ from: 3 }), { code: 'ERR_OPTION', message: 'between from: 3 is more than to, 2' })
+})

@@ -1,5 +1,16 @@
 import t from 'tap'
-import { bytes, choice, duration, flag, integer, type Option, regexp, text } from '../../lib/options.js'
+import {
+  bytes,
+  choice,
+  words as command,
+  duration,
+  flag,
+  integer,
+  list,
+  type Option,
+  regexp,
+  text,
+} from '../../lib/options.js'
 
 const even = text('s', { allowed: 'an even number of letters', check: value => value.length % 2 === 0 })
 const small = { min: 1, max: 9 }
@@ -22,6 +33,8 @@ t.test('what is read from text', async t => {
     ['regexp', regexp('s'), 'GET /', /GET \//],
     ['regexp with flags', regexp('s'), '/error/i', /error/i],
     ['regexp over lines', regexp('s'), '/a\nb/', /a\nb/],
+    ['list', list('s'), 'a.b,c', ['a.b', 'c']],
+    ['words', command('s'), 'a b', ['a b']],
   ] as const) {
     t.strictSame((option as Option).parse(word), value, `${name}: ${word}`)
   }
@@ -52,6 +65,22 @@ t.test('what is refused, in text and in code, and the words for it', async t => 
       /^bytes, such as '65536'.*, at most 64k$/,
     ],
     ['duration', duration('s', { min: 90_000 }), ['1m', '10'], [1, Infinity, '2m'], /^a duration, .*, at least 90s$/],
+    ['list', list('s'), ['', 'a,', ','], ['a', [], [''], ['a', 1]], "texts separated by ','"],
+    [
+      'list with a check',
+      list('s', { allowed: 'letters', check: item => /^[a-z]$/.test(item) }),
+      ['a,1', 'ab'],
+      [['a', '1']],
+      'letters',
+    ],
+    ['words', command('s'), [''], ['a', [], [''], [1]], 'a program and its arguments'],
+    [
+      'words with a check',
+      command('s', { allowed: 'one word', check: ({ length }) => length === 1 }),
+      [''],
+      [['a', 'b']],
+      'one word',
+    ],
     ['regexp', regexp('s'), ['(', '/a/gg'], ['a', {}], "a regular expression, such as 'ERROR' or '/error/i'"],
   ] as const) {
     t.match(option.allowed, allowed, name)
@@ -71,6 +100,8 @@ t.test('what is accepted in code', async t => {
     [bytes('s'), 0],
     [duration('s'), 0.5],
     [regexp('s'), /x/],
+    [list('s'), ['a']],
+    [command('s'), ['a', '']],
   ] as const) {
     t.equal(option.accepts(value), true, String(value))
   }
@@ -82,6 +113,8 @@ t.test('format writes a value as it would be typed: reading it gives the value a
     [flag('s'), true, 'true'],
     [choice('s', ['a']), 'a', 'a'],
     [integer('s'), 42, '42'],
+    [list('s'), ['a', 'b'], 'a,b'],
+    [command('s'), ['a'], 'a'],
     [bytes('s'), 0, '0'],
     [bytes('s'), 1000, '1000'],
     [bytes('s'), 1536, '1536'],

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { defineTransform, flag, integer, type Registry, regexp, text } from '../../lib/define.js'
+import { defineTransform, flag, integer, type Registry, regexp, text, words } from '../../lib/define.js'
 import { maxStages, parse } from '../../lib/spec.js'
 
 /** Transforms whose stage is what they were given. */
@@ -9,6 +9,7 @@ const registry = {
   grep: probe('grep', { pattern: regexp('pattern', { positional: true, required: true }), invert: flag('the others') }),
   cut: probe('cut', { from: text('from', { positional: true }), to: text('to', { positional: true }) }),
   gunzip: probe('gunzip', {}),
+  exec: probe('exec', { command: words('program and arguments') }),
   plain: { definition: { ...probe('plain', {}).definition, options: undefined }, recipe: probe('plain', {}).recipe },
 } as unknown as Registry
 
@@ -56,6 +57,11 @@ t.test('a spec is stages with their options', async t => {
     ['cut from=a b', ['cut', { from: 'a', to: 'b' }]],
     ['cut to=b a', ['cut', { from: 'a', to: 'b' }]],
     ['cut to=a=b', ['cut', { to: 'a=b' }]],
+    [
+      "exec env A=1 command=x 'a b' | hex",
+      ['exec', { command: ['env', 'A=1', 'command=x', 'a b'] }],
+      ['hex', { width: 16 }],
+    ],
   ] as const) {
     t.strictSame(stages(spec), expected, spec)
   }
@@ -75,6 +81,7 @@ t.test('a mistake is told in words, with its column', async t => {
     ['grep a\\', /column 7: a backslash at the end; expected a character behind it/],
     ['grep', "'grep', column 1: grep needs pattern: pattern"],
     ['gunzip | grep', /column 10: grep needs pattern/],
+    ['gunzip | exec', /column 10: exec needs command/],
     ['grep (', /column 6: grep pattern: Invalid regular expression/],
     ['hex width=0', /column 5: hex width: '0' is not allowed; expected a whole number, at least 1/],
     ['hex width=', /column 5: hex width: '' is not allowed/],
