@@ -2,7 +2,7 @@
 import { Duplex, finished, pipeline } from 'node:stream'
 import { type Context, openContext, type Surroundings } from './context.js'
 import { describe, TcpPipeError } from './errors.js'
-import { fuse, highWaterMark } from './fuse.js'
+import { fuse, highWaterMark, type Output } from './fuse.js'
 import { meterRun, type RunMeter, stageMeter } from './meter.js'
 import { defaultMaxLine, type Unit } from './records.js'
 import {
@@ -23,6 +23,8 @@ export type Part = Recipe | Duplex
 export interface PlanOptions extends Surroundings {
   /** The length cap of a line or a JSON value in bytes. Default: 1 MiB. */
   maxLine?: number | undefined
+  /** What the last function run gives. Default: bytes. */
+  output?: Output
 }
 
 /** The streams of one pipeline between its source and its sink, in order, and their meters. */
@@ -100,22 +102,60 @@ export function compose(...stages: Stage[]): TransformStream<unknown> {
   return lazyStream(stages.flatMap(toParts)) as TransformStream<unknown>
 }
 
+/**
+ * The records that a stream of ours gives, as the next stage of `compose` would receive them: lines, values, chunks. It
+ * takes the place of reading the stream, so it is called before anything is read. Leaving the loop destroys the stream.
+ *
+ *     for await (const line of records(socket.pipe(grep({ pattern: /x/ })))) …
+ *
+ * @throws `ERR_STAGE` for a stream that is not ours, or that has been read or composed already
+ */
+export function records<Out>(stream: TransformStream<Out>): AsyncGenerator<Out, void, void> {
+  const state = lazy.get(stream)
+  if (!state) throw new TcpPipeError('ERR_STAGE', 'records() reads what compose() or a transform made')
+  if (state.taken) throw takenError()
+  if (used.has(stream)) throw usedError('this stream')
+  if (!state.fresh) throw new TcpPipeError('ERR_STAGE', 'records() comes too late: the stream has begun')
+  used.add(stream)
+  return state.records() as AsyncGenerator<Out, void, void>
+}
+
 /** A stream that is made of recipes when it is first used. */
 export function lazyStream(parts: Part[]): Duplex {
   let inner: Duplex[] = []
+  let output: Output = 'bytes'
 
   function start(): void {
     if (state.taken) throw takenError()
     if (inner.length > 0) return
     state.fresh = false
-    inner = plan(parts.length > 0 ? parts : [identity]).streams
+    inner = plan(parts.length > 0 ? parts : [identity], { output }).streams
     const tail = inner.at(-1) as Duplex
     const fail = (error?: Error | null) => error && stream.destroy(error)
-    tail.on('data', chunk => stream.push(chunk) || tail.pause())
+    if (output === 'bytes') tail.on('data', chunk => stream.push(chunk) || tail.pause())
     tail.once('end', () => stream.push(null))
     tail.on('error', fail) // a Duplex of another library can have one behind its end
     if (inner.length > 1) pipeline(inner as [Duplex, Duplex], fail)
     else finished(tail, fail)
+  }
+
+  /** Around the stream's own readable side, which has nothing but its end. */
+  function records(): AsyncGenerator<unknown> {
+    output = 'batches'
+    stream.on('error', () => {}) // the loop tells it
+    stream.resume()
+    return unpack()
+  }
+
+  async function* unpack(): AsyncGenerator<unknown> {
+    try {
+      start()
+      for await (const batch of inner.at(-1) as Duplex) yield* Array.isArray(batch) ? batch : [batch]
+    } catch (error) {
+      throw stream.errored ?? error
+    } finally {
+      stream.destroy()
+    }
   }
 
   /** Starts on first use; what fails then is an error of the stream. */
@@ -138,6 +178,7 @@ export function lazyStream(parts: Part[]): Duplex {
       use(callback, head => head.end(cause(head, callback)))
     },
     read() {
+      if (output === 'batches') return
       use(
         error => stream.destroy(error),
         (_head, tail) => tail.resume(),
@@ -148,7 +189,7 @@ export function lazyStream(parts: Part[]): Duplex {
       callback(error)
     },
   })
-  const state: Lazy = { parts, fresh: true, taken: false }
+  const state: Lazy = { parts, fresh: true, taken: false, records }
   lazy.set(stream, state)
   return stream
 }
@@ -160,7 +201,7 @@ function cause(stream: Duplex, callback: (error?: Error | null) => void) {
 
 /** Parts → the streams of one pipeline. */
 export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
-  const { maxLine = defaultMaxLine } = options
+  const { maxLine = defaultMaxLine, output = 'bytes' } = options
   const { context, close } = openContext(options)
   const streams: Duplex[] = []
   const meters: RunMeter[] = []
@@ -168,9 +209,9 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   let unit: Unit = 'bytes'
   let makesLines = false
 
-  function closeRun(): void {
+  function closeRun(gives: Output): void {
     if (functions.length === 0) return
-    const { stream, meter } = fuse(functions, maxLine)
+    const { stream, meter } = fuse(functions, maxLine, gives)
     streams.push(stream)
     meters.push(meter)
     functions = []
@@ -181,12 +222,12 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     makesLines = !isDuplex(stage) && (stage.makesLines ?? unit !== 'bytes')
     if (!isDuplex(stage)) functions.push(stage)
     else {
-      closeRun()
+      closeRun('bytes')
       streams.push(stage)
       meters.push(meterRun(stage, [stageMeter(stage.constructor.name)]))
     }
   }
-  closeRun()
+  closeRun(output)
   streams.at(-1)?.once('close', close) // the last to end, and a pipeline destroys all if one fails
   return { streams, meters, makesLines }
 }
@@ -221,6 +262,7 @@ interface Lazy {
   parts: Part[]
   fresh: boolean
   taken: boolean
+  records(): AsyncGenerator<unknown>
 }
 
 const lazy = new WeakMap<Duplex, Lazy>()
@@ -229,7 +271,7 @@ const used = new WeakSet<Duplex>()
 function takeApart(stream: Duplex, index: number): Part[] {
   const state = lazy.get(stream)
   if (state?.taken || used.has(stream)) {
-    throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} stands in a pipeline already: a stream can be used once`)
+    throw usedError(`stage ${index + 1}`)
   }
   if (stream.destroyed) throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is destroyed`)
   if (!state || !isFresh(stream, state)) {
@@ -242,6 +284,10 @@ function takeApart(stream: Duplex, index: number): Part[] {
 
 function isFresh(stream: Duplex, { fresh }: Lazy): boolean {
   return fresh && stream.eventNames().length === 0 && stream.writableLength === 0 && !stream.writableEnded
+}
+
+function usedError(what: string): TcpPipeError {
+  return new TcpPipeError('ERR_STAGE', `${what} stands in a pipeline already: a stream can be used once`)
 }
 
 function takenError(): TcpPipeError {

@@ -11,6 +11,7 @@ import {
   decoder,
   type Ending,
   encoder,
+  type LineFilter,
   toBuffer,
   type Unit,
 } from './records.js'
@@ -19,8 +20,15 @@ import type { FunctionStage } from './stage.js'
 /** The high-water mark of a run on either side. */
 export const highWaterMark = 64 * 1024
 
+/** What a run gives: bytes, or in object mode the batches of records that its last stage gives. */
+export type Output = 'bytes' | 'batches'
+
 /** Function stages → one Duplex and its meter. */
-export function fuse(stages: readonly FunctionStage[], maxLine: number): { stream: Duplex; meter: RunMeter } {
+export function fuse(
+  stages: readonly FunctionStage[],
+  maxLine: number,
+  output: Output = 'bytes',
+): { stream: Duplex; meter: RunMeter } {
   const functions: BatchFunction[] = []
   const releases: (() => void)[] = []
   const meters = stages.map(stage => stageMeter(stage.name))
@@ -29,25 +37,30 @@ export function fuse(stages: readonly FunctionStage[], maxLine: number): { strea
 
   stages.forEach((stage, i) => {
     const next = stage.unit ?? unit
-    if (next !== unit && unit !== 'bytes') functions.push(encoder(ending))
+    const meter = meters[i] as StageMeter
+    const encode = stages[i - 1]?.encode
+    if (next !== unit && unit !== 'bytes') functions.push(encoder(ending, encode))
     if (next !== unit && next !== 'bytes') {
       ending = { unterminated: false }
-      functions.push(decoder(next, maxLine, ending))
-    } else if (stage.unit) functions.push(sameUnit(stage.unit, maxLine, ending))
+      functions.push(decoder(next, maxLine, ending, lineFilter(stage, meter)))
+    } else if (stage.unit) functions.push(sameUnit(stage.unit, maxLine, ending, encode))
     unit = next
     const family: Family = unit === 'bytes' ? 'bytes' : 'records'
-    const { run, release } = lift(stage, family, meters[i] as StageMeter)
+    const { run, release } = lift(stage, family, meter)
     functions.push(run)
     releases.push(release)
   })
-  if (unit !== 'bytes') functions.push(encoder(ending))
+  if (output === 'bytes') {
+    if (unit !== 'bytes') functions.push(encoder(ending, stages.at(-1)?.encode))
+    functions.push(leave)
+  }
 
   // What gen() makes, without its own driver, which asStream() does not use.
-  const fused = setFunctionList((chunk: Buffer) => chunk as unknown, [enter, ...functions, leave])
+  const fused = setFunctionList((chunk: Buffer) => chunk as unknown, [enter, ...functions])
   const stream: Duplex = asStream(fused, {
     writableObjectMode: false,
-    readableObjectMode: false,
-    readableHighWaterMark: highWaterMark,
+    readableObjectMode: output === 'batches',
+    readableHighWaterMark: output === 'batches' ? 1 : highWaterMark,
     writableHighWaterMark: highWaterMark,
   })
   giveWay(stream)
@@ -74,6 +87,14 @@ function giveWay(stream: Duplex): void {
   }
 }
 
+function lineFilter({ literal }: FunctionStage, meter: StageMeter): LineFilter | undefined {
+  if (literal === undefined) return undefined
+  const skip = (lines: number) => {
+    meter.recordsIn += lines
+  }
+  return { literal, skip }
+}
+
 function enter(chunk: Buffer): Batch {
   return [chunk]
 }
@@ -87,9 +108,9 @@ function leave(batch: Batch): unknown {
  * Between two stages of the same unit records pass as they are. A plain function may have given something else (bytes
  * or a value among lines): from then on everything goes through bytes, as it would between two programs.
  */
-function sameUnit(unit: Unit, maxLine: number, ending: Ending): BatchFunction {
+function sameUnit(unit: Unit, maxLine: number, ending: Ending, encodeOne: FunctionStage['encode']): BatchFunction {
   if (unit === 'bytes') return (batch: Batch) => batch.map(toBuffer)
-  const encode = encoder(ending)
+  const encode = encoder(ending, encodeOne)
   const decode = decoder(unit, maxLine, ending)
   let mixed = false
   return flushable(

@@ -1,7 +1,7 @@
 /** The public API. */
 export type { Address, AddressInput } from './address.js'
 export { formatAddress, parseAddress } from './address.js'
-export { compose } from './compose.js'
+export { compose, records } from './compose.js'
 export type { ClosedBy, Connection, ConnectionInfo, Sink, Source, Summary } from './connection.js'
 export * from './define.js'
 export { fileSink } from './endpoints/file-sink.js'

@@ -62,6 +62,8 @@ export type ValuesOf<S extends OptionSchema> = {
 export interface Check {
   /** What is allowed, in words. Default: any text that is not empty. */
   allowed?: string
+  /** True if the text may be empty. */
+  empty?: boolean
   /** True if the text is allowed. */
   check?(value: string): boolean
 }
@@ -82,11 +84,11 @@ export interface WordsCheck {
 
 /** Any text, or one that passes a check. */
 export function text<const S extends Settings<string> & Check>(summary: string, settings?: S): Built<string, S> {
-  const { allowed = 'a text that is not empty', check = () => true } = settings ?? {}
+  const { empty = false, allowed = empty ? 'a text' : 'a text that is not empty', check = () => true } = settings ?? {}
   return option<string, S>(summary, settings, {
     allowed,
     read: value => value,
-    accepts: value => typeof value === 'string' && value !== '' && check(value),
+    accepts: value => typeof value === 'string' && (empty || value !== '') && check(value),
   })
 }
 

@@ -25,13 +25,24 @@ export interface Ending {
   unterminated: boolean
 }
 
-/** Chunks → records of the unit. A record over `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`. */
-export function decoder(unit: 'line' | 'json', maxLine: number, ending: Ending): Flushable<Batch, unknown> {
-  return unit === 'line' ? lineDecoder(maxLine, ending) : jsonDecoder(maxLine)
+/** Lines without the literal are of no use to the stage behind the decoder: they may be skipped, and are counted. */
+export interface LineFilter {
+  literal: string
+  skip(lines: number): void
 }
 
-/** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON. */
-export function encoder(ending: Ending): (batch: Batch) => Batch {
+/** Chunks → records of the unit. A record over `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`. */
+export function decoder(
+  unit: 'line' | 'json',
+  maxLine: number,
+  ending: Ending,
+  filter?: LineFilter,
+): Flushable<Batch, unknown> {
+  return unit === 'line' ? lineDecoder(maxLine, ending, filter) : jsonDecoder(maxLine)
+}
+
+/** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON, unless `encode` knows better. */
+export function encoder(ending: Ending, encode?: (record: unknown) => string): (batch: Batch) => Batch {
   let owed = false // a record was written whose LF comes only if another one follows
 
   function join(lines: string[]): Buffer {
@@ -42,7 +53,12 @@ export function encoder(ending: Ending): (batch: Batch) => Batch {
     return Buffer.from(text, isAscii(text) ? 'latin1' : 'utf8') // twice as fast
   }
 
-  return batch => {
+  function toLine(value: unknown): unknown {
+    return value instanceof Uint8Array ? value : stringify(value, encode)
+  }
+
+  return records => {
+    const batch = encode ? records.map(toLine) : records
     if (areLines(batch)) return [join(batch)]
     const chunks: Batch = []
     let lines: string[] = []
@@ -79,7 +95,8 @@ export function toBuffer(chunk: unknown): Buffer {
   return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
 }
 
-function lineDecoder(maxLine: number, ending: Ending): Flushable<Batch, unknown> {
+function lineDecoder(maxLine: number, ending: Ending, filter: LineFilter | undefined): Flushable<Batch, unknown> {
+  const split = filter ? literalSplitter(filter) : splitLines
   let held = Buffer.alloc(0) // its first `length` bytes are the beginning of a line
   let length = 0
 
@@ -100,7 +117,7 @@ function lineDecoder(maxLine: number, ending: Ending): Flushable<Batch, unknown>
   }
 
   function cut(bytes: Buffer): string[] {
-    if (length === 0) return checkLines(bytes, maxLine).toString().split('\n')
+    if (length === 0) return split(checkLines(bytes, maxLine))
     const end = bytes.indexOf(LF)
     hold(end === -1 ? bytes : bytes.subarray(0, end))
     return end === -1 ? [release()] : [release(), ...cut(bytes.subarray(end + 1))]
@@ -125,6 +142,43 @@ function lineDecoder(maxLine: number, ending: Ending): Flushable<Batch, unknown>
       yield [release()]
     },
   )
+}
+
+function splitLines(bytes: Buffer): string[] {
+  return bytes.toString().split('\n')
+}
+
+/**
+ * Searches in the bytes: what is found there in UTF-8 is found in the text, also among invalid bytes. Where many lines
+ * have the literal, making strings of all of them is faster, and the search is tried again after some blocks.
+ */
+function literalSplitter({ literal, skip }: LineFilter): (bytes: Buffer) => string[] {
+  const needle = Buffer.from(literal)
+  let pause = 0
+  return bytes => {
+    if (pause > 0) {
+      pause--
+      return splitLines(bytes)
+    }
+    const lines: string[] = []
+    for (let at = bytes.indexOf(needle); at !== -1; ) {
+      const start = bytes.lastIndexOf(LF, at) + 1
+      const next = bytes.indexOf(LF, at)
+      const end = next === -1 ? bytes.length : next
+      lines.push(bytes.toString('utf8', start, end))
+      at = end < bytes.length ? bytes.indexOf(needle, end) : -1
+    }
+    const all = countLines(bytes)
+    if (4 * lines.length > all) pause = 64
+    skip(all - lines.length)
+    return lines
+  }
+}
+
+function countLines(bytes: Buffer): number {
+  let lines = 1
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) lines++
+  return lines
 }
 
 /** Lengths are those of the input, before invalid bytes become U+FFFD. */
@@ -165,10 +219,10 @@ function* batches(records: Iterable<unknown>): Generator<Batch> {
   }
 }
 
-function stringify(value: unknown): string {
+function stringify(value: unknown, encode: (value: unknown) => string | undefined = JSON.stringify): string {
   let json: string | undefined
   try {
-    json = JSON.stringify(value)
+    json = encode(value)
   } catch (cause) {
     throw new TcpPipeError('ERR_STAGE_RESULT', `a value cannot be written as JSON: ${errorMessage(cause)}`, { cause })
   }

@@ -13,6 +13,14 @@ export interface StageObject<In = never, Out = unknown> {
   destroy?(): unknown
 }
 
+/** What a function or an object may tell of its records. */
+export interface Traits {
+  /** How a record that it gives is written where bytes are wanted. Default: a string as it is, other values as JSON. */
+  readonly encode?: ((record: unknown) => string) | undefined
+  /** A line without this text gives nothing, so nobody need make a string of it. */
+  readonly literal?: string | undefined
+}
+
 /** What a transform's `create` may return. */
 export type Body<In = never> = Duplex | ((record: In) => unknown) | StageObject<In>
 
@@ -54,7 +62,7 @@ export interface Recipe {
 }
 
 /** A function stage, ready to be fused. */
-export interface FunctionStage {
+export interface FunctionStage extends Traits {
   readonly name: string
   readonly unit: Unit | undefined
   readonly makesLines?: boolean | undefined
@@ -64,7 +72,7 @@ export interface FunctionStage {
   abort?: (() => unknown) | undefined
 }
 
-const unitSymbol = Symbol('tcp-pipe.unit')
+const unitSymbol = Symbol.for('tcp-pipe.unit') // a module of a user's may have another copy of this one
 
 /** The function receives lines (strings without their LF). */
 export function eachLine<R>(write: (line: string) => R): TransformFunction<R> {
@@ -103,10 +111,12 @@ export function functionStage(
   name: string,
   unit: Unit | undefined,
 ): FunctionStage {
-  if (typeof body !== 'function') return { name, unit, write: record => body.write(record), ...ending(body) }
-  if (!isFlushable(body)) return { name, unit, write: body }
+  const { encode, literal } = body as Traits
+  const common = { name, unit, encode, literal }
+  if (typeof body !== 'function') return { ...common, write: record => body.write(record), ...ending(body) }
+  if (!isFlushable(body)) return { ...common, write: body }
   const { [abortSymbol]: abort } = body as unknown as Flushable<unknown, unknown> & { [abortSymbol]?: () => unknown }
-  return { name, unit, write: body, flush: () => body(none), abort }
+  return { ...common, write: body, flush: () => body(none), abort }
 }
 
 /** `destroy` of an object is called once: behind its flush, or when the pipeline ends before that. */

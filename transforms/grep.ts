@@ -14,6 +14,24 @@ export const grep = defineTransform({
   create({ pattern, invert }) {
     // A global or sticky pattern remembers where it stopped; every line is to be searched from its start.
     const search = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
-    return line => (search.test(line) === invert ? none : line)
+    const keep = (line: string) => (search.test(line) === invert ? none : line)
+    return Object.assign(keep, { literal: invert ? undefined : literalOf(search) })
   },
 })
+
+/**
+ * A text that every matching line contains: the longest run of plain characters in a pattern that has nothing else but
+ * `.`, `^`, `$` and repeats.
+ */
+function literalOf({ source, flags }: RegExp): string | undefined {
+  const pattern = source.replaceAll('\\/', '/')
+  if (/[\\|()[\]]/.test(pattern) || /[iv]/.test(flags)) return undefined
+  const runs = pattern.replace(/[^.^$](?:[*?]|\{[^}]*\})|[+?]|\{[^}]*\}/gu, '.').split(/[.^$*]/)
+  const [longest = ''] = runs.sort((a, b) => b.length - a.length)
+  return isText(longest) ? longest : undefined
+}
+
+/** What UTF-8 can say: in bytes, U+FFFD may be anything that is no text. */
+function isText(literal: string): boolean {
+  return literal !== '' && !/[\p{Cs}\ufffd]/u.test(literal)
+}

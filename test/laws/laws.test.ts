@@ -115,7 +115,7 @@ law('any bytes, cut at random places, come to the same', async (t, { spec }) => 
   await fc.assert(property, { numRuns: 25, seed: 2 })
 })
 
-law('a reader that does not read stops it, and one that is slow loses nothing', async (t, { spec, input }) => {
+law('a reader that does not read stops it, and one that is slow loses nothing', async (t, { spec, input, stops }) => {
   const bytes = input(large, 4)
   let taken = 0
   const chunks = function* () {
@@ -131,7 +131,7 @@ law('a reader that does not read stops it, and one that is slow loses nothing', 
     before = taken
     await setTimeout(20) // that nothing happens cannot be awaited
   }
-  t.ok(taken <= mebibyte, `${taken} bytes were taken in`)
+  t.ok(stops || taken <= mebibyte, `${taken} bytes were taken in`)
   t.ok(stream.readableLength <= mebibyte, `${stream.readableLength} bytes wait for the reader`)
   from.unpipe(stream)
   t.equal(await drain(from, stream, true), await outcome(spec, [bytes]))
@@ -151,7 +151,7 @@ async function untilLeft(expected: string): Promise<string> {
 
 law('destroyed at any time it leaves nothing', async (t, { spec, input }) => {
   const bytes = input(large, 5)
-  const first = bytes.subarray(0, 100_000)
+  const first = input(100_000, 5)
   for (const [title, prepare] of [
     ['before it began', async () => {}],
     ['with input that nobody reads', async stream => void stream.write(first)],

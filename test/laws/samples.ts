@@ -9,6 +9,8 @@ export interface Sample {
   input(size: number, seed: number): Buffer
   /** The code of the error that it ends with if nothing comes. Default: it ends well. */
   empty?: string
+  /** It ends before its input does, and drops the rest. */
+  stops?: boolean
 }
 
 export const samples: Record<string, Sample[]> = {
@@ -30,12 +32,24 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'gzip', input: noise },
     { spec: 'gzip level=1', input: noise },
   ],
+  head: [
+    { spec: 'head 20', input: text, stops: true },
+    { spec: 'head 9999999', input: text },
+  ],
   hex: [
     { spec: 'hex', input: noise },
     { spec: 'hex width=7', input: text },
     { spec: 'hex plain=true', input: noise },
   ],
+  json: [
+    { spec: 'json', input: values },
+    { spec: 'json pretty=true pick=a,b.c', input: values },
+  ],
   logger: [{ spec: 'logger preview=10', input: text }],
+  prefix: [{ spec: "prefix '{id} {number} '", input: text }],
+  replace: [{ spec: "replace '([a-m])(.)' '$2$1'", input: text }],
+  sample: [{ spec: 'sample 3', input: text }],
+  skip: [{ spec: 'skip 20', input: text }],
   tee: [{ spec: 'tee FILE', input: noise }],
   throttle: [{ spec: 'throttle 64m', input: noise }],
   unhex: [
@@ -52,6 +66,16 @@ function text(size: number, seed: number): Buffer {
   const letters = [...'abcdefgxyz üß€漢😀\r\n']
   const chosen = Array.from(noise(Math.min(size, 10_000), seed), byte => letters[byte % letters.length])
   return Buffer.from(chosen.join('').repeat(Math.ceil(size / 10_000)))
+}
+
+/** JSON values, some of them over several lines, some scalars; from 10,000 bytes on it repeats itself. */
+function values(size: number, seed: number): Buffer {
+  const shown: string[] = []
+  for (const byte of noise(Math.min(size, 10_000) / 20, seed)) {
+    const value = byte % 5 === 0 ? `text ${byte} "😀"` : { a: byte, b: [{ c: byte % 3 === 0 }, null], d: `${byte}` }
+    shown.push(JSON.stringify(value, null, byte % 2))
+  }
+  return Buffer.from(`${shown.join('\n')}\n`.repeat(Math.ceil(size / 10_000)))
 }
 
 function dump(size: number, seed: number): Buffer {

@@ -5,7 +5,7 @@ import { createGunzip, createGzip } from 'node:zlib'
 import fc from 'fast-check'
 import { many, stop } from 'stream-chain/defs.js'
 import t from 'tap'
-import { compose, lazyStream, plan, recipe, toParts } from '../../lib/compose.js'
+import { compose, lazyStream, plan, recipe, records, toParts } from '../../lib/compose.js'
 import { type Context, defineTransform } from '../../lib/define.js'
 import { eachJson, eachLine, type Stage } from '../../lib/stage.js'
 import { cutAt, cuts, errorOf, planned, run, settled, source, textOf } from './pipes.js'
@@ -471,4 +471,75 @@ t.test('a context that is given to a stage goes before that of the pipeline', as
   for (const stream of plan([part], { connection: info }).streams) stream.destroy()
   t.equal(seen[0], undefined)
   t.type(seen[1], AbortSignal)
+})
+
+t.test('records of a stream', async t => {
+  const all = async <T>(iterable: AsyncIterable<T>) => {
+    const list: T[] = []
+    for await (const each of iterable) list.push(each)
+    return list
+  }
+  const text = 'a\nbb\n\nc'
+  const input = () => Readable.from([Buffer.from(text)])
+  const number = (line: string) => line.length
+  t.same(await all(records(input().pipe(compose(same())))), ['a', 'bb', '', 'c'], 'lines')
+  t.same(await all(records(input().pipe(compose(same(), number)))), [1, 2, 0, 1], 'values of a function')
+  t.same(await all(records(input().pipe(compose()))), [Buffer.from(text)], 'chunks')
+  t.same(await all(records(Readable.from(['1 "a" {}']).pipe(compose(eachJson(value => value))))), [1, 'a', {}], 'json')
+  const unzipped = compose(same(), createGzip(), createGunzip())
+  t.same(Buffer.concat(await all(records(input().pipe(unzipped)))).toString(), text, 'chunks of a Duplex')
+  const inner = compose(compose(same()), (line: string) => many([line, line]))
+  t.same(await all(records(Readable.from(['x']).pipe(inner))), ['x', 'x'], 'of a composed one')
+})
+
+t.test('records arrive while the input goes on, and stop it when nobody takes them', async t => {
+  let given = 0
+  const endless = new Readable({
+    read() {
+      given++
+      this.push('line\n'.repeat(1000))
+    },
+  })
+  const stream = compose(same())
+  const iterator = records(endless.pipe(stream))
+  t.equal((await iterator.next()).value, 'line')
+  t.ok((await settled(() => given)) < 200, `${given} chunks were taken`)
+  const closed = once(stream, 'close')
+  await iterator.return()
+  await closed
+  t.ok(stream.destroyed, 'leaving destroys the stream')
+  endless.destroy()
+})
+
+t.test('an error reaches who reads records', async t => {
+  const failing = compose(
+    eachLine((): string => {
+      throw error
+    }),
+  )
+  await t.rejects(records(Readable.from(['a\n']).pipe(failing)).next(), error)
+  const stream = compose(same())
+  const reading = records(stream).next()
+  stream.destroy(new Error('from outside'))
+  await t.rejects(reading, { message: 'from outside' })
+  const closed = compose(same())
+  const waiting = records(closed).next()
+  closed.destroy()
+  await t.rejects(waiting, { code: 'ERR_STREAM_PREMATURE_CLOSE' }, 'an end that is none')
+})
+
+t.test('records are asked for once, in time, and of a stream of ours', async t => {
+  const refusal = (message: RegExp) => ({ code: 'ERR_STAGE', message })
+  t.throws(() => records(createGzip() as never), refusal(/what compose\(\) or a transform made/))
+  const taken = compose(same())
+  compose(taken)
+  t.throws(() => records(taken), refusal(/composed into another/))
+  const begun = compose(same())
+  begun.write('a')
+  t.throws(() => records(begun), refusal(/too late/))
+  const read = compose(same())
+  records(read)
+  t.throws(() => records(read), refusal(/used once/))
+  t.throws(() => compose(read), refusal(/used once/))
+  for (const stream of [begun, read]) stream.destroy()
 })

@@ -229,3 +229,28 @@ t.test('behind a stop the source is discarded without keeping the event loop to 
   endless.unpipe(stream).destroy()
   t.ok(taken < 1000, `${taken} chunks were taken`)
 })
+
+t.test('a literal of a stage lets the decoder skip lines, which count as taken in', async t => {
+  const grep = { ...stage('line', (line: string) => (line.includes('x') ? line : none), 'grep'), literal: 'x' }
+  const { stream, meter } = fuse([grep], 2 ** 20)
+  const output = source('a\nx\nb\nyx\nc').pipe(stream)
+  t.equal(Buffer.concat(await output.toArray()).toString(), 'x\nyx\n')
+  t.match(meter.stages, [{ recordsIn: 5, recordsOut: 2 }])
+  t.equal(await textOf([stage('line'), grep], 'a\nx\n'), 'x\n', 'behind another line stage, too')
+})
+
+t.test('how a stage encodes its records counts for what stands behind it', async t => {
+  const quoted = { ...stage('json'), encode: (value: unknown) => JSON.stringify(value) }
+  const length = (line: string) => `${line} ${line.length}`
+  t.equal(await textOf([quoted], '"a"'), '"a"\n')
+  t.equal(await textOf([quoted, stage('line', length)], '"a"'), '"a" 3\n')
+  t.equal(await textOf([quoted, stage(undefined, length)], '"a"'), 'a 1\n', 'a plain function gets the value')
+  t.equal(await textOf([stage('json')], '"a"'), 'a\n', 'a string is a line otherwise')
+})
+
+t.test('in batches: object mode, one batch ahead', async t => {
+  const { stream } = fuse([stage('line'), stage(undefined, (line: string) => line.length)], 2 ** 20, 'batches')
+  t.ok(stream.readableObjectMode)
+  t.equal(stream.readableHighWaterMark, 1)
+  t.same(await source('a\nbb').pipe(stream).toArray(), [[1], [2]])
+})

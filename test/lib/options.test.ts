@@ -19,6 +19,7 @@ t.test('what is read from text', async t => {
   for (const [name, option, word, value] of [
     ['text', text('s'), 'a b', 'a b'],
     ['text with a check', even, 'ab', 'ab'],
+    ['text that may be empty', text('s', { empty: true }), '', ''],
     ['flag', flag('s'), 'true', true],
     ['flag', flag('s'), 'false', false],
     ['choice', choice('s', ['a', 'b']), 'b', 'b'],
@@ -44,6 +45,7 @@ t.test('what is refused, in text and in code, and the words for it', async t => 
   for (const [name, option, words, values, allowed] of [
     ['text', text('s'), [''], ['', 1, null, undefined], 'a text that is not empty'],
     ['text with a check', even, ['abc'], ['abc', '', 2], 'an even number of letters'],
+    ['text that may be empty', text('s', { empty: true }), [], [1, undefined], /^a text$/],
     ['flag', flag('s'), ['', '1', 'TRUE', 'yes'], ['true', 1, undefined], 'true or false'],
     ['choice', choice('s', ['a', 'b']), ['', 'c', 'A', 'a, b'], ['c', 1], 'a, b'],
     [

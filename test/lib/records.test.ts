@@ -232,3 +232,42 @@ t.test('json: values come back, one on each line', async t => {
   t.equal(throughCodecs([Buffer.from('\ufeff{}')], 'json').toString(), '{}\n', 'a byte order mark is no value')
   t.equal(throughCodecs([Buffer.from('"\xff"', 'latin1')], 'json').toString(), '\ufffd\n', 'invalid bytes')
 })
+
+t.test('lines without a literal are skipped and counted', async t => {
+  const input = 'a\nxa\n\nb\nax\n'
+  const filtered = (text: string, chunks: Buffer[] = [Buffer.from(text)], maxLine = 100) => {
+    let skipped = 0
+    const skip = (lines: number) => {
+      skipped += lines
+    }
+    const decode = decoder('line', maxLine, { unterminated: false }, { literal: 'x', skip })
+    return { kept: [...batches(decode, chunks)].flat(), skipped: () => skipped }
+  }
+  const { kept, skipped } = filtered(input)
+  t.same(kept, ['xa', 'ax'])
+  t.equal(skipped(), 3)
+  t.same(filtered('\n\n').kept, [])
+  t.same(filtered('xx').kept, ['xx'], 'no LF at all')
+  const many = Array<Buffer>(100).fill(Buffer.from('a\nx\n'))
+  const dense = filtered('', many)
+  t.ok(dense.kept.length < 200, 'where many lines have it, the rest is not searched for a while')
+  t.equal(dense.kept.filter(line => line === 'x').length, 100)
+  t.equal(dense.kept.length + dense.skipped(), 200)
+  t.throws(() => filtered(`x\n${'a'.repeat(101)}\n`), { code: 'ERR_RECORD_TOO_LONG' }, 'a line that would be skipped')
+  for (const size of [1, 2, 3]) {
+    const cut = filtered(input, cutEvery(size, Buffer.from(input)))
+    t.same(
+      cut.kept.filter(line => String(line).includes('x')),
+      ['xa', 'ax'],
+      'others may come, too',
+    )
+    t.equal(cut.kept.length + cut.skipped(), 5)
+  }
+})
+
+t.test('an encoder that is told how a record is written', async t => {
+  const quote = encoder({ unterminated: false }, value => JSON.stringify(value, null, 1))
+  t.equal(Buffer.concat(quote(['a', [1], Buffer.from('raw')]).map(toBuffer)).toString(), '"a"\n[\n 1\n]\nraw')
+  const none = encoder({ unterminated: false }, () => undefined as never)
+  t.throws(() => none([1]), { code: 'ERR_STAGE_RESULT', message: 'a number cannot be written as JSON' })
+})

@@ -67,7 +67,13 @@ t.test('eachLine and eachJson refuse what is no function', async t => {
 
 t.test('a function is a stage without an end', async t => {
   const write = (line: unknown) => line
-  t.strictSame(functionStage(write, 'name', 'line'), { name: 'name', unit: 'line', write })
+  t.strictSame(functionStage(write, 'name', 'line'), {
+    name: 'name',
+    unit: 'line',
+    encode: undefined,
+    literal: undefined,
+    write,
+  })
 })
 
 t.test('a flushable is a stage with an end, and with abort if it has one', async t => {
@@ -121,4 +127,21 @@ t.test('an object may lack flush, destroy or both', async t => {
   const destroyed = functionStage({ write, destroy: () => calls.push('destroy') }, 'x', 'line')
   for await (const value of (destroyed.flush as () => AsyncGenerator)()) t.equal(value, undefined)
   t.strictSame(calls, ['destroy'])
+})
+
+t.test('what a function or an object tells of its records', async t => {
+  const traits = { encode: String, literal: 'x' }
+  t.match(
+    functionStage(
+      Object.assign((line: unknown) => line, traits),
+      'f',
+      'line',
+    ),
+    traits,
+  )
+  t.match(functionStage({ write: (line: unknown) => line, ...traits }, 'o', 'line'), traits)
+  t.match(
+    functionStage((line: unknown) => line, 'f', 'line'),
+    { encode: undefined, literal: undefined },
+  )
 })

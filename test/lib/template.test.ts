@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path'
 import t from 'tap'
-import { expandTemplate, isTemplate } from '../../lib/template.js'
+import { expandTemplate, isTemplate, template } from '../../lib/template.js'
 
 const info = { id: 'abc', remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
 
@@ -34,4 +34,12 @@ t.test('expandTemplate', async t => {
     t.equal(path, `out/${name}`)
     t.same([dirname(path), basename(path)], ['out', name], 'stays in its place')
   }
+})
+
+t.test('template', async t => {
+  let count = 0
+  const number = () => String(++count)
+  const text = template('{a}{b}-{number} {c} {toString}{', { a: 'A', b: '{a}', number })
+  t.equal(text(), 'A{a}-1 {c} {toString}{', 'a value is not expanded again')
+  t.equal(text(), 'A{a}-2 {c} {toString}{', 'a function is asked each time')
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { grep } from '../../transforms/grep.js'
 import { spec } from '../../transforms/spec.js'
-import { cutAt, cutEvery, errorOf, textOf } from '../lib/pipes.js'
+import { cutAt, cutEvery, errorOf, run, textOf } from '../lib/pipes.js'
 
 const log = 'INFO up\nERROR down\ninfo id=3\nERROR again'
 
@@ -58,4 +58,76 @@ t.test('a line over the cap is an error', async t => {
   t.equal(await textOf([grep({ pattern: /x/ })], lines(1000), { maxLine }), `${'x'.repeat(1000)}\n`)
   t.match(await errorOf([grep({ pattern: /x/ })], lines(1001), { maxLine }), { code: 'ERR_RECORD_TOO_LONG' })
   t.match(await errorOf([grep({ pattern: /x/ })], 'x'.repeat(2 ** 20 + 1)), { code: 'ERR_RECORD_TOO_LONG' })
+})
+
+t.test('a pattern with a literal in it is searched in the bytes, and keeps the same lines', async t => {
+  const lines = [
+    'ERROR',
+    'an ERROR here',
+    '',
+    'ERR',
+    'EERRORR',
+    'für 😀',
+    'a+b',
+    'a/b',
+    'aab',
+    'ac',
+    'abbb',
+    '{3}',
+    'x{3}',
+    '\r',
+  ]
+  const bytes = Buffer.concat([Buffer.from(`${lines.join('\n')}\n`), Buffer.from([0xf0, 0xc3, 0xbc, 10, 0xff, 0x61])])
+  for (const pattern of [
+    ...[
+      /ERROR/,
+      /^ERROR$/,
+      /ERR.*R/,
+      /ER+OR/,
+      /ERX?ROR/,
+      /ERRO*R/,
+      /ü/,
+      /😀/,
+      /a\/b/,
+      /a.b/,
+      /ab{2}/,
+      /ab{1,}b/,
+      /x?/,
+      /a/,
+    ],
+    ...[
+      /ab+?/,
+      /ab*?/,
+      /.{3}/,
+      /^{/,
+      /x{3}/,
+      /\ufffd/,
+      /a|E/,
+      /(E)/,
+      /[E]/,
+      /\r/,
+      /error/i,
+      /ü/u,
+      /\ud83d/,
+      /E/g,
+      /E/y,
+      /É/iu,
+    ],
+  ]) {
+    const search = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
+    const all = bytes.toString().split('\n')
+    const kept = all.filter(line => search.test(line))
+    const expected = kept.map(line => (line === all.at(-1) ? line : `${line}\n`)).join('')
+    for (const size of [1, 7, 1000])
+      t.equal(await textOf([grep({ pattern })], cutEvery(size, bytes)), expected, `${pattern}`)
+  }
+})
+
+t.test('many and few lines with the literal in turn', async t => {
+  const dense = 'x 1\n'.repeat(50_000)
+  const sparse = `${'nothing\n'.repeat(50_000)}x 2\n`
+  const text = `${dense}${sparse}${dense}${sparse}`
+  const { text: kept, meters } = await run([grep({ pattern: /x/ })], cutEvery(65_536, Buffer.from(text)))
+  t.equal(kept, `${dense}x 2\n${dense}x 2\n`)
+  t.match(meters[0]?.stages[0], { recordsIn: 200_002, recordsOut: 100_002 }, 'lines that were skipped are counted, too')
 })

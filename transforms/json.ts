@@ -1,0 +1,55 @@
+import { defineTransform, flag, list, type UnitTypes } from '../lib/define.js'
+
+/** Checks JSON values and writes each on a line of its own, compact or pretty, the whole or parts of it. */
+export const json = defineTransform({
+  name: 'json',
+  summary: 'check JSON values, write each on a line',
+  group: 'lines and records',
+  unit: 'json',
+  options: {
+    pick: list('keep these members only', {
+      allowed: "paths separated by ',', such as 'id,user.name'",
+      check: path => path.split('.').every(Boolean),
+    }),
+    pretty: flag('write it over several lines, indented by two spaces'),
+  },
+  example: {
+    spec: 'json pick=id,user.name',
+    input: '{ "id": 1, "user": { "name": "Ann", "age": 7 } }\n',
+    output: '{"id":1,"user":{"name":"Ann"}}\n',
+  },
+  notes:
+    'The input is JSON values (RFC 8259), one after the other with or without white space between, as for jq; what is ' +
+    'no JSON is an error that tells the line. Numbers are those of JavaScript: an integer over 2^53 loses digits. Of several ' +
+    'members of the same name the last one counts. `pick` keeps what is there and where it is: a member that is not there ' +
+    'is left out, in an array the path goes on into each element, and a value that is neither stays as it is.',
+  create({ pick, pretty }) {
+    const tree = pick && treeOf(pick.map(path => path.split('.')))
+    const encode = (value: unknown) => JSON.stringify(value, null, pretty ? 2 : 0)
+    return Object.assign((value: Json): Json => keep(value, tree), { encode })
+  },
+})
+
+/** Whatever its author says it is. */
+type Json = UnitTypes['json']
+
+/** Members to keep, and of each which members; undefined keeps everything. */
+type Tree = Map<string, Tree | undefined>
+
+function treeOf(paths: string[][]): Tree {
+  const names = new Set(paths.map(([name]) => name as string))
+  const below = (name: string) => paths.filter(([first]) => first === name).map(([, ...rest]) => rest)
+  return new Map([...names].map(name => [name, below(name).some(isEmpty) ? undefined : treeOf(below(name))]))
+}
+
+function keep(value: unknown, tree: Tree | undefined): unknown {
+  if (tree === undefined || typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(item => keep(item, tree))
+  const members = value as Record<string, unknown>
+  const kept = [...tree].filter(([name]) => Object.hasOwn(members, name))
+  return Object.fromEntries(kept.map(([name, below]) => [name, keep(members[name], below)]))
+}
+
+function isEmpty(path: string[]): boolean {
+  return path.length === 0
+}

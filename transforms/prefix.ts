@@ -1,0 +1,40 @@
+import { defineTransform, text } from '../lib/define.js'
+import { escapeLine } from '../lib/escape.js'
+import { template } from '../lib/template.js'
+
+/** Puts a text before each line. */
+export const prefix = defineTransform({
+  name: 'prefix',
+  summary: 'put a text before each line',
+  group: 'lines and records',
+  unit: 'line',
+  options: {
+    text: text(
+      '{id} {remote} {port} stand for those of the connection, {time} for now, {number} for that of the line',
+      {
+        positional: true,
+        required: true,
+      },
+    ),
+  },
+  example: { spec: "prefix '{number}: '", input: 'one\ntwo\n', output: '1: one\n2: two\n' },
+  notes:
+    'The time is that of ISO 8601, in UTC with milliseconds. Outside a connection its placeholders are `none`. Other words ' +
+    'in braces stay as they are.',
+  create({ text }, { connection }) {
+    const { id = 'none', remote = 'none', port = 'none' } = connection ?? {}
+    const time = () => new Date().toISOString()
+    let lines = 0
+    const before = template(text, {
+      id,
+      remote: escapeLine(remote),
+      port: String(port),
+      time,
+      number: () => String(lines),
+    })
+    return line => {
+      lines++
+      return before() + line
+    }
+  },
+})

@@ -1,0 +1,26 @@
+import { defineTransform, flag, regexp, text } from '../lib/define.js'
+
+/** Replaces what matches a pattern in each line. */
+export const replace = defineTransform({
+  name: 'replace',
+  summary: 'replace what matches a pattern in each line',
+  group: 'lines and records',
+  unit: 'line',
+  options: {
+    pattern: regexp('regular expression', { positional: true, required: true }),
+    text: text('what stands there instead; $1 is the first group, $<name> a named one, $& the match, $$ a $', {
+      positional: true,
+      empty: true,
+      required: true,
+    }),
+    first: flag('only the first match of a line'),
+  },
+  example: { spec: "replace '(\\w+)@\\w+' '$1@…'", input: 'to ann@example\n', output: 'to ann@…\n' },
+  notes:
+    "Every match is replaced, `''` deletes it. The pattern and the text are those of JavaScript's `String.replace`.",
+  create({ pattern, text, first }) {
+    const flags = pattern.flags.replace(/[gy]/g, '')
+    const search = new RegExp(pattern.source, first ? flags : `${flags}g`)
+    return line => line.replace(search, text)
+  },
+})

@@ -1,0 +1,22 @@
+import { defineTransform, integer, none } from '../lib/define.js'
+
+/** Keeps one line in so many: the first one, and then each that stands so many behind. */
+export const sample = defineTransform({
+  name: 'sample',
+  summary: 'keep one line in so many',
+  group: 'lines and records',
+  unit: 'line',
+  options: {
+    of: integer('one in how many', { positional: true, required: true, min: 1 }),
+  },
+  example: { spec: 'sample 3', input: '1\n2\n3\n4\n5\n', output: '1\n4\n' },
+  notes: 'No chance is in it: of `sample 3` come the lines 1, 4, 7 and so on.',
+  create({ of }) {
+    let next = 0
+    return line => {
+      const kept = next === 0
+      next = (next + 1) % of
+      return kept ? line : none
+    }
+  },
+})
