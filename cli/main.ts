@@ -67,5 +67,5 @@ function oneLine(message: string): string {
 }
 
 function isUsage({ code }: TcpPipeError): boolean {
-  return code === 'ERR_OPTION' || code === 'ERR_SPEC' || code === 'ERR_ADDRESS' || code === 'ERR_STAGE'
+  return ['ERR_OPTION', 'ERR_SPEC', 'ERR_ADDRESS', 'ERR_STAGE', 'ERR_MODULE'].includes(code)
 }

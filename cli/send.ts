@@ -8,7 +8,7 @@ import { checkFiles, concatenate, fileSource } from '../lib/endpoints/file-sourc
 import { stdinSource } from '../lib/endpoints/stdio.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
 import { send } from '../lib/send.js'
-import { spec } from '../transforms/spec.js'
+import { loadSpec } from '../transforms/spec.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import { address, bytes, choice, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
 import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
@@ -76,8 +76,8 @@ export function sendCommand(): Command {
 async function run(command: Command, files: string[]): Promise<void> {
   const options = effectiveOptions<Options>(command)
   check(options, files)
-  const transforms = spec(...(options.transform ?? []))
-  const replyTransforms = spec(...(options.replyTransform ?? []))
+  const transforms = await loadSpec(...(options.transform ?? []))
+  const replyTransforms = await loadSpec(...(options.replyTransform ?? []))
   const known = await totalSize(files)
   const size = options.size ?? known
   const from = sourceOf(files)

@@ -11,7 +11,7 @@ import { type ServeOptions, serve } from '../lib/serve.js'
 import type { Server } from '../lib/server.js'
 import { eachLine, type Stage } from '../lib/stage.js'
 import { isTemplate } from '../lib/template.js'
-import { spec } from '../transforms/spec.js'
+import { loadSpec } from '../transforms/spec.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import { address, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
 import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
@@ -79,8 +79,8 @@ export function serveCommand(): Command {
 async function run(command: Command, listen: Address | undefined): Promise<void> {
   const options = effectiveOptions<Options>(command)
   check(options)
-  const transforms = spec(...(options.transform ?? []))
-  const replyTransforms = spec(...(options.replyTransform ?? []))
+  const transforms = await loadSpec(...(options.transform ?? []))
+  const replyTransforms = await loadSpec(...(options.replyTransform ?? []))
   if (options.from && options.from !== '-') await checkFiles([options.from])
   const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
   const { log, mute } = openLog(options)

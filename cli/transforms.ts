@@ -1,7 +1,8 @@
 /** `tcp-pipe transforms`: the list, one in detail, and the page of documentation, all from the transforms themselves. */
 import { Argument, Command } from 'commander'
-import type { Definition } from '../lib/define.js'
+import { type Definition, groups } from '../lib/define.js'
 import { didYouMean, TcpPipeError } from '../lib/errors.js'
+import { isModulePath, loadModule } from '../lib/modules.js'
 import type { Option } from '../lib/options.js'
 import { registry } from '../transforms/spec.js'
 
@@ -11,10 +12,10 @@ export function transformsCommand(): Command {
   return new Command('transforms')
     .summary('list the transforms, or show one in detail')
     .description('Lists the transforms; with a name, shows its options, defaults and an example.')
-    .addArgument(new Argument('[name]', 'the transform to show'))
+    .addArgument(new Argument('[name]', 'the transform to show; ./file.js is one of your own'))
     .option('--markdown', 'all of them, as a page of documentation')
-    .action((name: string | undefined, { markdown }: { markdown?: boolean }) => {
-      process.stdout.write(markdown ? page() : name === undefined ? list() : detail(find(name)))
+    .action(async (name: string | undefined, { markdown }: { markdown?: boolean }) => {
+      process.stdout.write(markdown ? page() : name === undefined ? list() : detail(await find(name)))
     })
 }
 
@@ -25,7 +26,8 @@ function definitions(): Definition[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function find(name: string): Definition {
+async function find(name: string): Promise<Definition> {
+  if (isModulePath(name)) return { ...(await loadModule(name)).definition, name }
   const all = definitions()
   const found = all.find(definition => definition.name === name)
   if (found) return found
@@ -38,8 +40,16 @@ function find(name: string): Definition {
 }
 
 function list(): string {
-  const rows = definitions().map(definition => [usage(definition), definition.summary] as const)
-  return `${table(rows)}\n\nOne in detail: tcp-pipe transforms NAME\n`
+  const width = Math.max(...definitions().map(definition => usage(definition).length))
+  const parts = byGroup().map(([group, members]) => {
+    const rows = members.map(definition => [usage(definition).padEnd(width), definition.summary] as const)
+    return `${capital(group)}:\n${table(rows)}`
+  })
+  return `${parts.join('\n\n')}\n\nOne in detail: tcp-pipe transforms NAME\n`
+}
+
+function byGroup(): (readonly [string, Definition[]])[] {
+  return groups.map(group => [group, definitions().filter(definition => definition.group === group)] as const)
 }
 
 function detail(definition: Definition): string {
@@ -59,7 +69,7 @@ function detail(definition: Definition): string {
 }
 
 function page(): string {
-  const sections = definitions().map(section)
+  const sections = byGroup().map(([group, members]) => `## ${capital(group)}\n\n${members.map(section).join('\n\n')}`)
   return `# Transforms\n\n<!-- Made by \`npm run docs\` from the transforms themselves. -->\n\n${sections.join('\n\n')}\n`
 }
 
@@ -69,7 +79,7 @@ function section(definition: Definition): string {
     ([key, option]) => `| \`${key}\` | ${cell(option.summary)} | ${cell(option.allowed)} | ${cell(fallback(option))} |`,
   )
   return [
-    `## ${name}`,
+    `### ${name}`,
     `${capital(summary)}. Works on ${units[unit]}.`,
     `\`\`\`\n${usage(definition)}\n\`\`\``,
     rows.length > 0 ? `| option | meaning | allowed | default |\n| --- | --- | --- | --- |\n${rows.join('\n')}` : '',
@@ -82,8 +92,8 @@ function section(definition: Definition): string {
 
 /** `grep PATTERN [invert=…]`. */
 function usage({ name, options = {} }: Definition): string {
-  const words = Object.entries(options).map(([key, { positional, required }]) => {
-    const word = positional ? key.toUpperCase() : `${key}=…`
+  const words = Object.entries(options).map(([key, { positional, required, rest }]) => {
+    const word = rest ? `${key.toUpperCase()}…` : positional ? key.toUpperCase() : `${key}=…`
     return required ? word : `[${word}]`
   })
   return [name, ...words].join(' ')

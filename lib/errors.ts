@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'ERR_ADDRESS' // a text or an object that is no address
   | 'ERR_OPTION' // an option that is unknown, missing, contradicting or out of range
   | 'ERR_SPEC' // a transform spec that cannot be parsed
+  | 'ERR_MODULE' // a module of a user's that cannot be imported or exports no stage
   | 'ERR_STAGE' // a stage that cannot be used as given
   | 'ERR_STAGE_RESULT' // a stage gave back a value that its unit does not allow
   | 'ERR_RECORD_TOO_LONG' // a line or a JSON value over the length cap

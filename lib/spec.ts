@@ -1,6 +1,7 @@
 /** The text form of a pipeline: `gunzip | grep 'GET /' invert=true | hex width=8`. */
 import type { Registry, TransformEntry } from './define.js'
 import { didYouMean, errorCode, errorMessage, TcpPipeError } from './errors.js'
+import { isModulePath } from './modules.js'
 import type { Option } from './options.js'
 import type { Recipe } from './stage.js'
 
@@ -16,9 +17,19 @@ interface Word {
   column: number
 }
 
-/** Text → recipes, every option checked. Throws `ERR_SPEC` with the column. */
-export function parse(text: string, registry: Registry): Recipe[] {
-  const transforms = new Map(Object.values(registry).map(transform => [transform.definition.name, transform]))
+/** The paths of modules among the stages, which are to be imported before the text is parsed. */
+export function modulePaths(text: string): string[] {
+  return split(text).flatMap(([name]) => (name && isModulePath(name.text) ? [name.text] : []))
+}
+
+/** Text → recipes, every option checked. `modules` are those of its paths. Throws `ERR_SPEC` with the column. */
+export function parse(
+  text: string,
+  registry: Registry,
+  modules: Iterable<readonly [string, TransformEntry]> = [],
+): Recipe[] {
+  const named = Object.values(registry).map(transform => [transform.definition.name, transform] as const)
+  const transforms = new Map([...named, ...modules])
   const stages = split(text)
   if (stages.length > maxStages)
     throw new TcpPipeError('ERR_SPEC', `${stages.length} stages; at most ${maxStages} are allowed`)
@@ -29,6 +40,8 @@ export function parse(text: string, registry: Registry): Recipe[] {
         `'${shorten(text)}': a stage is missing; expected a transform on both sides of '|'`,
       )
     const transform = transforms.get(name.text)
+    if (!transform && isModulePath(name.text))
+      throw fault(text, name.column, `'${name.text}' is a module; loadSpec() imports it`)
     if (!transform) {
       const hint = didYouMean(name.text, transforms.keys()) || "; 'tcp-pipe transforms' lists them"
       throw fault(text, name.column, `unknown transform '${name.text}'${hint}`)

@@ -17,6 +17,7 @@ export const gunzip = defineTransform({
       default: 250,
     }),
   },
+  example: { spec: 'gzip level=1 | gunzip', input: 'Hello\n', output: 'Hello\n' },
   notes:
     'The format is that of RFC 1952: one member or several, zero bytes behind the last one as padding. Input that ends ' +
     'early, even before its first byte, is an error as for `gzip -d`, and so is anything else behind the last member.\n\n' +

@@ -10,6 +10,7 @@ export const gzip = defineTransform({
   options: {
     level: integer('from 0, none, over 1, fast, to 9, small', { min: 0, max: 9, default: 6 }),
   },
+  example: { spec: 'gzip | gunzip', input: 'Hello\n', output: 'Hello\n' },
   notes: 'The format is that of RFC 1952.',
   create({ level }) {
     return createGzip({ level })

@@ -7,15 +7,15 @@ export const sample = defineTransform({
   group: 'lines and records',
   unit: 'line',
   options: {
-    of: integer('one in how many', { positional: true, required: true, min: 1 }),
+    every: integer('one in how many', { positional: true, required: true, min: 1 }),
   },
   example: { spec: 'sample 3', input: '1\n2\n3\n4\n5\n', output: '1\n4\n' },
   notes: 'No chance is in it: of `sample 3` come the lines 1, 4, 7 and so on.',
-  create({ of }) {
+  create({ every }) {
     let next = 0
     return line => {
       const kept = next === 0
-      next = (next + 1) % of
+      next = (next + 1) % every
       return kept ? line : none
     }
   },

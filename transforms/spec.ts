@@ -1,6 +1,7 @@
 import { lazyStream } from '../lib/compose.js'
 import type { Registry, TransformEntry } from '../lib/define.js'
-import { parse } from '../lib/spec.js'
+import { loadModule } from '../lib/modules.js'
+import { modulePaths, parse } from '../lib/spec.js'
 import type { Stage } from '../lib/stage.js'
 import * as exported from './index.js'
 
@@ -11,7 +12,22 @@ import * as exported from './index.js'
  * @throws `ERR_SPEC` with the column, at once: nothing has been opened yet
  */
 export function spec(...texts: string[]): () => Stage[] {
-  const recipes = texts.flatMap(text => parse(text, registry()))
+  return pipelines(texts, [])
+}
+
+/**
+ * The same, where a stage may be the path of a module of one's own: `'gunzip | ./without.js DEBUG'`. Its default export
+ * is a transform, a function or an object. Paths are taken from the working directory.
+ *
+ * @throws `ERR_MODULE` if a module cannot be imported, `ERR_SPEC` as `spec` does
+ */
+export async function loadSpec(...texts: string[]): Promise<() => Stage[]> {
+  const paths = [...new Set(texts.flatMap(modulePaths))]
+  return pipelines(texts, await Promise.all(paths.map(async path => [path, await loadModule(path)] as const)))
+}
+
+function pipelines(texts: string[], modules: (readonly [string, TransformEntry])[]): () => Stage[] {
+  const recipes = texts.flatMap(text => parse(text, registry(), modules))
   return () => recipes.map(recipe => lazyStream([recipe]))
 }
 

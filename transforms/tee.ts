@@ -17,6 +17,7 @@ export const tee = defineTransform({
     append: flag('write behind what the file holds already'),
     force: flag('overwrite a file that exists'),
   },
+  example: { spec: 'tee /dev/null append=true', input: 'Hello\n', output: 'Hello\n' },
   notes:
     'The file is created with the first chunk, or at the end if there was none. A file that exists ends the connection, ' +
     'unless `append` or `force` says what to do, and so does a file that cannot be written. In what stands for a ' +

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { defineTransform, flag, integer, type Registry, regexp, text, words } from '../../lib/define.js'
-import { maxStages, parse } from '../../lib/spec.js'
+import { maxStages, modulePaths, parse } from '../../lib/spec.js'
 
 /** Transforms whose stage is what they were given. */
 const registry = {
@@ -123,4 +123,14 @@ t.test('no text makes it throw anything else', async t => {
     }
   }
   t.doesNotThrow(() => fc.assert(fc.property(specs, isRefusedInWords), { numRuns: 1000 }))
+})
+
+t.test('the modules among the stages, and what they are when they are given', async t => {
+  t.same(modulePaths("hex | './a b.js' x=1 | ../c.ts | /d.js |"), ['./a b.js', '../c.ts', '/d.js'])
+  const modules = [['./a.js', registry.hex as never]] as const
+  t.match(parse('./a.js width=8', registry, modules), [{ name: 'hex' }])
+  t.throws(() => parse('hex | ./b.js', registry, modules), {
+    code: 'ERR_SPEC',
+    message: /column 7: '.\/b.js' is a module/,
+  })
 })

@@ -39,5 +39,5 @@ t.test('the help of every command names every option of its page', async t => {
 })
 
 function names(): string[] {
-  return [...read('docs/transforms.md').matchAll(/^## (.+)$/gm)].map(match => match[1] as string)
+  return [...read('docs/transforms.md').matchAll(/^### (.+)$/gm)].map(match => match[1] as string)
 }

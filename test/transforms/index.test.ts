@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import t from 'tap'
+import { groups } from '../../lib/define.js'
 import * as exported from '../../transforms/index.js'
 import { registry } from '../../transforms/spec.js'
 
@@ -14,7 +15,14 @@ const names = files.map(file => file.replace('.ts', '')).filter(name => name !==
 t.test('each file is a transform: its name, and its export in camelCase', async t => {
   for (const name of names) t.equal(registry()[camelCase(name)]?.definition.name, name)
   t.same(Object.keys(registry()).sort(), names.map(camelCase).sort())
-  t.same(Object.keys(exported).sort(), ['spec', ...names.map(camelCase)].sort())
+  t.same(Object.keys(exported).sort(), ['loadSpec', 'spec', ...names.map(camelCase)].sort())
+})
+
+t.test('each is listed under a heading and shows an example', async t => {
+  for (const { definition } of Object.values(registry())) {
+    t.ok(definition.group && groups.includes(definition.group), `${definition.name} group`)
+    t.ok(definition.example, `${definition.name} example`)
+  }
 })
 
 t.test('each says what it does, in a line', async t => {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { compose } from '../../lib/compose.js'
-import { registry, spec } from '../../transforms/spec.js'
+import { loadSpec, registry, spec } from '../../transforms/spec.js'
 import { textOf } from '../lib/pipes.js'
 
 t.test('a pipeline from its text, as often as it is called', async t => {
@@ -24,4 +24,14 @@ t.test('a text that is wrong is refused at once', async t => {
 t.test('the registry holds the transforms alone', async t => {
   t.ok(Object.values(registry()).every(({ definition, recipe }) => definition.name && recipe))
   t.notOk('spec' in registry())
+})
+
+t.test('loadSpec imports the modules among the stages', async t => {
+  const path = `${t.testdir({ 'stage.mjs': "export default line => line + '!'" })}/stage.mjs`
+  const stages = await loadSpec(`grep a | ${path} | ${path}`, 'grep a')
+  for (const input of ['a\nb\n', 'ab']) t.match(await textOf(stages(), input), /^ab?!!\n?$/)
+  t.throws(() => spec(`grep a | ${path}`), { code: 'ERR_SPEC', message: /column 10: '.*' is a module; loadSpec/ })
+  await t.rejects(loadSpec(`${path} width=3`), { code: 'ERR_SPEC', message: /cannot take 'width=3'.* has no options/ })
+  await t.rejects(loadSpec('./no-such-file.js'), { code: 'ERR_MODULE' })
+  await t.rejects(loadSpec('hex | nope'), { code: 'ERR_SPEC' })
 })
