@@ -90,7 +90,7 @@ t.test('the code of the README runs', async t => {
   await t.test('the library', async t => {
     const [imports, ...code] = library.split('\n\n') as [string, ...string[]]
     const surroundings = `import { PassThrough } from 'node:stream'
-      const socket = new PassThrough().end('x'), source = Readable.from(['ERROR\\n'])`
+      const socket = new PassThrough().end('x'), source = Readable.from(['ERROR\\n']), input = Readable.from(['ERROR\\n'])`
     const program = code
       .join('\n')
       .replaceAll(/port: \d+/g, 'port: 0')
