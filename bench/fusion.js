@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import split2 from 'split2'
 import { compare, logLines, MiB, makeFile, randomBytes, shell } from './support.js'
 
 const { compose, eachLine, serve } = await import('../dist/lib/index.js')
@@ -28,7 +29,7 @@ export async function run({ runs, quick }) {
       { name: 'one', stages: () => [identity] },
     ],
     runs,
-    ({ stages }) => seconds(randomBytes, chunks, stages()),
+    ({ stages }) => seconds(randomBytes, chunks, compose(...stages())),
   )
   const records = await compare(
     [
@@ -36,7 +37,16 @@ export async function run({ runs, quick }) {
       { name: 'one', stages: () => lines(1) },
     ],
     runs,
-    ({ stages }) => seconds(logLines, chunks / 16, stages()),
+    ({ stages }) => seconds(logLines, chunks / 16, compose(...stages())),
+  )
+  const long = line => (line.length > 70 ? line : undefined)
+  const functions = await compare(
+    [
+      { name: 'ours', stage: () => compose(eachLine(long)) },
+      { name: 'split2', stage: () => split2(line => (long(line) ? `${line}\n` : undefined)) },
+    ],
+    runs,
+    ({ stage }) => seconds(logLines, chunks / 16, stage()),
   )
   const speed = (seconds, count) => (count * 65_536) / 1e6 / seconds
   return {
@@ -61,6 +71,14 @@ export async function run({ runs, quick }) {
         ours: speed(records.get('four'), chunks / 16),
         peer: 'in memory, one',
         theirs: speed(records.get('one'), chunks / 16),
+        atLeast: 0.6,
+      },
+      {
+        work: 'in memory, a function over lines',
+        ours: speed(functions.get('ours'), chunks / 16),
+        peer: 'split2',
+        theirs: speed(functions.get('split2'), chunks / 16),
+        atLeast: 1.5,
       },
     ],
     commands: [],
@@ -77,7 +95,7 @@ async function servedSeconds(file, stages) {
   return (performance.now() - started) / 1000
 }
 
-async function seconds(fill, count, stages) {
+async function seconds(fill, count, stage) {
   const block = Buffer.alloc(MiB)
   fill(block, 1)
   const parts = Array.from({ length: 16 }, (_, i) => block.subarray(i * 65_536, (i + 1) * 65_536))
@@ -85,7 +103,7 @@ async function seconds(fill, count, stages) {
   const source = new Readable({ read: () => void source.push(sent < count ? parts[sent++ % 16] : null) })
   const sink = new Writable({ write: (_chunk, _encoding, callback) => callback() })
   const started = performance.now()
-  await pipeline(source, compose(...stages), sink)
+  await pipeline(source, stage, sink)
   return (performance.now() - started) / 1000
 }
 
