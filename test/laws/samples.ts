@@ -1,6 +1,6 @@
 /** For each transform how the laws call it, and on what. */
-import { gzipSync } from 'node:zlib'
-import { noise } from './support.js'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { noise, zstdSync } from './support.js'
 
 export interface Sample {
   /** As in a pipeline; `FILE` stands for the path of a file that no other run uses. */
@@ -14,11 +14,17 @@ export interface Sample {
 }
 
 export const samples: Record<string, Sample[]> = {
+  brotli: [{ spec: 'brotli', input: noise }],
   'buffer-to-string': [
     { spec: 'buffer-to-string', input: text },
     { spec: 'buffer-to-string utf-16le', input: (size, seed) => Buffer.from(String(text(size, seed)), 'utf16le') },
   ],
   counter: [{ spec: 'counter every=1ms', input: text }],
+  deflate: [
+    { spec: 'deflate', input: noise },
+    { spec: 'deflate raw=true level=1', input: noise },
+    { spec: 'deflate flush=true | inflate', input: noise },
+  ],
   digest: [{ spec: 'digest sha1', input: noise }],
   grep: [
     { spec: 'grep /[a-m]/', input: text },
@@ -45,6 +51,10 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'json', input: values },
     { spec: 'json pretty=true pick=a,b.c', input: values },
   ],
+  inflate: [
+    { spec: 'inflate', input: (size, seed) => deflateSync(noise(size, seed)), empty: 'ERR_INPUT' },
+    { spec: 'inflate raw=true', input: (size, seed) => deflateRawSync(text(size, seed)), empty: 'ERR_INPUT' },
+  ],
   logger: [{ spec: 'logger preview=10', input: text }],
   prefix: [{ spec: "prefix '{id} {number} '", input: text }],
   replace: [{ spec: "replace '([a-m])(.)' '$2$1'", input: text }],
@@ -52,12 +62,31 @@ export const samples: Record<string, Sample[]> = {
   skip: [{ spec: 'skip 20', input: text }],
   tee: [{ spec: 'tee FILE', input: noise }],
   throttle: [{ spec: 'throttle 64m', input: noise }],
+  unbrotli: [
+    {
+      spec: 'unbrotli',
+      input: (size, seed) => brotliCompressSync(noise(size, seed), { params: { 1: 1 } }),
+      empty: 'ERR_INPUT',
+    },
+  ],
   unhex: [
     { spec: 'unhex', input: dump },
     {
       spec: 'unhex',
       input: (size, seed) => Buffer.from(noise(size, seed).toString('hex').replace(/.{60}/g, '$&\r\n')),
     },
+  ],
+  unzstd: [
+    { spec: 'unzstd', input: (size, seed) => zstdSync(noise(size, seed)), empty: 'ERR_INPUT' },
+    {
+      spec: 'unzstd ratio=100000',
+      input: (size, seed) => Buffer.concat([zstdSync(text(size >> 1, seed)), zstdSync(text(size >> 1, seed))]),
+      empty: 'ERR_INPUT',
+    },
+  ],
+  zstd: [
+    { spec: 'zstd', input: noise },
+    { spec: 'zstd flush=true | unzstd', input: text },
   ],
 }
 

@@ -1,9 +1,13 @@
 /** What a transform needs around it in a test: a log that can be read, a connection, programs to compare with. */
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
 import { Writable } from 'node:stream'
+import zlib from 'node:zlib'
 import { pino } from 'pino'
 import type { ConnectionInfo } from '../../lib/connection.js'
 import type { Logger } from '../../lib/context.js'
+import { errorMessage } from '../../lib/errors.js'
+import { parse } from '../../lib/spec.js'
+import { registry } from '../../transforms/spec.js'
 
 export const connection: ConnectionInfo = { id: 'c1', remote: '::1', port: 4711, direction: 'reply' }
 
@@ -25,11 +29,28 @@ export function needs(...programs: string[]): { skip: string | false } {
   return { skip: missing ? `${missing} is not installed` : false }
 }
 
+/** The options of a test that runs a spec: skipped, with the reason, where this Node lacks what the spec needs. */
+export function possible(...specs: string[]): { skip: string | false } {
+  try {
+    for (const spec of specs) parse(spec, registry())
+    return { skip: false }
+  } catch (error) {
+    const reason = /\S+ needs Node .*/.exec(errorMessage(error))?.[0]
+    if (reason === undefined) throw error
+    return { skip: reason }
+  }
+}
+
 /** What a program writes for an input. */
 export function output(program: string, args: string[], input: Buffer, options: SpawnSyncOptions = {}): Buffer {
   const { stdout, stderr, status } = spawnSync(program, args, { input, maxBuffer: 2 ** 30, ...options })
   if (status !== 0) throw new Error(`${program}: exit ${status}: ${stderr}`)
   return stdout as Buffer
+}
+
+/** As `gzipSync`, in the zstd format; where `possible('zstd')`. */
+export function zstdSync(bytes: Buffer | string): Buffer {
+  return (zlib as unknown as { zstdCompressSync: typeof zlib.gzipSync }).zstdCompressSync(bytes)
 }
 
 /** Bytes that look random and are the same in each run. */

@@ -1,4 +1,5 @@
-import { gunzipSync } from 'node:zlib'
+import { once } from 'node:events'
+import { createGunzip, gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { gzip } from '../../transforms/gzip.js'
 import { needs, noise, output } from '../laws/support.js'
@@ -33,6 +34,16 @@ t.test('of nothing an empty member is made', async t => {
 
 t.test('gzip reads it', needs('gzip'), async t => {
   t.ok(output('gzip', ['-d', '-c'], await gzipped({}, [input])).equals(input))
+})
+
+t.test('with flush nothing is held back', async t => {
+  const stage = gzip({ flush: true })
+  const back = stage.pipe(createGunzip())
+  for (const typed of ['one', 'two']) {
+    stage.write(typed)
+    t.equal(String((await once(back, 'data'))[0]), typed)
+  }
+  stage.destroy()
 })
 
 t.test('the level is checked', async t => {
