@@ -18,6 +18,11 @@ export const samples: Record<string, Sample[]> = {
   ],
   counter: [{ spec: 'counter every=1ms', input: text }],
   digest: [{ spec: 'digest sha1', input: noise }],
+  frame: [
+    { spec: 'frame u32be', input: text },
+    { spec: 'frame varint size=777', input: noise },
+    { spec: "frame delimiter='\\r||'", input: text },
+  ],
   grep: [
     { spec: 'grep /[a-m]/', input: text },
     { spec: 'grep 😀 invert=true', input: noise },
@@ -38,6 +43,14 @@ export const samples: Record<string, Sample[]> = {
   logger: [{ spec: 'logger preview=10', input: text }],
   tee: [{ spec: 'tee FILE', input: noise }],
   throttle: [{ spec: 'throttle 64m', input: noise }],
+  unframe: [
+    {
+      spec: 'unframe u8',
+      input: (size, seed) => Buffer.from(framed(size, seed).toString('latin1').replaceAll('\n', ' '), 'latin1'),
+    },
+    { spec: 'unframe varint raw=true', input: framed },
+    { spec: "unframe delimiter='g\\x78' raw=true", input: text },
+  ],
   unhex: [
     { spec: 'unhex', input: dump },
     {
@@ -52,6 +65,12 @@ function text(size: number, seed: number): Buffer {
   const letters = [...'abcdefgxyz üß€漢😀\r\n']
   const chosen = Array.from(noise(Math.min(size, 10_000), seed), byte => letters[byte % letters.length])
   return Buffer.from(chosen.join('').repeat(Math.ceil(size / 10_000)))
+}
+
+/** Frames of 99 bytes behind their length in a byte. */
+function framed(size: number, seed: number): Buffer {
+  const frame = Buffer.concat([Buffer.of(99), noise(99, seed)])
+  return Buffer.alloc(Math.ceil(size / 100) * 100, frame)
 }
 
 function dump(size: number, seed: number): Buffer {
