@@ -40,7 +40,12 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'hex width=7', input: text },
     { spec: 'hex plain=true', input: noise },
   ],
+  limit: [{ spec: 'limit 1500k', input: noise }], // what comes behind its end is taken in and dropped
   logger: [{ spec: 'logger preview=10', input: text }],
+  slice: [
+    { spec: 'slice 7', input: text },
+    { spec: 'slice 100k', input: noise },
+  ],
   tee: [{ spec: 'tee FILE', input: noise }],
   throttle: [{ spec: 'throttle 64m', input: noise }],
   unframe: [
