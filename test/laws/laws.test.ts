@@ -223,6 +223,9 @@ law('two at once do not mix', async (t, { spec, input }) => {
 
 /** Each stage undoes the one before it. */
 const inverses = [
+  ['frame u8 size=1', 'unframe u8 raw=true'],
+  ['frame u32be size=777', 'unframe u32be raw=true'],
+  ['frame varint size=100k', 'unframe varint raw=true'],
   ['gzip', 'gunzip'],
   ['gzip level=0', 'gunzip'],
   ['gzip flush=true', 'gunzip'],

@@ -26,6 +26,11 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'deflate flush=true | inflate', input: noise },
   ],
   digest: [{ spec: 'digest sha1', input: noise }],
+  frame: [
+    { spec: 'frame u32be', input: text },
+    { spec: 'frame varint size=777', input: noise },
+    { spec: "frame delimiter='\\r||'", input: text },
+  ],
   grep: [
     { spec: 'grep /[a-m]/', input: text },
     { spec: 'grep 😀 invert=true', input: noise },
@@ -47,19 +52,24 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'hex width=7', input: text },
     { spec: 'hex plain=true', input: noise },
   ],
-  json: [
-    { spec: 'json', input: values },
-    { spec: 'json pretty=true pick=a,b.c', input: values },
-  ],
   inflate: [
     { spec: 'inflate', input: (size, seed) => deflateSync(noise(size, seed)), empty: 'ERR_INPUT' },
     { spec: 'inflate raw=true', input: (size, seed) => deflateRawSync(text(size, seed)), empty: 'ERR_INPUT' },
   ],
+  json: [
+    { spec: 'json', input: values },
+    { spec: 'json pretty=true pick=a,b.c', input: values },
+  ],
+  limit: [{ spec: 'limit 1500k', input: noise }], // what comes behind its end is taken in and dropped
   logger: [{ spec: 'logger preview=10', input: text }],
   prefix: [{ spec: "prefix '{id} {number} '", input: text }],
   replace: [{ spec: "replace '([a-m])(.)' '$2$1'", input: text }],
   sample: [{ spec: 'sample 3', input: text }],
   skip: [{ spec: 'skip 20', input: text }],
+  slice: [
+    { spec: 'slice 7', input: text },
+    { spec: 'slice 100k', input: noise },
+  ],
   tee: [{ spec: 'tee FILE', input: noise }],
   throttle: [{ spec: 'throttle 64m', input: noise }],
   unbrotli: [
@@ -68,6 +78,14 @@ export const samples: Record<string, Sample[]> = {
       input: (size, seed) => brotliCompressSync(noise(size, seed), { params: { 1: 1 } }),
       empty: 'ERR_INPUT',
     },
+  ],
+  unframe: [
+    {
+      spec: 'unframe u8',
+      input: (size, seed) => Buffer.from(framed(size, seed).toString('latin1').replaceAll('\n', ' '), 'latin1'),
+    },
+    { spec: 'unframe varint raw=true', input: framed },
+    { spec: "unframe delimiter='g\\x78' raw=true", input: text },
   ],
   unhex: [
     { spec: 'unhex', input: dump },
@@ -105,6 +123,12 @@ function values(size: number, seed: number): Buffer {
     shown.push(JSON.stringify(value, null, byte % 2))
   }
   return Buffer.from(`${shown.join('\n')}\n`.repeat(Math.ceil(size / 10_000)))
+}
+
+/** Frames of 99 bytes behind their length in a byte. */
+function framed(size: number, seed: number): Buffer {
+  const frame = Buffer.concat([Buffer.of(99), noise(99, seed)])
+  return Buffer.alloc(Math.ceil(size / 100) * 100, frame)
 }
 
 function dump(size: number, seed: number): Buffer {
