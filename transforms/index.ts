@@ -2,6 +2,7 @@
 export { bufferToString } from './buffer-to-string.js'
 export { counter } from './counter.js'
 export { digest } from './digest.js'
+export { exec } from './exec.js'
 export { grep } from './grep.js'
 export { gunzip } from './gunzip.js'
 export { gzip } from './gzip.js'

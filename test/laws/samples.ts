@@ -18,6 +18,7 @@ export const samples: Record<string, Sample[]> = {
   ],
   counter: [{ spec: 'counter every=1ms', input: text }],
   digest: [{ spec: 'digest sha1', input: noise }],
+  exec: [{ spec: 'exec cat', input: noise }],
   grep: [
     { spec: 'grep /[a-m]/', input: text },
     { spec: 'grep 😀 invert=true', input: noise },
