@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'ERR_JSON' // input that is not JSON
   | 'ERR_INPUT' // input that a transform cannot read (no hex, no gzip …)
   | 'ERR_OUTPUT_LIMIT' // a decompressor over its output or ratio cap
+  | 'ERR_EXEC' // a program that a stage runs has failed
   | 'ERR_FILE_EXISTS' // an output file that exists already
   | 'ERR_TIMEOUT' // connect, idle, half-closed or wait timeout
   | 'ERR_TARGET' // the address that a connection is sent to has closed before its end

@@ -1,6 +1,7 @@
 import { bytes, choice, defineTransform } from '../lib/define.js'
 import { TcpPipeError } from '../lib/errors.js'
 import { escapeLine } from '../lib/escape.js'
+import { formatOffset } from '../lib/hex-dump.js'
 
 /** Turns a hex dump back into its bytes: `hexdump -v -C`, `xxd -p` and whatever `hex` writes. */
 export const unhex = defineTransform({
@@ -126,7 +127,7 @@ function canonicalReader(start: number): Reader {
     for (; kind(text[at]) < SPACE; at++) given = given * 16 + kind(text[at])
     if (at - from >= 8 && given === offset) return at
     if (at - from >= 8)
-      throw fault(line, `its offset is ${hexOffset(given)}, expected ${hexOffset(offset)}: rows are lost`)
+      throw fault(line, `its offset is ${formatOffset(given)}, expected ${formatOffset(offset)}: rows are lost`)
     if (text[from] === STAR) throw squeezed(line)
     if (text.toString('latin1', from, to).trim() !== '') throw fault(line, 'it does not begin with an offset')
     return from
@@ -152,7 +153,7 @@ function canonicalReader(start: number): Reader {
 
   function end(): Buffer {
     const last = rows(rest.length > 0 ? Buffer.concat([rest, Buffer.from('\n')]) : rest)
-    if (!complete) throw fault(line + 1, `the last offset, ${hexOffset(offset)}, is missing: the dump was cut short`)
+    if (!complete) throw fault(line + 1, `the last offset, ${formatOffset(offset)}, is missing: the dump was cut short`)
     return last
   }
 
@@ -194,10 +195,6 @@ function squeezed(line: number): TcpPipeError {
 
 function oddDigits(line: number): TcpPipeError {
   return fault(line, 'an odd number of digits stands together')
-}
-
-function hexOffset(offset: number): string {
-  return offset.toString(16).padStart(8, '0')
 }
 
 function fault(line: number, message: string): TcpPipeError {

@@ -26,6 +26,7 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'deflate flush=true | inflate', input: noise },
   ],
   digest: [{ spec: 'digest sha1', input: noise }],
+  exec: [{ spec: 'exec cat', input: noise }],
   frame: [
     { spec: 'frame u32be', input: text },
     { spec: 'frame varint size=777', input: noise },
