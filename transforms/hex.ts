@@ -47,7 +47,8 @@ function dump(width: number, start: number, plain: boolean) {
 
   function flush() {
     const end = offset + rest.length
-    if (end > start) return `${rows(rest, offset)}${plain ? '' : `${formatOffset(end)}\n`}`
+    if (end === start) return undefined
+    return Buffer.concat([rows(rest, offset), Buffer.from(plain ? '' : `${formatOffset(end)}\n`)])
   }
 
   return { write, flush }
