@@ -48,7 +48,7 @@ export type OutOf<S> =
           : Buffer
 
 /** What a stage's result is for the stage behind it: promises, generators and `many` opened, `none` and `stop` gone. */
-export type RecordOf<R> = Exclude<OutputType<() => R>, undefined>
+export type RecordOf<R> = Exclude<OutputType<() => R>, symbol | undefined>
 
 /** A stage as a recipe: how to make it for one pipeline. */
 export interface Recipe {

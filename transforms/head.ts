@@ -17,7 +17,7 @@ export const head = defineTransform({
     let left = lines
     return (line: string) => {
       left--
-      return left > 0 ? line : left === 0 ? many<string | typeof stop>([line, stop]) : stop
+      return left > 0 ? line : left === 0 ? many<string | symbol>([line, stop]) : stop
     }
   },
 })
