@@ -1,6 +1,9 @@
 /** The registry: each export is a transform. */
+
+export { buffer } from './buffer.js'
 export { bufferToString } from './buffer-to-string.js'
 export { counter } from './counter.js'
+export { delay } from './delay.js'
 export { digest } from './digest.js'
 export { frame } from './frame.js'
 export { grep } from './grep.js'

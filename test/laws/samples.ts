@@ -12,11 +12,19 @@ export interface Sample {
 }
 
 export const samples: Record<string, Sample[]> = {
+  buffer: [
+    { spec: 'buffer 300k', input: noise },
+    { spec: 'buffer 1', input: text },
+  ],
   'buffer-to-string': [
     { spec: 'buffer-to-string', input: text },
     { spec: 'buffer-to-string utf-16le', input: (size, seed) => Buffer.from(String(text(size, seed)), 'utf16le') },
   ],
   counter: [{ spec: 'counter every=1ms', input: text }],
+  delay: [
+    { spec: 'delay 0 max=100k', input: text },
+    { spec: 'delay 1ms jitter=2ms max=256k', input: noise },
+  ],
   digest: [{ spec: 'digest sha1', input: noise }],
   frame: [
     { spec: 'frame u32be', input: text },
