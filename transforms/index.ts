@@ -1,8 +1,10 @@
 /** The registry: each export is a transform. */
 export { brotli } from './brotli.js'
+export { buffer } from './buffer.js'
 export { bufferToString } from './buffer-to-string.js'
 export { counter } from './counter.js'
 export { deflate } from './deflate.js'
+export { delay } from './delay.js'
 export { digest } from './digest.js'
 export { exec } from './exec.js'
 export { frame } from './frame.js'

@@ -15,6 +15,10 @@ export interface Sample {
 
 export const samples: Record<string, Sample[]> = {
   brotli: [{ spec: 'brotli', input: noise }],
+  buffer: [
+    { spec: 'buffer 300k', input: noise },
+    { spec: 'buffer 1', input: text },
+  ],
   'buffer-to-string': [
     { spec: 'buffer-to-string', input: text },
     { spec: 'buffer-to-string utf-16le', input: (size, seed) => Buffer.from(String(text(size, seed)), 'utf16le') },
@@ -24,6 +28,10 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'deflate', input: noise },
     { spec: 'deflate raw=true level=1', input: noise },
     { spec: 'deflate flush=true | inflate', input: noise },
+  ],
+  delay: [
+    { spec: 'delay 0 max=100k', input: text },
+    { spec: 'delay 1ms jitter=2ms max=256k', input: noise },
   ],
   digest: [{ spec: 'digest sha1', input: noise }],
   exec: [{ spec: 'exec cat', input: noise }],
