@@ -8,7 +8,7 @@ export const inflate = defineTransform({
   summary: 'decompress the zlib format',
   group: 'convert',
   unit: 'bytes',
-  options: { raw: flag('bare deflate, without header and checksum'), ...capOptions(250) },
+  options: { raw: flag('bare deflate, without header and checksum'), ...capOptions(200) },
   example: { spec: 'deflate | inflate', input: 'Hello\n', output: 'Hello\n' },
   notes:
     'The format is that of RFC 1950, with `raw=true` that of RFC 1951. Input that ends early, even before its first byte, ' +

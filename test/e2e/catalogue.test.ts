@@ -1,0 +1,142 @@
+/** The transforms from the command line: what only two processes and a socket between them can show. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { bounded, dial, missing, pattern, run, serve, shell, tcpPipe } from './support.js'
+
+/** What a server with these stages prints of an input. */
+async function through(t: Test, spec: string, input: string | Buffer, cwd?: string): Promise<string> {
+  const server = await serve(t, ['127.0.0.1:0', '--once', '-t', spec], cwd === undefined ? {} : { cwd })
+  const sent = await run(t, ['send', '--to', server.to], { input })
+  t.equal(sent.code, 0, sent.stderr)
+  const { code, stdout } = await server.ended
+  t.equal(code, 0)
+  return stdout.toString()
+}
+
+t.test('a chain of many', async t => {
+  const spec =
+    "json pick=level,msg | grep '\"level\":5' | replace '.*\"msg\":\"(.*)\".*' '$1' | prefix '{number}. ' | skip 1 | head 2"
+  const entries = Array.from({ length: 100 }, (_, i) =>
+    JSON.stringify({ level: i % 2 ? 50 : 30, msg: `m${i}`, other: i }),
+  )
+  t.equal(await through(t, spec, entries.join('\n')), '2. m3\n3. m5\n')
+})
+
+t.test('there and back between two processes', async t => {
+  const data = pattern(300_001)
+  for (const [there, back] of [
+    ['gzip | base64', 'unbase64 | gunzip'],
+    ['frame u32be size=777', 'unframe u32be raw=true'],
+    ['deflate | hex plain=true', 'unhex | inflate'],
+    ['brotli', 'unbrotli'],
+  ] as const) {
+    const server = await serve(t, ['127.0.0.1:0', '--once', '-t', back])
+    t.equal((await run(t, ['send', '--to', server.to, '-t', there], { input: data })).code, 0, there)
+    t.ok((await server.ended).stdout.equals(data), back)
+  }
+})
+
+t.test('head and limit answer a client that waits, and end', async t => {
+  for (const [spec, request] of [
+    ['head 1', 'one\n'],
+    ['limit 4', 'one\n'],
+  ] as const) {
+    const server = await serve(t, ['127.0.0.1:0', '--reply', '-t', spec])
+    const socket = await dial(t, server.port)
+    socket.write(request) // and no end
+    const answer = await bounded(socket.toArray(), 'the end')
+    t.equal(Buffer.concat(answer).toString(), request, spec)
+    t.match(await server.logged('connection closed'), { closedBy: 'local', bytesIn: 4, bytesOut: 4 })
+    socket.destroy()
+  }
+})
+
+t.test('a module of a user', async t => {
+  const cwd = t.testdir({
+    'upper.js': 'export default chunk => String(chunk).toUpperCase()',
+    'without.mjs': `import { defineTransform, none, text } from 'tcp-pipe'
+      export default defineTransform({
+        name: 'without', summary: 'drop the lines that contain a word', unit: 'line',
+        options: { word: text('the word', { positional: true, required: true }) },
+        create: ({ word }) => line => (line.includes(word) ? none : line),
+      })`,
+    'typed.ts': 'export default (line: string): string => line',
+    'broken.js': 'export default (',
+  })
+  t.equal(await through(t, './without.mjs b | ./upper.js', 'a\nb\nc\n', cwd), 'A\nC\n')
+  const detail = await run(t, ['transforms', './without.mjs'], { cwd })
+  t.match(detail.stdout.toString(), /drop the lines that contain a word\n\nUsage: \.\/without\.mjs WORD/)
+  for (const [spec, message] of [
+    ['./nothing.js', /^tcp-pipe: \.\/nothing\.js cannot be imported: Cannot find module/],
+    ['./broken.js', /\.\/broken\.js cannot be imported/],
+    ['./without.mjs', /column 1: without needs word: the word/],
+    ['./without.mjs b colour=red', /cannot take 'colour=red'; its options: word=/],
+    ['hex | ./upper.js x', /column 18: .*cannot take 'x'; .* has no options/],
+  ] as const) {
+    const { code, stderr } = await run(t, ['serve', '127.0.0.1:0', '-t', spec], { cwd, faults: [message] })
+    t.equal(code, 2, spec)
+    t.equal(stderr.split('\n').length, 2, 'one line, before anything is bound')
+  }
+  const loads = 'typescript' in process.features && process.features.typescript !== false
+  const faults = loads ? [] : [/\.\/typed\.ts cannot be imported: .*; Node 22\.18 and later load TypeScript$/]
+  t.equal((await run(t, ['transforms', './typed.ts'], { cwd, faults })).code, loads ? 0 : 2)
+})
+
+t.test('exec', async t => {
+  await t.test('a program that fails resets the connection, which tells its last words', async t => {
+    const spec = "exec sh -c 'cat > /dev/null; echo no space >&2; exit 3'"
+    const server = await serve(t, ['127.0.0.1:0', '--once', '-t', spec], { faults: ['connection failed'] })
+    t.equal((await run(t, ['send', '--to', server.to], { input: 'x', faults: ['ECONNRESET'] })).code, 1)
+    const { code } = await server.ended
+    t.equal(code, 1)
+    t.match(await server.logged('connection failed'), {
+      closedBy: 'error',
+      code: 'ERR_EXEC',
+      error: 'exec: sh failed with exit code 3: no space',
+    })
+  })
+
+  await t.test('a program that stops ends an endless sender', async t => {
+    const server = await serve(t, ['127.0.0.1:0', '--once', '-t', 'exec head -c 5'])
+    const sender = tcpPipe(t, ['send', '/dev/zero', '--to', server.to, '--on-eof', 'close'])
+    t.equal((await bounded(server.ended, 'the end')).stdout.toString('hex'), '0000000000')
+    sender.child.kill('SIGKILL')
+  })
+
+  await t.test('what is around it is no shell, and the peer only in the environment', async t => {
+    const cwd = t.testdir()
+    const words = "exec printenv TCP_PIPE_REMOTE ';' '$(touch hacked)' '`touch hacked`' -x"
+    const server = await serve(t, ['127.0.0.1:0', '--once', '-t', words], { cwd, faults: ['ERR_EXEC'] })
+    await run(t, ['send', '--to', server.to], { input: 'x', faults: ['ECONNRESET'] })
+    await server.ended
+    t.notOk(existsSync(join(cwd, 'hacked')))
+    t.equal(await through(t, 'exec printenv TCP_PIPE_REMOTE', ''), '127.0.0.1\n')
+  })
+
+  await t.test('one that is not there is found before anything is bound', async t => {
+    const faults = [/'exec no-such-program x', column 1: exec command: program 'no-such-program' is not found/]
+    t.equal((await run(t, ['serve', '127.0.0.1:0', '-t', 'exec no-such-program x'], { faults })).code, 2)
+  })
+
+  await t.test('jq', { skip: missing('jq') }, async t => {
+    t.equal(await through(t, 'exec jq -r .name', '{"name":"a"}{"name":"b"}'), 'a\nb\n')
+  })
+})
+
+t.test('a nested bomb is stopped at its cap', async t => {
+  const cwd = t.testdir()
+  const script = `
+    head -c 200000000 /dev/zero | gzip -1 | gzip > bomb.gz.gz
+    tcp-pipe serve 127.0.0.1:0 -t 'gunzip | gunzip' -o out --once 2> log &
+    until grep -q listening log; do sleep 0.05; done
+    port=$(grep -o '"port":[0-9]*' log | grep -o '[0-9]*$')
+    tcp-pipe send bomb.gz.gz --to "$port" -q
+    echo "send $?"
+    wait $!
+    echo "serve $?"
+    cat log`
+  const { stdout } = await shell(t, script, { cwd, faults: null })
+  t.match(stdout.toString(), /^send 1\nserve 1\n/)
+  t.match(stdout.toString(), /"closedBy":"limit".*"code":"ERR_OUTPUT_LIMIT".*"error":"gunzip: /)
+})
