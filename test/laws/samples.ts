@@ -113,7 +113,7 @@ export const samples: Record<string, Sample[]> = {
   ],
   zstd: [
     { spec: 'zstd', input: noise },
-    { spec: 'zstd flush=true | unzstd', input: text },
+    { spec: 'zstd flush=true | unzstd', input: noise },
   ],
 }
 
