@@ -1,4 +1,5 @@
 /** The registry: each export is a transform. */
+export { base64 } from './base64.js'
 export { brotli } from './brotli.js'
 export { buffer } from './buffer.js'
 export { bufferToString } from './buffer-to-string.js'
@@ -25,6 +26,7 @@ export { slice } from './slice.js'
 export { loadSpec, spec } from './spec.js'
 export { tee } from './tee.js'
 export { throttle } from './throttle.js'
+export { unbase64 } from './unbase64.js'
 export { unbrotli } from './unbrotli.js'
 export { unframe } from './unframe.js'
 export { unhex } from './unhex.js'

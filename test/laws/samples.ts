@@ -14,6 +14,10 @@ export interface Sample {
 }
 
 export const samples: Record<string, Sample[]> = {
+  base64: [
+    { spec: 'base64', input: noise },
+    { spec: 'base64 width=75 url=true', input: text },
+  ],
   brotli: [{ spec: 'brotli', input: noise }],
   buffer: [
     { spec: 'buffer 300k', input: noise },
@@ -81,6 +85,13 @@ export const samples: Record<string, Sample[]> = {
   ],
   tee: [{ spec: 'tee FILE', input: noise }],
   throttle: [{ spec: 'throttle 64m', input: noise }],
+  unbase64: [
+    { spec: 'unbase64', input: (size, seed) => Buffer.from(noise(size, seed).toString('base64')) },
+    {
+      spec: 'unbase64',
+      input: (size, seed) => Buffer.from(noise(size, seed).toString('base64url').replace(/.{75}/g, '$&\r\n')),
+    },
+  ],
   unbrotli: [
     {
       spec: 'unbrotli',
