@@ -28,6 +28,7 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'buffer-to-string utf-16le', input: (size, seed) => Buffer.from(String(text(size, seed)), 'utf16le') },
   ],
   counter: [{ spec: 'counter every=1ms', input: text }],
+  crlf: [{ spec: 'crlf', input: text }],
   deflate: [
     { spec: 'deflate', input: noise },
     { spec: 'deflate raw=true level=1', input: noise },
@@ -73,6 +74,7 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'json', input: values },
     { spec: 'json pretty=true pick=a,b.c', input: values },
   ],
+  lf: [{ spec: 'lf', input: (size, seed) => Buffer.from(String(text(size, seed)).replaceAll('a', '\r\n')) }],
   limit: [{ spec: 'limit 1500k', input: noise }], // what comes behind its end is taken in and dropped
   logger: [{ spec: 'logger preview=10', input: text }],
   prefix: [{ spec: "prefix '{id} {number} '", input: text }],

@@ -1,0 +1,37 @@
+import t from 'tap'
+import { crlf } from '../../transforms/crlf.js'
+import { needs, noise, output } from '../laws/support.js'
+import { cutEvery, run, textOf } from '../lib/pipes.js'
+
+t.test('each LF gets a CR, unless it has one, cut anywhere', async t => {
+  for (const [input, expected] of [
+    ['', ''],
+    ['a', 'a'],
+    ['\n', '\r\n'],
+    ['a\nb\n', 'a\r\nb\r\n'],
+    ['a\r\nb\r\n', 'a\r\nb\r\n'],
+    ['\n\n\r\n\n', '\r\n\r\n\r\n\r\n'],
+    ['a\rb\r', 'a\rb\r'],
+    ['\r\r\n\n\r', '\r\r\n\r\n\r'],
+  ] as const) {
+    for (const size of [1, 2, 3, 100])
+      t.equal(await textOf([crlf()], cutEvery(size, Buffer.from(input))), expected, JSON.stringify(input))
+  }
+})
+
+t.test('a CR at the end of a block and its LF in the next', async t => {
+  for (const size of [65_535, 65_536, 65_537]) {
+    const input = `${'x'.repeat(size)}\r\n\n`
+    t.equal(await textOf([crlf()], input), `${'x'.repeat(size)}\r\n\r\n`)
+  }
+})
+
+t.test('all other bytes pass', async t => {
+  const input = noise(300_000).map(byte => (byte === 10 ? 0 : byte))
+  t.ok(Buffer.concat((await run([crlf()], Buffer.from(input))).chunks).equals(input))
+})
+
+t.test('as unix2dos', needs('unix2dos'), async t => {
+  const input = Buffer.from(noise(100_000).map(byte => [10, 13, 65, 66][byte % 4] as number))
+  t.ok(Buffer.concat((await run([crlf()], input)).chunks).equals(output('unix2dos', ['-f'], input)))
+})

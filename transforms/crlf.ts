@@ -1,0 +1,41 @@
+import { blockBytes, defineTransform } from '../lib/define.js'
+
+/** Ends lines with CR LF: puts a CR before each LF that has none. */
+export const crlf = defineTransform({
+  name: 'crlf',
+  summary: 'end lines with CR LF',
+  group: 'convert',
+  unit: 'bytes',
+  example: { spec: 'crlf | hex plain=true', input: 'a\nb\r\n', output: '610d0a620d0a\n' },
+  notes: 'As `unix2dos`: a CR LF stays as it is, and so does a CR by itself. All other bytes pass unchanged.',
+  create() {
+    let before: number | undefined // the last byte of the block before
+
+    function* write(chunk: Buffer) {
+      for (let from = 0; from < chunk.length; from += blockBytes) {
+        const block = chunk.subarray(from, from + blockBytes)
+        yield convert(block, before)
+        before = block.at(-1)
+      }
+    }
+
+    return { write }
+  },
+})
+
+const CR = 0x0d
+const LF = 0x0a
+
+function convert(block: Buffer, before: number | undefined): Buffer {
+  const out = Buffer.allocUnsafe(2 * block.length)
+  let length = 0
+  let from = 0
+  for (let lf = block.indexOf(LF); lf !== -1; lf = block.indexOf(LF, lf + 1)) {
+    if ((lf === 0 ? before : block[lf - 1]) === CR) continue
+    length += block.copy(out, length, from, lf)
+    out[length++] = CR
+    from = lf
+  }
+  length += block.copy(out, length, from)
+  return out.subarray(0, length)
+}

@@ -1,0 +1,43 @@
+import { blockBytes, defineTransform } from '../lib/define.js'
+
+/** Ends lines with LF: takes the CR out of each CR LF. */
+export const lf = defineTransform({
+  name: 'lf',
+  summary: 'end lines with LF',
+  group: 'convert',
+  unit: 'bytes',
+  example: { spec: 'lf | hex plain=true', input: 'a\r\nb\n', output: '610a620a\n' },
+  notes:
+    'As `dos2unix`: a CR by itself stays. All other bytes pass unchanged. A CR at the end of what has come is held until ' +
+    'the next byte tells what it is.',
+  create() {
+    let held: Buffer = Buffer.alloc(0) // a CR, or nothing
+
+    function* write(chunk: Buffer) {
+      for (let from = 0; from < chunk.length; from += blockBytes) {
+        const block = Buffer.concat([held, chunk.subarray(from, from + blockBytes)])
+        const end = block.at(-1) === CR ? block.length - 1 : block.length
+        held = block.subarray(end)
+        yield convert(block.subarray(0, end))
+      }
+    }
+
+    return { write, flush: () => held }
+  },
+})
+
+const CR = 0x0d
+const LF = 0x0a
+
+/** In place: the block is ours. */
+function convert(block: Buffer): Buffer {
+  let length = 0
+  let from = 0
+  for (let cr = block.indexOf(CR); cr !== -1; cr = block.indexOf(CR, cr + 1)) {
+    if (block[cr + 1] !== LF) continue
+    length += block.copy(block, length, from, cr)
+    from = cr + 1
+  }
+  length += block.copy(block, length, from)
+  return block.subarray(0, length)
+}
