@@ -1,7 +1,6 @@
 /** What bytes from the network become on a terminal. */
-import { defineTransform } from '../lib/define.js'
-import { escapeText } from '../lib/escape.js'
 import type { Stage } from '../lib/stage.js'
+import { escape as escapeControls } from '../transforms/escape.js'
 
 /**
  * If stdout is a terminal: control characters are escaped, unless the raw bytes are asked for. `before` is called
@@ -18,18 +17,3 @@ function announce(before: () => void): Stage {
     return chunk
   }
 }
-
-/** It declares its unit, so that it gets bytes behind whatever stands before it. Lines of two connections stay apart. */
-const escapeControls = defineTransform({
-  name: 'escape',
-  summary: 'make control characters visible',
-  unit: 'bytes',
-  makesLines: true,
-  create() {
-    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-    return {
-      write: (chunk: Buffer) => escapeText(decoder.decode(chunk, { stream: true })),
-      flush: () => escapeText(decoder.decode()),
-    }
-  },
-})

@@ -39,6 +39,10 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'delay 1ms jitter=2ms max=256k', input: noise },
   ],
   digest: [{ spec: 'digest sha1', input: noise }],
+  escape: [
+    { spec: 'escape', input: text },
+    { spec: 'escape all=true', input: noise },
+  ],
   exec: [{ spec: 'exec cat', input: noise }],
   frame: [
     { spec: 'frame u32be', input: text },

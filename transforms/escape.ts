@@ -1,0 +1,26 @@
+import { defineTransform, flag } from '../lib/define.js'
+import { escapeLine, escapeText } from '../lib/escape.js'
+
+/** Makes control characters visible, so that text cannot drive a terminal; LF and TAB stay. */
+// biome-ignore lint/suspicious/noShadowRestrictedNames: an export has its transform's name
+export const escape = defineTransform({
+  name: 'escape',
+  summary: 'make control characters visible',
+  group: 'convert',
+  unit: 'bytes',
+  makesLines: true,
+  options: { all: flag('LF and TAB, too') },
+  example: { spec: 'escape', input: 'a\tb\x1b[2J\r\n', output: 'a\tb\\e[2J\\r\n' },
+  notes:
+    'ESC becomes `\\e`, CR `\\r`, with `all=true` LF `\\n` and TAB `\\t`, any other of C0, DEL and C1 `\\x07`; characters that ' +
+    'turn the direction of text (UAX #9) and the separators of lines and paragraphs become `\\u202e`. Bytes that are no ' +
+    'UTF-8 become U+FFFD. A backslash stays one, so that there is no way back: `hex` has one.',
+  create({ all }) {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    const show = all ? escapeLine : escapeText
+    return {
+      write: (chunk: Buffer) => show(decoder.decode(chunk, { stream: true })),
+      flush: () => show(decoder.decode()),
+    }
+  },
+})
