@@ -102,6 +102,19 @@ law('cut at each place', async (t, { spec, input }) => {
   for (let at = 0; at < bytes.length; at++) t.equal(await outcome(spec, cutAt([at], bytes)), expected, `at ${at}`)
 })
 
+/** Characters of 1, 2, 3 and 4 bytes, bytes that are none, and one that is cut short. */
+const characters = Buffer.concat([Buffer.from('aß€😀\n漢\r\n'), Buffer.of(0x80, 0xff, 0xe2, 0x82)])
+
+law('characters of 1 to 4 bytes, cut at each two places', async (t, { spec }) => {
+  const expected = await outcome(spec, [characters])
+  for (let from = 0; from < characters.length; from++) {
+    for (let to = from; to < characters.length; to++) {
+      const result = await outcome(spec, cutAt([from, to], characters))
+      if (result !== expected) t.equal(result, expected, `at ${from} and ${to}`)
+    }
+  }
+})
+
 law('cut at random places', async (t, { spec, input }) => {
   const property = fc.asyncProperty(cuts, fc.integer({ min: 1, max: 20_000 }), async (places, size) => {
     const bytes = input(size, size)
