@@ -1,4 +1,4 @@
-import { defineTransform, flag } from '../lib/define.js'
+import { defineTransform, flag, flushable } from '../lib/define.js'
 import { escapeLine, escapeText } from '../lib/escape.js'
 
 /** Makes control characters visible, so that text cannot drive a terminal; LF and TAB stay. */
@@ -18,9 +18,9 @@ export const escape = defineTransform({
   create({ all }) {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     const show = all ? escapeLine : escapeText
-    return {
-      write: (chunk: Buffer) => show(decoder.decode(chunk, { stream: true })),
-      flush: () => show(decoder.decode()),
-    }
+    return flushable(
+      (chunk: Buffer) => show(decoder.decode(chunk, { stream: true })),
+      () => show(decoder.decode()),
+    )
   },
 })

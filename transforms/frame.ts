@@ -13,7 +13,7 @@ import {
 /** Makes each line a frame, with its length before it or a delimiter behind it; or each block of so many bytes. */
 export const frame = defineTransform({
   name: 'frame',
-  summary: 'make each line a frame, with its length before it or a delimiter behind it',
+  summary: 'make each line a frame, with its length before it',
   group: 'lines and records',
   unit: 'bytes',
   options: {

@@ -4,7 +4,7 @@ import { checkFraming, frameCutter, framingOptions, joinByDelimiter, reframe } f
 /** Makes each frame a line: what `frame` writes, and the frames of many protocols. */
 export const unframe = defineTransform({
   name: 'unframe',
-  summary: 'make each frame, told by its length or a delimiter, a line',
+  summary: 'make each frame a line',
   group: 'lines and records',
   unit: 'bytes',
   options: {

@@ -9,6 +9,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { compose, lazyStream } from '../../lib/compose.js'
 import { openContext } from '../../lib/context.js'
+import type { Definition } from '../../lib/define.js'
 import { errorCode } from '../../lib/errors.js'
 import { parse } from '../../lib/spec.js'
 import { registry, spec } from '../../transforms/spec.js'
@@ -54,6 +55,10 @@ function source(chunks: Iterable<Buffer>): Readable {
   return Readable.from(chunks, { objectMode: false, highWaterMark: 1 })
 }
 
+function definitions(): Definition[] {
+  return Object.values(registry()).map(({ definition }) => definition)
+}
+
 /** The law for each sample of each transform. */
 function law(title: string, check: (t: Test, sample: (typeof samples)[string][number]) => Promise<void>): void {
   t.test(title, async t => {
@@ -63,19 +68,18 @@ function law(title: string, check: (t: Test, sample: (typeof samples)[string][nu
 }
 
 t.test('every transform has samples', async t => {
-  const names = Object.values(registry()).map(({ definition }) => definition.name)
+  const names = definitions().map(({ name }) => name)
   t.same(Object.keys(samples).sort(), names.sort())
   for (const [name, list] of Object.entries(samples))
     t.ok(list.length > 0 && list.every(({ spec }) => spec.split(' ')[0] === name))
 })
 
 t.test('each example is true', async t => {
-  for (const { definition } of Object.values(registry())) {
-    const { name, example } = definition
+  for (const { name, example } of definitions()) {
     if (!example) continue
     t.match(example.spec, new RegExp(`(^|\\| )${name}\\b`))
     await t.test(example.spec, possible(example.spec), async t =>
-      t.equal(await textOf(spec(example.spec)(), example.input), example.output),
+      t.equal(await textOf([make(example.spec).stream], example.input), example.output),
     )
   }
 })
@@ -225,6 +229,17 @@ law('an error on either side reaches it and the other side', async (t, { spec, i
     expected,
   )
   t.ok(behind.destroyed)
+})
+
+law('a function behind it receives what its type says', async (t, { spec, input }) => {
+  const { unit, name } = definitions().find(({ name }) => name === spec.split(' ')[0]) as Definition
+  if (unit === 'json') return
+  const texts = unit === 'line' || name === 'buffer-to-string' || name === 'escape'
+  const isRight = (value: unknown) => (texts ? typeof value === 'string' : Buffer.isBuffer(value))
+  const wrong: unknown[] = []
+  const spy = (value: unknown) => void (isRight(value) || wrong.push(value))
+  await drain(source(cutEvery(5000, input(20_000, 9))), compose(make(spec).stream, spy))
+  t.same(wrong, [])
 })
 
 law('two at once do not mix', async (t, { spec, input }) => {
