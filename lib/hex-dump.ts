@@ -60,25 +60,32 @@ export function plainRows(width: number): Rows {
 
 /** The canonical rows for a terminal: each class of bytes has the colour that hexyl gives it. */
 export function coloredRows(width: number): Rows {
-  function row(bytes: Uint8Array, offset: number): string {
-    let cells = ''
-    let text = ''
-    let color = ''
-    bytes.forEach((byte, i) => {
-      const change = colors[byte] === color ? '' : (colors[byte] as string)
-      cells += `${change}${digits[byte]}${i % 8 === 7 ? '  ' : ' '}`
-      text += change + String.fromCharCode(character(byte))
-      color = colors[byte] as string
-    })
-    const space = ' '.repeat(columnsOf(width) - 3 * bytes.length - Math.floor(bytes.length / 8))
-    return `${gray}${formatOffset(offset)}${plain}  ${cells}${plain}${space}|${text}${plain}|\n`
+  const columns = columnsOf(width)
+
+  function row(out: Buffer, view: DataView, start: number, bytes: Uint8Array, offset: number): number {
+    let at = start + out.write(`${gray}${formatOffset(offset)}${plain}  `, start)
+    for (let i = 0; i < bytes.length; i++) {
+      at = putColor(view, at, bytes[i], bytes[i - 1])
+      view.setUint32(at, cell(bytes[i]), true)
+      at += i % 8 === 7 ? 4 : 3
+    }
+    const space = columns - 3 * bytes.length - Math.floor(bytes.length / 8)
+    at += out.write(`${plain}${' '.repeat(space)}|`, at)
+    for (let i = 0; i < bytes.length; i++) {
+      at = putColor(view, at, bytes[i], bytes[i - 1])
+      view.setUint8(at++, character(bytes[i]))
+    }
+    return at + out.write(`${plain}|\n`, at)
   }
 
   return (bytes, offset) => {
-    let rows = ''
+    const most = Math.ceil(bytes.length / width) * (columns + 40) + bytes.length * 12
+    const out = Buffer.allocUnsafe(most)
+    const view = viewOf(out)
+    let at = 0
     for (let from = 0; from < bytes.length; from += width)
-      rows += row(bytes.subarray(from, from + width), offset + from)
-    return Buffer.from(rows)
+      at = row(out, view, at, bytes.subarray(from, from + width), offset + from)
+    return out.subarray(0, at)
   }
 }
 
@@ -100,14 +107,17 @@ const characters = Uint8Array.from(digits, (_, byte) => (byte >= 0x20 && byte < 
 
 const gray = '\x1b[90m'
 const plain = '\x1b[39m'
-const colors = Array.from(digits, (_, byte) => `\x1b[${colorOf(byte)}m`)
+const ESC_BRACKET = 0x1b5b
+const M = 0x6d
 
-/** NUL, white space, printable, control, and what is no ASCII. */
+/** The colour of each byte: the two digits of an SGR code, as if they were hex. */
+const colors = Uint8Array.from(digits, (_, byte) => colorOf(byte))
+
 function colorOf(byte: number): number {
-  if (byte === 0) return 90
-  if (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0c || byte === 0x0d) return 32
-  if (byte > 0x20 && byte < 0x7f) return 36
-  return byte < 0x80 ? 35 : 33
+  if (byte === 0) return 0x90
+  if (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0c || byte === 0x0d) return 0x32 // white space
+  if (byte > 0x20 && byte < 0x7f) return 0x36
+  return byte < 0x80 ? 0x35 : 0x33
 }
 
 function columnsOf(width: number): number {
@@ -142,6 +152,16 @@ function putFour(view: DataView, at: number, text: number, a: Byte, b: Byte, c: 
   view.setUint32(at + 6, cell(c), true)
   view.setUint32(at + 9, cell(d), true)
   view.setUint32(text, character(a) | (character(b) << 8) | (character(c) << 16) | (character(d) << 24), true)
+}
+
+/** Nothing if the byte before had the same one. */
+function putColor(view: DataView, at: number, byte: Byte, before: Byte): number {
+  const color = colors[byte as number]
+  if (color === colors[before as number]) return at
+  view.setUint16(at, ESC_BRACKET)
+  view.setUint16(at + 2, pair(color), true)
+  view.setUint8(at + 4, M)
+  return at + 5
 }
 
 /** The last eight digits and two spaces. */
