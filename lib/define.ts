@@ -8,6 +8,7 @@ import type { Unit } from './records.js'
 import type { Body, Recipe, RecordOf, TransformStream } from './stage.js'
 
 export { flushable, many, none, stop } from 'stream-chain/defs.js'
+export { type ConnectionInfo, formatRemote } from './connection.js'
 export type { Context, Logger } from './context.js'
 export * from './options.js'
 export { batchBytes as blockBytes } from './records.js'

@@ -2,7 +2,7 @@
 export type { Address, AddressInput } from './address.js'
 export { formatAddress, parseAddress } from './address.js'
 export { compose, records } from './compose.js'
-export type { ClosedBy, Connection, ConnectionInfo, Sink, Source, Summary } from './connection.js'
+export type { ClosedBy, Connection, Sink, Source, Summary } from './connection.js'
 export * from './define.js'
 export { fileSink } from './endpoints/file-sink.js'
 export { concatenate, fileSource } from './endpoints/file-source.js'

@@ -39,6 +39,10 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'delay 1ms jitter=2ms max=256k', input: noise },
   ],
   digest: [{ spec: 'digest sha1', input: noise }],
+  dump: [
+    { spec: 'dump file=FILE', input: noise },
+    { spec: 'dump max=100 width=7 color=always file=FILE', input: text },
+  ],
   escape: [
     { spec: 'escape', input: text },
     { spec: 'escape all=true', input: noise },
