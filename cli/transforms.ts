@@ -3,7 +3,7 @@ import { Argument, Command } from 'commander'
 import { type Definition, groups } from '../lib/define.js'
 import { didYouMean, TcpPipeError } from '../lib/errors.js'
 import { isModulePath, loadModule } from '../lib/modules.js'
-import type { Option } from '../lib/options.js'
+import { type Option, text } from '../lib/options.js'
 import { registry } from '../transforms/spec.js'
 
 const units = { bytes: 'bytes, in chunks', line: 'lines', json: 'JSON values' }
@@ -76,7 +76,8 @@ function page(): string {
 function section(definition: Definition): string {
   const { name, summary, unit, notes, example } = definition
   const rows = Object.entries(definition.options ?? {}).map(
-    ([key, option]) => `| \`${key}\` | ${cell(option.summary)} | ${cell(option.allowed)} | ${cell(fallback(option))} |`,
+    ([key, option]) =>
+      `| \`${key}\` | ${cell(option.summary)} | ${cell(option.allowed)} | ${cell(fallback(option).replace(/^default /, ''))} |`,
   )
   return [
     `### ${name}`,
@@ -101,13 +102,18 @@ function usage({ name, options = {} }: Definition): string {
 
 function optionRows({ options = {} }: Definition): (readonly [string, string])[] {
   return Object.entries(options).map(([key, option]) => {
-    return [`${key}=`, `${option.summary}: ${option.allowed} (${fallback(option)})`] as const
+    const details = [option.allowed === anyText ? '' : option.allowed, fallback(option)].filter(Boolean).join('; ')
+    return [`${key}=`, details ? `${option.summary} (${details})` : option.summary] as const
   })
 }
 
+/** What goes without saying. */
+const anyText = text('').allowed
+
+/** What there is if it is not given; nothing if its absence means something of its own, which the summary tells. */
 function fallback(option: Option): string {
   if (option.required) return 'required'
-  return option.default === undefined ? 'none' : option.format(option.default)
+  return option.default === undefined ? '' : `default ${option.format(option.default)}`
 }
 
 function exampleText({ spec, input, output }: NonNullable<Definition['example']>): string {
