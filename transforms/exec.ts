@@ -29,9 +29,10 @@ export const exec = defineTransform({
     "for `grep`, which ends with 1 if nothing matches, write `exec sh -c 'grep word || true'`. One that ends with 0 " +
     'before its input does, as `head -1`, ends the stream; what still comes is discarded. Each line on its stderr is ' +
     'logged as a warning.\n\n' +
-    'A program that looks at its output may hold it back until it has some KiB: see its options, such as ' +
-    '`jq --unbuffered`, `sed -u` and `grep --line-buffered`. When the connection fails, the program and what it has ' +
-    'started (its process group) get a SIGTERM, and 2 seconds later a SIGKILL.',
+    'Many programs hold their output back until there are some KiB of it, unless they are told not to: `jq --unbuffered`, ' +
+    '`sed -u`, `grep --line-buffered`. One that is silent for longer than the timeouts of the connection needs longer ' +
+    'ones. When the connection fails, the program and what it has started (its process group) get a SIGTERM, and those ' +
+    'that are still there 2 seconds later a SIGKILL.',
   create: ({ command }, context) => programStream(command, context),
 })
 
