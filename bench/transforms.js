@@ -10,7 +10,7 @@ const split2 = `exec ${process.execPath} ${fileURLToPath(new URL('split2-grep.js
 const piped = command => `${nc} | ${command} > /dev/null`
 
 /** 4 million lines of a log. hexdump and jq are slow: they get smaller files, and speeds are compared. */
-const logSize = 324e6
+const logSize = 309 * MiB
 const randomSize = 256 * MiB
 
 const works = [
@@ -57,13 +57,13 @@ async function side({ spec, sink, fill, peers }, bytes, runs) {
   const known = peers.filter(({ name }) => has(name))
   const whole = makeFile('whole', bytes, fill)
   const smaller = known.find(({ share }) => share)?.share ?? 0
-  const part = makeFile('part', Math.floor(bytes * smaller), fill)
+  const part = makeFile('part', partOf(bytes, smaller), fill)
   const ours = { name: `serve -t '${spec}'`, receiver: serve(spec, sink), sender: sender.replace('FILE', whole), bytes }
   const theirs = known.map(({ command, label = labelOf(command), share = 1 }) => ({
     name: label,
     receiver: command,
     sender: sender.replace('FILE', share === 1 ? whole : part),
-    bytes: Math.floor(bytes * share),
+    bytes: partOf(bytes, share),
   }))
   try {
     const candidates = [ours, ...theirs]
@@ -80,6 +80,11 @@ async function side({ spec, sink, fill, peers }, bytes, runs) {
     rmSync(whole)
     rmSync(part)
   }
+}
+
+/** In whole blocks: a JSON value is never cut. */
+function partOf(bytes, share) {
+  return Math.floor((bytes * share) / MiB) * MiB
 }
 
 /** `nc -l 127.0.0.1 PORT | xxd > /dev/null` → `nc -l | xxd` */

@@ -224,7 +224,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     else {
       closeRun('bytes')
       streams.push(stage)
-      meters.push(meterRun(stage, [stageMeter(stage.constructor.name)]))
+      meters.push(meterRun(stage, [stageMeter(names.get(stage) ?? stage.constructor.name)]))
     }
   }
   closeRun(output)
@@ -268,6 +268,9 @@ interface Lazy {
 const lazy = new WeakMap<Duplex, Lazy>()
 const used = new WeakSet<Duplex>()
 
+/** The names of transforms whose stage is a Duplex. */
+const names = new WeakMap<Duplex, string>()
+
 function takeApart(stream: Duplex, index: number): Part[] {
   const state = lazy.get(stream)
   if (state?.taken || used.has(stream)) {
@@ -300,6 +303,7 @@ function prepare(part: Part, surroundings: Context): (FunctionStage | Duplex)[] 
   const { context: given } = part
   const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
   const body = part.create(context)
-  if (!isDuplex(body)) return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
+  if (isDuplex(body)) names.set(body, part.name)
+  else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
   return takeApart(body, 0).flatMap(inner => prepare(inner, context))
 }

@@ -3,9 +3,9 @@ import { TcpPipeError, tooLong } from './errors.js'
 
 export interface JsonScanner {
   /** The values that are complete with this text. */
-  write(text: string): Iterable<unknown>
+  write(text: string): unknown[]
   /** The last value, if it is a scalar that only the end completes. */
-  end(): Iterable<unknown>
+  end(): unknown[]
 }
 
 /** A value of more than `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`, a wrong one with `ERR_JSON` and its line. */
@@ -15,27 +15,29 @@ export function jsonScanner(maxLine: number): JsonScanner {
   let begunLine = 1
   let scan = openScan('')
 
-  function* write(text: string): Generator<unknown> {
+  function write(text: string): unknown[] {
+    const found: unknown[] = []
     const end = begun === '' ? 0 : valueEnd(text, 0, scan)
     if (end === -1) begun += text
     else {
-      if (begun !== '') yield parse(begun + text.slice(0, end), () => begunLine)
+      if (begun !== '') found.push(parse(begun + text.slice(0, end), () => begunLine))
       begun = ''
-      yield* values(text, end)
+      addValues(found, text, end)
     }
     if (begun.length > maxLine) throw tooLong('JSON value', maxLine)
     line += countLines(text)
+    return found
   }
 
   /** The values that begin in this text. */
-  function* values(text: string, from: number): Generator<unknown> {
+  function addValues(found: unknown[], text: string, from: number): void {
     const lineAt = (position: number) => line + countLines(text.slice(0, position))
     let tried = -1 // where the line ends that is not one value
     for (let at = skipSpace(text, from); at < text.length; at = skipSpace(text, at)) {
       if (at > tried) {
         const { value, end } = wholeLine(text, at, maxLine)
         if (value !== undefined) {
-          yield value
+          found.push(value)
           at = end
           continue
         }
@@ -49,14 +51,14 @@ export function jsonScanner(maxLine: number): JsonScanner {
         begunLine = lineAt(start)
         return
       }
-      yield parse(text.slice(start, at), () => lineAt(start))
+      found.push(parse(text.slice(start, at), () => lineAt(start)))
     }
   }
 
-  function* end(): Generator<unknown> {
-    if (begun === '') return
+  function end(): unknown[] {
+    if (begun === '') return []
     if (!scan.scalar) throw wrong('Unexpected end of JSON input', begunLine, line)
-    yield parse(begun, () => begunLine)
+    return [parse(begun, () => begunLine)]
   }
 
   function parse(text: string, firstLine: () => number): unknown {

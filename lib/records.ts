@@ -206,17 +206,9 @@ function jsonDecoder(maxLine: number): Flushable<Batch, unknown> {
   )
 }
 
-function* batches(records: Iterable<unknown>): Generator<Batch> {
-  if (Array.isArray(records) && records.length <= batchRecords) yield records
-  else {
-    let batch: Batch = []
-    for (const record of records) {
-      if (batch.push(record) < batchRecords) continue
-      yield batch
-      batch = []
-    }
-    if (batch.length > 0) yield batch
-  }
+function* batches(records: Batch): Generator<Batch> {
+  for (let from = 0; from < records.length; from += batchRecords)
+    yield records.length > batchRecords ? records.slice(from, from + batchRecords) : records
 }
 
 function stringify(value: unknown, encode: (value: unknown) => string | undefined = JSON.stringify): string {

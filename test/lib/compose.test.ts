@@ -543,3 +543,8 @@ t.test('records are asked for once, in time, and of a stream of ours', async t =
   t.throws(() => compose(read), refusal(/used once/))
   for (const stream of [begun, read]) stream.destroy()
 })
+
+t.test('the meter of a transform that is a Duplex has its name', async t => {
+  const zip = defineTransform({ name: 'zip', summary: 's', unit: 'bytes', create: () => createGzip() })
+  t.match(planned([zip(), createGunzip()]).meters, [{ stages: [{ name: 'zip' }] }, { stages: [{ name: 'Gunzip' }] }])
+})

@@ -4,8 +4,31 @@ import * as api from '../../lib/index.js'
 t.test('the public names', async t => {
   t.strictSame(Object.keys(api).sort(), [
     ...['TcpPipeError', 'blockBytes', 'bytes', 'choice', 'compose', 'concatenate', 'defineTransform', 'duration'],
-    ...['eachJson', 'eachLine', 'fileSink', 'fileSource', 'flag', 'flushable', 'formatAddress', 'integer', 'many'],
-    ...['none', 'parseAddress', 'regexp', 'send', 'serve', 'stop', 'text'],
+    ...[
+      'eachJson',
+      'eachLine',
+      'fileSink',
+      'fileSource',
+      'flag',
+      'flushable',
+      'formatAddress',
+      'formatRemote',
+      'groups',
+    ],
+    ...[
+      'integer',
+      'list',
+      'many',
+      'none',
+      'parseAddress',
+      'records',
+      'regexp',
+      'send',
+      'serve',
+      'stop',
+      'text',
+      'words',
+    ],
   ])
 })
 
