@@ -90,7 +90,7 @@ export const samples: Record<string, Sample[]> = {
   sample: [{ spec: 'sample 3', input: text }],
   skip: [{ spec: 'skip 20', input: text }],
   slice: [
-    { spec: 'slice 7', input: text },
+    { spec: 'slice 777', input: text },
     { spec: 'slice 100k', input: noise },
   ],
   tee: [{ spec: 'tee FILE', input: noise }],
