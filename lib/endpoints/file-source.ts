@@ -11,6 +11,9 @@ const blockSize = 512 * 1024
 /** Milliseconds. A read that took longer did not come from the page cache. */
 const slowRead = 5
 
+/** So many blocks are read by another thread after a slow one. */
+const blocksLater = 64
+
 /** Checks that each file is there, is no directory and may be read; the system's error names the path. */
 export async function checkFiles(paths: readonly string[]): Promise<Stats[]> {
   const all: Stats[] = []
@@ -28,13 +31,14 @@ export async function checkFiles(paths: readonly string[]): Promise<Stats[]> {
  * as it was when it was opened is sent as it was read, and `warnings` tells.
  *
  * A regular file is read synchronously for as long as its reads are fast: from the page cache that costs less than
- * handing the read to another thread. After the first slow one the event loop is not made to wait again.
+ * handing the read to another thread. After a slow one the event loop is not made to wait for the next blocks.
  */
 export function fileSource(file: string | number): Source {
   let descriptor = -1
   let expected = 0
   let bytesRead = 0
-  let synchronous = false
+  let isRegular = false
+  let later = 0 // so many blocks are read by another thread
   let pipe: Socket | undefined
   let reading = false
   let closeNow: (() => void) | undefined
@@ -48,7 +52,7 @@ export function fileSource(file: string | number): Source {
     },
     read() {
       if (pipe) pipe.resume()
-      else if (synchronous) readNow()
+      else if (isRegular && later === 0) readNow()
       else readLater()
     },
     destroy(error, callback) {
@@ -64,8 +68,8 @@ export function fileSource(file: string | number): Source {
   function begin(opened: number, callback: (error?: Error | null) => void): void {
     descriptor = opened
     fstat(opened, (error, stats) => {
-      synchronous = stats?.isFile() === true
-      if (synchronous && typeof file === 'string') expected = stats.size
+      isRegular = stats?.isFile() === true
+      if (isRegular && typeof file === 'string') expected = stats.size
       if (stats?.isFIFO()) forward(new Socket({ fd: opened, readable: true, writable: false }))
       callback(error)
     })
@@ -85,15 +89,17 @@ export function fileSource(file: string | number): Source {
     const block = Buffer.allocUnsafeSlow(blockSize)
     const started = performance.now()
     try {
-      taken(null, readSync(descriptor, block, 0, blockSize, null), block)
+      const size = readSync(descriptor, block, 0, blockSize, null)
+      if (performance.now() - started > slowRead) later = blocksLater
+      taken(null, size, block)
     } catch (error) {
       source.destroy(error as Error)
     }
-    synchronous = performance.now() - started < slowRead
   }
 
   function readLater(): void {
     reading = true
+    if (later > 0) later--
     read(descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, (error, size, block) => {
       reading = false
       if (closeNow) closeNow()

@@ -51,6 +51,21 @@ t.test('a whole file', async t => {
   t.same(empty.warnings, [])
 })
 
+t.test('a file whose reads are slow', async t => {
+  let time = 0
+  t.intercept(performance, 'now', {
+    value: () => {
+      time += 10 // each read seems to have taken so long
+      return time
+    },
+  })
+  const large = Buffer.alloc(40_000_000, 'slow ')
+  const source = fileSource(join(t.testdir({ large }), 'large'))
+  t.ok((await collect(source)).equals(large), 'is read whole, by another thread and, now and then, at once')
+  t.equal(source.bytesRead, large.length)
+  t.equal(time, 40, 'two reads were tried at once')
+})
+
 t.test('an open descriptor, from where it stands; it stays open', async t => {
   const fd = openSync(join(t.testdir({ f: 'skipped rest' }), 'f'), 'r')
   readSync(fd, Buffer.alloc(8))
