@@ -1,6 +1,5 @@
 /** One connection: its pipelines, its timeouts, how it fails and the summary of its end. */
 import { once } from 'node:events'
-import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -8,6 +7,7 @@ import { type Part, plan } from './compose.js'
 import type { Logger } from './context.js'
 import { errorCode, errorMessage, TcpPipeError } from './errors.js'
 import type { RunMeter } from './meter.js'
+import { hiddenReset, resetOnError } from './reset.js'
 
 /** What a stage and a log line know of the connection that they belong to. */
 export interface ConnectionInfo {
@@ -224,42 +224,10 @@ function firstByte(socket: Socket): Promise<void> | undefined {
 
 function ignore(): void {}
 
-/** From here on a `destroy` with an error sends a reset (RST), so that the peer can tell a failure from an end. */
-export function resetOnError(socket: Socket): void {
-  const destroy = socket.destroy
-  let cause: Error | undefined
-  socket.destroy = error => {
-    if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
-    cause = error
-    return socket.resetAndDestroy() // calls destroy() again, which then carries the cause
-  }
-}
-
-/**
- * The reset that Node took for an end. When data and a reset have come together, libuv (as of Node 26) reads the data
- * and, told that the connection hung up, reports its end; the kernel still keeps the error for the next read.
- */
-export function hiddenReset(socket: Socket): Error | undefined {
-  const descriptor = (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
-  if (descriptor < 0) return undefined
-  try {
-    readSync(descriptor, Buffer.alloc(1))
-  } catch (error) {
-    return errorCode(error) === 'ECONNRESET' ? (error as Error) : undefined
-  }
-  return undefined
-}
-
 /** `127.0.0.1:80`, or the name of a unix socket. */
 export function formatRemote({ remote, port }: { remote: string; port: number | undefined }): string {
   if (port === undefined) return remote
   return remote.includes(':') ? `[${remote}]:${port}` : `${remote}:${port}`
-}
-
-/** A unix socket has no reset, and while our FIN is under way (nothing waits before it) libuv refuses one. */
-function canReset(socket: Socket): boolean {
-  const ending = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
-  return !socket.destroyed && !socket.connecting && !ending && socket.remotePort !== undefined
 }
 
 function release(source: Readable, keep: boolean): void {

@@ -4,9 +4,10 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Address, formatAddress, type TcpAddress } from '../address.js'
-import { hiddenReset, resetOnError, type Sink } from '../connection.js'
+import type { Sink } from '../connection.js'
 import { TcpPipeError } from '../errors.js'
 import { formatDuration } from '../quantities.js'
+import { hiddenReset, resetOnError } from '../reset.js'
 import { removeStale } from './unix.js'
 
 export interface DialOptions {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
@@ -10,11 +9,9 @@ import t, { type Test } from 'tap'
 import { toParts } from '../../lib/compose.js'
 import {
   formatRemote,
-  hiddenReset,
   lingerTime,
   type OpenConnection,
   openConnection,
-  resetOnError,
   run,
   type Sink,
   type Source,
@@ -469,103 +466,12 @@ t.test('remote names', async t => {
   t.equal(connection.remote, '127.0.0.1', 'IPv4-mapped is IPv4')
 })
 
-/** A client that reads only when it is told to, and tells a reset from an end in all cases: libuv takes both for an end. */
-const reader = `
-import socket, sys
-s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
-sys.stdin.readline()
-try:
-    while s.recv(65536): pass
-    print('end')
-except ConnectionResetError: print('reset')`
-
-t.test('resetOnError: much data waits, and we have ended', async t => {
-  const server = new Server({ allowHalfOpen: true }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const client = spawn('python3', ['-c', reader, String((server.address() as { port: number }).port)])
-  const [socket] = (await once(server, 'connection')) as [Socket]
-  server.close()
-  resetOnError(socket)
-  const errors: Error[] = []
-  socket.on('error', error => errors.push(error))
-  socket.end(Buffer.alloc(20_000_000))
-  await delay(20)
-  socket.destroy(new Error('ours'))
-  socket.destroy(new Error('again'))
-  await closed(socket)
-  t.match(errors, [{ message: 'ours' }])
-  t.equal(errors.length, 1)
-  client.stdin.end('\n')
-  t.equal(String(await collect(client.stdout)).trim(), 'reset', 'a part is never taken for the whole')
-  await until(() => !('TCPSocketWrap' in handles()))
-})
-
 t.test('a reset that comes together with data is no end', async t => {
   const { socket, client, connection } = await open(t)
   await new Promise<void>(resolve => client.write('x', () => resolve(void client.resetAndDestroy())))
   const sink = memorySink()
   const summary = await work(connection, socket, none, sink, 'forward')
   t.match(summary, { closedBy: 'reset', error: { code: 'ECONNRESET' } })
-})
-
-t.test('hiddenReset: none', async t => {
-  const [socket, client] = await socketPair(t)
-  t.equal(hiddenReset(socket), undefined, 'nothing has come')
-  client.end()
-  await collect(socket)
-  t.equal(hiddenReset(socket), undefined, 'a clean end')
-  socket.destroy()
-  t.equal(hiddenReset(socket), undefined, 'no descriptor')
-})
-
-t.test('resetOnError: our FIN is under way, or seen', async t => {
-  for (const wait of [false, true]) {
-    const [socket, client] = await socketPair(t)
-    resetOnError(socket)
-    const errors: Error[] = []
-    socket.on('error', error => errors.push(error))
-    client.resume()
-    socket.end()
-    if (wait) await once(socket, 'finish')
-    else await new Promise(resolve => process.nextTick(resolve))
-    socket.destroy(new Error('ours'))
-    await closed(socket)
-    t.match(errors, [{ message: 'ours' }])
-    t.equal(errors.length, 1)
-    client.destroy()
-  }
-  await until(() => !('TCPSocketWrap' in handles()))
-})
-
-t.test('resetOnError: without an error it is an end, and the reset of a peer keeps its error', async t => {
-  const [one, other] = await socketPair(t)
-  resetOnError(one)
-  one.destroy()
-  await collect(other)
-  t.notOk(other.errored, 'an end')
-  const [socket, client] = await socketPair(t)
-  resetOnError(socket)
-  client.resetAndDestroy()
-  const [error] = await once(socket.resume(), 'error')
-  t.equal(error.code, 'ECONNRESET')
-})
-
-t.test('resetOnError: a socket that is connecting', async t => {
-  const server = new Server().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const socket = connect((server.address() as { port: number }).port, '127.0.0.1')
-  resetOnError(socket)
-  server.on('connection', accepted =>
-    accepted
-      .on('error', () => {})
-      .resume()
-      .destroy(),
-  )
-  const error = once(socket, 'error')
-  socket.destroy(new Error('ours'))
-  t.match(await error.catch(reason => [reason]), [{ message: 'ours' }])
-  server.close()
-  await until(() => !('TCPSocketWrap' in handles()))
 })
 
 t.test('50 connections', async t => {
