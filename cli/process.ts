@@ -24,9 +24,10 @@ export function onSignals(first: (signal: NodeJS.Signals) => void, second: () =>
   }
 }
 
-/** Ends the process as the signal would have: the shell sees 130 or 143. */
+/** Ends the process as the signal would have: the shell sees 130 or 143. What is to be done at an exit is done before. */
 export function dieOf(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal)
+  process.emit('exit', 128 + constants.signals[signal])
   process.kill(process.pid, signal)
 }
 

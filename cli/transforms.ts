@@ -6,7 +6,11 @@ import { isModulePath, loadModule } from '../lib/modules.js'
 import { type Option, text } from '../lib/options.js'
 import { registry } from '../transforms/spec.js'
 
-const units = { bytes: 'bytes, in chunks', line: 'lines', json: 'JSON values' }
+const units = {
+  bytes: 'bytes, in chunks',
+  line: 'lines of UTF-8 text (other bytes become U+FFFD)',
+  json: 'JSON values',
+}
 
 export function transformsCommand(): Command {
   return new Command('transforms')
@@ -40,9 +44,9 @@ async function find(name: string): Promise<Definition> {
 }
 
 function list(): string {
-  const width = Math.max(...definitions().map(definition => usage(definition).length))
+  const width = Math.max(...definitions().map(definition => brief(definition).length))
   const parts = byGroup().map(([group, members]) => {
-    const rows = members.map(definition => [usage(definition).padEnd(width), definition.summary] as const)
+    const rows = members.map(definition => [brief(definition).padEnd(width), definition.summary] as const)
     return `${capital(group)}:\n${table(rows)}`
   })
   return `${parts.join('\n\n')}\n\nOne in detail: tcp-pipe transforms NAME\n`
@@ -91,6 +95,12 @@ function section(definition: Definition): string {
     .join('\n\n')
 }
 
+/** `grep PATTERN`: without the options that have names. */
+function brief({ options = {}, ...definition }: Definition): string {
+  const positional = Object.entries(options).filter(([, option]) => option.positional)
+  return usage({ ...definition, options: Object.fromEntries(positional) })
+}
+
 /** `grep PATTERN [invert=…]`. */
 function usage({ name, options = {} }: Definition): string {
   const words = Object.entries(options).map(([key, { positional, required, rest }]) => {
@@ -103,7 +113,8 @@ function usage({ name, options = {} }: Definition): string {
 function optionRows({ options = {} }: Definition): (readonly [string, string])[] {
   return Object.entries(options).map(([key, option]) => {
     const details = [option.allowed === anyText ? '' : option.allowed, fallback(option)].filter(Boolean).join('; ')
-    return [`${key}=`, details ? `${option.summary} (${details})` : option.summary] as const
+    const name = option.rest ? `${key.toUpperCase()}…` : `${key}=`
+    return [name, details ? `${option.summary} (${details})` : option.summary] as const
   })
 }
 
@@ -125,8 +136,18 @@ function table(rows: (readonly [string, string])[]): string {
   return rows.map(([first, second]) => `  ${first.padEnd(width)}  ${second}`).join('\n')
 }
 
+/** Each paragraph by itself; a block of code stays as it is. */
 function wrap(text: string): string {
-  return text.replace(/(.{1,80})(?:\s+|$)/g, '$1\n').trimEnd()
+  const paragraphs = text.split('\n\n')
+  return paragraphs.map(each => (each.startsWith('```') ? indented(each) : wrapped(each))).join('\n\n')
+}
+
+function wrapped(paragraph: string): string {
+  return paragraph.replace(/(.{1,80})(?:\s+|$)/g, '$1\n').trimEnd()
+}
+
+function indented(block: string): string {
+  return block.replace(/^```\n|\n```$/g, '').replace(/^/gm, '  ')
 }
 
 function cell(text: string): string {

@@ -127,6 +127,7 @@ export function lazyStream(parts: Part[]): Duplex {
 
   function start(): void {
     if (state.taken) throw takenError()
+    if (stream.destroyed) throw stream.errored ?? new TcpPipeError('ERR_STAGE', 'this stream is destroyed')
     if (inner.length > 0) return
     state.fresh = false
     inner = plan(parts.length > 0 ? parts : [identity], { output }).streams
@@ -289,6 +290,11 @@ function isFresh(stream: Duplex, { fresh }: Lazy): boolean {
   return fresh && stream.eventNames().length === 0 && stream.writableLength === 0 && !stream.writableEnded
 }
 
+function bodyError(name: string, body: unknown): TcpPipeError {
+  const expected = 'expected a Duplex, a function or { write, flush, destroy }'
+  return new TcpPipeError('ERR_STAGE', `${name}: create gave ${describe(body)}; ${expected}`)
+}
+
 function usedError(what: string): TcpPipeError {
   return new TcpPipeError('ERR_STAGE', `${what} stands in a pipeline already: a stream can be used once`)
 }
@@ -304,6 +310,7 @@ function prepare(part: Part, surroundings: Context): (FunctionStage | Duplex)[] 
   const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
   const body = part.create(context)
   if (isDuplex(body)) names.set(body, part.name)
+  else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)
   else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
   return takeApart(body, 0).flatMap(inner => prepare(inner, context))
 }

@@ -286,11 +286,12 @@ function logSummary(log: Logger, { error, warnings, runs, id, remote, port, ...f
   if (error) log.error({ ...fields, code: errorCode(error), error: errorMessage(error) }, 'connection failed')
   else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
   else log.info(fields, 'connection closed')
-  log.debug({ runs }, 'what each stage did')
+  log.debug({ runs, stack: error?.stack }, 'what each stage did')
 }
 
 function remoteName(socket: Socket): string {
-  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? 'unix'
+  const isUnix = socket.localAddress === undefined // of a client that has gone already only that is known
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? (isUnix ? 'unix' : 'unknown')
 }
 
 function isPremature(error: unknown): boolean {

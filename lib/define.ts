@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { lazyStream, recipe } from './compose.js'
 import type { Context } from './context.js'
-import { didYouMean, TcpPipeError } from './errors.js'
+import { describe, didYouMean, TcpPipeError } from './errors.js'
 import type { OptionSchema, OptionsOf, ValuesOf } from './options.js'
 import type { Unit } from './records.js'
 import type { Body, Recipe, RecordOf, TransformStream } from './stage.js'
@@ -74,20 +74,42 @@ export type Registry = Record<string, TransformEntry>
 export function defineTransform<U extends Unit, R = Buffer, const S extends OptionSchema = {}>(
   definition: Definition<S, U, R>,
 ): Transform<S, RecordOf<R>> {
+  checkDefinition(definition as unknown as Definition)
   const { name, unit, options: schema = {} as S, makesLines, create } = definition
-  const toRecipe = (options: Record<string, unknown> = {}, context?: Partial<Context>) => {
-    const values = checkOptions(name, schema, options) as ValuesOf<S>
+  const toRecipe = (options?: Record<string, unknown> | null, context?: Partial<Context>) => {
+    const values = checkOptions(name, schema, options ?? {}) as ValuesOf<S>
     const wrong = definition.check?.(values)
     if (wrong) throw new TcpPipeError('ERR_OPTION', `${name} ${wrong}`)
     return recipe(name, unit, surroundings => create(values, surroundings) as Body, { context, makesLines })
   }
-  const transform = (options?: object, context?: Partial<Context>) => lazyStream([toRecipe({ ...options }, context)])
+  const transform = (options?: Record<string, unknown>, context?: Partial<Context>) =>
+    lazyStream([toRecipe(options, context)])
   Object.defineProperty(transform, 'name', { value: name })
   return Object.assign(transform, { definition, recipe: toRecipe }) as unknown as Transform<S, RecordOf<R>>
 }
 
+const units: Unit[] = ['bytes', 'line', 'json']
+
+/** For authors whom no compiler tells. */
+function checkDefinition({ name, unit, options = {}, create }: Definition): void {
+  const check = (isRight: boolean, what: string, value: unknown, expected: string) => {
+    const message = `the transform ${show(name)}: ${what}: ${show(value)} is not allowed; expected ${expected}`
+    if (!isRight) throw new TcpPipeError('ERR_STAGE', message)
+  }
+  check(typeof name === 'string' && name !== '', 'name', name, 'a text')
+  check(units.includes(unit), 'unit', unit, units.join(', '))
+  check(typeof create === 'function', 'create', create, 'a function')
+  for (const [key, option] of Object.entries(options)) {
+    check(typeof option?.accepts === 'function', `options.${key}`, option, 'what text(), flag() and the like give')
+    const { default: value, allowed } = option
+    check(value === undefined || option.accepts(value), `the default of ${key}`, value, allowed)
+  }
+}
+
 /** Options with their defaults; throws `ERR_OPTION`, naming the transform, the option, the value and what is allowed. */
 function checkOptions(name: string, schema: OptionSchema, given: Record<string, unknown>): Record<string, unknown> {
+  if (typeof given !== 'object')
+    throw new TcpPipeError('ERR_OPTION', `${name} takes its options as an object, not ${describe(given)}`)
   for (const key of Object.keys(given)) {
     if (!Object.hasOwn(schema, key))
       throw new TcpPipeError('ERR_OPTION', `${name} has no option '${key}'${didYouMean(key, Object.keys(schema))}`)
@@ -100,7 +122,7 @@ function checkOptions(name: string, schema: OptionSchema, given: Record<string, 
       if (value !== undefined && !option.accepts(value)) {
         throw new TcpPipeError(
           'ERR_OPTION',
-          `${name} ${key}: ${show(value)} is not allowed; expected ${option.allowed}`,
+          `${name} ${key}: ${show(value)} is not allowed; expected ${option.allowedInCode}`,
         )
       }
       return [key, value === undefined ? option.default : value]

@@ -19,8 +19,8 @@ interface Block {
 
 /**
  * Everything leaves in the order in which it came, at the full millisecond behind the time when it is due; without a
- * delay at once. Chunks are copied, and those that are due together are joined: a peer that sends single bytes fills the
- * memory with no more than twice their number.
+ * delay at once. Chunks are copied, and those that are due together are joined: a peer that sends single bytes takes
+ * no more than twice their number and a block for each millisecond in which they come.
  */
 export function delayLine({ max, delay }: DelayLineOptions): Duplex {
   const blocks: Block[] = []

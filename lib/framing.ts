@@ -44,15 +44,16 @@ export function frameSize(summary: string) {
 
 /** What is wrong with the options together, in words that follow the name of the transform. */
 export function checkFraming({ format, delimiter, max }: FramingValues, size?: number): string | undefined {
-  if ((format === undefined) === (delimiter === undefined))
-    return `needs either a format (${formats.join(', ')}) or delimiter=TEXT`
+  if (format !== undefined && delimiter !== undefined) return 'takes a format or delimiter=, not both'
+  if (format === undefined && delimiter === undefined) return `needs a format (${formats.join(', ')}) or delimiter=TEXT`
   const most = mostOf(format)
   for (const [name, value] of Object.entries({ size, max })) {
     if (value !== undefined && value > most)
       return `${name}: ${value} is not allowed; expected at most ${most}, the bytes that ${format} can count`
   }
-  if (size !== undefined && max !== undefined && size > max)
-    return `size: ${size} is not allowed; expected at most max, ${max} bytes`
+  const longestFrame = frameLimit({ format, delimiter, max }).bytes
+  if (size !== undefined && size > longestFrame)
+    return `size: ${size} is not allowed; expected at most max, ${longestFrame} bytes`
   return undefined
 }
 

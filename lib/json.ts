@@ -8,7 +8,13 @@ export interface JsonScanner {
   end(): unknown[]
 }
 
-/** A value of more than `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`, a wrong one with `ERR_JSON` and its line. */
+/** Deeper nesting is refused: JSON.parse takes more, but not whoever walks through the value. */
+export const maxDepth = 512
+
+/**
+ * A value of more than `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`, one that is wrong or nested too deep with
+ * `ERR_JSON` and its line.
+ */
 export function jsonScanner(maxLine: number): JsonScanner {
   let line = 1 // of the text that comes next
   let begun = '' // a value whose end has not come yet
@@ -18,6 +24,7 @@ export function jsonScanner(maxLine: number): JsonScanner {
   function write(text: string): unknown[] {
     const found: unknown[] = []
     const end = begun === '' ? 0 : valueEnd(text, 0, scan)
+    checkDepth(() => begunLine)
     if (end === -1) begun += text
     else {
       if (begun !== '') found.push(parse(begun + text.slice(0, end), () => begunLine))
@@ -46,6 +53,7 @@ export function jsonScanner(maxLine: number): JsonScanner {
       scan = openScan(text[at] as string)
       const start = at
       at = valueEnd(text, start + 1, scan)
+      checkDepth(() => lineAt(start))
       if (at === -1) {
         begun = text.slice(start)
         begunLine = lineAt(start)
@@ -59,6 +67,10 @@ export function jsonScanner(maxLine: number): JsonScanner {
     if (begun === '') return []
     if (!scan.scalar) throw wrong('Unexpected end of JSON input', begunLine, line)
     return [parse(begun, () => begunLine)]
+  }
+
+  function checkDepth(firstLine: () => number): void {
+    if (scan.depth > maxDepth) throw wrong(`nested deeper than ${maxDepth}`, firstLine(), firstLine())
   }
 
   function parse(text: string, firstLine: () => number): unknown {
@@ -90,12 +102,12 @@ function openScan(first: string): Scan {
   return { scalar: !nested && !quoted, depth: nested ? 1 : 0, quoted, escaped: false }
 }
 
-/** The common case, one value on a line of its own, at the speed of JSON.parse. */
+/** The common case, one value on a short line of its own, at the speed of JSON.parse. It cannot be nested too deep. */
 function wholeLine(text: string, start: number, maxLine: number): { value?: unknown; end: number } {
   const end = text.indexOf('\n', start)
   if (end === -1) return { end: text.length }
   const line = text.slice(start, end)
-  if (!isClosed(line) || !fits(line, maxLine)) return { end }
+  if (line.length > 2 * maxDepth || !isClosed(line) || !fits(line, maxLine)) return { end }
   try {
     return { value: JSON.parse(line), end }
   } catch {
@@ -132,6 +144,7 @@ function nestedEnd(text: string, from: number, scan: Scan): number {
     } else if (character === '"') quoted = true
     else if (character === '{' || character === '[') depth++
     else if (character === '}' || character === ']') depth--
+    if (depth > maxDepth) break
     if (depth === 0 && !quoted) return i + 1
   }
   Object.assign(scan, { depth, quoted, escaped })

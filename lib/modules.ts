@@ -50,12 +50,16 @@ function isTransform(value: unknown): value is TransformEntry {
   return typeof value === 'function' && 'definition' in value && 'recipe' in value
 }
 
+/** Of what modules export: a stream is taken apart once, and its module may be loaded again. */
+const known = new WeakMap<object, Part[]>()
+
 const expected = 'expected a transform (defineTransform), a function or { write, flush, destroy }'
 
 function partsOf(path: string, exported: unknown): Part[] {
   if (!isDuplex(exported) && !isStageObject(exported) && typeof exported !== 'function')
     throw fault(`the default export of ${path} is ${describe(exported)}; ${expected}`)
-  const parts = toParts(exported as Stage, 0)
+  const parts = known.get(exported) ?? toParts(exported as Stage, 0)
+  known.set(exported, parts)
   if (parts.some(isDuplex)) throw fault(`${path} exports a stream, which can be used once only; ${expected}`)
   return parts
 }

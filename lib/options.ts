@@ -7,6 +7,8 @@ export interface Option<T = unknown, Value = T | undefined, Required extends boo
   readonly summary: string
   /** What is allowed, in words: `a whole number from 1 to 9`. */
   readonly allowed: string
+  /** The same for a value that code passes, if that is another one. */
+  readonly allowedInCode: string
   readonly required: Required
   /** True if the value may be written without its name; such options are filled in the order of their declaration. */
   readonly positional: boolean
@@ -128,6 +130,7 @@ export function integer<const S extends Settings<number> & Range>(summary: strin
 export function bytes<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("bytes, such as '65536', '64k' or '1MiB'", settings, formatSize),
+    allowedInCode: between('a whole number of bytes', settings, String),
     read: parseBytes,
     accepts: value => Number.isSafeInteger(value) && inRange(value as number, settings),
     format: formatSize,
@@ -137,7 +140,8 @@ export function bytes<const S extends Settings<number> & Range>(summary: string,
 /** A duration: `250ms`, `10s`; in code milliseconds. */
 export function duration<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
-    allowed: between("a duration, such as '250ms', '10s' or '2m'", settings, formatTime),
+    allowed: between("a duration, such as '250ms' or '10s'", settings, formatTime),
+    allowedInCode: between('a number of milliseconds', settings, String),
     read: parseDuration,
     accepts: value => Number.isFinite(value) && inRange(value as number, settings),
     format: formatTime,
@@ -177,6 +181,7 @@ export function words(
 export function regexp<const S extends Settings<RegExp>>(summary: string, settings?: S): Built<RegExp, S> {
   return option<RegExp, S>(summary, settings, {
     allowed: "a regular expression, such as 'ERROR' or '/error/i'",
+    allowedInCode: 'a RegExp, such as /ERROR/',
     read: parseRegExp,
     accepts: value => value instanceof RegExp,
   })
@@ -184,13 +189,14 @@ export function regexp<const S extends Settings<RegExp>>(summary: string, settin
 
 interface Kind<T> {
   allowed: string
+  allowedInCode?: string
   read(text: string): T | undefined
   accepts(value: unknown): boolean
   format?(value: T): string
 }
 
 function option<T, const S extends Settings<T>>(summary: string, settings: S | undefined, kind: Kind<T>): Built<T, S> {
-  const { allowed, read, accepts, format = String } = kind
+  const { allowed, allowedInCode = allowed, read, accepts, format = String } = kind
   const parse = (value: string): T => {
     const result = read(value)
     if (!accepts(result)) throw new TcpPipeError('ERR_OPTION', `'${value}' is not allowed; expected ${allowed}`)
@@ -198,7 +204,17 @@ function option<T, const S extends Settings<T>>(summary: string, settings: S | u
   }
   const { required = false, positional = false } = settings ?? {}
   const fallback = settings && 'default' in settings ? { default: settings.default } : {}
-  return { summary, allowed, required, positional, ...fallback, parse, accepts, format } as unknown as Built<T, S>
+  return {
+    summary,
+    allowed,
+    allowedInCode,
+    required,
+    positional,
+    ...fallback,
+    parse,
+    accepts,
+    format,
+  } as unknown as Built<T, S>
 }
 
 function isTexts(value: unknown): value is readonly string[] {

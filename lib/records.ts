@@ -216,6 +216,7 @@ function stringify(value: unknown, encode: (value: unknown) => string | undefine
   try {
     json = encode(value)
   } catch (cause) {
+    if (cause instanceof TcpPipeError) throw cause
     throw new TcpPipeError('ERR_STAGE_RESULT', `a value cannot be written as JSON: ${errorMessage(cause)}`, { cause })
   }
   if (json === undefined) throw new TcpPipeError('ERR_STAGE_RESULT', `a ${typeof value} cannot be written as JSON`)

@@ -103,6 +103,8 @@ function piping(options: ServeOptions): Work {
 function handling(handler: Handler): Work {
   return async (connection, socket) => {
     const { context } = openContext({ log: connection.log })
+    // `for await` destroys what it has read to its end, and the reply with it; here the promise says what comes then.
+    Object.defineProperty(socket, Symbol.asyncIterator, { value: () => socket.iterator({ destroyOnReturn: false }) })
     await handler(socket, { log: context.log, connection })
   }
 }

@@ -57,7 +57,6 @@ export async function openServer(
   let refused = 0
 
   server.on('connection', socket => {
-    if (socket.remotePort === undefined && !('path' in address)) return void socket.destroy() // it is gone already
     if (active.size >= maxConnections || (options.once && accepted > 0)) return refuse(socket)
     accepted++
     if (options.once) server.close()

@@ -22,6 +22,11 @@ export const fileFlags = {
   force: flag('overwrite a file that exists'),
 }
 
+/** What is wrong with the flags together, in words that follow the name of the transform. */
+export function checkFileFlags({ append, force }: { append: boolean; force: boolean }): string | undefined {
+  return append && force ? 'append and force exclude each other' : undefined
+}
+
 /** What the page of a transform says of its file. */
 export const fileNotes =
   'The file is created with the first chunk, or at the end if there was none. A file that exists ends the connection, ' +

@@ -43,11 +43,15 @@ export function parse(
     if (!transform && isModulePath(name.text))
       throw fault(text, name.column, `'${name.text}' is a module; loadSpec() imports it`)
     if (!transform) {
-      const hint = didYouMean(name.text, transforms.keys()) || "; 'tcp-pipe transforms' lists them"
-      throw fault(text, name.column, `unknown transform '${name.text}'${hint}`)
+      throw fault(text, name.column, `unknown transform '${name.text}'${unknownHint(name.text, transforms.keys())}`)
     }
     return stage(text, transform, name, words)
   })
+}
+
+function unknownHint(name: string, names: Iterable<string>): string {
+  if (/\/|\.[cm]?[jt]s$/.test(name)) return `; a module of your own is './${name}'`
+  return didYouMean(name, names) || "; 'tcp-pipe transforms' lists them"
 }
 
 function stage(text: string, transform: TransformEntry, name: Word, words: Word[]): Recipe {
@@ -82,10 +86,10 @@ function optionsOf(text: string, transform: TransformEntry, words: Word[]): Reco
 
 function tooMany({ definition }: TransformEntry, word: string, key: string | undefined): string {
   const names = Object.keys(definition.options ?? {})
-  const hint = key === undefined ? '' : didYouMean(key, names)
   const known =
     names.length === 0 ? `${definition.name} has no options` : `its options: ${names.map(name => `${name}=`).join(' ')}`
-  return `${definition.name} cannot take '${word}'${hint}; ${known}`
+  const hint = names.includes(word) ? `; write ${word}=… for that option` : didYouMean(key ?? '', names)
+  return `${definition.name} cannot take '${word}'; ${known}${hint}`
 }
 
 /** Words of each stage, as a shell would see them: '…' is literal, in "…" and outside \ escapes, | separates stages. */

@@ -10,7 +10,9 @@ const forFiles = /\{(id|remote|port|time)\}/
 export function template(text: string, values: Values): () => string {
   const parts = text.split(/(\{\w+\})/).map(part => {
     const name = part.slice(1, -1)
-    return part.startsWith('{') && Object.hasOwn(values, name) ? (values[name] as Values[string]) : part
+    return part.startsWith('{') && part.endsWith('}') && Object.hasOwn(values, name)
+      ? (values[name] as Values[string])
+      : part
   })
   return () => {
     let expanded = ''

@@ -1,4 +1,5 @@
-import { defineTransform, flag, flushable, none, text } from '../lib/define.js'
+import { isAscii } from 'node:buffer'
+import { blockBytes, defineTransform, flag, flushable, none, text } from '../lib/define.js'
 import { errorMessage, TcpPipeError } from '../lib/errors.js'
 
 /** Decodes text in any encoding; what stands behind it receives strings, and bytes are UTF-8 from here on. */
@@ -23,11 +24,14 @@ export const bufferToString = defineTransform({
     'U+FFFD as it says. A byte order mark stays if the encoding is UTF-8, so that valid text comes out as it came; from ' +
     'UTF-16, whose byte order it told, it is dropped.',
   create({ encoding, fatal }) {
-    const decoder = new TextDecoder(encoding, { fatal, ignoreBOM: new TextDecoder(encoding).encoding === 'utf-8' })
+    const { encoding: name } = new TextDecoder(encoding)
+    const decoder = new TextDecoder(encoding, { fatal, ignoreBOM: name === 'utf-8' })
+    const hold = fragile.has(name) ? holdCharacters() : undefined
 
     function decode(chunk?: Buffer): string | typeof none {
+      const bytes = hold ? hold(chunk) : chunk
       try {
-        return decoder.decode(chunk, { stream: chunk !== undefined }) || none
+        return decoder.decode(bytes, { stream: chunk !== undefined }) || none
       } catch (cause) {
         throw new TcpPipeError('ERR_INPUT', `buffer-to-string: ${errorMessage(cause)}`, { cause })
       }
@@ -39,6 +43,30 @@ export const bufferToString = defineTransform({
     )
   },
 })
+
+/** Node's decoders of these (as of Node 26) fail on some wrong bytes, although not `fatal`, in chunks of one or two. */
+const fragile = new Set(['gbk', 'gb18030', 'big5', 'euc-jp', 'euc-kr', 'shift_jis'])
+
+/** In these encodings a byte below this is a character, and never the end of one. */
+const single = 0x30
+
+/** Gives what has come up to such a byte, or all of it if that is ASCII; at the end the rest. */
+function holdCharacters(): (chunk?: Buffer) => Buffer {
+  let held: Buffer = Buffer.alloc(0)
+
+  return chunk => {
+    const bytes = chunk ? Buffer.concat([held, chunk]) : held
+    const end = chunk ? characterEnd(bytes) : bytes.length
+    held = Buffer.from(bytes.subarray(end))
+    return bytes.subarray(0, end)
+  }
+}
+
+function characterEnd(bytes: Buffer): number {
+  if (isAscii(bytes)) return bytes.length
+  const last = bytes.findLastIndex(byte => byte < single)
+  return Math.max(last + 1, bytes.length - blockBytes) // a decoder that gets much at once does not fail
+}
 
 function isEncoding(name: string): boolean {
   try {

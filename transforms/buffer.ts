@@ -4,7 +4,7 @@ import { delayLine } from '../lib/delay-line.js'
 /** Takes in up to so many bytes more than the reader wants, so that a sender in bursts need not wait for it. */
 export const buffer = defineTransform({
   name: 'buffer',
-  summary: 'an elastic buffer between a sender in bursts and a slow reader',
+  summary: 'take in bursts for a slow reader',
   group: 'flow',
   unit: 'bytes',
   options: {

@@ -7,7 +7,7 @@ export const counter = defineTransform({
   group: 'inspect',
   unit: 'bytes',
   options: {
-    every: duration('log the counts so far, each time this has passed', { min: 1, max: 2 ** 31 - 1 }),
+    every: duration('log the counts so far, each time this has passed', { min: 1, max: 24 * 3_600_000 }),
   },
   example: { spec: 'counter', input: 'one\ntwo', output: 'one\ntwo' },
   notes:

@@ -9,7 +9,7 @@ export const delay = defineTransform({
   unit: 'bytes',
   options: {
     latency: duration('how much later', { positional: true, required: true, max: 60_000 }),
-    jitter: duration('for each chunk up to so much more, at random', { max: 60_000, default: 0 }),
+    jitter: duration('for each chunk up to so much more, at random; default: none', { max: 60_000 }),
     max: bytes('the most bytes that are on their way', { min: 1, default: 16 * 1024 ** 2 }),
     seed: integer('makes the jitter the same in each run', { min: 0, max: 2 ** 32 - 1 }),
   },
@@ -19,7 +19,7 @@ export const delay = defineTransform({
     'before it. Times are kept to the millisecond or two that timers take; chunks that leave at the same time may be ' +
     'joined. When `max` is on its way the sender waits, so the rate is at most `max` in each latency: 16 MiB in 100 ms ' +
     'are 160 MiB/s. It delays one direction; for the other one, put it into the reply, too.',
-  create({ latency, jitter, max, seed }) {
+  create({ latency, jitter = 0, max, seed }) {
     const random = seed === undefined ? Math.random : mulberry32(seed)
     return delayLine({ max, delay: () => latency + jitter * random() })
   },

@@ -11,7 +11,7 @@ import {
 import { escapeLine } from '../lib/escape.js'
 import { canonicalRows, coloredRows } from '../lib/hex-dump.js'
 import { formatDuration } from '../lib/quantities.js'
-import { fileFlags, fileNotes, pathSummary, sideFile } from '../lib/side-file.js'
+import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/side-file.js'
 
 /** Shows each chunk in hex and as text, on stderr or in a file; the bytes pass unchanged. */
 export const dump = defineTransform({
@@ -30,6 +30,7 @@ export const dump = defineTransform({
   },
   check({ file, append, force }) {
     if (file === undefined && (append || force)) return `${append ? 'append' : 'force'} needs file`
+    return checkFileFlags({ append, force })
   },
   example: { spec: 'dump', input: 'Hello\n', output: 'Hello\n' },
   notes:

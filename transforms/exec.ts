@@ -3,7 +3,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { Duplex, type Readable } from 'node:stream'
 import { blockBytes, type Context, defineTransform, words } from '../lib/define.js'
-import { TcpPipeError } from '../lib/errors.js'
+import { errorMessage, TcpPipeError } from '../lib/errors.js'
 import { escapeLine } from '../lib/escape.js'
 
 /** Passes the bytes through a program: they are its stdin, and its stdout is what goes on. */
@@ -23,9 +23,9 @@ export const exec = defineTransform({
   notes:
     "The words are the program's as they are: there is no shell that could take a part of them for something else. For a " +
     "pipe of programs write `exec sh -c 'sort | uniq -c'`. Each connection has a program of its own, started with its " +
-    'first bytes or, if there are none, at its end. The peer is told to it in the environment alone: `TCP_PIPE_ID`, ' +
+    'first bytes or, if there are none, at its end. It learns who the peer is from its environment only: `TCP_PIPE_ID`, ' +
     '`TCP_PIPE_REMOTE`, `TCP_PIPE_PORT` (not for a unix socket) and `TCP_PIPE_DIRECTION` (`forward` or `reply`).\n\n' +
-    'A program that ends with another exit code than 0, or by a signal, fails the connection behind what it had written; ' +
+    'A program that ends with another exit code than 0, or by a signal, fails the connection once its output has been read; ' +
     "for `grep`, which ends with 1 if nothing matches, write `exec sh -c 'grep word || true'`. One that ends with 0 " +
     'before its input does, as `head -1`, ends the stream; what still comes is discarded. Each line on its stderr is ' +
     'logged as a warning.\n\n' +
@@ -63,8 +63,9 @@ function programStream(command: readonly string[], context: Context): Duplex {
     const [program = '', ...words] = command
     // In a process group of its own: it can be ended as a whole, and a Ctrl-C is for us to deal with.
     const opened = spawn(program, words, { env: environment(context), detached: true, windowsHide: true })
-    opened.on('error', error => stream.destroy(error))
+    opened.on('error', error => stream.destroy(startError(program, error)))
     if (opened.pid === undefined) return opened
+    watch(opened)
     let lastLine = ''
     readLines(opened.stderr, line => {
       lastLine = line
@@ -75,6 +76,7 @@ function programStream(command: readonly string[], context: Context): Duplex {
     opened.on('close', (code, signal) => {
       over = true
       failure = failureOf(program, code, signal, lastLine)
+      if (failure && !stream.destroyed && signalGroup(opened, 0)) endGroup(opened)
       end()
     })
     return opened
@@ -86,7 +88,7 @@ function programStream(command: readonly string[], context: Context): Duplex {
       child ??= open()
       if (child.pid !== undefined) action(child)
     } catch (error) {
-      stream.destroy(error as Error)
+      stream.destroy(startError(command[0] as string, error as Error))
     }
   }
 
@@ -146,10 +148,32 @@ function shorten(line: string): string {
   return escapeLine(line.length > longestLine ? `${line.slice(0, longestLine)}…` : line)
 }
 
+function startError(program: string, cause: Error): TcpPipeError {
+  return new TcpPipeError('ERR_EXEC', `exec: ${escapeLine(program)} cannot be started: ${errorMessage(cause)}`, {
+    cause,
+  })
+}
+
 function failureOf(program: string, code: number | null, signal: string | null, lastLine: string) {
   if (code === 0) return undefined
   const how = signal ? `was ended by ${signal}` : `failed with exit code ${code}`
   return new TcpPipeError('ERR_EXEC', `exec: ${escapeLine(program)} ${how}${lastLine && `: ${lastLine}`}`)
+}
+
+const running = new Set<ChildProcessWithoutNullStreams>()
+
+/** A program in a group of its own would outlive a process that is ended by a signal. */
+function watch(child: ChildProcessWithoutNullStreams): void {
+  if (running.size === 0) process.on('exit', killAll)
+  running.add(child)
+  child.once('close', () => {
+    running.delete(child)
+    if (running.size === 0) process.off('exit', killAll)
+  })
+}
+
+function killAll(): void {
+  for (const child of running) signalGroup(child, 'SIGKILL')
 }
 
 /** Milliseconds that a program has to end when it is told to. */
@@ -157,19 +181,29 @@ const patience = 2000
 
 /** `done` is called when it has gone. Its pipes are closed first: something else that holds them is not waited for. */
 function terminate(child: ChildProcessWithoutNullStreams, done: () => void): void {
-  const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), patience).unref()
+  const cancel = endGroup(child)
   child.once('close', () => {
-    clearTimeout(timer)
+    cancel()
     done()
   })
   for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy()
-  signalGroup(child, 'SIGTERM')
 }
 
-function signalGroup({ pid }: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): void {
+/** SIGTERM, and later SIGKILL, unless nobody is left when it is cancelled. */
+function endGroup(child: ChildProcessWithoutNullStreams): () => void {
+  const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), patience)
+  const cancel = () => {
+    if (!signalGroup(child, 0)) clearTimeout(timer)
+  }
+  signalGroup(child, 'SIGTERM')
+  return cancel
+}
+
+/** False if nobody is left. */
+function signalGroup({ pid }: ChildProcessWithoutNullStreams, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(-(pid as number), signal)
+    return process.kill(-(pid as number), signal)
   } catch {
-    // it has gone, or is another user's by now
+    return false // it has gone, or is another user's by now
   }
 }

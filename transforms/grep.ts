@@ -7,10 +7,11 @@ export const grep = defineTransform({
   group: 'lines and records',
   unit: 'line',
   options: {
-    pattern: regexp('regular expression', { positional: true, required: true }),
+    pattern: regexp('what a line must contain', { positional: true, required: true }),
     invert: flag('keep the lines that do not match'),
   },
   example: { spec: 'grep ERROR', input: 'INFO up\nERROR down\n', output: 'ERROR down\n' },
+  notes: "A pattern in slashes is one with flags: for a path write `grep '\\/usr/'`.",
   create({ pattern, invert }) {
     // A global or sticky pattern remembers where it stopped; every line is to be searched from its start.
     const search = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))

@@ -17,7 +17,7 @@ export const lf = defineTransform({
       for (let from = 0; from < chunk.length; from += blockBytes) {
         const block = Buffer.concat([held, chunk.subarray(from, from + blockBytes)])
         const end = block.at(-1) === CR ? block.length - 1 : block.length
-        held = block.subarray(end)
+        held = Buffer.from(block.subarray(end)) // a view would keep the block
         yield convert(block.subarray(0, end))
       }
     }

@@ -7,7 +7,7 @@ export const replace = defineTransform({
   group: 'lines and records',
   unit: 'line',
   options: {
-    pattern: regexp('regular expression', { positional: true, required: true }),
+    pattern: regexp('what is replaced', { positional: true, required: true }),
     text: text('what stands there instead; $1 is the first group, $<name> a named one, $& the match, $$ a $', {
       positional: true,
       empty: true,

@@ -10,7 +10,7 @@ export const sample = defineTransform({
     every: integer('one in how many', { positional: true, required: true, min: 1 }),
   },
   example: { spec: 'sample 3', input: '1\n2\n3\n4\n5\n', output: '1\n4\n' },
-  notes: 'No chance is in it: of `sample 3` come the lines 1, 4, 7 and so on.',
+  notes: 'It is not random: `sample 3` keeps the lines 1, 4, 7 and so on.',
   create({ every }) {
     let next = 0
     return line => {

@@ -1,4 +1,5 @@
-import { bytes, defineTransform } from '../lib/define.js'
+import { Duplex } from 'node:stream'
+import { blockBytes, bytes, defineTransform } from '../lib/define.js'
 
 /** Cuts the stream into chunks of at most so many bytes, each of which goes on by itself. */
 export const slice = defineTransform({
@@ -15,9 +16,48 @@ export const slice = defineTransform({
     'that is smaller goes on as it is, so that interactive traffic passes. The borders reach the next stage, and the ' +
     'socket as writes of their own; the network may join them again, and what comes at once leaves at once: put ' +
     '`throttle` behind it to space them out.',
-  create({ size }) {
-    return function* slice(chunk) {
-      for (let from = 0; from < chunk.length; from += size) yield chunk.subarray(from, from + size)
-    }
-  },
+  create: ({ size }) => slices(size),
 })
+
+/** Its own stream, since small chunks take much more memory than their bytes: few of them wait for the reader. */
+function slices(size: number): Duplex {
+  let chunk: Buffer = Buffer.alloc(0)
+  let at = 0
+  let isWanted = false
+  let resume: (() => void) | undefined
+
+  function flow(): void {
+    while (isWanted && at < chunk.length) {
+      const part = chunk.subarray(at, at + size)
+      at += size
+      isWanted = stream.push(part)
+    }
+    if (!isWanted || !resume) return
+    const next = resume
+    resume = undefined
+    next()
+  }
+
+  const stream = new Duplex({
+    readableHighWaterMark: Math.min(blockBytes, waiting * size),
+    writableHighWaterMark: blockBytes,
+    write(next: Buffer, _encoding, callback) {
+      chunk = next
+      at = 0
+      resume = callback
+      flow()
+    },
+    final(callback) {
+      stream.push(null)
+      callback()
+    },
+    read() {
+      isWanted = true
+      flow()
+    },
+  })
+  return stream
+}
+
+/** So many chunks wait for the reader. */
+const waiting = 64

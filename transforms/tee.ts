@@ -1,5 +1,5 @@
 import { defineTransform, text } from '../lib/define.js'
-import { fileFlags, fileNotes, pathSummary, sideFile } from '../lib/side-file.js'
+import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/side-file.js'
 
 /** Writes all bytes to a file, too; they pass unchanged, at the speed of the file. */
 export const tee = defineTransform({
@@ -8,6 +8,7 @@ export const tee = defineTransform({
   group: 'inspect',
   unit: 'bytes',
   options: { file: text(pathSummary, { positional: true, required: true }), ...fileFlags },
+  check: checkFileFlags,
   example: { spec: 'tee /dev/null append=true', input: 'Hello\n', output: 'Hello\n' },
   notes: fileNotes,
   create({ file, append, force }, { connection }) {

@@ -12,7 +12,7 @@ export const throttle = defineTransform({
   },
   example: { spec: 'throttle 1m', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'In no stretch of time more passes than the rate allows and one burst. What is late because the system woke us late ' +
+    'The rate is that of each connection. In no stretch of time more passes than the rate allows and one burst. What is late because the system woke us late ' +
     'is caught up with within the burst, so a burst of less than a few milliseconds at the rate slows it down.',
   create({ rate, burst = Math.ceil(rate / 10) }) {
     const pace = rate / 1000 // bytes in a millisecond

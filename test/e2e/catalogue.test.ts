@@ -1,8 +1,16 @@
 /** The transforms from the command line: what only two processes and a socket between them can show. */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { bounded, dial, missing, pattern, run, serve, shell } from './support.js'
+import { bounded, dial, eventually, missing, pattern, run, serve, shell, tcpPipe } from './support.js'
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 /** What a server with these stages prints of an input. */
 async function through(t: Test, spec: string, input: string | Buffer, cwd?: string): Promise<string> {
@@ -112,6 +120,22 @@ t.test('exec', async t => {
     await server.ended
     t.notOk(existsSync(join(cwd, 'hacked')))
     t.equal(await through(t, 'exec printenv TCP_PIPE_REMOTE', ''), '127.0.0.1\n')
+  })
+
+  await t.test('an interrupted send leaves no program behind', async t => {
+    const cwd = t.testdir()
+    const server = await serve(t, ['127.0.0.1:0'], { faults: ['connection failed'] })
+    const script = 'trap "" TERM INT; echo $$ > pid; while :; do sleep 0.05; done'
+    const sender = tcpPipe(t, ['send', '--to', server.to, '-t', `exec sh -c '${script}'`], {
+      cwd,
+      input: 'x',
+      faults: null,
+    })
+    const pid = () => Number(readFileSync(join(cwd, 'pid'), 'utf8'))
+    await eventually('the program', () => existsSync(join(cwd, 'pid')) && pid() > 0)
+    sender.kill('SIGINT')
+    t.equal((await sender.ended).signal, 'SIGINT')
+    await eventually('its end', () => !isAlive(pid()))
   })
 
   await t.test('one that is not there is found before anything is bound', async t => {

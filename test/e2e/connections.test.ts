@@ -187,3 +187,10 @@ function closed(socket: Socket): Promise<unknown> {
 async function arrived(path: string, size: number): Promise<void> {
   await eventually(`${size} bytes in ${path}`, () => existsSync(path) && readFileSync(path).length >= size)
 }
+
+t.test('a client that is gone before it is accepted: one line, and --once is over', async t => {
+  const server = await serve(t, ['127.0.0.1:0', '--once'], { faults: ['connection failed'] })
+  const socket = await dial(t, server.port)
+  socket.resetAndDestroy()
+  t.equal((await server.ended).code, 1)
+})

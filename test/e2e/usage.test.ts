@@ -57,7 +57,10 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '-t', ''], 'a stage is missing'],
   [['serve', '0', '-t', "grep 'a"], `'grep 'a', column 6: the quote ' is not closed`],
   [['serve', '0', '-t', 'grep'], 'pattern'],
-  [['serve', '0', '-t', 'hex wdith=8'], "column 5: hex cannot take 'wdith=8'; did you mean 'width'?"],
+  [
+    ['serve', '0', '-t', 'hex wdith=8'],
+    "column 5: hex cannot take 'wdith=8'; its options: width= plain= offset=; did you mean 'width'?",
+  ],
   [['serve', '0', '-t', stages], '10000 stages; at most 100 are allowed'],
 ]
 

@@ -25,6 +25,8 @@ export const samples: Record<string, Sample[]> = {
   ],
   'buffer-to-string': [
     { spec: 'buffer-to-string', input: text },
+    { spec: 'buffer-to-string gb18030', input: text },
+    { spec: 'buffer-to-string shift_jis', input: noise },
     { spec: 'buffer-to-string utf-16le', input: (size, seed) => Buffer.from(String(text(size, seed)), 'utf16le') },
   ],
   counter: [{ spec: 'counter every=1ms', input: text }],

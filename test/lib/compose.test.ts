@@ -528,6 +528,18 @@ t.test('an error reaches who reads records', async t => {
   await t.rejects(waiting, { code: 'ERR_STREAM_PREMATURE_CLOSE' }, 'an end that is none')
 })
 
+t.test('records of a stream that is destroyed', async t => {
+  for (const error of [new Error('why'), undefined]) {
+    const stream = compose(same())
+    const iterator = records(stream)
+    stream.destroy(error)
+    await t.rejects(iterator.next(), error ?? { code: 'ERR_STAGE', message: 'this stream is destroyed' })
+    const late = compose(same())
+    late.on('error', () => {}).destroy(error)
+    await t.rejects(records(late).next(), error ?? { code: 'ERR_STAGE' })
+  }
+})
+
 t.test('records are asked for once, in time, and of a stream of ours', async t => {
   const refusal = (message: RegExp) => ({ code: 'ERR_STAGE', message })
   t.throws(() => records(createGzip() as never), refusal(/what compose\(\) or a transform made/))
@@ -547,4 +559,16 @@ t.test('records are asked for once, in time, and of a stream of ours', async t =
 t.test('the meter of a transform that is a Duplex has its name', async t => {
   const zip = defineTransform({ name: 'zip', summary: 's', unit: 'bytes', create: () => createGzip() })
   t.match(planned([zip(), createGunzip()]).meters, [{ stages: [{ name: 'zip' }] }, { stages: [{ name: 'Gunzip' }] }])
+})
+
+t.test('what create gives is checked', async t => {
+  for (const [body, what] of [
+    [undefined, 'undefined'],
+    [5, 'a number'],
+    [{ flush() {} }, 'an object (Object)'],
+  ] as const) {
+    const wrong = defineTransform({ name: 'wrong', summary: 's', unit: 'line', create: () => body as never })
+    const message = `wrong: create gave ${what}; expected a Duplex, a function or { write, flush, destroy }`
+    await t.rejects(textOf([wrong()], 'a'), { code: 'ERR_STAGE', message })
+  }
 })

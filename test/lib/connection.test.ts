@@ -464,6 +464,9 @@ t.test('remote names', async t => {
   t.match(socket.remoteAddress, /^::ffff:/)
   const connection = openConnection(socket, { log: undefined, maxLine: 1, idleTimeout: 0, halfClosedTimeout: 0 })
   t.equal(connection.remote, '127.0.0.1', 'IPv4-mapped is IPv4')
+  Object.defineProperty(socket, 'remoteAddress', { value: undefined })
+  const gone = openConnection(socket, { log: undefined, maxLine: 1, idleTimeout: 0, halfClosedTimeout: 0 })
+  t.equal(gone.remote, 'unknown', 'a client that has gone already')
 })
 
 t.test('a reset that comes together with data is no end', async t => {

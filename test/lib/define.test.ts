@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import t from 'tap'
 import { plan } from '../../lib/compose.js'
 import { openContext } from '../../lib/context.js'
-import { type Context, defineTransform, flag, integer, none, regexp, text } from '../../lib/define.js'
+import { bytes, type Context, defineTransform, duration, flag, integer, none, regexp, text } from '../../lib/define.js'
 import { TcpPipeError } from '../../lib/errors.js'
 import { run, textOf } from './pipes.js'
 
@@ -53,7 +53,7 @@ t.test('options are checked at once, in words', async t => {
     [undefined, 'find-lines needs pattern: what to find'],
     [null, 'find-lines needs pattern: what to find'],
     [{}, 'find-lines needs pattern: what to find'],
-    [{ pattern: 'x' }, /^find-lines pattern: 'x' is not allowed; expected a regular expression, such as/],
+    [{ pattern: 'x' }, /^find-lines pattern: 'x' is not allowed; expected a RegExp, such as \/ERROR\/$/],
     [{ pattern: /x/, limit: 0 }, 'find-lines limit: 0 is not allowed; expected a whole number, at least 1'],
     [{ pattern: /x/, limit: null }, /limit: null is not allowed/],
     [{ pattern: /x/, limit: [1] }, /limit: \[ 1 \] is not allowed/],
@@ -64,7 +64,7 @@ t.test('options are checked at once, in words', async t => {
     [{ patern: /x/ }, "find-lines has no option 'patern'; did you mean 'pattern'?"],
     [{ pattern: /x/, colour: 1 }, "find-lines has no option 'colour'"],
     [{ pattern: /x/, toString: 1 }, "find-lines has no option 'toString'"],
-    ['x', "find-lines has no option '0'"],
+    ['x', 'find-lines takes its options as an object, not a string'],
   ] as const) {
     t.throws(() => invalid(options), { code: 'ERR_OPTION', message })
   }
@@ -155,4 +155,34 @@ t.test('what of one option depends on another is checked at once, too', async t 
   })
   between({ from: 1, to: 1 })
   t.throws(() => between({ from: 3 }), { code: 'ERR_OPTION', message: 'between from: 3 is more than to, 2' })
+})
+
+t.test('a definition is checked', async t => {
+  const definition = { name: 'x', summary: 's', unit: 'line', create: () => (line: string) => line }
+  for (const [wrong, message] of [
+    [{ name: '' }, "the transform '': name: '' is not allowed; expected a text"],
+    [{ name: undefined }, /name: undefined is not allowed/],
+    [{ unit: 'lines' }, "the transform 'x': unit: 'lines' is not allowed; expected bytes, line, json"],
+    [{ unit: undefined }, /unit: undefined is not allowed/],
+    [{ create: undefined }, /create: undefined is not allowed; expected a function/],
+    [{ options: { a: 'text' } }, /options\.a: 'text' is not allowed; expected what text\(\), flag\(\)/],
+    [{ options: { a: null } }, /options\.a: null is not allowed/],
+    [
+      { options: { a: integer('n', { default: 'x' as never }) } },
+      /the default of a: 'x' is not allowed; expected a whole/,
+    ],
+  ] as const) {
+    t.throws(() => defineTransform({ ...definition, ...wrong } as never), { code: 'ERR_STAGE', message })
+  }
+})
+
+t.test('what is allowed in code is told in its words', async t => {
+  const options = { rate: bytes('r', { min: 1 }), wait: duration('w', { max: 1000 }) }
+  const timed = defineTransform({ name: 'timed', summary: 's', unit: 'line', options, create: () => line => line })
+  t.throws(() => timed({ rate: '64k' as never }), {
+    message: /rate: '64k' is not allowed; expected a whole number of bytes, at least 1$/,
+  })
+  t.throws(() => timed({ wait: 2000 }), {
+    message: /wait: 2000 is not allowed; expected a number of milliseconds, at most 1000$/,
+  })
 })

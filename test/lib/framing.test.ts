@@ -18,10 +18,10 @@ const values = (given: Partial<FramingValues>): FramingValues => ({
 })
 
 t.test('what is wrong with the options together', async t => {
-  const either = 'needs either a format (u8, u16be, u16le, u32be, u32le, varint, nul) or delimiter=TEXT'
+  const either = 'needs a format (u8, u16be, u16le, u32be, u32le, varint, nul) or delimiter=TEXT'
   for (const [given, size, expected] of [
     [{}, undefined, either],
-    [{ format: 'u8', delimiter: '|' }, undefined, either],
+    [{ format: 'u8', delimiter: '|' }, undefined, 'takes a format or delimiter=, not both'],
     [{ format: 'u8' }, 255, undefined],
     [{ format: 'u8' }, 256, 'size: 256 is not allowed; expected at most 255, the bytes that u8 can count'],
     [

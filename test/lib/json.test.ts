@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { jsonScanner } from '../../lib/json.js'
+import { jsonScanner, maxDepth } from '../../lib/json.js'
 
 /** All values of a text that comes in parts. */
 function scan(parts: Iterable<string>, maxLine = 2 ** 20): unknown[] {
@@ -130,10 +130,20 @@ t.test('a value of maxLine bytes is the longest', async t => {
   t.throws(() => scan(['"a', 'a'.repeat(50)], 50), { code: 'ERR_RECORD_TOO_LONG' }, 'before its end has come')
 })
 
-t.test('100,000 levels deep', async t => {
-  const text = `${'['.repeat(1e5)}${']'.repeat(1e5)}`
-  for (const parts of [[text], [`${text}\n`], text.match(/.{1,1000}/g) as string[]]) t.equal(scan(parts).length, 1)
-  t.throws(() => scan(['['.repeat(1e5)]), { code: 'ERR_JSON' })
+t.test('nesting has a limit', async t => {
+  const nested = (depth: number) => `${'[{"a":'.repeat(depth / 2)}"]"${'}]'.repeat(depth / 2)}`
+  for (const [depth, fits] of [
+    [2, true],
+    [maxDepth, true],
+    [maxDepth + 2, false],
+    [100_000, false],
+  ] as const) {
+    const text = nested(depth)
+    for (const parts of [[`1\n${text}`], [`1\n${text}\n`], ['1\n', ...(text.match(/.{1,100}/g) as string[])]]) {
+      if (fits) t.equal(scan(parts).length, 2)
+      else t.throws(() => scan(parts), { code: 'ERR_JSON', message: 'line 2: nested deeper than 512' }, `${depth}`)
+    }
+  }
 })
 
 t.test('time grows with the length alone', { timeout: 20_000 }, async t => {

@@ -55,6 +55,14 @@ t.test('a function receives what the stage before it gives', async t => {
   t.equal(await textOf([eachJson(value => value), lazyStream([recipe()])], '1 {}'), 'number\nobject\n')
 })
 
+t.test('a pipeline is loaded again and again', async t => {
+  const path = join(
+    t.testdir({ 'again.mjs': `import { compose } from '${library}'; export default compose(c => c)` }),
+    'again.mjs',
+  )
+  for (let i = 0; i < 2; i++) t.same(await through(path, 'a'), ['a', 'a'])
+})
+
 t.test('a transform keeps its options', async t => {
   const source = `import { defineTransform, text } from '${library}'
     const options = { word: text('w', { required: true }) }

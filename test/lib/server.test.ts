@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { toAddress } from '../../lib/address.js'
-import type { OpenConnection } from '../../lib/connection.js'
+import type { OpenConnection, Summary } from '../../lib/connection.js'
 import { openServer, type ServerOptions } from '../../lib/server.js'
 import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from './network.js'
 
@@ -121,6 +121,15 @@ t.test('a client that is gone before it is accepted', async t => {
   await collect(client)
   client.end()
   t.equal(await server.close(), 0)
+})
+
+t.test('a client that is gone before it is accepted is the only one of `once`', async t => {
+  const summaries: Promise<Summary>[] = []
+  const { server } = await open(t, { once: true, onConnection: ({ closed }) => void summaries.push(closed) })
+  const hit = `const s = require('net').connect(${server.address.port}, '127.0.0.1', () => s.resetAndDestroy())`
+  execFileSync(process.execPath, ['-e', hit])
+  await server.closed
+  t.equal(summaries.length, 1)
 })
 
 t.test('signal', async t => {

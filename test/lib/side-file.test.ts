@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs'
 import t from 'tap'
-import { sideFile } from '../../lib/side-file.js'
+import { checkFileFlags, sideFile } from '../../lib/side-file.js'
 import { connection, noise } from '../laws/support.js'
 
 const flags = { append: false, force: false }
@@ -118,3 +118,12 @@ function target(fd: string): string | undefined {
     return undefined // it was that of the listing
   }
 }
+
+t.test('flags that contradict each other', async t => {
+  t.equal(checkFileFlags({ append: true, force: true }), 'append and force exclude each other')
+  for (const flags of [
+    { append: true, force: false },
+    { append: false, force: true },
+  ])
+    t.notOk(checkFileFlags(flags))
+})

@@ -42,4 +42,5 @@ t.test('template', async t => {
   const text = template('{a}{b}-{number} {c} {toString}{', { a: 'A', b: '{a}', number })
   t.equal(text(), 'A{a}-1 {c} {toString}{', 'a value is not expanded again')
   t.equal(text(), 'A{a}-2 {c} {toString}{', 'a function is asked each time')
+  for (const open of ['{a', '{a:', '{a }', '{ a}', 'a}', '{}', '{{a']) t.equal(template(open, { a: 'A' })(), open)
 })

@@ -86,6 +86,33 @@ t.test('what stands behind it: functions receive strings, transforms their unit'
   t.equal(await textOf([bufferToString({ encoding: 'latin1' }), hex({ plain: true })], Buffer.from([0xe9])), 'c3a9\n')
 })
 
+t.test('wrong bytes of multi-byte encodings, in chunks of any size', async t => {
+  const wrong = Buffer.from('9533393620ff8130813081ff41fe', 'hex')
+  for (const encoding of ['gbk', 'gb18030', 'big5', 'euc-jp', 'euc-kr', 'shift_jis']) {
+    const expected = new TextDecoder(encoding).decode(wrong)
+    for (const size of [1, 2, 3, 100])
+      t.equal(await textOf([bufferToString({ encoding })], cutEvery(size, wrong)), expected, `${encoding} by ${size}`)
+  }
+})
+
+t.test('what is whole goes on at once, and what is not holds little', async t => {
+  const seen: number[] = []
+  const stage = compose(bufferToString({ encoding: 'gbk' }), text => void seen.push(text.length))
+  stage.resume()
+  for (const [bytes, length] of [
+    [Buffer.from('ls'), 2],
+    [Buffer.from([0x81]), undefined],
+    [Buffer.from([0x40]), undefined],
+    [Buffer.from([0x0a]), 2],
+    [Buffer.alloc(70_000, '8140', 'hex'), 2232],
+  ] as const) {
+    seen.length = 0
+    await new Promise(resolve => stage.write(bytes, resolve))
+    t.equal(seen[0], length)
+  }
+  stage.destroy()
+})
+
 t.test('the encoding is checked', async t => {
   const expected = { code: 'ERR_OPTION', message: /'nope' is not allowed; expected an encoding of the WHATWG/ }
   t.throws(() => bufferToString({ encoding: 'nope' }), expected)

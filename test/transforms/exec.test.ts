@@ -253,12 +253,30 @@ t.test('a program that does not end when it is told to is killed', async t => {
   t.same(times, [2000])
 })
 
+t.test('an exit of the process ends it, since nobody else would', async t => {
+  const before = process.listeners('exit')
+  const stages = [script('trap "" TERM; sleep 100'), script('trap "" TERM; sleep 100')]
+  for (const stage of stages) stage.on('error', () => {}).write('input')
+  const added = process.listeners('exit').filter(listener => !before.includes(listener))
+  t.equal(added.length, 1)
+  t.equal(programs(), 2)
+  added[0]?.call(process, 0)
+  t.equal(await untilNoPrograms(), 0)
+  for (const stage of stages) if (!stage.destroy().closed) await once(stage, 'close')
+  t.same(process.listeners('exit'), before)
+})
+
 t.test('what the program has started ends with it', { skip: existsSync('/proc') ? false : 'no /proc' }, async t => {
   const stage = script('sleep 100 & echo $!; sleep 100')
   stage.write('input')
   const pid = String(await once(stage, 'data')).trim()
-  const running = () =>
-    existsSync(`/proc/${pid}/stat`) && !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  const running = () => {
+    try {
+      return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    } catch {
+      return false
+    }
+  }
   t.ok(running())
   stage.destroy()
   await once(stage, 'close')
@@ -341,9 +359,13 @@ t.test('a program that cannot be started after all fails the stream', async t =>
   chmodSync(file, 0o755)
   const stages = [exec({ command: [file] }), exec({ command: [file] })]
   rmSync(file)
-  t.match(await errorOf([stages[0] as Readable as never], 'input'), { code: 'ENOENT' })
-  t.match(await errorOf([stages[1] as Readable as never], ''), { code: 'ENOENT' })
-  t.match(await errorOf([exec({ command: ['cat', 'x'.repeat(3_000_000)] })], 'input'), { code: 'E2BIG' })
+  const error = { code: 'ERR_EXEC', message: /cannot be started: .*ENOENT$/, cause: { code: 'ENOENT' } }
+  t.match(await errorOf([stages[0] as Readable as never], 'input'), error)
+  t.match(await errorOf([stages[1] as Readable as never], ''), error)
+  t.match(await errorOf([exec({ command: ['cat', 'x'.repeat(3_000_000)] })], 'input'), {
+    code: 'ERR_EXEC',
+    cause: { code: 'E2BIG' },
+  })
 })
 
 t.test('two at once do not mix', async t => {

@@ -124,7 +124,7 @@ t.test('any bytes there and back in blocks', async t => {
 t.test('options are checked', async t => {
   t.throws(() => spec('frame'), {
     code: 'ERR_SPEC',
-    message: /frame needs either a format \(u8, .*, nul\) or delimiter=/,
+    message: /frame needs a format \(u8, .*, nul\) or delimiter=/,
   })
   t.throws(() => spec('frame u8 size=256'), { message: /frame size: 256 is not allowed; expected at most 255/ })
   t.throws(() => spec('frame u8 max=1k'), { message: /frame max: 1024 is not allowed; expected at most 255/ })

@@ -65,12 +65,23 @@ t.test('what is no JSON', async t => {
     t.match(await errorOf([json()], input), { code: 'ERR_JSON', message }, input)
   }
   t.match(await errorOf([json()], '['.repeat(100_000)), { code: 'ERR_JSON' }, '100,000 deep, no end')
-  const deep = '['.repeat(100_000) + ']'.repeat(100_000)
-  for (const options of [{}, { pick: ['a'] }]) {
-    const error = await errorOf([json(options)], deep)
-    if (error !== undefined) t.type(error, Error, '100,000 deep')
+  for (const depth of [513, 5000, 100_000]) {
+    for (const options of [{}, { pick: ['a'] }, { pretty: true }]) {
+      const deep = `{}\n${'['.repeat(depth)}${']'.repeat(depth)}`
+      const error = { code: 'ERR_JSON', message: 'line 2: nested deeper than 512' }
+      t.match(await errorOf([json(options)], deep), error, `${depth} deep`)
+      t.match(await errorOf([json(options)], cutEvery(100, Buffer.from(deep))), error, `${depth} deep, cut`)
+    }
   }
+  t.equal(await textOf([json()], '['.repeat(512) + ']'.repeat(512)), `${'['.repeat(512)}${']'.repeat(512)}\n`)
   t.match(await errorOf([json()], `"${'x'.repeat(100)}"`, { maxLine: 50 }), { code: 'ERR_RECORD_TOO_LONG' })
+})
+
+t.test('indentation that is much more than the value is an error', async t => {
+  const bomb = `${'['.repeat(500)}${'1,'.repeat(400_000)}1${']'.repeat(500)}`
+  const error = { code: 'ERR_RECORD_TOO_LONG', message: 'json: indented, a value is longer than 16777216 bytes' }
+  t.match(await errorOf([json({ pretty: true })], bomb), error)
+  t.equal((await textOf([json()], bomb)).length, bomb.length + 1, 'compact it is no longer than before')
 })
 
 t.test('as text', async t => {

@@ -59,3 +59,7 @@ t.test('the file is asked for', async t => {
   writeFileSync(file, '')
   t.equal(await textOf(spec(`tee '${file}' append=true`)(), 'x'), 'x')
 })
+
+t.test('append and force exclude each other', async t => {
+  t.throws(() => spec('tee a append=true force=true'), { code: 'ERR_SPEC', message: /tee append and force exclude/ })
+})

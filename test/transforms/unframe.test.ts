@@ -83,8 +83,8 @@ t.test('what is announced takes no memory', async t => {
 })
 
 t.test('options are checked', async t => {
-  t.throws(() => spec('unframe'), { code: 'ERR_SPEC', message: /unframe needs either a format/ })
-  t.throws(() => spec('unframe nul delimiter=x'), { message: /unframe needs either a format/ })
+  t.throws(() => spec('unframe'), { code: 'ERR_SPEC', message: /unframe needs a format/ })
+  t.throws(() => spec('unframe nul delimiter=x'), { message: /unframe takes a format or delimiter=, not both/ })
   t.throws(() => spec('unframe u16be max=64k'), {
     message: /unframe max: 65536 is not allowed; expected at most 65535/,
   })
