@@ -14,7 +14,7 @@ export const exec = defineTransform({
   unit: 'bytes',
   options: {
     command: words('the program and its arguments', {
-      allowed: 'a program and its arguments, none of them with a NUL character',
+      allowed: 'words without a NUL character',
       check: command => !command.some(word => word.includes('\0')),
     }),
   },
