@@ -17,10 +17,12 @@ export const replace = defineTransform({
   },
   example: { spec: "replace '(\\w+)@\\w+' '$1@…'", input: 'to ann@example\n', output: 'to ann@…\n' },
   notes:
-    "Every match is replaced, `''` deletes it. The pattern and the text are those of JavaScript's `String.replace`.",
+    "Every match is replaced, `''` deletes it. The pattern and the text are those of JavaScript's `String.replace`, but " +
+    "for ``$` `` and `$'`, which stand for themselves: what is before each match of a long line would be very much.",
   create({ pattern, text, first }) {
+    const replacement = text.replace(/\$[$`']/g, mark => (mark === '$$' ? mark : `$${mark}`))
     const flags = pattern.flags.replace(/[gy]/g, '')
     const search = new RegExp(pattern.source, first ? flags : `${flags}g`)
-    return line => line.replace(search, text)
+    return line => line.replace(search, replacement)
   },
 })

@@ -13,6 +13,7 @@ t.test('what stands there instead', async t => {
     ['named groups', { pattern: /(?<key>\w+)=/, text: '$<key>: ' }, 'a=1\n', 'a: 1\n'],
     ['the match', { pattern: /\d+/, text: '<$&>' }, 'a1b22', 'a<1>b<22>'],
     ['a dollar', { pattern: /EUR/, text: '$$' }, '1 EUR\n', '1 $\n'],
+    ['before and behind the match', { pattern: /b/, text: "[$`$'$$`]" }, 'abc', "a[$`$'$`]c"],
     ['nothing', { pattern: /\s+$/, text: '' }, 'a  \nb\r\n', 'a\nb\n'],
     ['no match', { pattern: /x/, text: 'y' }, 'a\n\nb', 'a\n\nb'],
     ['flags', { pattern: /A/i, text: 'x' }, 'aA', 'xx'],
