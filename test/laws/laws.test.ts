@@ -14,11 +14,11 @@ import { errorCode } from '../../lib/errors.js'
 import { parse } from '../../lib/spec.js'
 import { registry, spec } from '../../transforms/spec.js'
 import { cutAt, cutEvery, cuts, textOf } from '../lib/pipes.js'
-import { samples } from './samples.js'
+import { samples, text } from './samples.js'
 import { connection, memoryLog, possible } from './support.js'
 
 const mebibyte = 2 ** 20
-const large = 2 * mebibyte
+const large = 1.25 * mebibyte
 
 const dir = t.testdir()
 let files = 0
@@ -109,7 +109,8 @@ law('cut at each place', async (t, { spec, input }) => {
 /** Characters of 1, 2, 3 and 4 bytes, bytes that are none, and one that is cut short. */
 const characters = Buffer.concat([Buffer.from('aß€😀\n漢\r\n'), Buffer.of(0x80, 0xff, 0xe2, 0x82)])
 
-law('characters of 1 to 4 bytes, cut at each two places', async (t, { spec }) => {
+law('characters of 1 to 4 bytes, cut at each two places', async (t, { spec, input }) => {
+  if (input !== text) return // it has nothing to do with characters
   const expected = await outcome(spec, [characters])
   for (let from = 0; from < characters.length; from++) {
     for (let to = from; to < characters.length; to++) {

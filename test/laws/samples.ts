@@ -141,7 +141,7 @@ export const samples: Record<string, Sample[]> = {
 }
 
 /** Lines of characters of 1 to 4 bytes, some of them empty or with a CR; from 10,000 characters on it repeats itself. */
-function text(size: number, seed: number): Buffer {
+export function text(size: number, seed: number): Buffer {
   const letters = [...'abcdefgxyz üß€漢😀\r\n']
   const chosen = Array.from(noise(Math.min(size, 10_000), seed), byte => letters[byte % letters.length])
   return Buffer.from(chosen.join('').repeat(Math.ceil(size / 10_000)))

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { none } from 'stream-chain/defs.js'
 import t from 'tap'
+import { TcpPipeError } from '../../lib/errors.js'
 import {
   type Batch,
   type BatchFunction,
@@ -270,4 +271,9 @@ t.test('an encoder that is told how a record is written', async t => {
   t.equal(Buffer.concat(quote(['a', [1], Buffer.from('raw')]).map(toBuffer)).toString(), '"a"\n[\n 1\n]\nraw')
   const none = encoder({ unterminated: false }, () => undefined as never)
   t.throws(() => none([1]), { code: 'ERR_STAGE_RESULT', message: 'a number cannot be written as JSON' })
+  const refusal = new TcpPipeError('ERR_RECORD_TOO_LONG', 'its own words')
+  const refusing = encoder({ unterminated: false }, () => {
+    throw refusal
+  })
+  t.throws(() => refusing([1]), refusal)
 })
