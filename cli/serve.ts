@@ -134,8 +134,9 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
 }
 
 async function drain(server: Server, signal: string, { drainTimeout = 10_000 }: Options, log: Logger): Promise<void> {
+  const closing = server.close({ drain: drainTimeout }) // before it is told: who reads that finds the port closed
   log.info({ signal, connections: server.connections.size, drainTimeout }, 'draining')
-  const cut = await server.close({ drain: drainTimeout })
+  const cut = await closing
   if (cut === 0) return
   log.error({ cut }, 'connections were cut when the drain timeout had passed')
   process.exitCode = 1
