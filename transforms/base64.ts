@@ -20,33 +20,35 @@ export const base64 = defineTransform({
     const lines = width === undefined ? undefined : lineWriter(width)
     let rest: Buffer = Buffer.alloc(0)
 
-    function encode(bytes: Buffer): Buffer {
-      const text = Buffer.from(bytes.toString(encoding), 'latin1')
-      return lines ? lines.write(text) : text
-    }
-
     function* write(chunk: Buffer) {
-      for (let from = 0; from < chunk.length; ) {
-        const part = chunk.subarray(from, from + blockSize - rest.length)
-        from += part.length
-        const block = rest.length > 0 ? Buffer.concat([rest, part]) : part
-        const whole = block.length - (block.length % 3)
-        rest = Buffer.from(block.subarray(whole))
-        yield encode(block.subarray(0, whole))
+      for (let from = 0; from < chunk.length; from += blockBytes) {
+        const text = encode(chunk.subarray(from, from + blockBytes))
+        yield lines ? lines.write(text) : text
       }
     }
 
+    /** Three bytes are four characters; what is over waits for the next bytes, which are not copied for it. */
+    function encode(bytes: Buffer): Buffer {
+      const missing = rest.length > 0 ? Math.min(3 - rest.length, bytes.length) : 0
+      const first = Buffer.concat([rest, bytes.subarray(0, missing)])
+      const start = first.length % 3 === 0 ? first : Buffer.alloc(0)
+      const end = bytes.length - ((bytes.length - missing) % 3)
+      rest = start === first ? Buffer.from(bytes.subarray(end)) : first
+      const out = Buffer.allocUnsafe(((start.length + end - missing) / 3) * 4)
+      const at = out.write(start.toString(encoding), 'latin1')
+      out.write(bytes.toString(encoding, missing, end), at, 'latin1')
+      return out
+    }
+
     function* flush() {
-      yield encode(rest)
+      const text = Buffer.from(rest.toString(encoding), 'latin1')
+      yield lines ? lines.write(text) : text
       if (lines) yield lines.end()
     }
 
     return { write, flush }
   },
 })
-
-/** Three bytes are four characters. */
-const blockSize = blockBytes - (blockBytes % 3)
 
 function lineWriter(width: number) {
   let column = 0
