@@ -331,7 +331,7 @@ t.test('a program that cannot be started is refused', async t => {
     [[`${dir}/missing`], `exec command: there is no executable file '${dir}/missing'`],
     [[`${dir}/plain`], `exec command: there is no executable file '${dir}/plain'`],
     [[`${dir}/folder`], `exec command: there is no executable file '${dir}/folder'`],
-    [['cat', 'a\0b'], /^exec command: .* expected a program and its arguments, none of them with a NUL character$/],
+    [['cat', 'a\0b'], /^exec command: .* expected words without a NUL character$/],
     [[], /^exec command: \[\] is not allowed/],
     [[''], /^exec command: \[ '' \] is not allowed/],
   ] as [string[], string | RegExp][]) {
