@@ -62,7 +62,7 @@ function cell(text) {
 }
 
 function anonymous(command) {
-  return command.replaceAll(process.execPath, 'node').replaceAll(/\S+\/dist\//g, 'dist/')
+  return command.replaceAll(process.execPath, 'node').replaceAll(/\S+\/(dist|bench)\//g, '$1/')
 }
 
 function page() {

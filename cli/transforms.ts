@@ -80,8 +80,7 @@ function page(): string {
 function section(definition: Definition): string {
   const { name, summary, unit, notes, example } = definition
   const rows = Object.entries(definition.options ?? {}).map(
-    ([key, option]) =>
-      `| \`${key}\` | ${cell(option.summary)} | ${cell(option.allowed)} | ${cell(fallback(option).replace(/^default /, ''))} |`,
+    ([key, option]) => `| \`${key}\` | ${cell(option.summary)} | ${cell(option.allowed)} | ${cell(fallback(option))} |`,
   )
   return [
     `### ${name}`,
@@ -112,7 +111,8 @@ function usage({ name, options = {} }: Definition): string {
 
 function optionRows({ options = {} }: Definition): (readonly [string, string])[] {
   return Object.entries(options).map(([key, option]) => {
-    const details = [option.allowed === anyText ? '' : option.allowed, fallback(option)].filter(Boolean).join('; ')
+    const preset = option.default === undefined ? fallback(option) : `default ${fallback(option)}`
+    const details = [option.allowed === anyText ? '' : option.allowed, preset].filter(Boolean).join('; ')
     const name = option.rest ? `${key.toUpperCase()}…` : `${key}=`
     return [name, details ? `${option.summary} (${details})` : option.summary] as const
   })
@@ -124,7 +124,7 @@ const anyText = text('').allowed
 /** What there is if it is not given; nothing if its absence means something of its own, which the summary tells. */
 function fallback(option: Option): string {
   if (option.required) return 'required'
-  return option.default === undefined ? '' : `default ${option.format(option.default)}`
+  return option.default === undefined ? '' : option.format(option.default)
 }
 
 function exampleText({ spec, input, output }: NonNullable<Definition['example']>): string {

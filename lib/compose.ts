@@ -233,6 +233,8 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   return { streams, meters, makesLines }
 }
 
+const expected = 'expected a Duplex, a function or { write, flush, destroy }'
+
 /** A stage as the parts that it is made of; throws `ERR_STAGE`, naming its place. */
 export function toParts(stage: Stage, index: number): Part[] {
   if (isDuplex(stage)) return takeApart(stage, index)
@@ -242,10 +244,7 @@ export function toParts(stage: Stage, index: number): Part[] {
     return [recipe(typeof name === 'string' && name ? name : `stage ${index + 1}`, unitOf(stage), () => stage as never)]
   }
   const what = isUncalled ? 'a transform that is not called' : describe(stage)
-  throw new TcpPipeError(
-    'ERR_STAGE',
-    `stage ${index + 1} is ${what}; expected a Duplex, a function or { write, flush, destroy }`,
-  )
+  throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is ${what}; ${expected}`)
 }
 
 export function recipe(
@@ -291,7 +290,6 @@ function isFresh(stream: Duplex, { fresh }: Lazy): boolean {
 }
 
 function bodyError(name: string, body: unknown): TcpPipeError {
-  const expected = 'expected a Duplex, a function or { write, flush, destroy }'
   return new TcpPipeError('ERR_STAGE', `${name}: create gave ${describe(body)}; ${expected}`)
 }
 

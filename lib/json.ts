@@ -1,4 +1,5 @@
 /** Cuts a text into concatenated JSON values (RFC 8259), as jq reads them: one after the other, white space between. */
+import { countLines } from './count-lines.js'
 import { TcpPipeError, tooLong } from './errors.js'
 
 export interface JsonScanner {
@@ -164,10 +165,4 @@ function fits(text: string, maxLine: number): boolean {
 function wrong(message: string, firstLine: number, lastLine: number): TcpPipeError {
   const where = firstLine === lastLine ? `line ${firstLine}` : `lines ${firstLine} to ${lastLine}`
   return new TcpPipeError('ERR_JSON', `${where}: ${message}`)
-}
-
-function countLines(text: string): number {
-  let lines = 0
-  for (let i = text.indexOf('\n'); i !== -1; i = text.indexOf('\n', i + 1)) lines++
-  return lines
 }

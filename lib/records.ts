@@ -3,6 +3,7 @@
  * 64 KiB. Bytes are Buffers, a line is a string without its LF, json is a value.
  */
 import { type Flushable, flushable } from 'stream-chain/defs.js'
+import { countLines } from './count-lines.js'
 import { errorMessage, TcpPipeError, tooLong } from './errors.js'
 import { jsonScanner } from './json.js'
 
@@ -168,17 +169,11 @@ function literalSplitter({ literal, skip }: LineFilter): (bytes: Buffer) => stri
       lines.push(bytes.toString('utf8', start, end))
       at = end < bytes.length ? bytes.indexOf(needle, end) : -1
     }
-    const all = countLines(bytes)
+    const all = countLines(bytes) + 1 // the last one has no LF here
     if (4 * lines.length > all) pause = 64
     skip(all - lines.length)
     return lines
   }
-}
-
-function countLines(bytes: Buffer): number {
-  let lines = 1
-  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) lines++
-  return lines
 }
 
 /** Lengths are those of the input, before invalid bytes become U+FFFD. */

@@ -1,3 +1,4 @@
+import { countLines } from '../lib/count-lines.js'
 import { defineTransform, duration } from '../lib/define.js'
 
 /** Counts bytes, chunks and lines, and logs the counts; the bytes pass unchanged. */
@@ -37,9 +38,3 @@ export const counter = defineTransform({
 })
 
 const LF = 10
-
-function countLines(chunk: Buffer): number {
-  let lines = 0
-  for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) lines++
-  return lines
-}
