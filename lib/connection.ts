@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Part, plan } from './compose.js'
+import { type Part, type Plan, plan } from './compose.js'
 import type { Logger } from './context.js'
-import { errorCode, errorMessage, TcpPipeError } from './errors.js'
+import { errorCode, errorMessage } from './errors.js'
+import { idleWatch, type Timeouts } from './idle.js'
 import type { RunMeter } from './meter.js'
 import { hiddenReset, resetOnError } from './reset.js'
 
@@ -13,6 +14,8 @@ import { hiddenReset, resetOnError } from './reset.js'
 export interface ConnectionInfo {
   /** Short, unique over restarts, sorts by time. */
   readonly id: string
+  /** Its place among the connections of its server, from 1. */
+  readonly number: number
   /** The peer's address, or the path of a unix socket. */
   readonly remote: string
   /** The peer's port; undefined for a unix socket. */
@@ -21,11 +24,15 @@ export interface ConnectionInfo {
   readonly direction: 'forward' | 'reply'
 }
 
+/** The two sockets of a connection through a proxy. */
+export type Side = 'client' | 'target'
+
 export type ClosedBy = 'peer' | 'local' | 'reset' | 'timeout' | 'limit' | 'signal' | 'error'
 
 /** How a connection went. Durations are milliseconds. */
 export interface Summary {
   readonly id: string
+  readonly number: number
   readonly remote: string
   readonly port: number | undefined
   readonly bytesIn: number
@@ -33,6 +40,8 @@ export interface Summary {
   readonly duration: number
   /** On success who ended first; otherwise the kind of failure. */
   readonly closedBy: ClosedBy
+  /** Of a proxy: on which side that was, if it was on one. */
+  readonly side?: Side
   /** Undefined on success. */
   readonly error?: Error
   /** What was delivered, but not as it should be: a file that changed while it was sent. */
@@ -41,19 +50,14 @@ export interface Summary {
   readonly runs: readonly RunMeter[]
   /** What the sink tells of itself, such as the file that it wrote. */
   readonly sink?: object
+  /** Of a proxy: the server that the client was connected to, and the bytes on that side. */
+  readonly target?: { readonly to: string; readonly bytesIn: number; readonly bytesOut: number }
 }
 
 /** A connection as library users see it. */
 export interface Connection extends Omit<ConnectionInfo, 'direction'> {
   /** Resolves at the connection's end, whatever it was. */
   readonly closed: Promise<Summary>
-}
-
-export interface Timeouts {
-  /** Milliseconds without a byte in either direction, while our own sink is not what we wait for; 0 is never. */
-  idleTimeout: number
-  /** The same once one side has ended. */
-  halfClosedTimeout: number
 }
 
 /** A sink may tell of itself in the summary, and be told that what comes is text in whole lines. */
@@ -65,11 +69,15 @@ export type Source = Readable & { readonly bytesRead?: number; readonly warnings
 export interface ConnectionOptions extends Timeouts {
   log: Logger | undefined
   maxLine: number | undefined
+  /** Its place among the connections of its server. Default: 1. */
+  number?: number
 }
 
 export interface OpenConnection extends Connection {
   readonly log: Logger | undefined
   info(direction: ConnectionInfo['direction']): ConnectionInfo
+  /** The streams of stages: the connection destroys them when it fails, and its summary has their meters. */
+  prepare(parts: readonly Part[], direction: ConnectionInfo['direction']): Plan
   /** Source → stages → sink. The socket may be either end; from it, the stages are made when its first byte comes. */
   transfer(
     source: Source,
@@ -77,6 +85,8 @@ export interface OpenConnection extends Connection {
     sink: Sink,
     direction: ConnectionInfo['direction'],
   ): Promise<void>
+  /** Makes the other socket of a proxy a part of the connection; `to` is its address. */
+  join(target: Socket, to: string): void
   /** Ends the connection as failed: everything is destroyed, the peer sees a reset. */
   fail(error: unknown): void
   /** Rejects when the connection has failed, whatever still runs. */
@@ -92,16 +102,19 @@ export const lingerTime = 1000
 
 export function openConnection(socket: Socket, options: ConnectionOptions): OpenConnection {
   const started = performance.now()
-  const identity = { id: newId(), remote: remoteName(socket), port: socket.remotePort }
+  const { number = 1, maxLine } = options
+  const identity = { id: newId(), number, remote: remoteName(socket), port: socket.remotePort }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
-  const streams: (Readable | Writable)[] = [socket]
+  const sockets: Socket[] = []
+  const streams = new Set<Readable | Writable>()
   const sinks: Sink[] = []
-  const runs: RunMeter[] = []
+  const runs = new Set<RunMeter>()
   const warnings: string[] = []
+  let target: { socket: Socket; to: string } | undefined
   let failure: Error | undefined
   let finishing = false
-  let socketError: Error | undefined
-  let endedFirst: 'peer' | 'local' = 'local'
+  let failedSocket: Socket | undefined
+  let endedFirst: Socket | undefined
   let settle: (summary: Summary) => void
   let reject: (error: Error) => void
   const failed = new Promise<never>((_, rejectIt) => {
@@ -111,24 +124,48 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   const closed = new Promise<Summary>(resolve => {
     settle = resolve
   })
+  const watch = idleWatch(options, () => sinks.some(sink => !isSocket(sink) && isBusy(sink)), fail)
+  addSocket(socket)
 
-  resetOnError(socket)
-  socket.on('end', () => {
-    if (!socket.writableEnded) endedFirst = 'peer'
-    const reset = hiddenReset(socket)
-    if (reset) socket.destroy(reset)
-  })
-  socket.on('error', error => {
-    if (!failure) socketError = error
-    fail(error)
-  })
-  watchIdle(socket, options, () => sinks.some(sink => sink !== socket && isBusy(sink)), fail)
+  function addSocket(added: Socket): void {
+    sockets.push(added)
+    resetOnError(added)
+    added.on('end', () => {
+      if (!sockets.some(each => each.writableEnded)) endedFirst ??= added
+      const reset = hiddenReset(added)
+      if (reset) added.destroy(reset)
+    })
+    added.on('error', error => {
+      if (isBetter(error)) failedSocket = added
+      fail(error)
+    })
+    watch(added)
+  }
+
+  function join(added: Socket, to: string): void {
+    target = { socket: added, to }
+    addSocket(added)
+    if (failure) added.destroy(failure)
+  }
 
   function fail(error: unknown): void {
     if (finishing && isPremature(error)) return
-    if (!failure || isPremature(failure)) failure = toError(error)
-    for (const stream of streams) stream.destroy(failure)
-    reject(failure)
+    if (isBetter(error)) failure = toError(error)
+    for (const stream of [...sockets, ...streams]) stream.destroy(failure)
+    reject(failure as Error)
+  }
+
+  /** The first error is the one to tell, but for the one that says no more than that something has ended too early. */
+  function isBetter(error: unknown): boolean {
+    return !failure || (isPremature(failure) && !isPremature(error))
+  }
+
+  function prepare(parts: readonly Part[], direction: ConnectionInfo['direction']): Plan {
+    const warn = (message: string) => void warnings.push(message)
+    const planned = plan(parts, { log, connection: { ...identity, direction }, warn, maxLine })
+    for (const meter of planned.meters) runs.add(meter)
+    for (const stream of planned.streams) adopt(stream)
+    return planned
   }
 
   async function transfer(
@@ -141,10 +178,8 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     for (const stream of [source, sink]) adopt(stream)
     try {
       if (source === (socket as Readable)) await firstByte(socket)
-      const planned = plan(parts(), { log, connection: { ...identity, direction }, maxLine: options.maxLine })
-      runs.push(...planned.meters)
+      const planned = prepare(parts(), direction)
       if ('lines' in sink) sink.lines = planned.makesLines
-      for (const stream of planned.streams) adopt(stream)
       await run(source, planned.streams, sink, source === (socket as Readable))
       warnings.push(...(source.warnings ?? []))
     } catch (error) {
@@ -155,34 +190,53 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
 
   /** Destroyed when the connection fails. Its pipeline tells of its errors, and may have ended by then. */
   function adopt(stream: Readable | Writable): void {
-    if (stream !== socket) streams.push(stream.on('error', ignore))
+    if (isSocket(stream)) return
+    streams.add(stream.on('error', ignore))
+  }
+
+  function isSocket(stream: unknown): boolean {
+    return sockets.includes(stream as Socket)
   }
 
   async function finish(): Promise<Summary> {
     finishing = true
-    if (!failure) socket.end()
-    if (!failure && !socket.readableEnded && !isRead(socket)) await linger(socket)
-    if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
+    await Promise.all(sockets.map(leave))
     const reports = sinks.flatMap(sink => (sink.report ? [sink.report()] : []))
+    const side = target && sideOf(failure ? failedSocket : endedFirst)
     const summary: Summary = {
       ...identity,
       bytesIn: socket.bytesRead,
       bytesOut: socket.bytesWritten,
       duration: Math.round(performance.now() - started),
-      closedBy: failure ? closedByFailure(failure, socketError) : endedFirst,
+      closedBy: failure ? closedByFailure(failure, failedSocket !== undefined) : endedFirst ? 'peer' : 'local',
+      ...(side && { side }),
       ...(failure && { error: failure }),
       warnings,
-      runs,
+      runs: [...runs],
       ...(reports.length > 0 && { sink: Object.assign({}, ...reports) }),
+      ...(target && {
+        target: { to: target.to, bytesIn: target.socket.bytesRead, bytesOut: target.socket.bytesWritten },
+      }),
     }
     if (log) logSummary(log, summary)
     settle(summary)
     return summary
   }
 
+  /** Ends our side of it and waits until it is closed. */
+  async function leave(each: Socket): Promise<void> {
+    if (!failure) each.end()
+    if (!failure && !each.readableEnded && !isRead(each)) await linger(each)
+    if (!each.closed) await new Promise(resolve => each.once('close', resolve))
+  }
+
+  function sideOf(each: Socket | undefined): Side | undefined {
+    return each && (each === socket ? 'client' : 'target')
+  }
+
   function close(): void {
     finishing = true
-    socket.destroy()
+    for (const each of sockets) each.destroy()
   }
 
   return {
@@ -190,7 +244,9 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     log,
     closed,
     info: direction => ({ ...identity, direction }),
+    prepare,
     transfer,
+    join,
     fail,
     failed,
     finish,
@@ -250,39 +306,20 @@ async function linger(socket: Socket): Promise<void> {
   } else socket.destroy()
 }
 
-function watchIdle(
-  socket: Socket,
-  timeouts: Timeouts,
-  waitsForSink: () => boolean,
-  fail: (error: Error) => void,
-): void {
-  const { idleTimeout, halfClosedTimeout } = timeouts
-  const halfClosed = () => socket.setTimeout(halfClosedTimeout)
-  socket.setTimeout(idleTimeout)
-  socket.on('end', halfClosed)
-  socket.on('finish', halfClosed)
-  socket.on('timeout', () => {
-    const half = socket.readableEnded || socket.writableFinished
-    const [name, time] = half ? ['half-closed', halfClosedTimeout] : ['idle', idleTimeout]
-    if (waitsForSink()) socket.setTimeout(time as number)
-    else fail(new TcpPipeError('ERR_TIMEOUT', `${name} timeout: no byte for ${time} ms`))
-  })
-}
-
 /** A write or the end of our sink is under way: that time is not idle. */
 function isBusy(sink: Sink): boolean {
   return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
 }
 
-function closedByFailure(failure: Error, socketError: Error | undefined): ClosedBy {
+function closedByFailure(failure: Error, bySocket: boolean): ClosedBy {
   const code = errorCode(failure)
-  if (failure === socketError && (code === 'ECONNRESET' || code === 'EPIPE')) return 'reset'
+  if (bySocket && (code === 'ECONNRESET' || code === 'EPIPE')) return 'reset'
   if (code === 'ERR_TIMEOUT') return 'timeout'
   if (code === 'ERR_RECORD_TOO_LONG' || code === 'ERR_OUTPUT_LIMIT') return 'limit'
   return code === 'ERR_CLOSED' || failure.name === 'AbortError' ? 'signal' : 'error'
 }
 
-function logSummary(log: Logger, { error, warnings, runs, id, remote, port, ...fields }: Summary): void {
+function logSummary(log: Logger, { error, warnings, runs, id, number, remote, port, ...fields }: Summary): void {
   if (error) log.error({ ...fields, code: errorCode(error), error: errorMessage(error) }, 'connection failed')
   else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
   else log.info(fields, 'connection closed')

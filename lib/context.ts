@@ -12,34 +12,60 @@ export interface Context {
   readonly connection: ConnectionInfo | undefined
   /** Aborted when the stage is over, whatever the way. Made on first use. */
   readonly signal: AbortSignal
+  /** Aborted when other stages are to take its place: what it holds back is to go on at once. Made on first use. */
+  readonly replaced: AbortSignal
+  /** Adds a line to the warnings of the connection's summary; outside a connection it is logged. */
+  warn(message: string): void
 }
 
 /** Where a context's log and connection come from. */
 export interface Surroundings {
   readonly log?: Logger | undefined
   readonly connection?: ConnectionInfo | undefined
+  readonly warn?: ((message: string) => void) | undefined
 }
 
-/** A context and the function that ends it. */
-export function openContext({ log, connection }: Surroundings = {}): { context: Context; close(): void } {
-  let controller: AbortController | undefined
-  let closed = false
+/** A context and the functions that abort its signals. */
+export interface OpenContext {
+  readonly context: Context
+  close(): void
+  replace(): void
+}
+
+export function openContext({ log, connection, warn }: Surroundings = {}): OpenContext {
+  const over = lateSignal()
+  const replaced = lateSignal()
   const context: Context = {
     get log() {
       return log ?? stderrLogger()
     },
     connection,
     get signal() {
+      return over.signal()
+    },
+    get replaced() {
+      return replaced.signal()
+    },
+    warn: warn ?? (message => context.log.warn(message)),
+  }
+  return { context, close: over.abort, replace: replaced.abort }
+}
+
+/** A signal that is made when somebody asks for it: an idle connection has none. */
+function lateSignal(): { signal(): AbortSignal; abort(): void } {
+  let controller: AbortController | undefined
+  let aborted = false
+  return {
+    signal() {
       controller ??= new AbortController()
-      if (closed) controller.abort()
+      if (aborted) controller.abort()
       return controller.signal
     },
+    abort() {
+      aborted = true
+      controller?.abort()
+    },
   }
-  const close = () => {
-    closed = true
-    controller?.abort()
-  }
-  return { context, close }
 }
 
 let logger: Logger | undefined

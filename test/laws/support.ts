@@ -9,7 +9,7 @@ import { errorMessage } from '../../lib/errors.js'
 import { parse } from '../../lib/spec.js'
 import { registry } from '../../transforms/spec.js'
 
-export const connection: ConnectionInfo = { id: 'c1', remote: '::1', port: 4711, direction: 'reply' }
+export const connection: ConnectionInfo = { id: 'c1', number: 1, remote: '::1', port: 4711, direction: 'reply' }
 
 /** A log of level trace and the objects that were logged, without time, pid and host. */
 export function memoryLog(): { log: Logger; lines: Record<string, unknown>[] } {

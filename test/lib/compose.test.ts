@@ -467,7 +467,7 @@ t.test('a context that is given to a stage goes before that of the pipeline', as
     return (chunk: Buffer) => chunk
   }
   const part = recipe('spy', undefined, create, { context: { connection: undefined } })
-  const info = { id: '1', remote: '::1', port: 2, direction: 'reply' } as const
+  const info = { id: '1', number: 1, remote: '::1', port: 2, direction: 'reply' } as const
   for (const stream of plan([part], { connection: info }).streams) stream.destroy()
   t.equal(seen[0], undefined)
   t.type(seen[1], AbortSignal)

@@ -428,6 +428,7 @@ t.test('reports of two sinks are joined; a silent connection logs nothing', asyn
   t.same((await connection.finish()).sink, { a: 1, b: 1 })
   t.same(connection.info('reply'), {
     id: connection.id,
+    number: 1,
     remote: '127.0.0.1',
     port: connection.port,
     direction: 'reply',

@@ -2,10 +2,11 @@ import { PassThrough } from 'node:stream'
 import { pino } from 'pino'
 import t from 'tap'
 import { openContext } from '../../lib/context.js'
+import { memoryLog } from '../laws/support.js'
 
 t.test('log and connection are the ones given', async t => {
   const log = pino(new PassThrough())
-  const connection = { id: '1', remote: '::1', port: 2, direction: 'forward' } as const
+  const connection = { id: '1', number: 1, remote: '::1', port: 2, direction: 'forward' } as const
   const { context } = openContext({ log, connection })
   t.equal(context.log, log)
   t.equal(context.connection, connection)
@@ -34,4 +35,21 @@ t.test('a signal that is first asked for after the end is aborted', async t => {
   const { context, close } = openContext()
   close()
   t.ok(context.signal.aborted)
+})
+
+t.test('replaced is aborted when other stages are to take the place', async t => {
+  const { context, replace } = openContext()
+  t.notOk(context.replaced.aborted)
+  replace()
+  t.ok(context.replaced.aborted)
+  t.notOk(context.signal.aborted, 'what it holds back is still to go on')
+})
+
+t.test('a warning goes to the connection, or else into the log', async t => {
+  const warnings: string[] = []
+  openContext({ warn: message => warnings.push(message) }).context.warn('never fired')
+  t.same(warnings, ['never fired'])
+  const { log, lines } = memoryLog()
+  openContext({ log }).context.warn('never fired')
+  t.same(lines, [{ level: 40, msg: 'never fired' }])
 })

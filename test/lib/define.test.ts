@@ -112,7 +112,7 @@ t.test('the context is that of the pipeline, unless one is given', async t => {
     },
   })
   const log = pino(new PassThrough())
-  const connection = { id: '1', remote: '::1', port: 2, direction: 'reply' } as const
+  const connection = { id: '1', number: 1, remote: '::1', port: 2, direction: 'reply' } as const
   await run([spy(), spy()], '', { log, connection })
   t.equal(contexts[0]?.log, log)
   t.equal(contexts[0]?.connection, connection)

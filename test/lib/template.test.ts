@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path'
 import t from 'tap'
 import { expandTemplate, isTemplate, template } from '../../lib/template.js'
 
-const info = { id: 'abc', remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
+const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
 
 t.test('isTemplate', async t => {
   for (const name of ['id', 'remote', 'port', 'time']) t.ok(isTemplate(`a/{${name}}.log`), name)

@@ -9,7 +9,7 @@ import { spec } from '../../transforms/spec.js'
 import { connection, noise } from '../laws/support.js'
 import { cutEvery, errorOf, run, settled, source, textOf } from '../lib/pipes.js'
 
-const forward: ConnectionInfo = { id: 'c2', remote: '127.0.0.1', port: 4000, direction: 'forward' }
+const forward: ConnectionInfo = { id: 'c2', number: 2, remote: '127.0.0.1', port: 4000, direction: 'forward' }
 
 /** A stage that moves a clock on by so many milliseconds with each chunk. */
 function fakeClock(t: Test, steps: number[]) {

@@ -9,7 +9,7 @@ import type { Sink } from '../../../lib/connection.js'
 import { fileSink } from '../../../lib/endpoints/file-sink.js'
 import { collect } from '../network.js'
 
-const info = { id: 'abc', remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
+const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
 
 async function write(sink: Sink, ...chunks: (string | Buffer)[]): Promise<void> {
   await pipeline(Readable.from(chunks.map(chunk => Buffer.from(chunk))), sink)
