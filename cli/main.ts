@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { errorMessage, TcpPipeError } from '../lib/errors.js'
 import { escapeLine } from '../lib/escape.js'
 import { closedPipe, onStdoutError } from './process.js'
+import { proxyCommand } from './proxy.js'
 import { sendCommand } from './send.js'
 import { serveCommand } from './serve.js'
 import { transformsCommand } from './transforms.js'
@@ -14,6 +15,7 @@ const intro = `Examples:
   tcp-pipe serve                         what clients send goes to stdout
   cat file | tcp-pipe send               what stdin gives goes to the server
   tcp-pipe serve --transform hex         through a transform
+  tcp-pipe proxy 6380 127.0.0.1:6379     between a client and a server
   tcp-pipe transforms                    the list of transforms
 `
 
@@ -25,7 +27,7 @@ export async function main(argv: string[], version: string): Promise<void> {
     .addHelpText('before', intro)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(oneLine(inOurWords(text))) })
-  for (const make of [serveCommand, sendCommand, transformsCommand])
+  for (const make of [serveCommand, sendCommand, proxyCommand, transformsCommand])
     program.addCommand(make().copyInheritedSettings(program))
   if (argv.length === 0) argv = ['--help']
   onStdoutError(

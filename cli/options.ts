@@ -40,11 +40,13 @@ export const count = (flags: string, description: string, min: number) => value(
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
-/** The options that `serve` and `send` have in common. */
+/** Of commands that print what comes from the network. */
+export const rawOption = () => new Option('--raw', 'on a terminal: do not escape control characters')
+
+/** The options that `serve`, `send` and `proxy` have in common. */
 export function commonOptions(command: Command): Command {
   return command
     .addOption(bytes('--max-line <bytes>', 'length cap of a line or a JSON value (default: 1m)'))
-    .addOption(new Option('--raw', 'on a terminal: do not escape control characters'))
     .addOption(choice('--log-level <level>', `what is logged to stderr: ${list(levels)} (default: info)`, levels))
     .addOption(new Option('-q, --quiet', 'log errors only'))
     .addOption(new Option('-v, --verbose', 'log more: what each stage did'))

@@ -10,7 +10,17 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
 import { send } from '../lib/send.js'
 import { loadSpec } from '../transforms/spec.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
-import { address, bytes, choice, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
+import {
+  address,
+  bytes,
+  choice,
+  commonOptions,
+  count,
+  duration,
+  effectiveOptions,
+  rawOption,
+  repeatable,
+} from './options.js'
 import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
 import { terminalStages } from './terminal.js'
 
@@ -69,6 +79,7 @@ export function sendCommand(): Command {
     .addOption(bytes('--size <bytes>', 'of what a pipe will give, for the progress line'))
     .addOption(new Option('--progress', 'show progress on stderr (default: if it is a terminal)'))
     .addOption(new Option('--no-progress', 'show none'))
+    .addOption(rawOption())
     .action((files: string[]) => run(command, files))
   return commonOptions(command)
 }

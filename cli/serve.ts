@@ -2,38 +2,32 @@
 import { statSync } from 'node:fs'
 import { Command } from 'commander'
 import { type Address, defaultHost, defaultPort, parseAddress } from '../lib/address.js'
-import { type Connection, type ConnectionInfo, formatRemote, type Source, type Summary } from '../lib/connection.js'
+import { type ConnectionInfo, formatRemote, type Source } from '../lib/connection.js'
 import { fileSink } from '../lib/endpoints/file-sink.js'
 import { checkFiles, fileSource } from '../lib/endpoints/file-source.js'
 import { stdinSource } from '../lib/endpoints/stdio.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
 import { type ServeOptions, serve } from '../lib/serve.js'
-import type { Server } from '../lib/server.js'
 import { eachLine, type Stage } from '../lib/stage.js'
 import { isTemplate } from '../lib/template.js'
 import { loadSpec } from '../transforms/spec.js'
-import { type Logger, type LogOptions, openLog } from './log.js'
-import { address, commonOptions, count, duration, effectiveOptions, repeatable } from './options.js'
-import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
+import { type LogOptions, openLog } from './log.js'
+import { address, commonOptions, effectiveOptions, rawOption, repeatable } from './options.js'
+import { closedPipe, onStdoutError } from './process.js'
+import { runServer, type ServerOptions, serverOptions } from './server.js'
 import { terminalStages } from './terminal.js'
 
-interface Options extends LogOptions {
+interface Options extends LogOptions, ServerOptions {
   transform?: string[]
   output?: string
   to?: Address
   reply?: boolean
   from?: string
   replyTransform?: string[]
-  once?: boolean
   append?: boolean
   force?: boolean
   label?: boolean
   raw?: boolean
-  maxConnections?: number
-  idleTimeout?: number
-  halfClosedTimeout?: number
-  drainTimeout?: number
-  maxLine?: number
 }
 
 const examples = `Examples:
@@ -64,15 +58,9 @@ export function serveCommand(): Command {
     .option('--append', 'add to output files that exist')
     .option('--force', 'replace output files that exist')
     .option('--label', 'put the connection before each line')
-    .addOption(count('--max-connections <n>', 'reset further ones (default: from the limit of open files)', 1))
-    .addOption(duration('--idle-timeout <time>', 'without a byte; 0 is never (default: 10m)'))
-    .addOption(
-      duration('--half-closed-timeout <time>', 'without a byte once one side has ended; 0 is never (default: 60s)'),
-    )
-    .addOption(
-      duration('--drain-timeout <time>', 'for connections to end after a first SIGINT or SIGTERM (default: 10s)'),
-    )
+    .addOption(rawOption())
     .action((listen: Address | undefined) => run(command, listen))
+  for (const option of serverOptions()) command.addOption(option)
   return commonOptions(command)
 }
 
@@ -84,39 +72,23 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
   if (options.from && options.from !== '-') await checkFiles([options.from])
   const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
   const { log, mute } = openLog(options)
-  let first: Summary | undefined
-  let server: Server | undefined
-
-  // Before it listens: whoever reads the line `listening` may signal at once.
-  const stop = onSignals(
-    signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
-    () => void server?.close({ drain: 0 }),
+  const { server, closed } = await runServer(options, log, common =>
+    serve({
+      ...listen,
+      ...common,
+      ...sinkOptions(options),
+      transforms: info => [
+        ...transforms(),
+        ...labelStages(options, info),
+        ...(toStdout ? terminalStages(options.raw) : []),
+      ],
+      ...(options.from && { from: () => source(options.from as string), replyTransforms }),
+    }),
   )
-  server = await serve({
-    ...listen,
-    log,
-    ...sinkOptions(options),
-    transforms: info => [
-      ...transforms(),
-      ...labelStages(options, info),
-      ...(toStdout ? terminalStages(options.raw) : []),
-    ],
-    ...(options.from && { from: () => source(options.from as string), replyTransforms }),
-    once: options.once,
-    maxConnections: options.maxConnections,
-    maxLine: options.maxLine,
-    idleTimeout: options.idleTimeout,
-    halfClosedTimeout: options.halfClosedTimeout,
-    onConnection: ({ closed }: Connection) => {
-      closed.then(summary => {
-        first ??= summary
-      })
-    },
-  })
   const stopAt = (code: number) => {
     process.exitCode = code
     mute()
-    void server?.close({ drain: 0 })
+    void server.close({ drain: 0 })
   }
   onStdoutError(
     () => {
@@ -128,19 +100,7 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
       stopAt(1)
     },
   )
-  await server.closed
-  stop()
-  if (options.once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
-}
-
-async function drain(server: Server, signal: string, { drainTimeout = 10_000 }: Options, log: Logger): Promise<void> {
-  const closing = server.close({ drain: drainTimeout }) // before it is told: who reads that finds the port closed
-  log.info({ signal, connections: server.connections.size, drainTimeout }, 'draining')
-  const cut = await closing
-  if (cut === 0) return
-  log.error({ cut }, 'connections were cut when the drain timeout had passed')
-  process.exitCode = 1
-  if (process.stdout.writableLength > 0) process.exit() // a stalled stdout would keep the process alive
+  await closed
 }
 
 function sinkOptions({ to, reply, output = '-', append, force }: Options): Pick<ServeOptions, 'to' | 'reply'> {

@@ -33,6 +33,10 @@ export interface Plan {
   meters: RunMeter[]
   /** Whether what comes out is text in whole lines, the last one perhaps without its LF. */
   makesLines: boolean
+  /** The names of the stages that cannot be ended in the middle; of a Duplex of somebody else's nobody knows. */
+  whole: string[]
+  /** Tells the stages that others are to take their place. */
+  replace(): void
 }
 
 /** A stage behind the stage `S`. */
@@ -203,7 +207,8 @@ function cause(stream: Duplex, callback: (error?: Error | null) => void) {
 /** Parts → the streams of one pipeline. */
 export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   const { maxLine = defaultMaxLine, output = 'bytes' } = options
-  const { context, close } = openContext(options)
+  const { context, close, replace } = openContext(options)
+  const whole: string[] = []
   const streams: Duplex[] = []
   const meters: RunMeter[] = []
   let functions: FunctionStage[] = []
@@ -218,7 +223,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     functions = []
   }
 
-  for (const stage of parts.flatMap(part => prepare(part, context))) {
+  for (const stage of parts.flatMap(part => prepare(part, context, whole))) {
     unit = isDuplex(stage) ? 'bytes' : (stage.unit ?? unit)
     makesLines = !isDuplex(stage) && (stage.makesLines ?? unit !== 'bytes')
     if (!isDuplex(stage)) functions.push(stage)
@@ -230,7 +235,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   }
   closeRun(output)
   streams.at(-1)?.once('close', close) // the last to end, and a pipeline destroys all if one fails
-  return { streams, meters, makesLines }
+  return { streams, meters, makesLines, whole, replace }
 }
 
 const expected = 'expected a Duplex, a function or { write, flush, destroy }'
@@ -251,7 +256,7 @@ export function recipe(
   name: string,
   unit: Unit | undefined,
   create: Recipe['create'],
-  more: Pick<Recipe, 'context' | 'makesLines'> = {},
+  more: Pick<Recipe, 'context' | 'makesLines' | 'whole'> = {},
 ): Recipe {
   return { name, unit, create, ...more }
 }
@@ -302,13 +307,17 @@ function takenError(): TcpPipeError {
 }
 
 /** A recipe is carried out: what it creates may itself be a stream made of recipes. */
-function prepare(part: Part, surroundings: Context): (FunctionStage | Duplex)[] {
-  if (isDuplex(part)) return [part]
+function prepare(part: Part, surroundings: Context, whole: string[]): (FunctionStage | Duplex)[] {
+  if (isDuplex(part)) {
+    if (!names.has(part)) whole.push(part.constructor.name)
+    return [part]
+  }
   const { context: given } = part
   const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
   const body = part.create(context)
+  if (part.whole) whole.push(part.name)
   if (isDuplex(body)) names.set(body, part.name)
   else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)
   else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
-  return takeApart(body, 0).flatMap(inner => prepare(inner, context))
+  return takeApart(body, 0).flatMap(inner => prepare(inner, context, whole))
 }

@@ -77,7 +77,7 @@ export interface OpenConnection extends Connection {
   readonly log: Logger | undefined
   info(direction: ConnectionInfo['direction']): ConnectionInfo
   /** The streams of stages: the connection destroys them when it fails, and its summary has their meters. */
-  prepare(parts: readonly Part[], direction: ConnectionInfo['direction']): Plan
+  prepare(parts: readonly Part[], direction: ConnectionInfo['direction'], inPlaceOf?: Plan): Plan
   /** Source → stages → sink. The socket may be either end; from it, the stages are made when its first byte comes. */
   transfer(
     source: Source,
@@ -160,7 +160,9 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     return !failure || (isPremature(failure) && !isPremature(error))
   }
 
-  function prepare(parts: readonly Part[], direction: ConnectionInfo['direction']): Plan {
+  function prepare(parts: readonly Part[], direction: ConnectionInfo['direction'], inPlaceOf?: Plan): Plan {
+    for (const meter of inPlaceOf?.meters ?? []) runs.delete(meter)
+    for (const stream of inPlaceOf?.streams ?? []) streams.delete(stream)
     const warn = (message: string) => void warnings.push(message)
     const planned = plan(parts, { log, connection: { ...identity, direction }, warn, maxLine })
     for (const meter of planned.meters) runs.add(meter)

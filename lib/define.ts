@@ -34,6 +34,11 @@ export interface Definition<S extends OptionSchema = OptionSchema, U extends Uni
   check?(options: ValuesOf<S>): string | undefined
   /** Whether its output is text that consists of whole lines. Default: true for lines and json. */
   readonly makesLines?: boolean
+  /**
+   * Whether it needs its stream from the beginning to the end: a live change of stages is refused while it is open, since
+   * it could not be ended in the middle without a loss or an error. Default: false.
+   */
+  readonly whole?: boolean
   /** A spec that shows it, with what it makes of which input. A test runs it. */
   readonly example?: { readonly spec: string; readonly input: string; readonly output: string }
   /** More for its page: formats and their sources, what to watch out for. */
@@ -75,12 +80,12 @@ export function defineTransform<U extends Unit, R = Buffer, const S extends Opti
   definition: Definition<S, U, R>,
 ): Transform<S, RecordOf<R>> {
   checkDefinition(definition as unknown as Definition)
-  const { name, unit, options: schema = {} as S, makesLines, create } = definition
+  const { name, unit, options: schema = {} as S, makesLines, whole, create } = definition
   const toRecipe = (options?: Record<string, unknown> | null, context?: Partial<Context>) => {
     const values = checkOptions(name, schema, options ?? {}) as ValuesOf<S>
     const wrong = definition.check?.(values)
     if (wrong) throw new TcpPipeError('ERR_OPTION', `${name} ${wrong}`)
-    return recipe(name, unit, surroundings => create(values, surroundings) as Body, { context, makesLines })
+    return recipe(name, unit, surroundings => create(values, surroundings) as Body, { context, makesLines, whole })
   }
   const transform = (options?: Record<string, unknown>, context?: Partial<Context>) =>
     lazyStream([toRecipe(options, context)])

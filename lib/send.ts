@@ -9,7 +9,8 @@ import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import { dial } from './endpoints/tcp.js'
 import { abortError, errorMessage, TcpPipeError } from './errors.js'
 import { formatDuration } from './quantities.js'
-import { checkFunction, checkTime, type Transforms } from './serve.js'
+import { checkFunction, type Transforms } from './serve.js'
+import { checkTime } from './server.js'
 
 export interface SendOptions {
   /** Default: 127.0.0.1. */

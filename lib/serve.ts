@@ -1,15 +1,14 @@
 /** serve: each connection is socket → transforms → sink, and, if there is something to send, source → socket. */
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
-import { type AddressInput, defaultPort, toAddress } from './address.js'
+import { type AddressInput, toAddress } from './address.js'
 import { toParts } from './compose.js'
 import type { Connection, ConnectionInfo, OpenConnection, Sink, Source } from './connection.js'
 import { type Logger, openContext } from './context.js'
 import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
 import { TcpPipeError } from './errors.js'
-import { connectionLimit } from './limits.js'
-import { longestTime, openServer, type Server } from './server.js'
+import { type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
 import type { Stage } from './stage.js'
 
 /** The stages of one connection: a function, called for each when its first byte comes, since a stream can be used once. */
@@ -18,13 +17,7 @@ export type Transforms = (info: ConnectionInfo) => readonly Stage[]
 /** A stream that all connections share and that is never ended, an address, or a function that makes a sink for each. */
 export type SinkInput = Writable | AddressInput | ((info: ConnectionInfo) => Sink | Promise<Sink>)
 
-export interface ServeOptions {
-  /** Default: 127.0.0.1. */
-  host?: string | undefined
-  /** Default: 3099; 0 lets the system choose. */
-  port?: number | undefined
-  /** The path of a unix socket, instead of host and port. */
-  path?: string | undefined
+export interface ServeOptions extends ListenOptions {
   /** Between the socket and the sink. Default: none. */
   transforms?: Transforms | undefined
   /** Where the result goes. Default: stdout. */
@@ -35,22 +28,6 @@ export interface ServeOptions {
   from?: ((info: ConnectionInfo) => Source) | undefined
   /** Between `from` and the socket. */
   replyTransforms?: Transforms | undefined
-  /** Stop listening after the first connection. Default: false. */
-  once?: boolean | undefined
-  /** Connections over this number are reset. Default: what the limit of open files allows. */
-  maxConnections?: number | undefined
-  /** Milliseconds without a byte, while our own sink is not what we wait for; 0 is never. Default: 10 minutes. */
-  idleTimeout?: number | undefined
-  /** Milliseconds without a byte once one side has ended; 0 is never. Default: 1 minute. */
-  halfClosedTimeout?: number | undefined
-  /** Length cap of a line or a JSON value in bytes. Default: 1 MiB. */
-  maxLine?: number | undefined
-  /** Resets all connections when it is aborted; `closed` then rejects with an AbortError. */
-  signal?: AbortSignal | undefined
-  /** A pino logger. Default: silent. */
-  log?: Logger | undefined
-  /** Called when a connection is accepted. */
-  onConnection?: ((connection: Connection) => void) | undefined
 }
 
 /** Takes the socket as a Duplex, nothing between. It is ended when the promise resolves, and reset when it rejects. */
@@ -62,26 +39,12 @@ export type Handler = (socket: Socket, context: { log: Logger; connection: Conne
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system's error if it cannot listen
  */
 export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<Server> {
-  const { host, port = defaultPort, path } = options
-  const address = toAddress(path === undefined ? { host, port } : { path })
+  const address = listenAddress(options)
   checkServeOptions(options, handler)
   const work = handler ? handling(handler) : piping(options)
   const { to } = options
   const descriptors = to === undefined || to instanceof Writable ? 1 : 2
-  return openServer(
-    address,
-    {
-      log: options.log,
-      maxLine: options.maxLine,
-      idleTimeout: options.idleTimeout ?? 600_000,
-      halfClosedTimeout: options.halfClosedTimeout ?? 60_000,
-      maxConnections: options.maxConnections ?? connectionLimit(descriptors),
-      once: options.once ?? false,
-      signal: options.signal,
-      onConnection: options.onConnection,
-    },
-    work,
-  )
+  return openServer(address, withDefaults(options, descriptors), work)
 }
 
 type Work = (connection: OpenConnection, socket: Socket) => Promise<void>
@@ -116,19 +79,14 @@ function sinkFactory({ to = process.stdout, halfClosedTimeout = 60_000 }: ServeO
   return () => tcpSink(address, { halfClosedTimeout })
 }
 
-function checkServeOptions(
-  { to, reply, from, replyTransforms, transforms, maxConnections, idleTimeout, halfClosedTimeout }: ServeOptions,
-  handler: unknown,
-): void {
+function checkServeOptions(options: ServeOptions, handler: unknown): void {
+  const { to, reply, from, replyTransforms, transforms } = options
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
-  for (const [name, value] of Object.entries({ idleTimeout, halfClosedTimeout })) checkTime(name, value)
   if (handler && (to || reply || from || transforms))
     fault('a handler has the socket to itself; it goes with none of to, reply, from, transforms')
   if (to && reply) fault('to and reply exclude each other')
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
-  if (maxConnections !== undefined && !(maxConnections >= 1))
-    fault(`maxConnections: ${maxConnections} is not allowed; expected a number from 1`)
   if (to !== undefined && typeof to !== 'function' && !(to instanceof Writable)) toAddress(to)
 }
 
@@ -139,12 +97,6 @@ export function checkFunction(name: string, value: unknown): void {
     ? 'an array of stages would serve one connection only: write () => [...]'
     : `it is ${typeof value}`
   fault(`${name} must be a function that is called for each connection; ${hint}`)
-}
-
-/** A timer of Node takes a time over its limit, and what is no number, for 1 ms. */
-export function checkTime(name: string, value: number | undefined): void {
-  if (value === undefined || (value >= 0 && value <= longestTime)) return
-  fault(`${name}: ${value} is not allowed; expected milliseconds from 0 to ${longestTime}`)
 }
 
 function fault(message: string): never {

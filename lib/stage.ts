@@ -58,6 +58,8 @@ export interface Recipe {
   readonly context?: Partial<Context> | undefined
   /** Whether it makes text in whole lines; undefined: if its unit is a record. */
   readonly makesLines?: boolean | undefined
+  /** Whether it cannot be ended in the middle of a stream, to let other stages go on. */
+  readonly whole?: boolean | undefined
   create(context: Context): Body
 }
 

@@ -24,10 +24,12 @@ export interface DialOptions {
   onRetry?: ((error: unknown, wait: number) => void) | undefined
 }
 
-/** Binds; the system's own error names the address and the code. */
-export async function listen(address: Address): Promise<Server> {
+/** Binds a new server, or one that is closed; the system's own error names the address and the code. */
+export async function listen(
+  address: Address,
+  server = createServer({ allowHalfOpen: true, keepAlive: true, noDelay: true }),
+): Promise<Server> {
   if ('path' in address) await removeStale(address.path)
-  const server = createServer({ allowHalfOpen: true, keepAlive: true, noDelay: true })
   server.listen(address)
   await once(server, 'listening')
   return server

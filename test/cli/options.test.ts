@@ -8,6 +8,7 @@ import {
   count,
   duration,
   effectiveOptions,
+  rawOption,
   repeatable,
 } from '../../cli/options.js'
 
@@ -22,6 +23,7 @@ function parse(line: string[], environment: Record<string, string> = {}): Record
     .addOption(bytes('--size <bytes>', ''))
     .addOption(count('--retry <n>', '', 0))
     .addOption(choice('--on-eof <action>', '', ['half-close', 'close']))
+    .addOption(rawOption())
     .addOption(new Option('--reply'))
     .addOption(new Option('--progress'))
     .addOption(new Option('--no-progress'))

@@ -79,7 +79,7 @@ t.test('neighbouring functions are one stream, each Duplex is its own', async t 
     [['upper', 'stage 2'], ['Gzip'], ['stage 1', 'upper']],
   )
   t.equal(planned([compose(compose(same(), upper()), compose(same()))]).streams.length, 1, 'compose of compose is flat')
-  t.strictSame(plan([]), { streams: [], meters: [], makesLines: false })
+  t.match(plan([]), { streams: [], meters: [], makesLines: false, whole: [] })
 })
 
 t.test('stages are called by name', async t => {
@@ -571,4 +571,34 @@ t.test('what create gives is checked', async t => {
     const message = `wrong: create gave ${what}; expected a Duplex, a function or { write, flush, destroy }`
     await t.rejects(textOf([wrong()], 'a'), { code: 'ERR_STAGE', message })
   }
+})
+
+t.test('a plan names the stages that cannot be ended in the middle', async t => {
+  const whole = defineTransform({
+    name: 'whole',
+    summary: '',
+    unit: 'bytes',
+    whole: true,
+    create: () => chunk => chunk,
+  })
+  const part = defineTransform({ name: 'part', summary: '', unit: 'bytes', create: () => new PassThrough() })
+  const stages = [whole(), part(), compose(whole(), chunk => chunk), new PassThrough(), (chunk: unknown) => chunk]
+  t.same(plan(stages.flatMap(toParts)).whole, ['whole', 'whole', 'PassThrough'])
+})
+
+t.test('a plan tells its stages that they are replaced', async t => {
+  let signal: AbortSignal | undefined
+  const stage = defineTransform({
+    name: 'stage',
+    summary: '',
+    unit: 'bytes',
+    create(_options, context) {
+      signal = context.replaced
+      return chunk => chunk
+    },
+  })
+  const planned = plan([stage()].flatMap(toParts))
+  t.notOk(signal?.aborted)
+  planned.replace()
+  t.ok(signal?.aborted)
 })

@@ -16,7 +16,7 @@ import {
   type Sink,
   type Source,
 } from '../../lib/connection.js'
-import { stop } from '../../lib/define.js'
+import { defineTransform, stop } from '../../lib/define.js'
 import { fileSource } from '../../lib/endpoints/file-source.js'
 import { TcpPipeError } from '../../lib/errors.js'
 import type { Stage } from '../../lib/stage.js'
@@ -490,4 +490,65 @@ t.test('50 connections', async t => {
     }),
   )
   await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('a second socket fails with the connection, and ends with it', async t => {
+  const { client, connection } = await open(t)
+  const [other, target] = await socketPair(t)
+  connection.join(other, '127.0.0.1:7')
+  const seen = [outcome(client), outcome(target)]
+  connection.fail(new Error('bad'))
+  t.match(await Promise.all(seen), [{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
+  t.match(await connection.finish(), { closedBy: 'error', side: undefined, target: { to: '127.0.0.1:7', bytesIn: 0 } })
+  const [late, peer] = await socketPair(t)
+  const lost = outcome(peer)
+  connection.join(late, '127.0.0.1:7')
+  t.match(await lost, { code: 'ECONNRESET' }, 'the connection has failed before it was there')
+})
+
+t.test('which side it was', async t => {
+  for (const [side, closedBy, act] of [
+    ['client', 'reset', client => client.resetAndDestroy()],
+    ['target', 'reset', (_client, target) => target.resetAndDestroy()],
+    ['client', 'peer', client => client.end()],
+    ['target', 'peer', (_client, target) => target.end()],
+  ] as [string, string, (client: Socket, target: Socket) => void][]) {
+    const { socket, client, connection } = await open(t)
+    const [other, target] = await socketPair(t)
+    connection.join(other, 'x')
+    for (const each of [socket, other, client, target]) each.resume()
+    act(client, target)
+    await Promise.race([connection.failed.catch(() => {}), once(side === 'client' ? socket : other, 'end')])
+    for (const each of [client, target]) each.end()
+    t.match(await connection.finish(), { side, closedBy })
+  }
+})
+
+t.test('stages in the place of others: those are forgotten', async t => {
+  const { client, connection } = await open(t)
+  const first = connection.prepare(stages(new PassThrough()), 'forward')
+  const second = connection.prepare(stages(new PassThrough()), 'forward', first)
+  client.end()
+  connection.fail(new Error('bad'))
+  t.notOk(first.streams[0]?.destroyed)
+  t.ok(second.streams[0]?.destroyed)
+  t.same((await connection.finish()).runs, second.meters)
+})
+
+t.test('a warning of a stage is in the summary', async t => {
+  const { socket, client, connection } = await open(t)
+  const warner = defineTransform({
+    name: 'warner',
+    summary: '',
+    unit: 'bytes',
+    create:
+      (_, { warn }) =>
+      chunk => {
+        warn('careful')
+        return chunk
+      },
+  })
+  client.end('a')
+  const summary = await work(connection, socket, () => stages(warner()), memorySink(), 'forward')
+  t.same(summary.warnings, ['careful'])
 })

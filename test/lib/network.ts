@@ -1,4 +1,5 @@
 /** Sockets and streams for tests: loopback only, port 0, everything is closed at the end of its test. */
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
@@ -65,8 +66,30 @@ export async function listener(t: Test, work: (socket: Socket) => void, path?: s
   return server
 }
 
+/** A port where nobody answers: what listens there accepts nothing, and its queue is full. */
+export async function silentPort(t: Test): Promise<number> {
+  const script = `const server = require('node:net').createServer().listen(0, '127.0.0.1', 1, () => {
+    require('node:fs').writeSync(1, String(server.address().port))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  })`
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'], env: {} })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [text] = await once(child.stdout, 'data')
+  const port = Number(text)
+  await Promise.all([1, 2].map(() => once(clientOf(t, { port }), 'connect')))
+  return port
+}
+
 export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
+}
+
+/** What a socket gives up to its end; it stays open. */
+export async function received(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = []
+  socket.on('data', chunk => chunks.push(chunk))
+  await once(socket, 'end')
+  return String(Buffer.concat(chunks))
 }
 
 /** Reads a socket to its close. */

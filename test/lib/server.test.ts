@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { toAddress } from '../../lib/address.js'
 import type { OpenConnection, Summary } from '../../lib/connection.js'
-import { openServer, type ServerOptions } from '../../lib/server.js'
+import { type ListenOptions, listenAddress, openServer, type ServerOptions, withDefaults } from '../../lib/server.js'
 import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from './network.js'
 
 const defaults: ServerOptions = {
@@ -153,4 +154,98 @@ t.test('nothing is left open', async t => {
   await server[Symbol.asyncDispose]()
   await until(() => !('TCPServerWrap' in handles()))
   t.pass()
+})
+
+t.test('disable and enable: the port is closed for a while, connections are reset', async t => {
+  for (const address of [toAddress({ port: 0 }), toAddress(`unix:${socketPath(t)}`)]) {
+    const { server, dial } = await open(t, {}, forever, address)
+    const client = dial()
+    client.once('end', () => client.end()) // a unix socket knows no reset
+    const seen = outcome(client)
+    await until(() => server.connections.size === 1)
+    const [connection] = server.connections
+    await server.disable()
+    t.match(await seen, { code: 'path' in address ? undefined : 'ECONNRESET' })
+    t.match(await connection?.closed, { closedBy: 'signal', error: { message: 'the server was disabled' } })
+    t.match(await outcome(dial()), { code: /ECONNREFUSED|ENOENT/ })
+    await server.enable()
+    const again = dial()
+    await once(again, 'connect')
+    await server.close({ drain: 0 })
+    await t.rejects(server.enable(), { code: 'ERR_CLOSED' })
+    await server.disable()
+  }
+})
+
+t.test('disable and enable are done in the order of the calls', async t => {
+  const { server, dial } = await open(t)
+  void server.disable()
+  void server.disable()
+  const enabled = server.enable()
+  await enabled
+  await server.enable()
+  t.equal((await collect(dial())).length, 0)
+})
+
+t.test('closed while it is disabled, or while it is being enabled', async t => {
+  const { server } = await open(t)
+  await server.disable()
+  await server.close()
+  await server.closed
+  const other = await open(t)
+  await other.server.disable()
+  const enabled = other.server.enable()
+  await null // it has begun to listen
+  await null
+  const closing = other.server.close({ drain: 0 })
+  await Promise.allSettled([enabled, closing])
+  await other.server.closed
+  t.match(await outcome(other.dial()), { code: 'ECONNREFUSED' })
+})
+
+t.test('the port is somebody else’s by then: that is told, and it can be tried again', async t => {
+  const { server, dial } = await open(t)
+  await server.disable()
+  const thief = createServer().listen(server.address.port, '127.0.0.1')
+  await once(thief, 'listening')
+  await t.rejects(server.enable(), { code: 'EADDRINUSE' })
+  thief.close()
+  await once(thief, 'close')
+  await server.enable()
+  t.equal((await collect(dial())).length, 0)
+})
+
+t.test('counts and numbers', async t => {
+  const numbers: number[] = []
+  const { server, dial } = await open(t, { maxConnections: 1 }, async ({ info }) => {
+    numbers.push(info('forward').number)
+    if (numbers.length === 2) throw new Error('bad')
+  })
+  for (let i = 0; i < 3; i++) {
+    const client = dial()
+    client.once('end', () => client.end())
+    await outcome(client)
+    await until(() => server.connections.size === 0)
+  }
+  t.same(numbers, [1, 2, 3])
+  t.same(server.counts, { accepted: 3, failed: 1, refused: 0 })
+})
+
+t.test('what is wrong in the options of everything that listens', async t => {
+  for (const [options, message] of [
+    [{ port: -1 }, /port must be/],
+    [{ idleTimeout: -1 }, /^idleTimeout: -1 is not allowed; expected milliseconds from 0 to 2147483647$/],
+    [{ halfClosedTimeout: 2 ** 31 }, /^halfClosedTimeout/],
+    [{ maxConnections: 0 }, /^maxConnections: 0 is not allowed/],
+  ] as [ListenOptions, RegExp][])
+    t.throws(() => listenAddress(options), { message })
+  t.same(listenAddress({}), { host: '127.0.0.1', port: 3099 })
+  t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { path: '/tmp/a' })
+})
+
+t.test('the defaults', async t => {
+  t.match(withDefaults({}, 1), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
+  t.ok(withDefaults({}, 2).maxConnections <= withDefaults({}, 1).maxConnections)
+  const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxLine: 4 }
+  t.match(withDefaults(given, 1), given)
 })

@@ -1,0 +1,82 @@
+/** `tcp-pipe proxy`. */
+import { Command, type Option } from 'commander'
+import { type Address, parseAddress } from '../lib/address.js'
+import { TcpPipeError } from '../lib/errors.js'
+import { proxy } from '../lib/proxy.js'
+import { loadSpec } from '../transforms/spec.js'
+import { type LogOptions, openLog } from './log.js'
+import { commonOptions, duration, effectiveOptions, value } from './options.js'
+import { runServer, type ServerOptions, serverOptions } from './server.js'
+
+interface Options extends LogOptions, ServerOptions {
+  connectTimeout?: number
+}
+
+/** Stages, and the directions that they are for. */
+interface Stages {
+  readonly spec: string
+  readonly isFor: 'forward' | 'reply' | 'both'
+}
+
+const examples = `Examples:
+  tcp-pipe proxy 6380 127.0.0.1:6379 --both dump              watch Redis, both directions
+  tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'
+  tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3'        break it on the third COMMIT
+`
+
+export function proxyCommand(): Command {
+  const stages: Stages[] = []
+  const command = new Command('proxy')
+    .summary('pass connections on to a server, with transforms on each direction')
+    .description(
+      'Connects each client to the target and passes on what they send through transforms, with half-closes and resets.',
+    )
+    .argument('[listen]', 'where clients connect: host:port, :port, port, [::1]:port or unix:path')
+    .argument('[target]', 'the server that they are connected to, an address in the same forms')
+    .addHelpText('before', examples)
+    .addOption(
+      stagesOption('-t, --transform <spec>', "client to target: stages joined by '|'; may be repeated", 'forward'),
+    )
+    .addOption(stagesOption('-r, --reply-transform <spec>', 'target to client, the same', 'reply'))
+    .addOption(stagesOption('-b, --both <spec>', 'both directions; all stand in the order of the command line', 'both'))
+    .addOption(duration('--connect-timeout <time>', 'for the target to be reached; 0 is without limit (default: 10s)'))
+    .option('--once', 'stop after the first connection')
+    .action((listen?: string, target?: string) => run(command, listen, target, stages))
+  for (const option of serverOptions()) command.addOption(option)
+  return commonOptions(command)
+
+  function stagesOption(flags: string, description: string, isFor: Stages['isFor']): Option {
+    return value(flags, description, spec => {
+      stages.push({ spec, isFor })
+      return spec
+    })
+  }
+}
+
+async function run(
+  command: Command,
+  listen: string | undefined,
+  target: string | undefined,
+  stages: readonly Stages[],
+): Promise<void> {
+  const options = effectiveOptions<Options>(command)
+  const [address, to] = addresses(listen, target)
+  const specs = (direction: Stages['isFor']) =>
+    stages.filter(({ isFor }) => isFor === direction || isFor === 'both').map(({ spec }) => spec)
+  const transforms = await loadSpec(...specs('forward'))
+  const replyTransforms = await loadSpec(...specs('reply'))
+  const { log } = openLog(options)
+  const { connectTimeout } = options
+  const { closed } = await runServer(options, log, common =>
+    proxy({ ...address, ...common, to, transforms, replyTransforms, connectTimeout }),
+  )
+  await closed
+}
+
+/** Two of them: with one it would not be plain which it is. */
+function addresses(listen: string | undefined, target: string | undefined): [Address, Address] {
+  if (listen !== undefined && target !== undefined) return [parseAddress(listen), parseAddress(target)]
+  const given = listen === undefined ? 'none is given' : `only '${listen}' is given`
+  const expected = 'where clients connect and the target, as in: tcp-pipe proxy 6380 127.0.0.1:6379'
+  throw new TcpPipeError('ERR_OPTION', `proxy takes two addresses, and ${given}; expected ${expected}`)
+}

@@ -1,0 +1,53 @@
+/** A proxy whose target is itself would dial itself without an end. */
+import { lookup } from 'node:dns/promises'
+import { BlockList, isIP, SocketAddress } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { resolve } from 'node:path'
+import { type Address, formatAddress, type TcpAddress } from './address.js'
+import { TcpPipeError } from './errors.js'
+
+/** Throws `ERR_ADDRESS` if what listens on `listen` would be reached by dialling `target`. */
+export async function checkLoop(listen: Address, target: Address): Promise<void> {
+  if (!(await isReached(listen, target))) return
+  const what = `'${formatAddress(target)}' is the proxy's own address`
+  throw new TcpPipeError('ERR_ADDRESS', `${what}: it would connect to itself without an end; expected another target`)
+}
+
+async function isReached(listen: Address, target: Address): Promise<boolean> {
+  if ('path' in listen || 'path' in target)
+    return 'path' in listen && 'path' in target && resolve(listen.path) === resolve(target.path)
+  if (listen.port === 0 || listen.port !== target.port) return false
+  const [bound, dialled] = await Promise.all([addressesOf(listen), addressesOf(target)])
+  return dialled.some(to =>
+    bound.some(own => own === to || (isWildcard(own) && isOwn(to)) || (isWildcard(to) && isLoopback(own))),
+  )
+}
+
+/** A name that cannot be looked up reaches nothing now; if it is dialled, that is an error then. */
+async function addressesOf({ host }: TcpAddress): Promise<string[]> {
+  if (isIP(host)) return [canonical(host)]
+  return (await lookup(host, { all: true }).catch(() => [])).map(({ address }) => canonical(address))
+}
+
+/** One text for each address; an IPv4-mapped one is its IPv4 address. */
+function canonical(address: string): string {
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+  return new SocketAddress({ address, family }).address.replace(/^::ffff:(?=\d+\.)/, '')
+}
+
+function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::'
+}
+
+function isOwn(address: string): boolean {
+  const own = Object.values(networkInterfaces()).flat()
+  return isLoopback(address) || own.some(each => each && canonical(each.address) === address)
+}
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+function isLoopback(address: string): boolean {
+  return loopback.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}

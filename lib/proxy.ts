@@ -1,0 +1,61 @@
+/** proxy: client → transforms → target, and target → reply transforms → client. */
+import type { Socket } from 'node:net'
+import { type AddressInput, formatAddress, toAddress } from './address.js'
+import { type Chain, openChain } from './chain.js'
+import type { OpenConnection } from './connection.js'
+import { dial } from './endpoints/tcp.js'
+import { checkLoop } from './loop.js'
+import { checkFunction, type Transforms } from './serve.js'
+import { checkTime, type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
+
+export interface ProxyOptions extends ListenOptions {
+  /** The server that each client is connected to. */
+  to: AddressInput
+  /** From the client to the target. Default: none. */
+  transforms?: Transforms | undefined
+  /** From the target to the client. Default: none. */
+  replyTransforms?: Transforms | undefined
+  /** Milliseconds for the target to be reached; 0 is without limit. Default: 10 seconds. */
+  connectTimeout?: number | undefined
+}
+
+/** A proxy that is running. */
+export interface Link extends Server {
+  /** The transforms from the client to the target. */
+  readonly forward: Chain
+  /** The transforms from the target to the client. */
+  readonly reply: Chain
+  /** Stops listening and resets the connections, as if the server were down. Resolves when that is done. */
+  disable(): Promise<void>
+  /** Listens again on the same port; rejects with the system's error if that is somebody else's by then. */
+  enable(): Promise<void>
+}
+
+/**
+ * Listens, and resolves when it does. The target is dialled when a client has come; if it cannot be reached, the client
+ * is reset. A half-close is passed on, a failure on one side resets the other.
+ *
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system's error if it cannot listen
+ */
+export async function proxy(options: ProxyOptions): Promise<Link> {
+  const { to: target, transforms, replyTransforms, connectTimeout } = options
+  const address = listenAddress(options)
+  const to = toAddress(target)
+  for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
+  checkTime('connectTimeout', connectTimeout)
+  await checkLoop(address, to)
+  const forward = openChain('forward', transforms)
+  const reply = openChain('reply', replyTransforms)
+
+  async function work(connection: OpenConnection, client: Socket): Promise<void> {
+    const abort = new AbortController()
+    connection.failed.catch(() => abort.abort())
+    const socket = await dial(to, { connectTimeout, signal: abort.signal })
+    connection.join(socket, formatAddress(to))
+    await Promise.all([forward.run(connection, client, socket), reply.run(connection, socket, client)])
+  }
+
+  const about = { to: formatAddress(to) }
+  const server = await openServer(address, { ...withDefaults(options, 2), about }, work)
+  return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}

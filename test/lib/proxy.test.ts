@@ -1,0 +1,205 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import type { Summary } from '../../lib/connection.js'
+import { type Link, type ProxyOptions, proxy } from '../../lib/proxy.js'
+import { delay } from '../../transforms/delay.js'
+import { limit } from '../../transforms/limit.js'
+import { slice } from '../../transforms/slice.js'
+import { throttle } from '../../transforms/throttle.js'
+import { clientOf, listener, outcome, portOf, received, silentPort } from './network.js'
+
+interface Started {
+  link: Link
+  client(): Socket
+  /** The summary of each connection. */
+  ends: Promise<Summary>[]
+}
+
+async function open(t: Test, options: ProxyOptions): Promise<Started> {
+  const ends: Promise<Summary>[] = []
+  const link = await proxy({ port: 0, ...options, onConnection: ({ closed }) => ends.push(closed) })
+  t.teardown(() => link.close({ drain: 0 }))
+  return { link, ends, client: () => clientOf(t, link.address) }
+}
+
+/** A server that gives back what it gets, and ends when the client does. */
+async function echo(t: Test): Promise<{ port: number }> {
+  return { port: portOf(await listener(t, socket => socket.pipe(socket))) }
+}
+
+const upper = (chunk: Buffer) => chunk.toString().toUpperCase()
+
+t.test('client → transforms → target, and target → reply transforms → client', async t => {
+  const got: Promise<string>[] = []
+  const server = await listener(t, socket => {
+    got.push(received(socket))
+    socket.end('World')
+  })
+  const { client, ends } = await open(t, {
+    to: { port: portOf(server) },
+    transforms: () => [upper],
+    replyTransforms: ({ direction }) => [chunk => `${direction}: ${chunk}`],
+  })
+  const socket = client()
+  socket.end('Hello')
+  t.equal(await received(socket), 'reply: World')
+  t.equal(await got[0], 'HELLO')
+  t.match(await ends[0], {
+    number: 1,
+    bytesIn: 5,
+    bytesOut: 12,
+    closedBy: 'peer',
+    target: { to: `127.0.0.1:${portOf(server)}`, bytesIn: 5, bytesOut: 5 },
+    runs: { length: 2 },
+  })
+})
+
+t.test('who ends first, and the other one goes on', async t => {
+  const server = await listener(t, socket => {
+    socket.once('data', () => socket.end('from the target'))
+    socket.resume()
+  })
+  const { client, ends } = await open(t, { to: { port: portOf(server) } })
+  const socket = client()
+  socket.write('go on')
+  t.equal(await received(socket), 'from the target')
+  socket.end('more, and the end')
+  t.match(await ends[0], { closedBy: 'peer', side: 'target', bytesIn: 22, bytesOut: 15 })
+  const late = await listener(t, socket => void received(socket).then(got => socket.end(`got ${got}`)))
+  const second = await open(t, { to: { port: portOf(late) } })
+  const other = second.client()
+  other.end('all')
+  t.equal(await received(other), 'got all')
+  t.match(await second.ends[0], { closedBy: 'peer', side: 'client' })
+})
+
+t.test('a reset on one side is one on the other', async t => {
+  const accepted: Socket[] = []
+  const server = await listener(t, socket => accepted.push(socket.resume()))
+  const { client, ends, link } = await open(t, { to: { port: portOf(server) } })
+  const [first, second] = [client(), client()]
+  for (const socket of [first, second]) socket.write('a')
+  await new Promise<void>(resolve => {
+    server.on('connection', () => accepted.length === 2 && resolve())
+    if (accepted.length === 2) resolve()
+  })
+  const onTarget = Promise.race(accepted.map(outcome))
+  first.resetAndDestroy()
+  t.match(await onTarget, { code: 'ECONNRESET' })
+  t.match(await ends[0], { closedBy: 'reset', side: 'client', error: { code: 'ECONNRESET' } })
+  const onClient = outcome(second)
+  for (const socket of accepted) if (!socket.destroyed) socket.resetAndDestroy()
+  t.match(await onClient, { code: 'ECONNRESET' })
+  t.match(await ends[1], { closedBy: 'reset', side: 'target' })
+  t.same(link.counts, { accepted: 2, failed: 2, refused: 0 })
+})
+
+t.test('a stage that stops half-closes its direction', async t => {
+  const server = await listener(t, socket => void received(socket).then(got => socket.end(`got ${got}`)))
+  const { client, ends } = await open(t, { to: { port: portOf(server) }, transforms: () => [limit({ size: 3 })] })
+  const socket = client()
+  socket.write('abcdef')
+  t.equal(await received(socket), 'got abc')
+  t.match(await ends[0], { closedBy: 'local', side: undefined, error: undefined, target: { bytesOut: 3 } })
+})
+
+t.test('a stage that fails resets both', async t => {
+  const broken = () => {
+    throw new Error('broken')
+  }
+  const server = await listener(t, socket => void outcome(socket).then(({ code }) => codes.push(code)))
+  const codes: (string | undefined)[] = []
+  const { client, ends } = await open(t, { to: { port: portOf(server) }, transforms: () => [broken] })
+  const socket = client()
+  socket.write('a')
+  t.match(await outcome(socket), { code: 'ECONNRESET' })
+  t.match(await ends[0], { closedBy: 'error', side: undefined, error: { message: 'broken' } })
+  t.same(codes, ['ECONNRESET'])
+})
+
+t.test('a target that cannot be reached resets the client, and the proxy lives', async t => {
+  const server = await listener(t, () => {})
+  const to = { port: portOf(server) }
+  server.close()
+  const { client, ends, link } = await open(t, { to })
+  for (const number of [1, 2]) {
+    t.match(await outcome(client()), { code: 'ECONNRESET', ended: false })
+    t.match(await ends[number - 1], { number, closedBy: 'error', error: { code: 'ECONNREFUSED' } })
+  }
+  t.same(link.counts, { accepted: 2, failed: 2, refused: 0 })
+})
+
+t.test('a target that does not answer', async t => {
+  const to = { port: await silentPort(t) }
+  const { client, ends } = await open(t, { to, connectTimeout: 30 })
+  t.match(await outcome(client()), { code: 'ECONNRESET', ended: false })
+  t.match(await ends[0], {
+    closedBy: 'timeout',
+    error: { message: /^connect timeout: no answer from 127.0.0.1:\d+ in 30ms$/ },
+  })
+  const patient = await open(t, { to, connectTimeout: 0 })
+  const socket = patient.client()
+  await once(socket, 'connect')
+  socket.resetAndDestroy() // it has gone before the target is there
+  t.match(await patient.ends[0], { closedBy: 'reset', side: undefined, bytesOut: 0 })
+})
+
+t.test('words that are numbered, through transforms that change while they run', async t => {
+  const { link, client } = await open(t, { to: await echo(t) })
+  const socket = client()
+  const words = Array.from({ length: 50_000 }, (_, i) => `${i} `).join('')
+  const answer = received(socket)
+  socket.end(words)
+  const chains = [
+    () => [delay({ latency: 3, jitter: 2 })],
+    () => [throttle({ rate: 50_000_000, burst: 10_000 })],
+    () => [slice({ size: 7 }), (chunk: Buffer) => chunk],
+    () => [],
+  ]
+  let over = false
+  void answer.then(() => {
+    over = true
+  })
+  let changes = 0
+  while (!over) {
+    const transforms = chains[changes++ % chains.length] as () => []
+    await Promise.all([link.forward.use(transforms), link.reply.use(transforms)])
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  t.ok((await answer) === words, 'no gap, nothing twice, nothing moved')
+  t.ok(changes > 3)
+})
+
+t.test('disabled it is as if the server were down, and enabled again it has the same port', async t => {
+  const { link, client, ends } = await open(t, { to: await echo(t) })
+  const { port } = link.address
+  const socket = client()
+  socket.write('a')
+  await once(socket, 'data')
+  await link.disable()
+  t.match(await outcome(socket), { code: 'ECONNRESET' })
+  t.match(await ends[0], { closedBy: 'signal', error: { code: 'ERR_CLOSED' } })
+  t.match(await outcome(client()), { code: 'ECONNREFUSED' })
+  void link.disable()
+  await link.enable()
+  await link.enable()
+  t.equal(link.address.port, port)
+  const again = client()
+  again.end('b')
+  t.equal(await received(again), 'b')
+})
+
+t.test('nothing is opened for options that are wrong', async t => {
+  const to = { port: 1 }
+  for (const [options, message] of [
+    [{ to: 'nowhere' }, /^'nowhere'/],
+    [{}, /^undefined is not an address/],
+    [{ to, connectTimeout: -1 }, /^connectTimeout: -1 is not allowed/],
+    [{ to, idleTimeout: -1 }, /^idleTimeout: -1 is not allowed/],
+    [{ to, transforms: [] }, /^transforms must be a function/],
+    [{ to, replyTransforms: 1 }, /^replyTransforms must be a function/],
+    [{ port: 1, to }, /^'127.0.0.1:1' is the proxy's own address/],
+  ] as [ProxyOptions, RegExp][])
+    await t.rejects(proxy({ port: 0, ...options }), { message }, String(message))
+})
