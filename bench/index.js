@@ -5,7 +5,7 @@ import { cpus, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { has } from './support.js'
 
-const topics = ['transfer', 'transforms', 'fusion', 'startup', 'memory', 'idle']
+const topics = ['transfer', 'proxy', 'transforms', 'fusion', 'startup', 'memory', 'idle']
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
@@ -20,9 +20,11 @@ const missing = new Set()
 for (const topic of values.only ?? topics) {
   const { run, peers } = await import(`./${topic}.js`)
   for (const peer of peers) if (!has(peer)) missing.add(peer)
-  const section = format(await run({ runs: Number(values.runs), quick: values.quick ?? false }))
-  console.log(`\n${section}`)
-  sections.push(section)
+  const results = await run({ runs: Number(values.runs), quick: values.quick ?? false })
+  for (const section of [results].flat().map(format)) {
+    console.log(`\n${section}`)
+    sections.push(section)
+  }
 }
 if (values.only || values.quick) console.log('\nA part or a quick run: bench/RESULTS.md stays as it is.')
 else writeFileSync(here('RESULTS.md'), page())
@@ -79,6 +81,8 @@ function page() {
     version('xxd --version', /xxd .*/),
     version('hexdump --version'),
     version('gzip --version'),
+    version('redis-server --version', /Redis server v=\S+/),
+    version('haproxy -v', /HAProxy version \S+/),
   ].filter(Boolean)
   return [
     '# Results',

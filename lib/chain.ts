@@ -1,9 +1,9 @@
 /** The chain of transforms of one direction of a link: the one for new connections, and a change of those that are open. */
 
 import type { Duplex } from 'node:stream'
-import { toParts } from './compose.js'
 import type { ConnectionInfo, OpenConnection } from './connection.js'
 import { TcpPipeError } from './errors.js'
+import { toParts } from './parts.js'
 import { type MakePlan, openRelay, type Relay } from './relay.js'
 import { checkFunction, type Transforms } from './serve.js'
 

@@ -1,43 +1,10 @@
-/** Stages → runs → streams: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
+/** Stages as one Duplex, which is made of streams when it is first used. */
 import { Duplex, finished, pipeline } from 'node:stream'
-import { type Context, openContext, type Surroundings } from './context.js'
-import { describe, TcpPipeError } from './errors.js'
-import { fuse, highWaterMark, type Output } from './fuse.js'
-import { meterRun, type RunMeter, stageMeter } from './meter.js'
-import { defaultMaxLine, type Unit } from './records.js'
-import {
-  type FunctionStage,
-  functionStage,
-  isDuplex,
-  isStageObject,
-  type OutOf,
-  type Recipe,
-  type Stage,
-  type TransformStream,
-  unitOf,
-} from './stage.js'
-
-/** What a pipeline is made of: recipes for function stages, and streams. */
-export type Part = Recipe | Duplex
-
-export interface PlanOptions extends Surroundings {
-  /** The length cap of a line or a JSON value in bytes. Default: 1 MiB. */
-  maxLine?: number | undefined
-  /** What the last function run gives. Default: bytes. */
-  output?: Output
-}
-
-/** The streams of one pipeline between its source and its sink, in order, and their meters. */
-export interface Plan {
-  streams: Duplex[]
-  meters: RunMeter[]
-  /** Whether what comes out is text in whole lines, the last one perhaps without its LF. */
-  makesLines: boolean
-  /** The names of the stages that cannot be ended in the middle; of a Duplex of somebody else's nobody knows. */
-  whole: string[]
-  /** Tells the stages that others are to take their place. */
-  replace(): void
-}
+import { TcpPipeError } from './errors.js'
+import { highWaterMark, type Output } from './fuse.js'
+import { type Lazy, type Part, recipe, register, takenError, takeRecords, toParts } from './parts.js'
+import { plan } from './plan.js'
+import type { OutOf, Stage, TransformStream } from './stage.js'
 
 /** A stage behind the stage `S`. */
 type Next<S> = Stage<OutOf<S>>
@@ -115,13 +82,7 @@ export function compose(...stages: Stage[]): TransformStream<unknown> {
  * @throws `ERR_STAGE` for a stream that is not ours, or that has been read or composed already
  */
 export function records<Out>(stream: TransformStream<Out>): AsyncGenerator<Out, void, void> {
-  const state = lazy.get(stream)
-  if (!state) throw new TcpPipeError('ERR_STAGE', 'records() reads what compose() or a transform made')
-  if (state.taken) throw takenError()
-  if (used.has(stream)) throw usedError('this stream')
-  if (!state.fresh) throw new TcpPipeError('ERR_STAGE', 'records() comes too late: the stream has begun')
-  used.add(stream)
-  return state.records() as AsyncGenerator<Out, void, void>
+  return takeRecords(stream).records() as AsyncGenerator<Out, void, void>
 }
 
 /** A stream that is made of recipes when it is first used. */
@@ -195,7 +156,7 @@ export function lazyStream(parts: Part[]): Duplex {
     },
   })
   const state: Lazy = { parts, fresh: true, taken: false, records }
-  lazy.set(stream, state)
+  register(stream, state)
   return stream
 }
 
@@ -204,120 +165,4 @@ function cause(stream: Duplex, callback: (error?: Error | null) => void) {
   return (error?: Error | null) => callback(error && (stream.errored ?? error))
 }
 
-/** Parts → the streams of one pipeline. */
-export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
-  const { maxLine = defaultMaxLine, output = 'bytes' } = options
-  const { context, close, replace } = openContext(options)
-  const whole: string[] = []
-  const streams: Duplex[] = []
-  const meters: RunMeter[] = []
-  let functions: FunctionStage[] = []
-  let unit: Unit = 'bytes'
-  let makesLines = false
-
-  function closeRun(gives: Output): void {
-    if (functions.length === 0) return
-    const { stream, meter } = fuse(functions, maxLine, gives)
-    streams.push(stream)
-    meters.push(meter)
-    functions = []
-  }
-
-  for (const stage of parts.flatMap(part => prepare(part, context, whole))) {
-    unit = isDuplex(stage) ? 'bytes' : (stage.unit ?? unit)
-    makesLines = !isDuplex(stage) && (stage.makesLines ?? unit !== 'bytes')
-    if (!isDuplex(stage)) functions.push(stage)
-    else {
-      closeRun('bytes')
-      streams.push(stage)
-      meters.push(meterRun(stage, [stageMeter(names.get(stage) ?? stage.constructor.name)]))
-    }
-  }
-  closeRun(output)
-  streams.at(-1)?.once('close', close) // the last to end, and a pipeline destroys all if one fails
-  return { streams, meters, makesLines, whole, replace }
-}
-
-const expected = 'expected a Duplex, a function or { write, flush, destroy }'
-
-/** A stage as the parts that it is made of; throws `ERR_STAGE`, naming its place. */
-export function toParts(stage: Stage, index: number): Part[] {
-  if (isDuplex(stage)) return takeApart(stage, index)
-  const isUncalled = typeof stage === 'function' && 'definition' in stage
-  if (!isUncalled && (typeof stage === 'function' || isStageObject(stage))) {
-    const name = (stage as { name?: unknown }).name
-    return [recipe(typeof name === 'string' && name ? name : `stage ${index + 1}`, unitOf(stage), () => stage as never)]
-  }
-  const what = isUncalled ? 'a transform that is not called' : describe(stage)
-  throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is ${what}; ${expected}`)
-}
-
-export function recipe(
-  name: string,
-  unit: Unit | undefined,
-  create: Recipe['create'],
-  more: Pick<Recipe, 'context' | 'makesLines' | 'whole'> = {},
-): Recipe {
-  return { name, unit, create, ...more }
-}
-
 const identity = recipe('identity', undefined, () => chunk => chunk)
-
-interface Lazy {
-  parts: Part[]
-  fresh: boolean
-  taken: boolean
-  records(): AsyncGenerator<unknown>
-}
-
-const lazy = new WeakMap<Duplex, Lazy>()
-const used = new WeakSet<Duplex>()
-
-/** The names of transforms whose stage is a Duplex. */
-const names = new WeakMap<Duplex, string>()
-
-function takeApart(stream: Duplex, index: number): Part[] {
-  const state = lazy.get(stream)
-  if (state?.taken || used.has(stream)) {
-    throw usedError(`stage ${index + 1}`)
-  }
-  if (stream.destroyed) throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is destroyed`)
-  if (!state || !isFresh(stream, state)) {
-    used.add(stream)
-    return [stream]
-  }
-  state.taken = true
-  return state.parts
-}
-
-function isFresh(stream: Duplex, { fresh }: Lazy): boolean {
-  return fresh && stream.eventNames().length === 0 && stream.writableLength === 0 && !stream.writableEnded
-}
-
-function bodyError(name: string, body: unknown): TcpPipeError {
-  return new TcpPipeError('ERR_STAGE', `${name}: create gave ${describe(body)}; ${expected}`)
-}
-
-function usedError(what: string): TcpPipeError {
-  return new TcpPipeError('ERR_STAGE', `${what} stands in a pipeline already: a stream can be used once`)
-}
-
-function takenError(): TcpPipeError {
-  return new TcpPipeError('ERR_STAGE', 'this stream was composed into another one; write to that one, and read from it')
-}
-
-/** A recipe is carried out: what it creates may itself be a stream made of recipes. */
-function prepare(part: Part, surroundings: Context, whole: string[]): (FunctionStage | Duplex)[] {
-  if (isDuplex(part)) {
-    if (!names.has(part)) whole.push(part.constructor.name)
-    return [part]
-  }
-  const { context: given } = part
-  const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
-  const body = part.create(context)
-  if (part.whole) whole.push(part.name)
-  if (isDuplex(body)) names.set(body, part.name)
-  else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)
-  else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
-  return takeApart(body, 0).flatMap(inner => prepare(inner, context, whole))
-}

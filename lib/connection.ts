@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Part, type Plan, plan } from './compose.js'
 import type { Logger } from './context.js'
 import { errorCode, errorMessage } from './errors.js'
 import { idleWatch, type Timeouts } from './idle.js'
 import type { RunMeter } from './meter.js'
+import type { Part } from './parts.js'
+import { type Plan, plan } from './plan.js'
 import { hiddenReset, resetOnError } from './reset.js'
 
 /** What a stage and a log line know of the connection that they belong to. */

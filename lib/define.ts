@@ -1,9 +1,10 @@
 /** The contract of a transform: one object from which its syntax, its checks, its help and its types come. */
 import { inspect } from 'node:util'
-import { lazyStream, recipe } from './compose.js'
+import { lazyStream } from './compose.js'
 import type { Context } from './context.js'
 import { describe, didYouMean, TcpPipeError } from './errors.js'
 import type { OptionSchema, OptionsOf, ValuesOf } from './options.js'
+import { recipe } from './parts.js'
 import type { Unit } from './records.js'
 import type { Body, Recipe, RecordOf, TransformStream } from './stage.js'
 

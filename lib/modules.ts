@@ -1,9 +1,10 @@
 /** Stages of a user's own, imported from a file. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { lazyStream, type Part, recipe, toParts } from './compose.js'
+import { lazyStream } from './compose.js'
 import type { TransformEntry } from './define.js'
 import { describe, errorMessage, TcpPipeError } from './errors.js'
+import { type Part, recipe, toParts } from './parts.js'
 import { isDuplex, isStageObject, type Stage } from './stage.js'
 
 /** True if the name of a stage is the path of a module. */

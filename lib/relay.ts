@@ -1,6 +1,6 @@
 /** One socket → stages → another one. The stages can be changed while it runs. */
 import { type Duplex, finished, pipeline } from 'node:stream'
-import type { Plan } from './compose.js'
+import type { Plan } from './plan.js'
 
 export interface Relay {
   /** Resolves when the sink has taken everything and its end; rejects when a stage fails. */

@@ -2,12 +2,12 @@
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { type AddressInput, toAddress } from './address.js'
-import { toParts } from './compose.js'
 import type { Connection, ConnectionInfo, OpenConnection, Sink, Source } from './connection.js'
 import { type Logger, openContext } from './context.js'
 import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
 import { TcpPipeError } from './errors.js'
+import { toParts } from './parts.js'
 import { type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
 import type { Stage } from './stage.js'
 

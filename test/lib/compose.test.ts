@@ -1,14 +1,15 @@
 import { once } from 'node:events'
-import { type Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
+import { type Duplex, PassThrough, Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import fc from 'fast-check'
 import { many, stop } from 'stream-chain/defs.js'
 import t from 'tap'
-import { compose, lazyStream, plan, recipe, records, toParts } from '../../lib/compose.js'
-import { type Context, defineTransform } from '../../lib/define.js'
+import { compose, lazyStream, records } from '../../lib/compose.js'
+import { defineTransform } from '../../lib/define.js'
+import { recipe } from '../../lib/parts.js'
 import { eachJson, eachLine, type Stage } from '../../lib/stage.js'
-import { cutAt, cuts, errorOf, planned, run, settled, source, textOf } from './pipes.js'
+import { cutAt, cuts, errorOf, run, settled, source } from './pipes.js'
 
 const error = new Error('the very error')
 /** For stages that the compiler does not know one by one. */
@@ -69,35 +70,6 @@ t.test('any bytes, however cut, come back from gzip and gunzip with lines betwee
   await t.resolves(fc.assert(fc.asyncProperty(fc.uint8Array(), cuts, isSame), { numRuns: 50 }))
 })
 
-t.test('neighbouring functions are one stream, each Duplex is its own', async t => {
-  const gzip = createGzip()
-  const { streams, meters } = planned([upper(), same(), gzip, compose(same(), upper())])
-  t.equal(streams.length, 3)
-  t.equal(streams[1], gzip)
-  t.strictSame(
-    meters.map(({ stages }) => stages.map(({ name }) => name)),
-    [['upper', 'stage 2'], ['Gzip'], ['stage 1', 'upper']],
-  )
-  t.equal(planned([compose(compose(same(), upper()), compose(same()))]).streams.length, 1, 'compose of compose is flat')
-  t.match(plan([]), { streams: [], meters: [], makesLines: false, whole: [] })
-})
-
-t.test('stages are called by name', async t => {
-  const { meters } = planned([
-    function named(chunk: Buffer) {
-      return chunk
-    },
-    (chunk: Buffer) => chunk,
-    { write: (chunk: Buffer) => chunk },
-    Object.assign({ write: (chunk: Buffer) => chunk }, { name: 'mine' }),
-    Object.assign({ write: (chunk: Buffer) => chunk }, { name: 7 }),
-  ])
-  t.strictSame(
-    meters[0]?.stages.map(({ name }) => name),
-    ['named', 'stage 2', 'stage 3', 'mine', 'stage 5'],
-  )
-})
-
 t.test('nothing is made before the first chunk, the first read or the end', async t => {
   for (const [title, use] of [
     ['write', (stream: Duplex) => stream.write('x')],
@@ -137,82 +109,6 @@ t.test('a stage that cannot be made is an error of the stream', async t => {
     use(stream)
     t.equal((await once(stream, 'error'))[0], error)
   }
-})
-
-t.test('a fresh stream is taken, and refuses in words to be used itself', async t => {
-  const message = 'this stream was composed into another one; write to that one, and read from it'
-  for (const [title, use] of [
-    ['write', (stream: Duplex) => stream.write('x')],
-    ['end', (stream: Duplex) => stream.end()],
-    ['read', (stream: Duplex) => stream.resume()],
-    ['pipe', (stream: Duplex) => stream.pipe(new PassThrough())],
-  ] as const) {
-    for (const make of [upper, () => compose(upper(), createGzip()), () => compose()]) {
-      const inner = make()
-      const outer = compose(inner)
-      use(inner)
-      t.match((await once(inner, 'error'))[0], { code: 'ERR_STAGE', message }, title)
-      t.notOk(outer.destroyed, 'the other one can be used')
-    }
-  }
-})
-
-t.test('a stream that is used already stays a stream of its own', async t => {
-  for (const [title, use] of [
-    ['with a listener', stream => stream.on('data', () => {})],
-    ['with a listener for its end', stream => stream.on('close', () => {})],
-    ['piped into', stream => new PassThrough().pipe(stream)],
-    ['piped', stream => stream.pipe(new PassThrough())],
-    ['written', stream => stream.write('a\n')],
-    ['ended', stream => stream.end()],
-    ['read', stream => stream.read()],
-  ] as [string, (stream: Duplex) => void][]) {
-    const stream = upper()
-    use(stream)
-    t.ok(planned([same(), stream]).streams.includes(stream), title)
-    stream.destroy()
-  }
-  const stream = upper()
-  stream.write('first ')
-  t.equal(await textOf([same(), stream], 'second'), 'FIRST SECOND')
-})
-
-t.test('what is no stage is refused, with its place', async t => {
-  for (const [value, what] of [
-    [upper, 'a transform that is not called'],
-    [undefined, 'undefined'],
-    [null, 'null'],
-    ['hex', 'a string'],
-    [Symbol('x'), 'a symbol'],
-    [[upper()], 'an array'],
-    [{}, 'an object (Object)'],
-    [Object.create(null), 'an object (no class)'],
-    [new Readable(), 'an object (Readable)'],
-    [new Writable(), 'an object (Writable)'],
-    [new TransformStream(), 'an object (TransformStream)'],
-    [Promise.resolve(), 'an object (Promise)'],
-  ] as const) {
-    const message = `stage 2 is ${what}; expected a Duplex, a function or { write, flush, destroy }`
-    t.throws(() => composeAny(same(), value as unknown as Stage), { code: 'ERR_STAGE', message })
-  }
-})
-
-t.test('a stream can be used once', async t => {
-  const message = 'stage 2 stands in a pipeline already: a stream can be used once'
-  for (const make of [() => new PassThrough(), upper, () => compose(upper()), () => upper().on('data', () => {})]) {
-    const stream: Duplex = make()
-    compose(stream)
-    t.throws(() => compose(same(), stream), { code: 'ERR_STAGE', message }, 'in another pipeline')
-    const twice: Duplex = make()
-    t.throws(() => compose(twice, twice), { code: 'ERR_STAGE', message }, 'in the same')
-    const destroyed: Duplex = make()
-    destroyed.destroy()
-    t.throws(() => compose(destroyed), { code: 'ERR_STAGE', message: 'stage 1 is destroyed' })
-  }
-  const shared = new PassThrough()
-  const reuse = recipe('reuse', undefined, () => shared)
-  plan([reuse])
-  t.throws(() => plan([reuse]), { code: 'ERR_STAGE', message: /a stream can be used once/ }, 'from a recipe')
 })
 
 t.test('an error anywhere destroys the whole with that very error', async t => {
@@ -305,69 +201,6 @@ t.test('an error while cleaning up behind a destroy ends no process', async t =>
   }
 })
 
-t.test('the signal of the context', async t => {
-  const signals: AbortSignal[] = []
-  const spy = (write: (chunk: Buffer) => unknown = chunk => chunk) =>
-    defineTransform({
-      name: 'spy',
-      summary: 's',
-      unit: 'bytes',
-      create(_options, context: Context) {
-        signals.push(context.signal)
-        return write
-      },
-    })()
-  const isAborted = () => settled(() => Number(signals.at(-1)?.aborted))
-
-  await run([spy()], 'x')
-  t.equal(await isAborted(), 1, 'is aborted after the end')
-  await errorOf(
-    [
-      spy(),
-      () => {
-        throw error
-      },
-    ],
-    'x',
-  )
-  t.equal(await isAborted(), 1, 'after an error')
-  await errorOf(
-    [
-      spy(),
-      createGzip(),
-      () => {
-        throw error
-      },
-    ],
-    'x',
-  )
-  t.equal(await isAborted(), 1, 'after an error of another stream')
-  const stream = compose(spy())
-  stream.write('x')
-  t.equal(await isAborted(), 0, 'not before')
-  stream.destroy()
-  t.equal(await isAborted(), 1, 'if it is destroyed')
-
-  let finish = () => {}
-  const slow = compose(
-    createGzip(),
-    spy(
-      chunk =>
-        new Promise(resolve => {
-          finish = () => resolve(chunk)
-        }),
-    ),
-  )
-  slow.resume().end('x')
-  await settled(() => Number(signals.length))
-  t.equal(await isAborted(), 0, 'not while a stage still works, although the streams before it have ended')
-  while (!slow.readableEnded) {
-    finish()
-    await new Promise(resolve => setImmediate(resolve))
-  }
-  t.equal(await isAborted(), 1)
-})
-
 t.test('stop ends the output; the input goes on and is dropped', async t => {
   for (const stages of [[], [new PassThrough()]]) {
     const stream = compose(
@@ -421,56 +254,6 @@ t.test('a reader that pauses loses nothing', async t => {
     await once(stream, 'end')
     t.ok(Buffer.concat(chunks).toString() === text)
   }
-})
-
-t.test('the cap of a line is an option of the plan', async t => {
-  t.equal(await textOf([same()], 'xxx\n', { maxLine: 3 }), 'xxx\n')
-  t.match(await errorOf([same()], 'xxxx\n', { maxLine: 3 }), { code: 'ERR_RECORD_TOO_LONG' })
-  t.equal(await textOf([same()], 'x'.repeat(2 ** 20)), 'x'.repeat(2 ** 20), '1 MiB if nothing is said')
-  t.match(await errorOf([same()], 'x'.repeat(2 ** 20 + 1)), { code: 'ERR_RECORD_TOO_LONG', message: /1048576 bytes/ })
-})
-
-t.test('a plan knows whether text in whole lines comes out', async t => {
-  for (const [title, stages, makesLines] of [
-    ['bytes', [(chunk: Buffer) => chunk], false],
-    ['lines', [same()], true],
-    ['values', [eachJson(value => value)], true],
-    ['a function behind lines', [same(), (line: string) => line], true],
-    ['a Duplex behind lines', [same(), createGzip()], false],
-    ['a function behind a Duplex', [same(), createGzip(), (chunk: Buffer) => chunk], false],
-  ] as const) {
-    t.equal(planned(stages as readonly Stage[]).makesLines, makesLines, title)
-  }
-})
-
-t.test('the meters of a plan', async t => {
-  const { meters } = await run([same(), createGzip(), createGunzip(), eachLine(line => many([line, line]))], 'a\nb\n')
-  t.match(meters, [
-    { bytesIn: 4, bytesOut: 4, stages: [{ recordsIn: 2, recordsOut: 2 }] },
-    { bytesIn: 4, stages: [{ name: 'Gzip' }] },
-    { bytesOut: 4, stages: [{ name: 'Gunzip' }] },
-    { bytesIn: 4, bytesOut: 8, stages: [{ recordsIn: 2, recordsOut: 4 }] },
-  ])
-  for (const meter of meters) t.ok(meter.waitedForInput >= 0 && meter.waitedForOutput >= 0)
-})
-
-t.test('toParts gives recipes for functions and the stream for a Duplex', async t => {
-  const stream = new PassThrough()
-  t.strictSame(toParts(stream, 0), [stream])
-  t.match(toParts(same(), 3), [{ name: 'stage 4', unit: 'line' }])
-})
-
-t.test('a context that is given to a stage goes before that of the pipeline', async t => {
-  const seen: unknown[] = []
-  const create = (context: Context) => {
-    seen.push(context.connection, context.signal)
-    return (chunk: Buffer) => chunk
-  }
-  const part = recipe('spy', undefined, create, { context: { connection: undefined } })
-  const info = { id: '1', number: 1, remote: '::1', port: 2, direction: 'reply' } as const
-  for (const stream of plan([part], { connection: info }).streams) stream.destroy()
-  t.equal(seen[0], undefined)
-  t.type(seen[1], AbortSignal)
 })
 
 t.test('records of a stream', async t => {
@@ -540,65 +323,10 @@ t.test('records of a stream that is destroyed', async t => {
   }
 })
 
-t.test('records are asked for once, in time, and of a stream of ours', async t => {
-  const refusal = (message: RegExp) => ({ code: 'ERR_STAGE', message })
-  t.throws(() => records(createGzip() as never), refusal(/what compose\(\) or a transform made/))
-  const taken = compose(same())
-  compose(taken)
-  t.throws(() => records(taken), refusal(/composed into another/))
-  const begun = compose(same())
-  begun.write('a')
-  t.throws(() => records(begun), refusal(/too late/))
-  const read = compose(same())
-  records(read)
-  t.throws(() => records(read), refusal(/used once/))
-  t.throws(() => compose(read), refusal(/used once/))
-  for (const stream of [begun, read]) stream.destroy()
-})
-
-t.test('the meter of a transform that is a Duplex has its name', async t => {
-  const zip = defineTransform({ name: 'zip', summary: 's', unit: 'bytes', create: () => createGzip() })
-  t.match(planned([zip(), createGunzip()]).meters, [{ stages: [{ name: 'zip' }] }, { stages: [{ name: 'Gunzip' }] }])
-})
-
-t.test('what create gives is checked', async t => {
-  for (const [body, what] of [
-    [undefined, 'undefined'],
-    [5, 'a number'],
-    [{ flush() {} }, 'an object (Object)'],
-  ] as const) {
-    const wrong = defineTransform({ name: 'wrong', summary: 's', unit: 'line', create: () => body as never })
-    const message = `wrong: create gave ${what}; expected a Duplex, a function or { write, flush, destroy }`
-    await t.rejects(textOf([wrong()], 'a'), { code: 'ERR_STAGE', message })
-  }
-})
-
-t.test('a plan names the stages that cannot be ended in the middle', async t => {
-  const whole = defineTransform({
-    name: 'whole',
-    summary: '',
-    unit: 'bytes',
-    whole: true,
-    create: () => chunk => chunk,
-  })
-  const part = defineTransform({ name: 'part', summary: '', unit: 'bytes', create: () => new PassThrough() })
-  const stages = [whole(), part(), compose(whole(), chunk => chunk), new PassThrough(), (chunk: unknown) => chunk]
-  t.same(plan(stages.flatMap(toParts)).whole, ['whole', 'whole', 'PassThrough'])
-})
-
-t.test('a plan tells its stages that they are replaced', async t => {
-  let signal: AbortSignal | undefined
-  const stage = defineTransform({
-    name: 'stage',
-    summary: '',
-    unit: 'bytes',
-    create(_options, context) {
-      signal = context.replaced
-      return chunk => chunk
-    },
-  })
-  const planned = plan([stage()].flatMap(toParts))
-  t.notOk(signal?.aborted)
-  planned.replace()
-  t.ok(signal?.aborted)
+t.test('a stream that was composed into another one says so when it is used', async t => {
+  const inner = compose(same())
+  const outer = compose(inner)
+  inner.write('x')
+  t.match((await once(inner, 'error'))[0], { code: 'ERR_STAGE', message: /composed into another one/ })
+  outer.destroy()
 })

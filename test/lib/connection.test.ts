@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { type Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { toParts } from '../../lib/compose.js'
 import {
   formatRemote,
   lingerTime,
@@ -19,6 +18,7 @@ import {
 import { defineTransform, stop } from '../../lib/define.js'
 import { fileSource } from '../../lib/endpoints/file-source.js'
 import { TcpPipeError } from '../../lib/errors.js'
+import { toParts } from '../../lib/parts.js'
 import type { Stage } from '../../lib/stage.js'
 import {
   closed,

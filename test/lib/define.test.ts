@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream'
 import { pino } from 'pino'
 import t from 'tap'
-import { plan } from '../../lib/compose.js'
 import { openContext } from '../../lib/context.js'
 import { bytes, type Context, defineTransform, duration, flag, integer, none, regexp, text } from '../../lib/define.js'
 import { TcpPipeError } from '../../lib/errors.js'
+import { plan } from '../../lib/plan.js'
 import { run, textOf } from './pipes.js'
 
 const definition = {

@@ -2,7 +2,8 @@
 import { type Duplex, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
-import { type Plan, type PlanOptions, plan, toParts } from '../../lib/compose.js'
+import { toParts } from '../../lib/parts.js'
+import { type Plan, type PlanOptions, plan } from '../../lib/plan.js'
 import type { Stage } from '../../lib/stage.js'
 
 export type Input = string | Buffer | Iterable<string | Buffer>

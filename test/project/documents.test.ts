@@ -30,11 +30,13 @@ t.test('CHANGELOG.md names every transform', async t => {
 })
 
 t.test('the help of every command names every option of its page', async t => {
-  const help = ['serve', 'send']
+  const help = ['serve', 'send', 'proxy']
     .map(name => spawnSync(process.execPath, [cli, name, '--help'], { encoding: 'utf8' }).stdout)
     .join('')
-  for (const [option] of read('docs/command-line.md').matchAll(/--[a-z-]{3,}/g)) {
-    if (option !== '--help') t.match(help, option, option)
+  for (const page of ['docs/command-line.md', 'docs/proxy.md']) {
+    for (const [option] of read(page).matchAll(/--[a-z-]{3,}/g)) {
+      if (option !== '--help') t.match(help, option, option)
+    }
   }
 })
 

@@ -44,6 +44,20 @@ t.test('handler.js numbers the lines of gzipped text', async t => {
   t.equal(String(gunzipSync(await exchange(gzipSync('one\ntwo\n')))), '1 one\n2 two\n')
 })
 
+t.test('slow-server.js shows what a client sees', async t => {
+  tested.add('examples/slow-server.js')
+  const child = spawn(process.execPath, [join(root, 'examples/slow-server.js')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines = (await text(child.stdout)).split('\n')
+  t.match(lines, [
+    /^as it is: pong after ping/,
+    '100 ms late: pong after ping, late',
+    /^down: ECONNREFUSED/,
+    /^as before: pong after ping/,
+  ])
+})
+
 t.test('every example has a test', async t => {
   t.same([...tested].sort(), files('examples', '.js'))
 })

@@ -59,11 +59,26 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
     t.equal(String(gunzipSync(await output)), 'one two')
   },
   'echo hello | tcp-pipe send --to example:7': async t => {
-    const echo = createServer({ allowHalfOpen: true }, socket => socket.pipe(socket)).listen(0, '127.0.0.1')
-    t.teardown(() => echo.close())
-    await once(echo, 'listening')
-    const { port } = echo.address() as { port: number }
-    t.equal((await run(t, ['send', '--to', String(port)], 'hello\n')).output, 'hello\n')
+    t.equal((await run(t, ['send', '--to', await echo(t)], 'hello\n')).output, 'hello\n')
+  },
+  'tcp-pipe proxy 6380 127.0.0.1:6379 --both dump': async t => {
+    const { port, child } = await serve(t, ['proxy', await echo(t), '--both', 'dump'])
+    const shown = text(child.stderr as NodeJS.ReadableStream)
+    t.equal((await run(t, ['send', '--to', port], 'hello\n')).output, 'hello\n')
+    child.kill('SIGTERM')
+    t.match(await shown, /→ .* 6 bytes\n.*\|hello\.\|\n← .* 6 bytes\n.*\|hello\.\|/)
+  },
+  "tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'": async t => {
+    const stages = ['-t', 'throttle rate=64k', '-r', 'delay latency=200ms jitter=50ms']
+    const { port } = await serve(t, ['proxy', await echo(t), ...stages])
+    const started = performance.now()
+    t.equal((await run(t, ['send', '--to', port], 'hello\n')).output, 'hello\n')
+    t.ok(performance.now() - started >= 200)
+  },
+  "tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3 seed=42'": async t => {
+    const { port } = await serve(t, ['proxy', await echo(t), '-r', 'cut on=COMMIT nth=3 seed=42'])
+    const input = 'COMMIT 1\nCOMMIT 2\nCOMMIT 3\nCOMMIT 4\n'
+    t.equal((await run(t, ['send', '--to', port], input)).output, 'COMMIT 1\nCOMMIT 2\nCOMMIT')
   },
   'tcp-pipe transforms': async t => {
     t.match((await run(t, ['transforms'], '')).output, /^ {2}hex /m)
@@ -114,6 +129,15 @@ t.test('the code of the README runs', async t => {
 t.test('what the README links to is there', async t => {
   for (const [, path] of readme.matchAll(/\]\(([^)]+)\)/g)) t.ok(existsSync(join(root, path as string)), `${path}`)
 })
+
+/** The address of a server that gives back what it gets. */
+async function echo(t: Test): Promise<string> {
+  const server = createServer({ allowHalfOpen: true }, socket => socket.on('error', () => {}).pipe(socket))
+  server.listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  return String((server.address() as { port: number }).port)
+}
 
 /** What a server prints of what is sent to it. */
 async function through(t: Test, words: string[], input: string): Promise<string> {
