@@ -94,7 +94,10 @@ t.test('toParts gives recipes for functions and the stream for a Duplex', async 
   const stream = new PassThrough()
   t.strictSame(toParts(stream, 0), [stream])
   t.match(toParts(same(), 3), [{ name: 'stage 4', unit: 'line' }])
-  t.match(toParts(function shout() {}, 0), [{ name: 'shout', unit: undefined }])
+  t.match(
+    toParts(function shout() {}, 0),
+    [{ name: 'shout', unit: undefined }],
+  )
 })
 
 t.test('records are asked for once, in time, and of a stream of ours', async t => {
