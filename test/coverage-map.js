@@ -1,5 +1,3 @@
 /** A test covers the file whose path it mirrors; tests of whole programs cover none. */
 export default test =>
-  test.startsWith('test/lib/') || test.startsWith('test/transforms/')
-    ? test.replace(/^test\//, '').replace(/\.test\.ts$/, '.ts')
-    : null
+  /^dist\/test\/(lib|transforms)\//.test(test) ? test.replace(/^dist\/test\//, '').replace(/\.test\.js$/, '.ts') : null

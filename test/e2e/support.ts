@@ -9,8 +9,8 @@ import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
-export const cli = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url))
-export const root = fileURLToPath(new URL('../../', import.meta.url))
+export const cli = fileURLToPath(new URL('../../cli/index.js', import.meta.url))
+export const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** In scripts, `tcp-pipe` is the program. */
 export const prelude = `tcp-pipe() { '${process.execPath}' '${cli}' "$@"; }\n`

@@ -7,7 +7,7 @@ import { isModulePath, loadModule } from '../../lib/modules.js'
 import { eachJson } from '../../lib/stage.js'
 import { textOf } from './pipes.js'
 
-const library = new URL('../../lib/index.ts', import.meta.url).href
+const library = new URL('../../lib/index.js', import.meta.url).href
 
 t.test('which names are paths', async t => {
   for (const name of ['./a.js', '../a.js', '/a.js', './a', '/']) t.ok(isModulePath(name), name)

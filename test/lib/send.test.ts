@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { getEventListeners, once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
@@ -281,21 +282,15 @@ t.test('warnings of the source', async t => {
 })
 
 t.test('stdin and stdout are the defaults', async t => {
-  const { options } = await target(t, socket => void socket.end('reply').resume())
-  const { from: _from, output: _output, ...rest } = options
-  const stdin = Object.assign(bytes('x'), { isTTY: true })
-  const stdinSource = () => stdin
-  const { send: mocked } = await t.mockImport<typeof import('../../lib/send.js')>('../../lib/send.js', {
-    '../../lib/endpoints/stdio.js': { ...(await import('../../lib/endpoints/stdio.js')), stdinSource },
-  })
-  const written = t.capture(process.stdout, 'write', (...args: unknown[]) => {
-    ;(args.at(-1) as () => void)()
-    return true
-  })
-  const summary = await mocked(rest)
-  written.restore()
-  t.match(summary, { error: undefined })
-  t.ok(written.args().some(([chunk]) => String(chunk) === 'reply'))
+  const server = await listener(t, async socket => void socket.end(`reply to ${await collect(socket)}`))
+  const script = 'const { send } = await import(process.argv[1]); await send({ port: Number(process.argv[2]) })'
+  const library = new URL('../../lib/send.js', import.meta.url).href
+  const words = ['--input-type=module', '-e', script, library, String(portOf(server))]
+  const child = spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.end('what is typed')
+  const [output, [code]] = await Promise.all([collect(child.stdout), once(child, 'exit')])
+  t.equal(String(output), 'reply to what is typed')
+  t.equal(code, 0)
 })
 
 t.test('without a log', async t => {

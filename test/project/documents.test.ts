@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { files, read, root } from './support.js'
+import { files, node, read, root } from './support.js'
 
 const cli = join(root, 'dist/cli/index.js')
 
 t.test('docs/transforms.md is what the transforms say', async t => {
-  const { stdout, status } = spawnSync(process.execPath, [cli, 'transforms', '--markdown'], { encoding: 'utf8' })
+  const { stdout, status } = spawnSync('env', [...node, cli, 'transforms', '--markdown'], { encoding: 'utf8' })
   t.equal(status, 0)
   t.equal(read('docs/transforms.md'), stdout, 'npm run docs makes it anew')
 })
@@ -31,7 +31,7 @@ t.test('CHANGELOG.md names every transform', async t => {
 
 t.test('the help of every command names every option of its page', async t => {
   const help = ['serve', 'send', 'proxy']
-    .map(name => spawnSync(process.execPath, [cli, name, '--help'], { encoding: 'utf8' }).stdout)
+    .map(name => spawnSync('env', [...node, cli, name, '--help'], { encoding: 'utf8' }).stdout)
     .join('')
   for (const page of ['docs/command-line.md', 'docs/proxy.md']) {
     for (const [option] of read(page).matchAll(/--[a-z-]{3,}/g)) {

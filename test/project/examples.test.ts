@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { files, read, root } from './support.js'
+import { files, node, read, root } from './support.js'
 
 const tested = new Set<string>()
 
@@ -20,7 +20,7 @@ t.test('every example is a whole program under 30 lines of code', async t => {
 
 t.test('demo.js: the main job', async t => {
   tested.add('examples/demo.js')
-  const child = spawn(process.execPath, [join(root, 'examples/demo.js')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('env', [...node, join(root, 'examples/demo.js')], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
   t.equal(code, 0)
   t.match(output, /^00000000 {2}23 20 74 63 70/m, 'the dump is shown')
@@ -65,7 +65,7 @@ t.test('every example has a test', async t => {
 async function start(t: Test, name: string) {
   tested.add(`examples/${name}`)
   const env = { ...process.env, PORT: '0' }
-  const child = spawn(process.execPath, [join(root, 'examples', name)], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('env', [...node, join(root, 'examples', name)], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   const output = text(child.stdout)
   const [line] = await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data')])

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { read, root } from './support.js'
+import { node, read, root } from './support.js'
 
 const cli = join(root, 'dist/cli/index.js')
 const readme = read('README.md')
@@ -112,7 +112,7 @@ t.test('the code of the README runs', async t => {
       .replace('process.stdout)', 'new PassThrough().resume())') // a pipeline ends its sink
       .replace(', socket)', ', new PassThrough().resume())')
     const cwd = t.testdir({ 'main.mjs': `${imports}\n${surroundings}\n${program}\nprocess.exit()` })
-    const { code: status, output, errors } = await node(t, [join(cwd, 'main.mjs')])
+    const { code: status, output, errors } = await runNode(t, [join(cwd, 'main.mjs')])
     t.equal(status, 0, errors)
     t.match(output, '|A simple message|')
   })
@@ -122,7 +122,7 @@ t.test('the code of the README runs', async t => {
       stream.end('DEBUG a\\nINFO b\\n')
       for await (const chunk of stream) process.stdout.write(chunk)`
     const cwd = t.testdir({ 'main.mjs': `${transform}\n${use}` })
-    t.equal((await node(t, [join(cwd, 'main.mjs')])).output, 'INFO b\n')
+    t.equal((await runNode(t, [join(cwd, 'main.mjs')])).output, 'INFO b\n')
   })
 })
 
@@ -149,18 +149,18 @@ async function through(t: Test, words: string[], input: string): Promise<string>
 
 async function serve(t: Test, words: string[], cwd = root): Promise<{ child: ChildProcess; port: string }> {
   const [name, ...rest] = words as [string]
-  const child = spawn(process.execPath, [cli, name, '127.0.0.1:0', ...rest], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('env', [...node, cli, name, '127.0.0.1:0', ...rest], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   const [line] = await once(child.stderr as NodeJS.ReadableStream, 'data')
   return { child, port: String(JSON.parse(String(line)).port) }
 }
 
 async function run(t: Test, words: string[], input: string | Buffer, cwd = root) {
-  return node(t, [cli, ...words], input, cwd)
+  return runNode(t, [cli, ...words], input, cwd)
 }
 
-async function node(t: Test, words: string[], input: string | Buffer = '', cwd = root) {
-  const child = spawn(process.execPath, words, { cwd, stdio: ['pipe', 'pipe', 'pipe'] })
+async function runNode(t: Test, words: string[], input: string | Buffer = '', cwd = root) {
+  const child = spawn('env', [...node, ...words], { cwd, stdio: ['pipe', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   child.stdin.on('error', () => {}).end(input)
   const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])

@@ -41,6 +41,13 @@ t.test('every test of lib and transforms mirrors a source', async t => {
   }
 })
 
+t.test('dist holds nothing but what the sources are compiled to', async t => {
+  for (const compiled of files('dist', '.js')) {
+    const source = compiled.replace(/^dist\//, '').replace(/\.js$/, '.ts')
+    t.ok(existsSync(join(root, source)), `${compiled} has a source; if not, remove dist and build it anew`)
+  }
+})
+
 t.test('a transform is one file and one export line', async t => {
   const exported = [...read('transforms/index.ts').matchAll(/from '\.\/(.+)\.js'/g)].map(
     match => `transforms/${match[1]}.ts`,

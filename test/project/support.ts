@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The folder of the project. */
-export const root = fileURLToPath(new URL('../..', import.meta.url))
+export const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** The arguments of `env` that start Node on a file. tap would load itself into each child: `env` keeps it out. */
+export const node = ['-u', 'NODE_OPTIONS', process.execPath]
 
 export function read(path: string): string {
   return readFileSync(join(root, path), 'utf8')

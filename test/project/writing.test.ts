@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { read } from './support.js'
+import { node, read } from './support.js'
 
 const run = promisify(execFile)
 const blocks = [...read('docs/writing-a-transform.md').matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code as string)
@@ -18,7 +18,7 @@ t.test('the code of docs/writing-a-transform.md does what it says', async t => {
     if (file) continue
     programs++
     const expected = [...code.matchAll(/^\/\/ → (.*)$/gm)].map(([, line]) => line)
-    const { stdout } = await run(process.execPath, ['program.js'], { cwd, timeout: 30_000 })
+    const { stdout } = await run('env', [...node, 'program.js'], { cwd, timeout: 30_000 })
     t.same(stdout.trimEnd().split('\n'), expected, code)
   }
   t.equal(programs * 2, blocks.length, 'each file is followed by a program that uses it')

@@ -9,8 +9,8 @@ function camelCase(name: string): string {
   return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
 }
 
-const files = readdirSync(new URL('../../transforms', import.meta.url))
-const names = files.map(file => file.replace('.ts', '')).filter(name => name !== 'index' && name !== 'spec')
+const files = readdirSync(new URL('../../transforms', import.meta.url)).filter(file => file.endsWith('.js'))
+const names = files.map(file => file.replace('.js', '')).filter(name => name !== 'index' && name !== 'spec')
 
 t.test('each file is a transform: its name, and its export in camelCase', async t => {
   for (const name of names) t.equal(registry()[camelCase(name)]?.definition.name, name)

@@ -111,8 +111,8 @@ t.test('pipeSource: a terminal is the standard one', async t => {
     const { pipeSource, stdinSource } = await import(process.argv[1])
     console.log([isatty(0), pipeSource(0) === process.stdin, stdinSource() === process.stdin].join())
     process.stdin.destroy()`
-  const lib = fileURLToPath(new URL('../../../lib/endpoints/stdio.ts', import.meta.url))
-  const node = [process.execPath, ...process.execArgv, '--input-type=module', '-e', child, lib]
+  const lib = fileURLToPath(new URL('../../../lib/endpoints/stdio.js', import.meta.url))
+  const node = [process.execPath, '--input-type=module', '-e', child, lib]
   const quoted = node.map(word => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
   const pty = spawn('script', ['-qec', quoted, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] })
   const output = String(await collect(pty.stdout))
