@@ -6,16 +6,17 @@ import { type Duplex, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'
+import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { compose, lazyStream } from '../../lib/compose.js'
 import { openContext } from '../../lib/context.js'
 import type { Definition } from '../../lib/define.js'
 import { errorCode } from '../../lib/errors.js'
 import { parse } from '../../lib/spec.js'
-import { registry, spec } from '../../transforms/spec.js'
+import { spec } from '../../transforms/spec.js'
 import { cutAt, cutEvery, cuts, textOf } from '../lib/pipes.js'
 import { samples, text } from './samples.js'
-import { connection, memoryLog, possible } from './support.js'
+import { all, connection, possible } from './support.js'
 
 const mebibyte = 2 ** 20
 const large = 1.25 * mebibyte
@@ -23,10 +24,13 @@ const large = 1.25 * mebibyte
 const dir = t.testdir()
 let files = 0
 
+/** A log that nobody reads. */
+const log = pino({ level: 'trace', base: null, timestamp: false }, { write: () => {} })
+
 /** The stages of a spec in surroundings of their own. */
 function make(text: string): { stream: Duplex; signal: AbortSignal } {
-  const { context } = openContext({ log: memoryLog().log, connection })
-  const recipes = parse(text.replace('FILE', `${dir}/${files++}`), registry())
+  const { context } = openContext({ log, connection })
+  const recipes = parse(text.replace('FILE', `${dir}/${files++}`), all)
   return { stream: lazyStream(recipes.map(recipe => ({ ...recipe, context }))), signal: context.signal }
 }
 
@@ -56,7 +60,7 @@ function source(chunks: Iterable<Buffer>): Readable {
 }
 
 function definitions(): Definition[] {
-  return Object.values(registry()).map(({ definition }) => definition)
+  return Object.values(all).map(({ definition }) => definition)
 }
 
 /** The law for each sample of each transform. */

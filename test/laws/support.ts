@@ -29,10 +29,13 @@ export function needs(...programs: string[]): { skip: string | false } {
   return { skip: missing ? `${missing} is not installed` : false }
 }
 
+/** All transforms. */
+export const all = registry()
+
 /** The options of a test that runs a spec: skipped, with the reason, where this Node lacks what the spec needs. */
 export function possible(...specs: string[]): { skip: string | false } {
   try {
-    for (const spec of specs) parse(spec, registry())
+    for (const spec of specs) parse(spec, all)
     return { skip: false }
   } catch (error) {
     const reason = /\S+ needs Node .*/.exec(errorMessage(error))?.[0]
