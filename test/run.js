@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
 /** Seconds after which a test ends itself, and after which it is killed. */
-const timeout = 120
+const timeout = 240
 const deadline = timeout + 30
 
 /** One more than there are cores: tests wait a lot. */
