@@ -1,75 +1,18 @@
 /** What holds for every transform. A new one needs a line in `samples.ts`. */
-import { createHash } from 'node:crypto'
 import { getEventListeners, once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { type Duplex, Readable, Writable } from 'node:stream'
+import { type Duplex, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'
-import { pino } from 'pino'
-import t, { type Test } from 'tap'
-import { compose, lazyStream } from '../../lib/compose.js'
-import { openContext } from '../../lib/context.js'
+import t from 'tap'
+import { compose } from '../../lib/compose.js'
 import type { Definition } from '../../lib/define.js'
-import { errorCode } from '../../lib/errors.js'
-import { parse } from '../../lib/spec.js'
 import { spec } from '../../transforms/spec.js'
-import { cutAt, cutEvery, cuts, textOf } from '../lib/pipes.js'
-import { samples, text } from './samples.js'
-import { all, connection, possible } from './support.js'
-
-const mebibyte = 2 ** 20
-const large = 1.25 * mebibyte
-
-const dir = t.testdir()
-let files = 0
-
-/** A log that nobody reads. */
-const log = pino({ level: 'trace', base: null, timestamp: false }, { write: () => {} })
-
-/** The stages of a spec in surroundings of their own. */
-function make(text: string): { stream: Duplex; signal: AbortSignal } {
-  const { context } = openContext({ log, connection })
-  const recipes = parse(text.replace('FILE', `${dir}/${files++}`), all)
-  return { stream: lazyStream(recipes.map(recipe => ({ ...recipe, context }))), signal: context.signal }
-}
-
-/** What a run came to: its output, or the code of its error. A large output is told by its hash. */
-async function outcome(text: string, chunks: Iterable<Buffer>, { slowly = false } = {}): Promise<string> {
-  return drain(source(chunks), make(text).stream, slowly)
-}
-
-async function drain(from: Readable, stream: Duplex, slowly = false): Promise<string> {
-  const hash = createHash('sha256')
-  const sink = new Writable({
-    highWaterMark: 1,
-    async write(chunk, _encoding, callback) {
-      hash.update(chunk)
-      if (slowly) await setImmediate()
-      callback()
-    },
-  })
-  return pipeline(from, stream, sink).then(
-    () => hash.digest('hex'),
-    error => errorCode(error) ?? String(error),
-  )
-}
-
-function source(chunks: Iterable<Buffer>): Readable {
-  return Readable.from(chunks, { objectMode: false, highWaterMark: 1 })
-}
-
-function definitions(): Definition[] {
-  return Object.values(all).map(({ definition }) => definition)
-}
-
-/** The law for each sample of each transform. */
-function law(title: string, check: (t: Test, sample: (typeof samples)[string][number]) => Promise<void>): void {
-  t.test(title, async t => {
-    for (const sample of Object.values(samples).flat())
-      await t.test(sample.spec, possible(sample.spec), t => check(t, sample))
-  })
-}
+import { cutEvery, textOf } from '../lib/pipes.js'
+import { definitions, drain, large, law, make, mebibyte, outcome, source } from './law.js'
+import { samples } from './samples.js'
+import { possible } from './support.js'
 
 t.test('every transform has samples', async t => {
   const names = definitions().map(({ name }) => name)
@@ -90,54 +33,6 @@ t.test('each example is true', async t => {
 
 law('empty input ends it in a way that is known', async (t, { spec, empty }) => {
   t.match(await outcome(spec, []), empty ?? /^[\da-f]{64}$/)
-})
-
-law('chunks of one byte', async (t, { spec, input }) => {
-  const bytes = input(2000, 1)
-  t.equal(await outcome(spec, cutEvery(1, bytes)), await outcome(spec, [bytes]))
-})
-
-law('one huge chunk', async (t, { spec, input }) => {
-  const bytes = input(large, 2)
-  const expected = await outcome(spec, cutEvery(65_536, bytes))
-  t.notMatch(expected, /^ERR/)
-  t.equal(await outcome(spec, [bytes]), expected)
-})
-
-law('cut at each place', async (t, { spec, input }) => {
-  const bytes = input(40, 3)
-  const expected = await outcome(spec, [bytes])
-  for (let at = 0; at < bytes.length; at++) t.equal(await outcome(spec, cutAt([at], bytes)), expected, `at ${at}`)
-})
-
-/** Characters of 1, 2, 3 and 4 bytes, bytes that are none, and one that is cut short. */
-const characters = Buffer.concat([Buffer.from('aß€😀\n漢\r\n'), Buffer.of(0x80, 0xff, 0xe2, 0x82)])
-
-law('characters of 1 to 4 bytes, cut at each two places', async (t, { spec, input }) => {
-  if (input !== text) return // it has nothing to do with characters
-  const expected = await outcome(spec, [characters])
-  for (let from = 0; from < characters.length; from++) {
-    for (let to = from; to < characters.length; to++) {
-      const result = await outcome(spec, cutAt([from, to], characters))
-      if (result !== expected) t.equal(result, expected, `at ${from} and ${to}`)
-    }
-  }
-})
-
-law('cut at random places', async (t, { spec, input }) => {
-  const property = fc.asyncProperty(cuts, fc.integer({ min: 1, max: 20_000 }), async (places, size) => {
-    const bytes = input(size, size)
-    t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))
-  })
-  await fc.assert(property, { numRuns: 15, seed: 1 })
-})
-
-law('any bytes, cut at random places, come to the same', async (t, { spec }) => {
-  const property = fc.asyncProperty(cuts, fc.uint8Array({ maxLength: 300 }), async (places, array) => {
-    const bytes = Buffer.from(array)
-    t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))
-  })
-  await fc.assert(property, { numRuns: 25, seed: 2 })
 })
 
 law('a reader that does not read stops it, and one that is slow loses nothing', async (t, { spec, input, stops }) => {

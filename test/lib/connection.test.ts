@@ -149,10 +149,12 @@ t.test('a stop ends with success and releases the source', async t => {
     t.ok(sink.data.length > 0)
   }
   const { socket, client, connection } = await open(t)
-  client.write('one')
-  setTimeout(() => client.write('two'), 20)
   const sink = memorySink()
-  await connection.transfer(socket, stopAfter(1), sink, 'forward')
+  const forward = connection.transfer(socket, stopAfter(1), sink, 'forward')
+  client.write('one')
+  await until(() => sink.data.length > 0)
+  client.write('two') // by itself: the stage stops at its second chunk
+  await forward
   t.equal(String(sink.data), 'one', 'the source is silent now, and that does not matter')
   t.notOk(socket.destroyed)
   await connection.transfer(Readable.from([Buffer.from('reply')]), none, socket, 'reply')

@@ -1,0 +1,53 @@
+/** However its input is cut into chunks, a transform makes the same of it. */
+import fc from 'fast-check'
+import { cutAt, cutEvery, cuts } from '../lib/pipes.js'
+import { large, law, outcome } from './law.js'
+import { text } from './samples.js'
+
+law('chunks of one byte', async (t, { spec, input }) => {
+  const bytes = input(2000, 1)
+  t.equal(await outcome(spec, cutEvery(1, bytes)), await outcome(spec, [bytes]))
+})
+
+law('one huge chunk', async (t, { spec, input }) => {
+  const bytes = input(large, 2)
+  const expected = await outcome(spec, cutEvery(65_536, bytes))
+  t.notMatch(expected, /^ERR/)
+  t.equal(await outcome(spec, [bytes]), expected)
+})
+
+law('cut at each place', async (t, { spec, input }) => {
+  const bytes = input(40, 3)
+  const expected = await outcome(spec, [bytes])
+  for (let at = 0; at < bytes.length; at++) t.equal(await outcome(spec, cutAt([at], bytes)), expected, `at ${at}`)
+})
+
+/** Characters of 1, 2, 3 and 4 bytes, bytes that are none, and one that is cut short. */
+const characters = Buffer.concat([Buffer.from('aß€😀\n漢\r\n'), Buffer.of(0x80, 0xff, 0xe2, 0x82)])
+
+law('characters of 1 to 4 bytes, cut at each two places', async (t, { spec, input }) => {
+  if (input !== text) return // it has nothing to do with characters
+  const expected = await outcome(spec, [characters])
+  for (let from = 0; from < characters.length; from++) {
+    for (let to = from; to < characters.length; to++) {
+      const result = await outcome(spec, cutAt([from, to], characters))
+      if (result !== expected) t.equal(result, expected, `at ${from} and ${to}`)
+    }
+  }
+})
+
+law('cut at random places', async (t, { spec, input }) => {
+  const property = fc.asyncProperty(cuts, fc.integer({ min: 1, max: 20_000 }), async (places, size) => {
+    const bytes = input(size, size)
+    t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))
+  })
+  await fc.assert(property, { numRuns: 15, seed: 1 })
+})
+
+law('any bytes, cut at random places, come to the same', async (t, { spec }) => {
+  const property = fc.asyncProperty(cuts, fc.uint8Array({ maxLength: 300 }), async (places, array) => {
+    const bytes = Buffer.from(array)
+    t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))
+  })
+  await fc.assert(property, { numRuns: 25, seed: 2 })
+})
