@@ -1,7 +1,8 @@
 /** Frames in a stream of bytes: their formats, the options that choose one, and the way from one form to another. */
 import { type Cutter, cutByDelimiter, cutByLength, type LengthFormat, type Limit } from './cutters.js'
 import { type Joiner, joinByDelimiter, joinByLength } from './joiners.js'
-import { bytes, choice, text, type ValuesOf } from './options.js'
+import { literal, literalBytes } from './literal.js'
+import { bytes, choice, type ValuesOf } from './options.js'
 import { batchBytes, batchRecords } from './records.js'
 
 export { cutByDelimiter, cutBySize } from './cutters.js'
@@ -28,10 +29,7 @@ const formats = [...(Object.keys(lengthFormats) as (keyof typeof lengthFormats)[
 /** What `frame` and `unframe` have in common: exactly one of `format` and `delimiter`, and the longest frame. */
 export const framingOptions = {
   format: choice('a length before each frame, or a NUL behind it', formats, { positional: true }),
-  delimiter: text("instead of a format: what stands behind each frame, such as '||' or '\\r\\n'", {
-    allowed: "a text; '\\n', '\\r', '\\t', '\\0' and '\\xHH' are bytes in it, '\\\\' is a backslash",
-    check: value => /^([^\\]|\\[nrt0\\]|\\x[\da-fA-F]{2})+$/.test(value),
-  }),
+  delimiter: literal("instead of a format: what stands behind each frame, such as '||' or '\\r\\n'"),
   max: frameSize('the longest frame; default 1m, or what the format can hold'),
 }
 
@@ -119,12 +117,5 @@ function mostOf(format: FramingValues['format']): number {
 }
 
 function delimiterOf({ delimiter = '\\0' }: FramingValues): Buffer {
-  const parts = delimiter.match(/\\x..|\\.|[^\\]+/gs) as string[]
-  return Buffer.concat(parts.map(part => (part.startsWith('\\') ? escaped(part) : Buffer.from(part))))
-}
-
-/** `\n` or `\x0a` → its byte. */
-function escaped(sequence: string): Buffer {
-  const byte = { n: 10, r: 13, t: 9, '0': 0, '\\': 92 }[sequence.slice(1)] ?? Number.parseInt(sequence.slice(2), 16)
-  return Buffer.of(byte)
+  return literalBytes(delimiter)
 }

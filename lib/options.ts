@@ -126,6 +126,16 @@ export function integer<const S extends Settings<number> & Range>(summary: strin
   })
 }
 
+/** A number that may have decimals, such as a probability. */
+export function number<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
+  return option<number, S>(summary, settings, {
+    allowed: between("a number, such as '0.5'", settings, String),
+    allowedInCode: between('a number', settings, String),
+    read: value => (/^-?\d+(\.\d+)?$/.test(value) ? Number(value) : undefined),
+    accepts: value => Number.isFinite(value) && inRange(value as number, settings),
+  })
+}
+
 /** A number of bytes: `64k`, `1MiB`; in code a number. */
 export function bytes<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {

@@ -20,6 +20,7 @@ t.test('the public names', async t => {
       'list',
       'many',
       'none',
+      'number',
       'parseAddress',
       'records',
       'regexp',
