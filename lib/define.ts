@@ -49,7 +49,7 @@ export interface Definition<S extends OptionSchema = OptionSchema, U extends Uni
 }
 
 /** The headings of the list of transforms, in its order. */
-export const groups = ['inspect', 'convert', 'lines and records', 'flow', 'extend'] as const
+export const groups = ['inspect', 'convert', 'lines and records', 'flow', 'faults', 'extend'] as const
 export type Group = (typeof groups)[number]
 
 /** As `Body`, of one unit. */

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'ERR_FILE_EXISTS' // an output file that exists already
   | 'ERR_TIMEOUT' // connect, idle, half-closed or wait timeout
   | 'ERR_TARGET' // the address that a connection is sent to has closed before its end
+  | 'ERR_FAULT' // a stage that makes faults has failed on purpose
   | 'ERR_CLOSED' // the server was closed while the connection ran
 
 /** The one error class of tcp-pipe: the message names the thing, the value and what is allowed. */
