@@ -29,8 +29,16 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'buffer-to-string shift_jis', input: noise },
     { spec: 'buffer-to-string utf-16le', input: (size, seed) => Buffer.from(String(text(size, seed)), 'utf16le') },
   ],
+  corrupt: [
+    { spec: 'corrupt probability=0.2 seed=1', input: noise },
+    { spec: 'corrupt on=g nth=2 bits=3 seed=2', input: text },
+  ],
   counter: [{ spec: 'counter every=1ms', input: text }],
   crlf: [{ spec: 'crlf', input: text }],
+  cut: [
+    { spec: 'cut after=1500k', input: noise },
+    { spec: 'cut on=xy nth=5', input: text, stops: true },
+  ],
   deflate: [
     { spec: 'deflate', input: noise },
     { spec: 'deflate raw=true level=1', input: noise },
@@ -41,6 +49,10 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'delay 1ms jitter=2ms max=256k', input: noise },
   ],
   digest: [{ spec: 'digest sha1', input: noise }],
+  drop: [
+    { spec: 'drop probability=0.3 block=500 seed=1', input: noise },
+    { spec: 'drop on=x nth=2 block=7', input: text },
+  ],
   dump: [
     { spec: 'dump file=FILE', input: noise },
     { spec: 'dump max=100 width=7 color=always file=FILE', input: text },
@@ -89,11 +101,19 @@ export const samples: Record<string, Sample[]> = {
   logger: [{ spec: 'logger preview=10', input: text }],
   prefix: [{ spec: "prefix '{id} {number} '", input: text }],
   replace: [{ spec: "replace '([a-m])(.)' '$2$1'", input: text }],
+  reset: [
+    { spec: 'reset after=1500k', input: noise },
+    { spec: 'reset on=DELETE', input: text },
+  ],
   sample: [{ spec: 'sample 3', input: text }],
   skip: [{ spec: 'skip 20', input: text }],
   slice: [
     { spec: 'slice 777', input: text },
     { spec: 'slice 100k', input: noise },
+  ],
+  stall: [
+    { spec: 'stall after=1500k', input: noise },
+    { spec: 'stall probability=0.05 block=10k seed=3 for=1ms', input: text },
   ],
   tee: [{ spec: 'tee FILE', input: noise }],
   throttle: [{ spec: 'throttle 64m', input: noise }],

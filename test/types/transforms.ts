@@ -3,7 +3,8 @@ import { compose, records } from '../../lib/compose.js'
 import type { TransformStream } from '../../lib/stage.js'
 import * as transforms from '../../transforms/index.js'
 
-const { bufferToString, digest, exec, frame, grep, gunzip, hex, json, prefix, replace, sample, throttle } = transforms
+const { bufferToString, cut, digest, drop, exec, frame, grep, gunzip, hex, json, prefix, replace, sample, throttle } =
+  transforms
 
 /** Compiles if both are the same type. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -61,3 +62,7 @@ frame({ format: 'u64' })
 exec({ command: 'jq .name' })
 // @ts-expect-error one path instead of a list
 json({ pick: 'a.b' })
+// @ts-expect-error a regular expression instead of a text
+cut({ on: /COMMIT/ })
+// @ts-expect-error bytes are a number in code
+drop({ block: '1k' })
