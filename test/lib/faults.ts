@@ -1,4 +1,5 @@
 /** Runs stages that make faults, and tells what they did. */
+import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
@@ -6,11 +7,12 @@ import type { Test } from 'tap'
 import { plan } from '../../lib/compose.js'
 import type { Connection, ConnectionInfo, Summary } from '../../lib/connection.js'
 import { errorMessage } from '../../lib/errors.js'
+import { proxy } from '../../lib/proxy.js'
 import { serve } from '../../lib/serve.js'
 import { parse } from '../../lib/spec.js'
 import { registry, spec } from '../../transforms/spec.js'
 import { connection, memoryLog } from '../laws/support.js'
-import { clientOf, outcome } from './network.js'
+import { clientOf, listener, outcome, portOf } from './network.js'
 import { cutAt, cuts, type Input, source } from './pipes.js'
 
 export interface Faulty {
@@ -103,4 +105,19 @@ export async function throughEcho(t: Test, text: string, inputs: readonly string
     outcomes.push({ text: String(data), ended, code })
   }
   return { outcomes, summaries: await Promise.all(summaries) }
+}
+
+/** A proxy with reply transforms before a server that gives back what it gets, and the sockets of that server. */
+export async function proxyWith(t: Test, reply: string) {
+  const accepted: Socket[] = []
+  const target = await listener(t, socket => void accepted.push(socket.pipe(socket)))
+  const ends: Promise<Summary>[] = []
+  const link = await proxy({
+    port: 0,
+    to: { port: portOf(target) },
+    replyTransforms: spec(reply),
+    onConnection: ({ closed }) => ends.push(closed),
+  })
+  t.teardown(() => link.close({ drain: 0 }))
+  return { link, accepted, ends, client: () => clientOf(t, link.address) }
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { compose } from '../../lib/compose.js'
 import { send } from '../../lib/send.js'
@@ -6,7 +7,7 @@ import { serve } from '../../lib/serve.js'
 import { cut } from '../../transforms/cut.js'
 import { spec } from '../../transforms/spec.js'
 import { noise } from '../laws/support.js'
-import { checkCuts, checkSeeds, faulty, throughEcho } from '../lib/faults.js'
+import { checkCuts, checkSeeds, faulty, proxyWith, throughEcho } from '../lib/faults.js'
 import { collect, endless, memorySink, silent } from '../lib/network.js'
 import { cutAt, cutEvery } from '../lib/pipes.js'
 
@@ -96,6 +97,29 @@ t.test('through sockets: a client that waits gets the end', async t => {
   t.same(outcomes, [{ text: 'a COMMIT', ended: true, code: undefined }])
   t.match(summaries, [{ closedBy: 'local' }])
   t.same(summaries[0]?.warnings, [])
+})
+
+t.test('through sockets: only in the connection that is meant', async t => {
+  const { outcomes, summaries } = await throughEcho(t, 'cut on=COMMIT connection=2', ['a COMMIT b', 'a COMMIT b', 'c'])
+  t.same(
+    outcomes.map(({ text }) => text),
+    ['a COMMIT b', 'a COMMIT', 'c'],
+  )
+  t.same(
+    summaries.map(({ warnings }) => warnings),
+    [[], [], []],
+  )
+})
+
+t.test('through a proxy: a half-close, and the other direction goes on', async t => {
+  const { client, accepted, ends } = await proxyWith(t, 'cut on=COMMIT nth=2')
+  const socket = client()
+  socket.write('a COMMIT b COMMIT c')
+  t.equal(String(await collect(socket)), 'a COMMIT b COMMIT')
+  const got = once(accepted[0] as Socket, 'data')
+  socket.end('and more')
+  t.equal(String(await got), 'and more')
+  t.match(await ends[0], { bytesIn: 27, bytesOut: 17, warnings: [] })
 })
 
 t.test('through sockets: what never came stands in the summary', async t => {

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { compose } from '../../lib/compose.js'
 import { reset } from '../../transforms/reset.js'
 import { spec } from '../../transforms/spec.js'
 import { noise } from '../laws/support.js'
-import { checkCuts, checkSeeds, faulty, throughEcho } from '../lib/faults.js'
-import { closed } from '../lib/network.js'
+import { checkCuts, checkSeeds, faulty, proxyWith, throughEcho } from '../lib/faults.js'
+import { closed, outcome } from '../lib/network.js'
 import { cutAt, cutEvery } from '../lib/pipes.js'
 
 const session = 'BEGIN;INSERT;COMMIT;BEGIN;COMMIT;'
@@ -77,6 +78,22 @@ t.test('through sockets: the client gets what is before it, and a reset', async 
   t.same(outcomes, [reset, reset])
   const failed = { closedBy: 'error', error: { code: 'ERR_FAULT' }, warnings: [] }
   t.match(summaries, [failed, failed])
+})
+
+t.test('through a proxy: both sides are reset', async t => {
+  const { client, accepted, ends } = await proxyWith(t, 'reset after=5')
+  const socket = client()
+  const seen = outcome(socket)
+  socket.write('hello')
+  const { data, ended, code } = await seen
+  t.same({ text: String(data), ended, code }, { text: 'hello', ended: false, code: 'ECONNRESET' })
+  const [target] = accepted as [Socket]
+  if (!target.closed) await closed(target)
+  t.match(target.errored, { code: 'ECONNRESET' })
+  t.match(await ends[0], {
+    closedBy: 'error',
+    error: { message: 'fault in the reply direction: reset after=5 at byte 5' },
+  })
 })
 
 t.test('destroyed before its time, it leaves no timer', async t => {

@@ -5,8 +5,8 @@ import { openContext } from '../../lib/context.js'
 import { spec } from '../../transforms/spec.js'
 import { stall } from '../../transforms/stall.js'
 import { memoryLog, noise } from '../laws/support.js'
-import { checkCuts, checkSeeds, faulty, throughEcho } from '../lib/faults.js'
-import { closed } from '../lib/network.js'
+import { checkCuts, checkSeeds, faulty, proxyWith, throughEcho } from '../lib/faults.js'
+import { closed, collect } from '../lib/network.js'
 import { cutEvery, settled } from '../lib/pipes.js'
 
 const session = 'BEGIN;INSERT;COMMIT;BEGIN;COMMIT;'
@@ -135,6 +135,19 @@ t.test('destroyed while it stalls, it leaves no timer', async t => {
 t.test('through sockets', async t => {
   const { outcomes } = await throughEcho(t, 'stall on=b for=10ms', ['abc'])
   t.same(outcomes, [{ text: 'abc', ended: true, code: undefined }])
+})
+
+t.test('through a proxy: it goes on when the transforms are changed', async t => {
+  const { link, client, ends } = await proxyWith(t, 'stall on=b | stall on=never')
+  const socket = client()
+  socket.write('abc')
+  t.equal(String(await once(socket, 'data')), 'ab')
+  socket.write('def')
+  const rest = collect(socket)
+  await link.reply.clear()
+  socket.end('ghi')
+  t.equal(String(await rest), 'cdefghi')
+  t.same((await ends[0])?.warnings, [])
 })
 
 t.test('what is refused', async t => {
