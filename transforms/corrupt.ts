@@ -16,8 +16,8 @@ export const corrupt = defineTransform({
   example: { spec: 'corrupt on=el bits=8 | hex plain=true', input: 'Hello', output: '48656c936f\n' },
   notes:
     'The byte is the one at the place; with `probability` and without `on` it is one of the block, chosen by the seed. It ' +
-    'comes behind each match of `on`, or by `probability` as often as chance says; otherwise once. The number of bytes ' +
-    'stays. The options but `bits` are those of `cut`, which says more about them.',
+    'comes behind each match of `on`, or by `probability` as often as chance says; otherwise once. With `at` it is the ' +
+    'first byte that comes so late. The number of bytes stays. The options but `bits` are those of `cut`, which says more about them.',
   create({ bits, ...values }, context) {
     const { probability, on, block = defaultBlock } = values
     const span = probability !== undefined && on === undefined ? block : 1

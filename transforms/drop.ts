@@ -13,8 +13,8 @@ export const drop = defineTransform({
   example: { spec: "drop on=', ' block=3", input: 'one, two, three\n', output: 'one, , ee\n' },
   notes:
     'From the place on `block` bytes are lost, and the rest passes. It comes behind each match of `on`, or by ' +
-    '`probability` as often as chance says; otherwise once. Matches are found in what comes in, also in bytes that are ' +
-    'lost. The options are those of `cut`, which says more about them.',
+    '`probability` as often as chance says; otherwise once. With `at` the first byte that comes so late is the first ' +
+    'one lost. Matches are found in what comes in, also in bytes that are lost. The options are those of `cut`, which says more about them.',
   create: (values, context) =>
     faultStage({ name: 'drop', values, context, needsByte: true }, fault => dropper(fault, values.block)),
 })
