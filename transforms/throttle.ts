@@ -13,12 +13,21 @@ export const throttle = defineTransform({
   example: { spec: 'throttle 1m', input: 'Hello\n', output: 'Hello\n' },
   notes:
     'The rate is that of each connection. In no stretch of time more passes than the rate allows and one burst. What is late because the system woke us late ' +
-    'is caught up with within the burst, so a burst of less than a few milliseconds at the rate slows it down.',
+    'is caught up with within the burst, so a burst of less than about 4 ms at the rate slows it down, and so does a ' +
+    'process that is kept from running for longer than a burst.',
   create({ rate, burst = Math.ceil(rate / 10) }) {
     const pace = rate / 1000 // bytes in a millisecond
-    const piece = Math.min(burst, Math.max(1, Math.floor(pace * 10)))
-    let spent: number | undefined // the time whose bytes have been let through; it may lie back by one burst
+    const piece = Math.max(1, Math.floor(Math.min(pace * 10, burst / 2))) // the other half is for timers that are late
+    let free = 0 // so many bytes might pass at the time `since`
+    let since: number | undefined
     let timer: NodeJS.Timeout | undefined
+
+    /** From one absolute time to the next, so that what is late does not add up. */
+    function refill(): void {
+      const now = performance.now()
+      free = Math.min(burst, free + (now - (since ?? now)) * pace)
+      since = now
+    }
 
     function sleep(milliseconds: number): Promise<void> {
       return new Promise(resolve => {
@@ -26,19 +35,23 @@ export const throttle = defineTransform({
       })
     }
 
-    function* write(chunk: Buffer): Generator<Buffer | Promise<void>> {
-      for (let from = 0; from < chunk.length; ) {
-        const now = performance.now()
-        spent = Math.max(spent ?? now, now - burst / pace)
-        const size = Math.min(chunk.length - from, Math.max(piece, Math.floor((now - spent) * pace)))
-        const wait = spent + size / pace - now
-        if (wait > 0) yield sleep(wait)
+    function* inPieces(chunk: Buffer): Generator<Buffer | Promise<void>> {
+      for (let from = 0; from < chunk.length; refill()) {
+        const size = Math.min(chunk.length - from, Math.max(piece, Math.floor(free)))
+        if (size > free) yield sleep((size - free) / pace)
         else {
-          spent += size / pace
+          free -= size
           yield chunk.subarray(from, from + size)
           from += size
         }
       }
+    }
+
+    function write(chunk: Buffer) {
+      refill()
+      if (chunk.length > free) return inPieces(chunk)
+      free -= chunk.length
+      return chunk
     }
 
     return { write, destroy: () => clearTimeout(timer) }

@@ -4,28 +4,10 @@ import t, { type Test } from 'tap'
 import { compose } from '../../lib/compose.js'
 import { delay } from '../../transforms/delay.js'
 import { spec } from '../../transforms/spec.js'
+import { throttle } from '../../transforms/throttle.js'
 import { noise } from '../laws/support.js'
+import { type Arrival, excess, fakeClock } from '../lib/clock.js'
 import { cutEvery, run } from '../lib/pipes.js'
-
-/** A clock that moves only when something sleeps, to the time when it is to wake. */
-function fakeClock(t: Test): { now: number } {
-  const clock = { now: 1000 }
-  const { setTimeout } = globalThis
-  const { now } = performance
-  performance.now = () => clock.now
-  globalThis.setTimeout = ((wake: () => void, milliseconds: number) => {
-    const due = clock.now + milliseconds
-    return globalThis.setImmediate(() => {
-      clock.now = Math.max(clock.now, due)
-      wake()
-    })
-  }) as never
-  t.teardown(() => {
-    performance.now = now
-    globalThis.setTimeout = setTimeout
-  })
-  return clock
-}
 
 type Options = Parameters<typeof delay>[0]
 
@@ -77,17 +59,42 @@ t.test('jitter', async t => {
 
 t.test('the throughput is max in each latency', async t => {
   const clock = fakeClock(t)
-  const input = noise(1_000_000)
-  for (const [max, expected] of [
-    [undefined, 100],
-    [100_000, 1000],
+  for (const [max, length, size, expected] of [
+    [undefined, 1_000_000, 10_000, 100],
+    [100_000, 1_000_000, 10_000, 1000],
+    [undefined, 64 * 2 ** 20, 65_536, 400],
+    [undefined, 64 * 2 ** 20, 2 ** 20, 400],
   ] as const) {
+    const input = Buffer.alloc(length, 'some bytes')
     const start = clock.now
-    const { chunks } = await run([delay({ latency: 100, max })], cutEvery(10_000, input))
+    const { chunks } = await run([delay({ latency: 100, max })], cutEvery(size, input))
     t.ok(Buffer.concat(chunks).equals(input))
     const took = clock.now - start
-    t.ok(took >= expected && took <= expected * 1.3 + 100, `${took} ms with max ${max}`)
+    t.ok(took >= expected && took <= expected * 1.3 + 100, `${took} ms with max ${max}, chunks of ${size}`)
   }
+})
+
+t.test('behind a throttle the rate stays, and each byte is as late as ever', async t => {
+  const clock = fakeClock(t, 1)
+  const before: Arrival[] = []
+  const behind: Arrival[] = []
+  const note = (arrivals: Arrival[]) => (chunk: Buffer) => {
+    arrivals.push({ time: clock.now, size: chunk.length })
+    return chunk
+  }
+  const input = noise(300_000)
+  const stages = compose(throttle({ rate: 2 ** 20 }), note(before), delay({ latency: 50 }), note(behind))
+  const { chunks } = await run([stages], cutEvery(65_536, input))
+  t.ok(Buffer.concat(chunks).equals(input))
+  const end = (arrivals: Arrival[]) => arrivals.at(-1)?.time as number
+  t.ok(end(before) - 1000 < (300_000 / 2 ** 20) * 1000 * 1.05, `the throttle ended at ${end(before)}`)
+  t.equal(before.length, behind.length)
+  for (const [i, { time, size }] of behind.entries()) {
+    const late = time - (before[i] as Arrival).time
+    t.equal(size, before[i]?.size)
+    t.ok(late >= 50 && late <= 53, `${late} ms`)
+  }
+  t.ok(excess(behind, 2 ** 20) < 2 ** 20 / 10 + 1)
 })
 
 t.test('in real time', async t => {

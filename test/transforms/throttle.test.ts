@@ -4,38 +4,14 @@ import { compose } from '../../lib/compose.js'
 import { spec } from '../../transforms/spec.js'
 import { throttle } from '../../transforms/throttle.js'
 import { noise } from '../laws/support.js'
+import { type Arrival, type Clock, excess, fakeClock } from '../lib/clock.js'
 import { cutEvery, run } from '../lib/pipes.js'
 
-/** A clock that moves only when something sleeps, and then by so many milliseconds more than it was told to. */
-function fakeClock(t: Test, late: number): { now: number } {
-  const clock = { now: 1000 }
-  const { setTimeout } = globalThis
-  const { now } = performance
-  performance.now = () => clock.now
-  globalThis.setTimeout = ((wake: () => void, milliseconds: number) =>
-    setImmediate(() => {
-      clock.now += milliseconds + late
-      wake()
-    })) as never
-  t.teardown(() => {
-    performance.now = now
-    globalThis.setTimeout = setTimeout
-  })
-  return clock
-}
-
-interface Passed {
-  time: number
-  size: number
-}
+type Options = Parameters<typeof throttle>[0]
 
 /** When how much came through. */
-async function passed(
-  options: Parameters<typeof throttle>[0],
-  input: Buffer[],
-  clock: { now: number },
-): Promise<Passed[]> {
-  const pieces: Passed[] = []
+async function passed(t: Test, options: Options, input: Buffer[], clock: Clock): Promise<Arrival[]> {
+  const pieces: Arrival[] = []
   const note = (piece: Buffer) => {
     pieces.push({ time: clock.now, size: piece.length })
     return piece
@@ -45,19 +21,6 @@ async function passed(
   return pieces
 }
 
-/** The most bytes in any stretch of time over what the rate allows in it. */
-function excess(pieces: Passed[], rate: number): number {
-  let passed = 0
-  let least = Number.POSITIVE_INFINITY
-  let most = 0
-  for (const { time, size } of pieces) {
-    least = Math.min(least, passed - (time * rate) / 1000)
-    passed += size
-    most = Math.max(most, passed - (time * rate) / 1000 - least)
-  }
-  return most
-}
-
 t.test('the rate, whatever the chunks and however late the system wakes us', async t => {
   for (const late of [0, 0.3, 8]) {
     const clock = fakeClock(t, late)
@@ -65,7 +28,7 @@ t.test('the rate, whatever the chunks and however late the system wakes us', asy
       for (const size of [1, 100, 1460, 65_536]) {
         const total = Math.min(rate * 3, size * 5000, 20 * 2 ** 20)
         const start = clock.now
-        const pieces = await passed({ rate }, cutEvery(size, Buffer.alloc(total)), clock)
+        const pieces = await passed(t, { rate }, cutEvery(size, Buffer.alloc(total)), clock)
         const title = `${rate} bytes/s in chunks of ${size}, ${late} ms late`
         const expected = (total / rate) * 1000
         t.ok(clock.now - start > expected * 0.999, `${title}: not too fast`)
@@ -77,27 +40,50 @@ t.test('the rate, whatever the chunks and however late the system wakes us', asy
 })
 
 t.test('it is smooth: a piece every 10 ms', async t => {
-  const pieces = await passed({ rate: 10_000 }, [noise(2000)], fakeClock(t, 0))
+  const pieces = await passed(t, { rate: 10_000 }, [noise(2000)], fakeClock(t, 0))
   t.equal(pieces.length, 20)
   t.ok(pieces.every(({ size }) => size === 100))
 })
 
-t.test('after a pause one burst, then the rate', async t => {
-  for (const [options, most] of [
+t.test('a burst of a few milliseconds keeps the rate, too, although the system wakes us late', async t => {
+  for (const [milliseconds, late] of [
+    [3, 1],
+    [5, 2],
+    [12, 4],
+  ] as const) {
+    const clock = fakeClock(t, late)
+    for (const rate of [1e5, 2 ** 20, 100 * 2 ** 20]) {
+      const burst = Math.ceil((rate / 1000) * milliseconds)
+      const start = clock.now
+      const pieces = await passed(t, { rate, burst }, cutEvery(65_536, Buffer.alloc(rate / 4)), clock)
+      const title = `${rate} bytes/s with a burst of ${milliseconds} ms, ${late} ms late`
+      t.ok(clock.now - start < 250 * 1.05, `${title}: not too slow`)
+      t.ok(excess(pieces, rate) < burst + 1, `${title}: no more than a burst at once`)
+    }
+  }
+})
+
+t.test('after a pause one burst at once, then the rate', async t => {
+  for (const [options, burst] of [
     [{ rate: 1000 }, 100],
     [{ rate: 1000, burst: 700 }, 700],
     [{ rate: 1000, burst: 1 }, 1],
     [{ rate: 3 }, 1],
+    [{ rate: 70_001, burst: 9 }, 9],
   ] as const) {
-    const clock = fakeClock(t, 0)
-    const pause = function* () {
-      yield noise(5)
-      clock.now += 60_000
-      yield noise(1000)
+    const clock = fakeClock(t)
+    const stage = compose(throttle(options))
+    const pieces: Arrival[] = []
+    stage.on('data', piece => pieces.push({ time: clock.now, size: piece.length }))
+    for (let pause = 60_000; pause < 60_010; pause += 0.3) {
+      clock.now += pause
+      const resumed = clock.now
+      await new Promise(resolve => stage.write(noise(burst + 10), resolve))
+      const atOnce = pieces.filter(({ time }) => time === resumed).reduce((sum, { size }) => sum + size, 0)
+      if (pause > 60_000) t.equal(atOnce, burst, `${JSON.stringify(options)} after ${pause} ms`)
     }
-    const pieces = await passed(options, [...pause()], clock)
-    t.ok(excess(pieces, options.rate) <= most + 0.001, JSON.stringify(options))
-    t.ok(pieces.every(({ size }) => size <= most))
+    t.ok(excess(pieces, options.rate) <= burst + 0.001, JSON.stringify(options))
+    stage.destroy()
   }
 })
 
