@@ -5,7 +5,7 @@ import { cpus, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { has } from './support.js'
 
-const topics = ['transfer', 'proxy', 'transforms', 'fusion', 'startup', 'memory', 'idle']
+const topics = ['transfer', 'proxy', 'transforms', 'fusion', 'startup', 'memory', 'idle', 'shaping']
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
@@ -33,7 +33,7 @@ function format({ title, unit, rows, commands }) {
   const compared = 'ours' in rows[0]
   const head = compared
     ? `| work | ${unit} | against | ${unit} | ratio | required | reached |\n| --- | --- | --- | --- | --- | --- | --- |`
-    : `| work | ${unit} | at most | reached |\n| --- | --- | --- | --- |`
+    : `| work | ${unit} | required | reached |\n| --- | --- | --- | --- |`
   const lines = rows.map(compared ? comparedRow : plainRow)
   const list =
     commands.length > 0 ? `\n\n\`\`\`sh\n${[...new Set(commands.flat())].map(anonymous).join('\n')}\n\`\`\`` : ''
@@ -47,8 +47,10 @@ function comparedRow({ work, ours, peer, theirs, atLeast, atMost, aim }) {
   return `| ${[cell(work), number(ours), cell(peer), number(theirs), ratio.toFixed(2), required, word(reached)].join(' | ')} |`
 }
 
-function plainRow({ work, figure, most }) {
-  return `| ${[work, number(figure), most ?? '', word(most === undefined ? undefined : figure <= most)].join(' | ')} |`
+function plainRow({ work, figure, least, most }) {
+  const required = most === undefined ? '' : least === undefined ? `≤ ${most}` : `${least} to ${most}`
+  const reached = most === undefined ? undefined : figure <= most && !(figure < least)
+  return `| ${[work, number(figure), required, word(reached)].join(' | ')} |`
 }
 
 function word(reached) {
