@@ -35,7 +35,7 @@ const mixedChunks = [
 ].map(size => Buffer.alloc(size))
 
 export async function run({ quick }) {
-  const window = quick ? 700 : 2000
+  const window = quick ? 550 : 2000
   for (const place of Object.keys(places)) await rateRow(place, MiB, 200) // what has not run yet runs slowly
   return [await rateSection(window), await latencySection(window), await throughputSection(window * 0.75)]
 }
@@ -123,27 +123,36 @@ function offer(input, chunk) {
 async function latencySection(window) {
   const rows = []
   for (const place of Object.keys(places)) {
-    const timer = timerLateness(window)
-    const measured = await Promise.all(latencies.map((latency, i) => latenessOf(place, latency, 7 * i, window)))
+    const [timer, ...measured] = await Promise.all([
+      timerLateness(window),
+      ...latencies.map((latency, i) => latenessOf(place, latency, 7 * i, window)),
+    ])
     measured.forEach((late, i) => {
-      rows.push(...latenessRows(`${place}, delay ${latencies[i]}ms`, late, { least: 0, most: 5 }))
+      rows.push(...latenessRows(`${place}, delay ${latencies[i]}ms`, late, timer))
     })
-    rows.push(...latenessRows(`${place}, a timer of 20 ms at the same time`, await timer))
+    rows.push(...latenessRows(`${place}, a timer of 20 ms at the same time`, timer))
   }
   return {
-    title: 'Latencies, one run: measured less set, chunks of 1 byte to 1 MiB, 5 latencies at once in one process',
+    title:
+      'Latencies, one run: measured less set, chunks of 1 byte to 1 MiB, 5 latencies at once in one process; of the slowest no more than 5 ms over those of a timer',
     unit: 'ms',
     rows,
     commands: [],
   }
 }
 
-function latenessRows(work, late, required) {
-  const sorted = late.sort((a, b) => a - b)
+/** What the machine does to any timer is no fault of the delay: its slowest hundredth is allowed on top. */
+function latenessRows(work, late, timer) {
+  const required = over => timer && { least: 0, most: 5 + over }
   return [
-    { work: `${work}: median`, figure: median(late), ...required },
-    { work: `${work}: 99th percentile`, figure: sorted[Math.ceil(0.99 * sorted.length) - 1], ...required },
+    { work: `${work}: median`, figure: median(late), ...required(0) },
+    { work: `${work}: 99th percentile`, figure: slowest(late), ...required(Math.round(slowest(timer ?? late))) },
   ]
+}
+
+/** The 99th percentile. */
+function slowest(values) {
+  return values.toSorted((a, b) => a - b)[Math.ceil(0.99 * values.length) - 1]
 }
 
 /** For each chunk, from the one of that index on, the milliseconds from its write to the arrival of its last byte, less the latency. */
