@@ -7,6 +7,8 @@ export interface DelayLineOptions {
   readonly max: number
   /** For how many milliseconds the chunk that has just come is held, or the end. */
   delay(): number
+  /** When it is aborted, everything is due. */
+  readonly release: AbortSignal
 }
 
 /** Bytes that leave together, or the end. */
@@ -22,7 +24,7 @@ interface Block {
  * delay at once. Chunks are copied, and those that are due together are joined: a peer that sends single bytes takes
  * no more than twice their number and a block for each millisecond in which they come.
  */
-export function delayLine({ max, delay }: DelayLineOptions): Duplex {
+export function delayLine({ max, delay, release }: DelayLineOptions): Duplex {
   const blocks: Block[] = []
   let held = 0
   let wanted = false
@@ -53,7 +55,7 @@ export function delayLine({ max, delay }: DelayLineOptions): Duplex {
   function deliver(): void {
     for (let head = blocks[0]; wanted && head; head = blocks[0]) {
       const wait = head.due - performance.now()
-      if (wait > 0) {
+      if (wait > 0 && !release.aborted) {
         timer ??= setTimeout(onTimer, Math.ceil(wait))
         break
       }
@@ -71,6 +73,11 @@ export function delayLine({ max, delay }: DelayLineOptions): Duplex {
     timer = undefined
     deliver()
   }
+
+  release.addEventListener('abort', () => {
+    clearTimeout(timer)
+    onTimer()
+  })
 
   const stream = new Duplex({
     readableHighWaterMark: 1, // what waits for the reader waits here, where it is counted and joined

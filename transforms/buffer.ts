@@ -14,7 +14,7 @@ export const buffer = defineTransform({
   notes:
     'It is empty as long as the reader keeps up, and then nothing is delayed; when it is full, the sender waits. The ' +
     'memory is taken when it is needed, for each connection of its own: at most twice the size if the sender dribbles.',
-  create({ size }) {
-    return delayLine({ max: size, delay: () => 0 })
+  create({ size }, { replaced }) {
+    return delayLine({ max: size, delay: () => 0, release: replaced })
   },
 })

@@ -1,3 +1,4 @@
+import { chance } from '../lib/chance.js'
 import { bytes, defineTransform, duration, integer } from '../lib/define.js'
 import { delayLine } from '../lib/delay-line.js'
 
@@ -19,19 +20,8 @@ export const delay = defineTransform({
     'before it. Times are kept to the millisecond or two that timers take; chunks that leave at the same time may be ' +
     'joined. When `max` is on its way the sender waits, so the rate is at most `max` in each latency: 16 MiB in 100 ms ' +
     'are 160 MiB/s. It delays one direction; for the other one, put it into the reply, too.',
-  create({ latency, jitter = 0, max, seed }) {
-    const random = seed === undefined ? Math.random : mulberry32(seed)
-    return delayLine({ max, delay: () => latency + jitter * random() })
+  create({ latency, jitter = 0, max, seed = Math.floor(Math.random() * 2 ** 32) }, { replaced }) {
+    let count = 0
+    return delayLine({ max, delay: () => latency + jitter * chance(seed, count++), release: replaced })
   },
 })
-
-/** A small generator of numbers from 0 to 1 (Tommy Ettinger, public domain). */
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}

@@ -15,22 +15,25 @@ export const throttle = defineTransform({
     'The rate is that of each connection. In no stretch of time more passes than the rate allows and one burst. What is late because the system woke us late ' +
     'is caught up with within the burst, so a burst of less than about 4 ms at the rate slows it down, and so does a ' +
     'process that is kept from running for longer than a burst.',
-  create({ rate, burst = Math.ceil(rate / 10) }) {
+  create({ rate, burst = Math.ceil(rate / 10) }, { replaced }) {
     const pace = rate / 1000 // bytes in a millisecond
     const piece = Math.max(1, Math.floor(Math.min(pace * 10, burst / 2))) // the other half is for timers that are late
     let free = 0 // so many bytes might pass at the time `since`
     let since: number | undefined
     let timer: NodeJS.Timeout | undefined
+    let wake = () => {}
+    replaced.addEventListener('abort', () => wake())
 
     /** From one absolute time to the next, so that what is late does not add up. */
     function refill(): void {
       const now = performance.now()
-      free = Math.min(burst, free + (now - (since ?? now)) * pace)
+      free = replaced.aborted ? Infinity : Math.min(burst, free + (now - (since ?? now)) * pace)
       since = now
     }
 
     function sleep(milliseconds: number): Promise<void> {
       return new Promise(resolve => {
+        wake = resolve
         timer = setTimeout(resolve, Math.ceil(milliseconds))
       })
     }

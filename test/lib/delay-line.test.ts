@@ -7,6 +7,8 @@ import { delayLine } from '../../lib/delay-line.js'
 import { noise } from '../laws/support.js'
 import { cutAt, cutEvery, cuts, settled } from './pipes.js'
 
+const { signal: release } = new AbortController() // never aborted
+
 /** A clock that stands still. Timers run when it is told, whatever time they were set to. */
 function fakeClock(t: Test) {
   const { setTimeout, clearTimeout } = globalThis
@@ -40,7 +42,7 @@ function fakeClock(t: Test) {
 
 /** A line whose chunks are held for so many milliseconds each, and what has left it. */
 function lineOf(delays: number[], max = 1000) {
-  const line = delayLine({ max, delay: () => delays.shift() as number })
+  const line = delayLine({ max, delay: () => delays.shift() as number, release })
   const seen: string[] = []
   line.on('data', chunk => seen.push(String(chunk)))
   line.on('end', () => seen.push('end'))
@@ -158,7 +160,7 @@ t.test('a reader that does not read: max is taken in, and not much more', async 
     [1000, 100],
     [1, 1],
   ] as const) {
-    const line = delayLine({ max, delay: () => 0 })
+    const line = delayLine({ max, delay: () => 0, release })
     const input = noise(Math.min(3_000_000, 100_000 * size))
     let taken = 0
     const chunks = function* () {
@@ -176,7 +178,7 @@ t.test('a reader that does not read: max is taken in, and not much more', async 
 })
 
 t.test('single bytes take no more memory than a small multiple of their number', async t => {
-  const line = delayLine({ max: 2 ** 20, delay: () => 0 })
+  const line = delayLine({ max: 2 ** 20, delay: () => 0, release })
   const used = () => process.memoryUsage().heapUsed + process.memoryUsage().external
   const before = used()
   for (let i = 0; i < 2 ** 20; i++) {
@@ -192,7 +194,7 @@ t.test('single bytes take no more memory than a small multiple of their number',
 })
 
 t.test('chunks may be changed once they are taken', async t => {
-  const line = delayLine({ max: 100, delay: () => 0 })
+  const line = delayLine({ max: 100, delay: () => 0, release })
   const chunk = Buffer.from('abc')
   await new Promise(resolve => line.write(chunk, resolve))
   chunk.fill('x')
@@ -207,10 +209,24 @@ t.test('whatever the chunks and the delays, the bytes are the same', async t => 
     fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 20, maxLength: 20 }),
     fc.integer({ min: 1, max: 600 }),
     async (array, places, delays, max) => {
-      const line = delayLine({ max, delay: () => delays.shift() as number })
+      const line = delayLine({ max, delay: () => delays.shift() as number, release })
       Readable.from(cutAt(places, Buffer.from(array)), { objectMode: false }).pipe(line)
       t.ok(Buffer.concat(await line.toArray()).equals(array))
     },
   )
   await fc.assert(property, { numRuns: 50, seed: 6 })
+})
+
+t.test('what is held goes on at once when it is released, and so does what comes then', async t => {
+  const controller = new AbortController()
+  const line = delayLine({ max: 2 ** 20, delay: () => 60_000, release: controller.signal })
+  const chunks: Buffer[] = []
+  line.on('data', chunk => chunks.push(chunk))
+  line.write('held ')
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(chunks.length, 0)
+  controller.abort()
+  line.end('and more')
+  await once(line, 'end')
+  t.equal(String(Buffer.concat(chunks)), 'held and more')
 })

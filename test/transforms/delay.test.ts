@@ -1,7 +1,10 @@
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { compose } from '../../lib/compose.js'
+import { toParts } from '../../lib/parts.js'
+import { plan } from '../../lib/plan.js'
 import { delay } from '../../transforms/delay.js'
 import { spec } from '../../transforms/spec.js'
 import { throttle } from '../../transforms/throttle.js'
@@ -123,4 +126,18 @@ t.test('options are checked', async t => {
   t.throws(() => spec('delay 2m'), { message: /delay latency: '2m' is not allowed; .* at most 1m/ })
   t.throws(() => spec('delay 1s max=0'), { message: /at least 1/ })
   t.doesNotThrow(() => spec('delay 0.5 jitter=10ms max=1m seed=3'))
+})
+
+t.test('it lets go of everything when other stages take its place', async t => {
+  const { streams, replace } = plan([delay({ latency: 60_000 })].flatMap(toParts))
+  const [stage] = streams as [Duplex]
+  const chunks: Buffer[] = []
+  stage.on('data', chunk => chunks.push(chunk))
+  stage.write(Buffer.alloc(50_000))
+  await new Promise(resolve => setImmediate(resolve))
+  t.ok(Buffer.concat(chunks).length < 1000, 'it holds back')
+  replace()
+  stage.end('more')
+  await once(stage, 'end')
+  t.equal(Buffer.concat(chunks).length, 50_004)
 })

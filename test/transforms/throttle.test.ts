@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { compose } from '../../lib/compose.js'
+import { toParts } from '../../lib/parts.js'
+import { plan } from '../../lib/plan.js'
 import { spec } from '../../transforms/spec.js'
 import { throttle } from '../../transforms/throttle.js'
 import { noise } from '../laws/support.js'
@@ -109,4 +112,18 @@ t.test('the rate is asked for', async t => {
   t.throws(() => spec('throttle'), { code: 'ERR_SPEC', message: /throttle needs rate/ })
   t.throws(() => spec('throttle 0'), { code: 'ERR_SPEC', message: /at least 1/ })
   t.doesNotThrow(() => spec('throttle 64k burst=1k'))
+})
+
+t.test('it lets go of everything when other stages take its place', async t => {
+  const { streams, replace } = plan([throttle({ rate: 1000, burst: 100 })].flatMap(toParts))
+  const [stage] = streams as [Duplex]
+  const chunks: Buffer[] = []
+  stage.on('data', chunk => chunks.push(chunk))
+  stage.write(Buffer.alloc(50_000))
+  await new Promise(resolve => setImmediate(resolve))
+  t.ok(Buffer.concat(chunks).length < 1000, 'it holds back')
+  replace()
+  stage.end('more')
+  await once(stage, 'end')
+  t.equal(Buffer.concat(chunks).length, 50_004)
 })
