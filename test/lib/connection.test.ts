@@ -329,19 +329,19 @@ t.test('idle timeout', async t => {
 })
 
 t.test('idle timeout: not while our own sink is what we wait for', async t => {
-  const { socket, client, connection } = await open(t, { idleTimeout: 30 })
+  const { socket, client, connection } = await open(t, { idleTimeout: 150 })
   const { sink, held, release } = heldSink()
   client.write('x')
   const ended = work(connection, socket, none, sink, 'forward')
   await until(() => held.length > 0)
-  await delay(120)
+  await delay(400)
   t.notOk(socket.destroyed)
   release()
   t.match(await ended, { closedBy: 'timeout' }, 'and then it is')
 })
 
 t.test('idle timeout: not while the end of our sink is under way', async t => {
-  const { socket, client, connection } = await open(t, { idleTimeout: 30, halfClosedTimeout: 30 })
+  const { socket, client, connection } = await open(t, { idleTimeout: 10_000, halfClosedTimeout: 100 })
   let finish: (() => void) | undefined
   const sink = new Writable({
     write: (_chunk, _encoding, callback) => callback(),
@@ -352,7 +352,7 @@ t.test('idle timeout: not while the end of our sink is under way', async t => {
   client.resume().end('x')
   const ended = work(connection, socket, none, sink, 'forward')
   await until(() => finish !== undefined)
-  await delay(100)
+  await delay(250)
   finish?.()
   t.match(await ended, { closedBy: 'peer', error: undefined })
 })
