@@ -223,7 +223,7 @@ t.test('what is held goes on at once when it is released, and so does what comes
   const chunks: Buffer[] = []
   line.on('data', chunk => chunks.push(chunk))
   line.write('held ')
-  await new Promise(resolve => setImmediate(resolve))
+  await setImmediate()
   t.equal(chunks.length, 0)
   controller.abort()
   line.end('and more')

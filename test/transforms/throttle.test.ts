@@ -127,3 +127,14 @@ t.test('it lets go of everything when other stages take its place', async t => {
   await once(stage, 'end')
   t.equal(Buffer.concat(chunks).length, 50_004)
 })
+
+t.test('replaced before its first byte it holds nothing back either', async t => {
+  const { streams, replace } = plan([throttle({ rate: 1000, burst: 100 })].flatMap(toParts))
+  const [stage] = streams as [Duplex]
+  const chunks: Buffer[] = []
+  stage.on('data', chunk => chunks.push(chunk))
+  replace()
+  stage.end(Buffer.alloc(50_000))
+  await once(stage, 'end')
+  t.equal(Buffer.concat(chunks).length, 50_000)
+})
