@@ -32,7 +32,7 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
     settle = resolve
     fail = reject
   })
-  source.once('end', () => next || head().end()) // during a change the next ones are told
+  source.once('end', ended)
   sink.once('finish', finish)
   sink.once('close', end)
   current = first()
@@ -53,6 +53,11 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
     tail?.pipe(sink, { end: false })
     if (source.readableEnded) head().end()
     else source.pipe(head(), { end: false })
+  }
+
+  /** During a change the next ones are told. A source that has been destroyed by then has failed: that is no end. */
+  function ended(): void {
+    if (!next && !source.destroyed) head().end()
   }
 
   /** Everything that was in the stages is the sink's. */
