@@ -1,10 +1,9 @@
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { dial, eventually, exchange, listen, pattern, run, serve, shell, tcpPipe } from './support.js'
+import { closed, dial, eventually, exchange, listen, pattern, run, serve, shell, tcpPipe } from './support.js'
 
 t.test('a reset in the middle: logged once, the partial file is kept, the others go on', async t => {
   const dir = t.testdir()
@@ -178,10 +177,6 @@ t.test('a port scan (connect, reset) leaves the server alone', async t => {
   for (let i = 0; i < 20; i++) (await dial(t, server.port)).resetAndDestroy()
   t.equal(String(await exchange(t, server.port, 'alive')), 'alive')
 })
-
-function closed(socket: Socket): Promise<unknown> {
-  return socket.closed ? Promise.resolve() : new Promise(resolve => socket.once('close', resolve))
-}
 
 /** Waits until a file has so many bytes. */
 async function arrived(path: string, size: number): Promise<void> {

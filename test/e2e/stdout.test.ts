@@ -11,6 +11,7 @@ import {
   listen,
   pattern,
   prelude,
+  residentBytes,
   run,
   serve,
   shell,
@@ -173,10 +174,6 @@ function openDescriptor(t: Test, path: string, flags: string): number {
   const descriptor = openSync(path, flags)
   cleanup(t, () => closeSync(descriptor))
   return descriptor
-}
-
-function residentBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 }
 
 const ticks = new Map<number, string>()

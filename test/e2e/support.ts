@@ -1,7 +1,7 @@
 /** The built CLI as a child process: start it, wait for what it logs, see that it logged nothing unexpected. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -190,8 +190,17 @@ export function shell(t: Test, script: string, options: Options = {}): Promise<R
 }
 
 /** `tcp-pipe serve`, listening. */
-export async function serve(t: Test, args: readonly string[], options: Options = {}): Promise<ServerProcess> {
-  const process = tcpPipe(t, ['serve', ...args], { input: null, ...options })
+export function serve(t: Test, args: readonly string[], options?: Options): Promise<ServerProcess> {
+  return listening(t, ['serve', ...args], options)
+}
+
+/** `tcp-pipe proxy`, listening. */
+export function proxy(t: Test, args: readonly string[], options?: Options): Promise<ServerProcess> {
+  return listening(t, ['proxy', ...args], options)
+}
+
+async function listening(t: Test, args: readonly string[], options?: Options): Promise<ServerProcess> {
+  const process = tcpPipe(t, args, { input: null, ...options })
   const { port, address, family } = await process.logged('listening')
   const host = family === 'IPv6' ? `[${address}]` : address
   return Object.assign(process, { port: Number(port), to: family === 'unix' ? `unix:${address}` : `${host}:${port}` })
@@ -249,6 +258,29 @@ export async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** A port that answers nothing: its queue is full, and whoever owns it never accepts. */
+export async function blackHole(t: Test): Promise<number> {
+  const script = `
+    const server = require('node:net').createServer().listen(0, '127.0.0.1', 1, () => {
+      require('node:fs').writeSync(1, server.address().port + '\\n')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    })`
+  const hole = launch(t, process.execPath, ['-e', script], { input: null, faults: null })
+  const port = Number(await hole.printed('\n'))
+  await Promise.all([dial(t, port), dial(t, port)]) // as many as a queue of one holds
+  return port
+}
+
+/** Resolves when a socket is closed, no matter with which error. */
+export function closed(socket: Socket): Promise<unknown> {
+  return socket.closed ? Promise.resolve() : new Promise(resolve => socket.once('close', resolve))
+}
+
+/** What a process has in memory. */
+export function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 }
 
 /** The promise, or a rejection that says what did not come. */

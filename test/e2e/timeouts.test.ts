@@ -1,5 +1,5 @@
 import t from 'tap'
-import { bounded, dial, exchange, launch, listen, missing, run, serve, tcpPipe } from './support.js'
+import { blackHole, bounded, closed, dial, exchange, listen, run, serve, tcpPipe } from './support.js'
 
 t.test('--idle-timeout cuts a silent connection, and every byte begins it anew', async t => {
   const server = await serve(t, ['0', '--reply', '--idle-timeout', '400ms'], {
@@ -94,7 +94,7 @@ t.test('--on-eof close does not wait for a peer that never ends: exit 0', async 
   t.equal(received, 'all of it')
 })
 
-t.test('--connect-timeout: a host that does not answer', { skip: missing('python3') }, async t => {
+t.test('--connect-timeout: a host that does not answer', async t => {
   const port = await blackHole(t)
   const started = performance.now()
   const { code } = await run(t, ['send', '--to', `127.0.0.1:${port}`, '--connect-timeout', '300ms'], {
@@ -111,20 +111,3 @@ t.test('an idle terminal or pipe on stdin does not keep send alive when its peer
   client.child.stdin?.write('x')
   t.equal((await client.ended).code, 1)
 })
-
-/** A listening socket whose queue is full: the kernel drops what else comes. */
-async function blackHole(t: import('tap').Test): Promise<number> {
-  const script = `import socket, sys
-s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(0)
-held = []
-for i in range(3):
-    c = socket.socket(); c.setblocking(False); c.connect_ex(s.getsockname()); held.append(c)
-print(s.getsockname()[1], flush=True)
-sys.stdin.read()`
-  const hole = launch(t, 'python3', ['-c', script], { input: null, faults: null })
-  return Number(await hole.printed('\n'))
-}
-
-function closed(socket: import('node:net').Socket): Promise<unknown> {
-  return socket.closed ? Promise.resolve() : new Promise(resolve => socket.once('close', resolve))
-}
