@@ -32,7 +32,6 @@ const mistakes: [line: string[], says: string][] = [
   // addresses
   [[], 'proxy takes two addresses, and none is given; expected where clients connect and the target'],
   [['6380'], "proxy takes two addresses, and only '6380' is given; expected"],
-  [['80abc', '1'], "'80abc': the port must be a whole number from 0 to 65535"],
   [['0', ''], "'': the port must be a whole number"],
   [['0', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   // its own address
@@ -46,7 +45,6 @@ const mistakes: [line: string[], says: string][] = [
   [['0', ':1', '--connect-timeout', 'soon'], "--connect-timeout: 'soon' is not a duration"],
   [['0', ':1', '-t', 'hexx'], "'hexx', column 1: unknown transform 'hexx'; did you mean 'hex'?"],
   [['0', ':1', '-r', 'gzip level=99'], "'gzip level=99', column 6: gzip level: "],
-  [['0', ':1', '-b', 'hex |'], "'hex |': a stage is missing"],
   [['0', ':1', '-b'], "'-b, --both <spec>' argument missing"],
 ]
 
@@ -165,8 +163,9 @@ t.test('the target cannot be reached: the client is reset, one line is logged, t
     t.equal(String(await exchange(t, tool.port, '')), 'here now')
   })
 
+  const to = `127.0.0.1:${await blackHole(t)}`
+
   t.test('no answer in the --connect-timeout', async t => {
-    const to = `127.0.0.1:${await blackHole(t)}`
     const says = `connect timeout: no answer from ${to} in 300ms`
     const tool = await proxy(t, ['0', to, '--connect-timeout', '300ms'], { faults: [says, says] })
     const started = performance.now()
@@ -179,7 +178,7 @@ t.test('the target cannot be reached: the client is reset, one line is logged, t
   })
 
   t.test('a client that goes while the target is dialled', async t => {
-    const tool = await proxy(t, ['0', `127.0.0.1:${await blackHole(t)}`], { faults: ['ECONNRESET'] })
+    const tool = await proxy(t, ['0', to], { faults: ['ECONNRESET'] })
     const client = await dial(t, tool.port)
     client.resetAndDestroy()
     t.match(await tool.logged('connection failed'), { closedBy: 'reset', code: 'ECONNRESET' })
@@ -188,11 +187,11 @@ t.test('the target cannot be reached: the client is reset, one line is logged, t
   })
 
   t.test('a name that does not exist, a path where nobody listens', async t => {
-    for (const [to, code] of [
+    for (const [name, code] of [
       ['no-such-host.invalid:1', /^(ENOTFOUND|EAI_AGAIN)$/],
       ['unix:/no/such/socket', 'ENOENT'],
     ] as const) {
-      const tool = await proxy(t, ['0', to], { faults: [to.replace(/^unix:|:1$/g, '')] })
+      const tool = await proxy(t, ['0', name], { faults: [name.replace(/^unix:|:1$/g, '')] })
       t.equal(await dialled(t, tool.port), 'ECONNRESET')
       t.match(await tool.logged('connection failed'), { closedBy: 'error', code })
     }
@@ -200,40 +199,43 @@ t.test('the target cannot be reached: the client is reset, one line is logged, t
 })
 
 t.test('a reset in the middle of a transfer resets the other leg, is logged once, and the others go on', async t => {
-  for (const side of ['client', 'target'] as const) {
-    t.test(`by the ${side}`, async t => {
-      const { tool, open } = await link(t, [], { faults: ['ECONNRESET'] })
-      const [goodClient, goodServer] = await open()
+  t.test('while both send', async t => {
+    const { tool, open } = await link(t, [], { faults: ['ECONNRESET', 'ECONNRESET'] })
+    const [goodClient, goodServer] = await open()
+    for (const side of ['client', 'target'] as const) {
       const [client, server] = await open()
+      const remote = nameOf(client)
       const [bad, other] = side === 'client' ? [client, server] : [server, client]
-      const received = bytesOf(other)
+      const received = [bytesOf(bad), bytesOf(other)]
       for (const end of [bad, other]) end.write(pattern(300_000))
-      await Promise.all([received(300_000), bytesOf(bad)(300_000)])
+      await Promise.all(received.map(arrived => arrived(300_000)))
       bad.resetAndDestroy()
-      t.equal(await fate(other), 'ECONNRESET')
-      const line = await tool.logged('connection failed')
+      t.equal(await fate(other), 'ECONNRESET', side)
+      const line = await tool.logged('connection failed', line => line.remote === remote)
       t.match(line, { closedBy: 'reset', side, code: 'ECONNRESET', bytesIn: 300_000, bytesOut: 300_000 })
       t.match(line.target, { bytesIn: 300_000, bytesOut: 300_000 })
-      goodClient.end('still')
-      goodServer.end('here')
-      t.equal(String(await whole(goodServer)), 'still')
-      t.equal(String(await whole(goodClient)), 'here')
-      await tool.logged('connection closed')
-      t.equal(tool.logs.length, 3)
-    })
+    }
+    goodClient.end('still')
+    goodServer.end('here')
+    t.equal(String(await whole(goodServer)), 'still')
+    t.equal(String(await whole(goodClient)), 'here')
+    await tool.logged('connection closed')
+    t.equal(tool.logs.length, 4)
+  })
 
-    t.test(`by the ${side}, which does not read, while the other one sends`, async t => {
-      const { tool, open } = await link(t, [], { faults: [/ECONNRESET|EPIPE/] })
+  t.test('by the one that does not read', async t => {
+    const { tool, open } = await link(t, [], { faults: [/ECONNRESET|EPIPE/, /ECONNRESET|EPIPE/] })
+    for (const side of ['client', 'target'] as const) {
       const [client, server] = await open()
+      const remote = nameOf(client)
       const [bad, other] = side === 'client' ? [client, server] : [server, client]
-      const { stalled } = offer(other, 1 << 30)
-      await stalled()
+      await offer(other, 1 << 30).stalled()
       bad.resetAndDestroy()
       await bounded(closed(other), 'the reset')
-      t.match(other.failed?.code, /ECONNRESET|EPIPE/)
-      t.match(await tool.logged('connection failed'), { closedBy: 'reset', side })
-    })
-  }
+      t.match(other.failed?.code, /ECONNRESET|EPIPE/, side)
+      t.match(await tool.logged('connection failed', line => line.remote === remote), { closedBy: 'reset', side })
+    }
+  })
 
   t.test('a sender that is reset while nobody reads: no end that looks like success', async t => {
     const { tool, open } = await link(t, [], { faults: ['ECONNRESET'] })
