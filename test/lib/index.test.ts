@@ -22,6 +22,7 @@ t.test('the public names', async t => {
       'none',
       'number',
       'parseAddress',
+      'proxy',
       'records',
       'regexp',
       'send',
