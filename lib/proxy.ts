@@ -1,9 +1,10 @@
 /** proxy: client → transforms → target, and target → reply transforms → client. */
 import type { Socket } from 'node:net'
-import { type AddressInput, formatAddress, toAddress } from './address.js'
+import { type Address, type AddressInput, formatAddress, toAddress } from './address.js'
 import { type Chain, openChain } from './chain.js'
 import type { OpenConnection } from './connection.js'
 import { dial } from './endpoints/tcp.js'
+import { TcpPipeError } from './errors.js'
 import { checkLoop } from './loop.js'
 import { checkFunction, type Transforms } from './serve.js'
 import { checkTime, type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
@@ -40,7 +41,7 @@ export interface Link extends Server {
 export async function proxy(options: ProxyOptions): Promise<Link> {
   const { to: target, transforms, replyTransforms, connectTimeout } = options
   const address = listenAddress(options)
-  const to = toAddress(target)
+  const to = dialAddress(target)
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   checkTime('connectTimeout', connectTimeout)
   await checkLoop(address, to)
@@ -58,4 +59,13 @@ export async function proxy(options: ProxyOptions): Promise<Link> {
   const about = { to: formatAddress(to) }
   const server = await openServer(address, { ...withDefaults(options, 2), about }, work)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}
+
+function dialAddress(input: AddressInput): Address {
+  const address = toAddress(input)
+  if ('path' in address || address.port > 0) return address
+  throw new TcpPipeError(
+    'ERR_ADDRESS',
+    `'${formatAddress(address)}': port 0 cannot be dialled; expected a port from 1 to 65535`,
+  )
 }

@@ -230,3 +230,14 @@ t.test('open are the stages that have begun, and that cannot be ended in the mid
   await buffer(other.sink)
   t.same(foreign.open, [], 'it has ended')
 })
+
+t.test('an end that turns out to be a failure is not passed on', async t => {
+  const { source, sink } = ends()
+  source.on('error', () => {})
+  source.once('end', () => source.destroy(new Error('reset'))) // as a connection does that finds a reset behind it
+  openRelay(source, sink, make())
+  source.end('a')
+  sink.resume()
+  await once(source, 'close')
+  t.notOk(sink.writableEnded)
+})

@@ -108,7 +108,7 @@ t.test('the code of the README runs', async t => {
       const socket = new PassThrough().end('x'), source = Readable.from(['ERROR\\n']), input = Readable.from(['ERROR\\n'])`
     const program = code
       .join('\n')
-      .replaceAll(/port: \d+/g, 'port: 0')
+      .replaceAll(/(?<!to: \{ )port: \d+/g, 'port: 0')
       .replace('process.stdout)', 'new PassThrough().resume())') // a pipeline ends its sink
       .replace(', socket)', ', new PassThrough().resume())')
     const cwd = t.testdir({ 'main.mjs': `${imports}\n${surroundings}\n${program}\nprocess.exit()` })
