@@ -238,6 +238,6 @@ t.test('an end that turns out to be a failure is not passed on', async t => {
   openRelay(source, sink, make())
   source.end('a')
   sink.resume()
-  await once(source, 'close')
+  await new Promise(resolve => source.once('close', resolve))
   t.notOk(sink.writableEnded)
 })
