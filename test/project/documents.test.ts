@@ -40,6 +40,20 @@ t.test('the help of every command names every option of its page', async t => {
   }
 })
 
+t.test('the commands and the code of docs/proxy.md', async t => {
+  const page = read('docs/proxy.md')
+  const commands = [...page.matchAll(/^tcp-pipe proxy .*$/gm)].map(([line]) => line.replace(/ {2,}#.*$/, ''))
+  t.ok(commands.length >= 6)
+  for (const command of commands) {
+    const script = `tcp-pipe() { '${process.execPath}' '${cli}' "$@"; }; ${command.replace(/proxy \d+/, 'proxy unix:/none/s')}`
+    const { stderr, status } = spawnSync('env', ['-u', 'NODE_OPTIONS', 'bash', '-c', script], { encoding: 'utf8' })
+    t.same([status, /EACCES|ENOENT/.test(stderr)], [1, true], `${command}: ${stderr}`) // it got as far as to listen
+  }
+  const [, code] = /```ts\n(.*?)```/s.exec(page) as unknown as [string, string]
+  const path = join(t.testdir({ 'main.mjs': `${code}\nawait link.close()\nconsole.log('done')` }), 'main.mjs')
+  t.equal(spawnSync('env', [...node, path], { encoding: 'utf8' }).stdout, 'done\n')
+})
+
 function names(): string[] {
   return [...read('docs/transforms.md').matchAll(/^### (.+)$/gm)].map(match => match[1] as string)
 }
