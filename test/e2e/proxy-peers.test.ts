@@ -154,6 +154,19 @@ t.test('PostgreSQL', { skip: lacks('initdb', 'postgres', 'psql') || (isRoot && m
     await psql('-c', 'create table rows (i int, md5 text)', '-c', `\\copy rows from '${file}'`)
     t.ok((await psql('-c', 'copy rows to stdout')) === rows)
   })
+
+  t.test('broken on its third COMMIT, and whole where that does not come', async t => {
+    const flaky = await proxy(t, ['0', `127.0.0.1:${port}`, '-r', 'cut on=COMMIT nth=3 seed=42'])
+    const words = (count: number) => Array.from({ length: count }, () => ['-c', 'begin', '-c', 'commit']).flat()
+    const client = [...where.with(3, String(flaky.port)), '-X', ...words(4)]
+    const { code, stderr, stdout } = await launch(t, program('psql') as string, client, { faults: null }).ended
+    t.equal(code, 2)
+    t.match(stderr, 'server closed the connection unexpectedly')
+    t.equal(String(stdout).match(/COMMIT/g)?.length, 2)
+    await launch(t, program('psql') as string, [...where.with(3, String(flaky.port)), '-X', ...words(2)]).ended
+    const { warnings } = await flaky.logged('connection closed', line => 'warnings' in line)
+    t.same(warnings, ['reply: cut on=COMMIT nth=3 never fired: 2 of 3 found'])
+  })
 })
 
 t.test('a server that speaks first', { skip: lacks('ncat', 'nc.openbsd') }, async t => {
