@@ -31,6 +31,7 @@ export function proxyCommand(): Command {
     .description(
       'Connects each client to the target and passes on what they send through transforms, with half-closes and resets.',
     )
+    .usage('[options] <listen> <target>')
     .argument('[listen]', 'where clients connect: host:port, :port, port, [::1]:port or unix:path')
     .argument('[target]', 'the server that they are connected to, an address in the same forms')
     .addHelpText('before', examples)

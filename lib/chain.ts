@@ -3,7 +3,7 @@
 import type { Duplex } from 'node:stream'
 import type { ConnectionInfo, OpenConnection } from './connection.js'
 import { TcpPipeError } from './errors.js'
-import { toParts } from './parts.js'
+import { partsOf } from './parts.js'
 import { type MakePlan, openRelay, type Relay } from './relay.js'
 import { checkFunction, type Transforms } from './serve.js'
 
@@ -12,8 +12,9 @@ export interface Chain {
    * Puts these transforms in the place of those that are there, also in the connections that are open. No byte is lost,
    * repeated or moved: what is in the old ones is delivered first, and a record is cut where the change comes.
    *
-   * @returns a promise that resolves when every open connection goes through the new ones
-   * @throws `ERR_STAGE`, and nothing is changed, while a stage is open that cannot be ended in the middle
+   * Resolves when every open connection goes through the new ones. Rejects with `ERR_STAGE`, and nothing is changed, while
+   * a stage is open that cannot be ended in the middle; with their own error if stages cannot be made for a connection,
+   * which has failed then.
    */
   use(transforms: Transforms): Promise<void>
   /** Takes the transforms away, as `use(() => [])`. */
@@ -32,7 +33,7 @@ export function openChain(direction: ConnectionInfo['direction'], first: Transfo
 
   async function run(connection: OpenConnection, source: Duplex, sink: Duplex): Promise<void> {
     const info = connection.info(direction)
-    const make: MakePlan = inPlaceOf => connection.prepare(transforms(info).flatMap(toParts), direction, inPlaceOf)
+    const make: MakePlan = inPlaceOf => connection.prepare(partsOf(transforms(info)), direction, inPlaceOf)
     const relay = openRelay(source, sink, make)
     relays.set(relay, make)
     try {
@@ -46,12 +47,12 @@ export function openChain(direction: ConnectionInfo['direction'], first: Transfo
     await Promise.all([...relays].map(([relay, make]) => relay.change(make)))
   }
 
-  function use(next: Transforms): Promise<void> {
+  async function use(next: Transforms): Promise<void> {
     checkFunction('transforms', next)
     const open = new Set([...relays.keys()].flatMap(relay => relay.open))
     if (open.size > 0) throw refusal(direction, [...open])
     transforms = next
-    return change()
+    await change()
   }
 
   return { run, chain: { use, clear: () => use(none) } }

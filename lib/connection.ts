@@ -86,7 +86,7 @@ export interface OpenConnection extends Connection {
     sink: Sink,
     direction: ConnectionInfo['direction'],
   ): Promise<void>
-  /** Makes the other socket of a proxy a part of the connection; `to` is its address. */
+  /** Makes the other socket of a proxy a part of the connection; `to` is its address. Throws if that has failed already. */
   join(target: Socket, to: string): void
   /** Ends the connection as failed: everything is destroyed, the peer sees a reset. */
   fail(error: unknown): void
@@ -146,7 +146,9 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   function join(added: Socket, to: string): void {
     target = { socket: added, to }
     addSocket(added)
-    if (failure) added.destroy(failure)
+    if (!failure) return
+    added.destroy(failure)
+    throw failure
   }
 
   function fail(error: unknown): void {

@@ -12,6 +12,7 @@ import {
   type Ending,
   encoder,
   type LineFilter,
+  type Rest,
   toBuffer,
   type Unit,
 } from './records.js'
@@ -28,6 +29,7 @@ export function fuse(
   stages: readonly FunctionStage[],
   maxLine: number,
   output: Output = 'bytes',
+  rest?: Rest,
 ): { stream: Duplex; meter: RunMeter } {
   const functions: BatchFunction[] = []
   const releases: (() => void)[] = []
@@ -42,7 +44,7 @@ export function fuse(
     if (next !== unit && unit !== 'bytes') functions.push(encoder(ending, encode))
     if (next !== unit && next !== 'bytes') {
       ending = { unterminated: false }
-      functions.push(decoder(next, maxLine, ending, lineFilter(stage, meter)))
+      functions.push(decoder(next, maxLine, ending, lineFilter(stage, meter), i === 0 ? rest : undefined))
     } else if (stage.unit) functions.push(sameUnit(stage.unit, maxLine, ending, encode))
     unit = next
     const family: Family = unit === 'bytes' ? 'bytes' : 'records'

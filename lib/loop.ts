@@ -18,9 +18,17 @@ async function isReached(listen: Address, target: Address): Promise<boolean> {
     return 'path' in listen && 'path' in target && resolve(listen.path) === resolve(target.path)
   if (listen.port === 0 || listen.port !== target.port) return false
   const [bound, dialled] = await Promise.all([addressesOf(listen), addressesOf(target)])
-  return dialled.some(to =>
-    bound.some(own => own === to || (isWildcard(own) && isOwn(to)) || (isWildcard(to) && isLoopback(own))),
-  )
+  return dialled.map(toLoopback).some(to => bound.some(own => own === to || (takesAll(own, to) && isOwn(to))))
+}
+
+/** Linux takes a wildcard that is dialled for the loopback address of its family. */
+function toLoopback(address: string): string {
+  return address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address
+}
+
+/** `::` takes IPv4 connections, too. */
+function takesAll(own: string, address: string): boolean {
+  return own === '::' || (own === '0.0.0.0' && isIP(address) === 4)
 }
 
 /** A name that cannot be looked up reaches nothing now; if it is dialled, that is an error then. */
@@ -33,10 +41,6 @@ async function addressesOf({ host }: TcpAddress): Promise<string[]> {
 function canonical(address: string): string {
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
   return new SocketAddress({ address, family }).address.replace(/^::ffff:(?=\d+\.)/, '')
-}
-
-function isWildcard(address: string): boolean {
-  return address === '0.0.0.0' || address === '::'
 }
 
 function isOwn(address: string): boolean {

@@ -48,6 +48,11 @@ export function toParts(stage: Stage, index: number): Part[] {
   throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is ${what}; ${expectedStage}`)
 }
 
+/** The parts of one stage or of several. */
+export function partsOf(stages: Stage | readonly Stage[]): Part[] {
+  return Array.isArray(stages) ? stages.flatMap(toParts) : toParts(stages as Stage, 0)
+}
+
 export function recipe(
   name: string,
   unit: Unit | undefined,

@@ -5,7 +5,7 @@ import { describe, TcpPipeError } from './errors.js'
 import { fuse, type Output } from './fuse.js'
 import { meterRun, type RunMeter, stageMeter } from './meter.js'
 import { expectedStage, type Part, takeApart } from './parts.js'
-import { defaultMaxLine, type Unit } from './records.js'
+import { defaultMaxLine, type Rest, type Unit } from './records.js'
 import { type FunctionStage, functionStage, isDuplex, isStageObject } from './stage.js'
 
 export interface PlanOptions extends Surroundings {
@@ -25,6 +25,8 @@ export interface Plan {
   whole: string[]
   /** Tells the stages that others are to take their place. */
   replace(): void
+  /** Of a character that a replaced line stage has got a part of: its bytes are for those that take the place. */
+  readonly rest: Rest
 }
 
 /** Parts → the streams of one pipeline. */
@@ -32,6 +34,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   const { maxLine = defaultMaxLine, output = 'bytes' } = options
   const { context, close, replace } = openContext(options)
   const whole: string[] = []
+  const rest: Rest = { wanted: false, bytes: Buffer.alloc(0) }
   const streams: Duplex[] = []
   const meters: RunMeter[] = []
   let functions: FunctionStage[] = []
@@ -40,7 +43,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
 
   function closeRun(gives: Output): void {
     if (functions.length === 0) return
-    const { stream, meter } = fuse(functions, maxLine, gives)
+    const { stream, meter } = fuse(functions, maxLine, gives, streams.length === 0 ? rest : undefined)
     streams.push(stream)
     meters.push(meter)
     functions = []
@@ -58,7 +61,12 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   }
   closeRun(output)
   streams.at(-1)?.once('close', close) // the last to end, and a pipeline destroys all if one fails
-  return { streams, meters, makesLines, whole, replace }
+  function tellReplaced(): void {
+    rest.wanted = true
+    replace()
+  }
+
+  return { streams, meters, makesLines, whole, replace: tellReplaced, rest }
 }
 
 /** The names of transforms whose stage is a Duplex. */
@@ -73,7 +81,7 @@ function prepare(part: Part, surroundings: Context, whole: string[]): (FunctionS
   const { context: given } = part
   const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
   const body = part.create(context)
-  if (part.whole) whole.push(part.name)
+  if (part.whole || part.unit === 'json') whole.push(part.name) // a value cannot be cut as a line can
   if (isDuplex(body)) names.set(body, part.name)
   else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)
   else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]

@@ -38,8 +38,9 @@ export function decoder(
   maxLine: number,
   ending: Ending,
   filter?: LineFilter,
+  rest?: Rest,
 ): Flushable<Batch, unknown> {
-  return unit === 'line' ? lineDecoder(maxLine, ending, filter) : jsonDecoder(maxLine)
+  return unit === 'line' ? lineDecoder(maxLine, ending, filter, rest) : jsonDecoder(maxLine)
 }
 
 /** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON, unless `encode` knows better. */
@@ -96,7 +97,18 @@ export function toBuffer(chunk: unknown): Buffer {
   return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
 }
 
-function lineDecoder(maxLine: number, ending: Ending, filter: LineFilter | undefined): Flushable<Batch, unknown> {
+/** Where a decoder leaves, if it is wanted, the first bytes of a character that its input has ended in. */
+export interface Rest {
+  wanted: boolean
+  bytes: Buffer
+}
+
+function lineDecoder(
+  maxLine: number,
+  ending: Ending,
+  filter: LineFilter | undefined,
+  rest: Rest | undefined,
+): Flushable<Batch, unknown> {
   const split = filter ? literalSplitter(filter) : splitLines
   let held = Buffer.alloc(0) // its first `length` bytes are the beginning of a line
   let length = 0
@@ -133,16 +145,33 @@ function lineDecoder(maxLine: number, ending: Ending, filter: LineFilter | undef
     }
   }
 
+  function leaveRest(rest: Rest): void {
+    const size = partOfCharacter(held.subarray(0, length))
+    rest.bytes = Buffer.from(held.subarray(length - size, length))
+    length -= size
+  }
+
   return flushable(
     function* (batch: Batch) {
       for (const chunk of batch) yield* decode(toBuffer(chunk))
     },
     function* () {
+      if (rest?.wanted) leaveRest(rest)
       if (length === 0) return
       ending.unterminated = true
       yield [release()]
     },
   )
+}
+
+/** How many of the last bytes are the beginning of a character in UTF-8 (RFC 3629) that is longer. */
+function partOfCharacter(bytes: Buffer): number {
+  for (let count = 1; count <= Math.min(3, bytes.length); count++) {
+    const byte = bytes[bytes.length - count] as number
+    if (byte < 0x80) return 0
+    if (byte >= 0xc0) return count < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? count : 0
+  }
+  return 0
 }
 
 function splitLines(bytes: Buffer): string[] {

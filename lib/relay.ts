@@ -3,13 +3,13 @@ import { type Duplex, finished, pipeline } from 'node:stream'
 import type { Plan } from './plan.js'
 
 export interface Relay {
-  /** Resolves when the sink has taken everything and its end; rejects when a stage fails. */
+  /** Resolves when the sink has taken everything and its end, or is closed; rejects when a stage fails. */
   readonly done: Promise<void>
   /** The names of stages that have begun and that cannot be ended in the middle. */
   readonly open: readonly string[]
   /**
    * Ends the stages, lets the sink take what they still hold, and pipes what follows through those that are made then.
-   * Resolves when that is so, or when there is nothing more to pipe.
+   * Resolves when that is so, or when there is nothing more to pipe; rejects when they cannot be made.
    */
   change(next: MakePlan): Promise<void>
 }
@@ -24,8 +24,9 @@ export type MakePlan = (inPlaceOf?: Plan) => Plan
 export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay {
   let current: Plan
   let next: MakePlan | undefined
-  let changed: (() => void)[] = []
+  let waiting: { resolve(): void; reject(error: unknown): void }[] = []
   let over = false
+  let stopped = false // a stage has ended by itself: what follows is nobody's
   let settle: () => void
   let fail: (error: unknown) => void
   const done = new Promise<void>((resolve, reject) => {
@@ -46,6 +47,7 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
   function start(): void {
     const { streams } = current
     const tail = streams.at(-1)
+    for (const stream of streams) noticeStop(stream)
     const onError = (error?: Error | null) => error && fail(error)
     if (streams.length > 1) pipeline(streams as [Duplex, Duplex], onError)
     else if (tail) finished(tail, onError)
@@ -55,6 +57,14 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
     else source.pipe(head(), { end: false })
   }
 
+  function noticeStop(stream: Duplex): void {
+    const { push } = stream
+    stream.push = (chunk, encoding) => {
+      stopped ||= chunk === null && (!stream.writableEnded || stream.writableLength > 0)
+      return push.call(stream, chunk, encoding)
+    }
+  }
+
   /** During a change the next ones are told. A source that has been destroyed by then has failed: that is no end. */
   function ended(): void {
     if (!next && !source.destroyed) head().end()
@@ -62,26 +72,33 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
 
   /** Everything that was in the stages is the sink's. */
   function tailEnded(): void {
-    if (next && head().writableEnded) swap()
+    if (next && !stopped) swap()
     else sink.end()
   }
 
   function swap(): void {
     try {
+      const { rest } = current
       current = (next as MakePlan)(current)
       next = undefined
+      if (rest.bytes.length > 0) head().write(rest.bytes)
       start()
-      told()
+      tell()
     } catch (error) {
+      tell(error)
       fail(error)
     }
   }
 
   function change(make: MakePlan): Promise<void> {
-    if (over || source.readableEnded || sink.writableEnded) return Promise.resolve()
+    if (over || sink.writableEnded) return Promise.resolve()
+    if (source.readableEnded && !next) {
+      current.replace() // nothing comes for the next ones, but what these hold back is to go on
+      return Promise.resolve()
+    }
     const isDraining = next !== undefined
     next = make
-    const promise = new Promise<void>(resolve => changed.push(resolve))
+    const promise = new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }))
     if (isDraining) return promise
     source.unpipe(head())
     if (current.streams.length === 0) swap()
@@ -92,21 +109,22 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
     return promise
   }
 
-  function told(): void {
-    for (const resolve of changed) resolve()
-    changed = []
+  function tell(error?: unknown): void {
+    for (const { resolve, reject } of waiting) error === undefined ? resolve() : reject(error)
+    waiting = []
   }
 
   function finish(): void {
     source.unpipe().pause()
     for (const stream of current.streams) stream.destroy()
-    settle()
     end()
   }
 
+  /** If the sink is closed before its end, that is a failure that whoever has opened it tells. */
   function end(): void {
     over = true
-    told()
+    settle()
+    tell()
   }
 
   return {

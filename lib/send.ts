@@ -7,7 +7,7 @@ import type { Logger } from './context.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import { dial } from './endpoints/tcp.js'
 import { abortError, errorMessage, TcpPipeError } from './errors.js'
-import { toParts } from './parts.js'
+import { partsOf } from './parts.js'
 import { formatDuration } from './quantities.js'
 import { checkFunction, type Transforms } from './serve.js'
 import { checkTime } from './server.js'
@@ -89,13 +89,8 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
   if (from.errored) connection.fail(from.errored)
   let timer: NodeJS.Timeout | undefined
   try {
-    const back = connection.transfer(
-      socket,
-      () => replyTransforms(replyInfo).flatMap(toParts),
-      sharedSink(output),
-      'reply',
-    )
-    const forward = connection.transfer(from, () => transforms(forwardInfo).flatMap(toParts), socket, 'forward')
+    const back = connection.transfer(socket, () => partsOf(replyTransforms(replyInfo)), sharedSink(output), 'reply')
+    const forward = connection.transfer(from, () => partsOf(transforms(forwardInfo)), socket, 'forward')
     for (const each of [back, forward]) each.catch(() => {}) // the first one to fail ends both
     await Promise.race([forward, back.then(() => (isTerminal(from) ? undefined : forward))])
     timer = boundWait(options, connection)

@@ -7,12 +7,12 @@ import { type Logger, openContext } from './context.js'
 import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
 import { TcpPipeError } from './errors.js'
-import { toParts } from './parts.js'
+import { partsOf } from './parts.js'
 import { type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
 import type { Stage } from './stage.js'
 
-/** The stages of one connection: a function, called for each when its first byte comes, since a stream can be used once. */
-export type Transforms = (info: ConnectionInfo) => readonly Stage[]
+/** The stage or the stages of one connection: a function, called for each when its first byte comes, since a stream can be used once. */
+export type Transforms = (info: ConnectionInfo) => Stage | readonly Stage[]
 
 /** A stream that all connections share and that is never ended, an address, or a function that makes a sink for each. */
 export type SinkInput = Writable | AddressInput | ((info: ConnectionInfo) => Sink | Promise<Sink>)
@@ -55,9 +55,9 @@ function piping(options: ServeOptions): Work {
   return async (connection, socket) => {
     const info = connection.info('forward')
     const sink = sinkFor ? await sinkFor(info) : socket
-    const forward = connection.transfer(socket, () => transforms(info).flatMap(toParts), sink, 'forward')
+    const forward = connection.transfer(socket, () => partsOf(transforms(info)), sink, 'forward')
     const replyInfo = connection.info('reply')
-    const replyParts = () => replyTransforms(replyInfo).flatMap(toParts)
+    const replyParts = () => partsOf(replyTransforms(replyInfo))
     const back = async () => from && connection.transfer(from(replyInfo), replyParts, socket, 'reply')
     await Promise.all([forward, back()])
   }

@@ -169,7 +169,7 @@ export async function openServer(
     stop()
     if (active.size > 0 && drain > 0) await drained(drain)
     const cut = active.size
-    failAll(signal?.aborted ? abortError(signal) : new TcpPipeError('ERR_CLOSED', 'the server was closed'))
+    failAll(signal?.aborted ? abortError(signal) : closedError())
     await closed.catch(() => {})
     return cut
   }
@@ -183,7 +183,7 @@ export async function openServer(
   }
 
   async function enable(): Promise<void> {
-    if (isOver) throw new TcpPipeError('ERR_CLOSED', 'the server was closed')
+    if (isOver) throw closedError()
     if (!isDisabled) return
     enabling = true
     try {
@@ -193,6 +193,7 @@ export async function openServer(
       enabling = false
       if (isOver) stop()
     }
+    if (isOver) throw closedError()
   }
 
   /** One after the other, in the order of the calls. */
@@ -239,6 +240,10 @@ export async function openServer(
     enable: () => inTurn(enable),
     [Symbol.asyncDispose]: async () => void (await close()),
   }
+}
+
+function closedError(): TcpPipeError {
+  return new TcpPipeError('ERR_CLOSED', 'the server was closed')
 }
 
 function boundAddress(asked: Address, bound: AddressInfo | string | null): Server['address'] {

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { type OpenChain, openChain } from '../../lib/chain.js'
 import { type OpenConnection, openConnection } from '../../lib/connection.js'
 import { gunzip } from '../../transforms/gunzip.js'
-import { exec, gzip } from '../../transforms/index.js'
+import { exec, gzip, slice } from '../../transforms/index.js'
 import { socketPair } from './network.js'
 
 const upper = (chunk: Buffer) => chunk.toString().toUpperCase()
@@ -68,10 +68,13 @@ t.test(
     const compressed = packed.pipe(gzip())
     packed.end('hello')
     for await (const chunk of compressed) source.write(chunk)
-    t.throws(() => chain.chain.use(() => [upper]), {
-      code: 'ERR_STAGE',
-      message: /^reply: the transforms cannot be changed while gunzip, exec are open: .* in the middle of a stream$/,
-    })
+    await t.rejects(
+      chain.chain.use(() => [upper]),
+      {
+        code: 'ERR_STAGE',
+        message: /^reply: the transforms cannot be changed while gunzip, exec are open: .* in the middle of a stream$/,
+      },
+    )
     source.end()
     t.equal(await text(sink), 'hello')
     await done
@@ -86,13 +89,13 @@ t.test('one that is open is named so', async t => {
   done.catch(() => {})
   source.write(Buffer.from([0x1f]))
   await new Promise(resolve => setImmediate(resolve))
-  t.throws(() => chain.chain.clear(), { message: /^forward: .* while gunzip is open/ })
+  await t.rejects(chain.chain.clear(), { message: /^forward: .* while gunzip is open/ })
   source.end()
   await t.rejects(done, { code: 'ERR_INPUT' })
 })
 
 t.test('use takes a function', async t => {
-  t.throws(() => openChain('forward').chain.use([] as never), {
+  await t.rejects(openChain('forward').chain.use([] as never), {
     code: 'ERR_OPTION',
     message: /^transforms must be a function/,
   })
@@ -104,4 +107,13 @@ t.test('a stage that fails, or that cannot be made, fails the connection that ha
     throw new Error('broken')
   })
   await t.rejects(stream(chain, connection).done, { message: 'broken' })
+})
+
+t.test('a single stage', async t => {
+  const connection = await connect(t)
+  const chain = openChain('forward')
+  const { source, sink } = stream(chain, connection)
+  await chain.chain.use(() => slice({ size: 1 }))
+  source.end('abc')
+  t.equal(await text(sink), 'abc')
 })

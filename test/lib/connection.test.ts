@@ -504,7 +504,7 @@ t.test('a second socket fails with the connection, and ends with it', async t =>
   t.match(await connection.finish(), { closedBy: 'error', side: undefined, target: { to: '127.0.0.1:7', bytesIn: 0 } })
   const [late, peer] = await socketPair(t)
   const lost = outcome(peer)
-  connection.join(late, '127.0.0.1:7')
+  t.throws(() => connection.join(late, '127.0.0.1:7'), { message: 'bad' })
   t.match(await lost, { code: 'ECONNRESET' }, 'the connection has failed before it was there')
 })
 

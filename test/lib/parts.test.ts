@@ -4,7 +4,7 @@ import { createGzip } from 'node:zlib'
 import t from 'tap'
 import { compose, records } from '../../lib/compose.js'
 import { defineTransform } from '../../lib/define.js'
-import { recipe, toParts } from '../../lib/parts.js'
+import { partsOf, recipe, toParts } from '../../lib/parts.js'
 import { plan } from '../../lib/plan.js'
 import { eachLine, type Stage } from '../../lib/stage.js'
 import { planned, textOf } from './pipes.js'
@@ -114,4 +114,10 @@ t.test('records are asked for once, in time, and of a stream of ours', async t =
   t.throws(() => records(read), refusal(/used once/))
   t.throws(() => compose(read), refusal(/used once/))
   for (const stream of [begun, read]) stream.destroy()
+})
+
+t.test('partsOf takes one stage or several', async t => {
+  const stream = new PassThrough()
+  t.strictSame(partsOf(stream), [stream])
+  t.match(partsOf([same(), same()]), [{ name: 'stage 1' }, { name: 'stage 2' }])
 })

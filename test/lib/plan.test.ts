@@ -175,8 +175,15 @@ t.test('a plan names the stages that cannot be ended in the middle', async t => 
     create: () => chunk => chunk,
   })
   const part = defineTransform({ name: 'part', summary: '', unit: 'bytes', create: () => new PassThrough() })
-  const stages = [whole(), part(), compose(whole(), chunk => chunk), new PassThrough(), (chunk: unknown) => chunk]
-  t.same(plan(stages.flatMap(toParts)).whole, ['whole', 'whole', 'PassThrough'])
+  const stages = [
+    whole(),
+    part(),
+    compose(whole(), chunk => chunk),
+    new PassThrough(),
+    (chunk: unknown) => chunk,
+    eachJson(value => value),
+  ]
+  t.same(plan(stages.flatMap(toParts)).whole, ['whole', 'whole', 'PassThrough', 'stage 6'])
 })
 
 t.test('a plan tells its stages that they are replaced', async t => {

@@ -277,3 +277,22 @@ t.test('an encoder that is told how a record is written', async t => {
   })
   t.throws(() => refusing([1]), refusal)
 })
+
+t.test('the beginning of a character is left over if that is wanted', async t => {
+  for (const [input, line, left] of [
+    ['a', 'a', ''],
+    ['', undefined, ''],
+    ['a\xc3', 'a', '\xc3'],
+    ['a\xc3\xa9', 'aé', ''],
+    ['\xe2\x82', undefined, '\xe2\x82'],
+    ['b\xf0\x9d\x84', 'b', '\xf0\x9d\x84'],
+    ['\xf0\x9d\x84\x9e', '𝄞', ''],
+    ['\x80\x80\x80\x80', '\ufffd\ufffd\ufffd\ufffd', ''],
+  ] as const) {
+    const rest = { wanted: true, bytes: Buffer.alloc(0) }
+    const decode = decoder('line', 2 ** 20, { unterminated: false }, undefined, rest)
+    const given = [...batches(decode, [Buffer.from(input, 'latin1')])].flat()
+    t.same(given, line === undefined ? [] : [line], JSON.stringify(input))
+    t.equal(rest.bytes.toString('latin1'), left)
+  }
+})

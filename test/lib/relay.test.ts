@@ -7,8 +7,10 @@ import { toParts } from '../../lib/parts.js'
 import { type Plan, plan } from '../../lib/plan.js'
 import { openRelay } from '../../lib/relay.js'
 import { eachLine, type Stage } from '../../lib/stage.js'
+import { delay } from '../../transforms/delay.js'
 import { gunzip } from '../../transforms/gunzip.js'
 import { limit } from '../../transforms/limit.js'
+import { stall } from '../../transforms/stall.js'
 
 const make =
   (...stages: Stage[]) =>
@@ -201,7 +203,7 @@ t.test('stages that cannot be made', async t => {
   }
   t.throws(() => openRelay(source, sink, broken), { message: 'broken' })
   const relay = openRelay(source, sink, make())
-  void relay.change(broken)
+  await t.rejects(relay.change(broken), { message: 'broken' })
   await t.rejects(relay.done, { message: 'broken' })
 })
 
@@ -211,6 +213,7 @@ t.test('the sink is closed before its end: a change that waits is over', async t
   const changed = relay.change(make())
   sink.destroy()
   await changed
+  await relay.done
   await relay.change(make(() => t.fail('not called')))
 })
 
@@ -240,4 +243,60 @@ t.test('an end that turns out to be a failure is not passed on', async t => {
   sink.resume()
   await new Promise(resolve => source.once('close', resolve))
   t.notOk(sink.writableEnded)
+})
+
+t.test('a change behind the end of the source: what is held back goes on', async t => {
+  const { source, sink } = ends()
+  const relay = openRelay(source, sink, make(stall({ after: 2 })))
+  source.end('abcd')
+  await once(source, 'end')
+  await relay.change(make(() => t.fail('nothing comes for it')))
+  t.equal(await text(sink), 'abcd')
+  await relay.done
+})
+
+t.test('a stage that has stopped is over, also if others are to take its place', async t => {
+  for (const stages of [
+    () => [limit({ size: 5 }), delay({ latency: 20 })],
+    () => [delay({ latency: 20 }), limit({ size: 5 })],
+    () => [holder(), limit({ size: 5 })],
+  ] as (() => Stage[])[]) {
+    const { source, sink } = ends()
+    const relay = openRelay(source, sink, make(...stages()))
+    source.write('0123456789')
+    await new Promise(resolve => setImmediate(resolve))
+    const changed = relay.change(make())
+    source.write('abc')
+    t.equal(await text(sink), '01234')
+    await changed
+    await relay.done
+  }
+})
+
+t.test('a character is not lost where a change comes into it', async t => {
+  const line = () => make(eachLine(line => line))
+  for (const next of [() => make(), line]) {
+    for (const [first, second] of [
+      [1, 2],
+      [2, 3],
+      [1, 4],
+      [3, 4],
+    ] as const) {
+      const character = Buffer.from(['', '', 'é', '€', '𝄞'][second] as string)
+      const { source, sink } = ends()
+      const relay = openRelay(source, sink, line())
+      source.write(Buffer.concat([Buffer.from('a'), character.subarray(0, first)]))
+      await new Promise(resolve => setImmediate(resolve))
+      await relay.change(next())
+      source.end(character.subarray(first))
+      t.equal(await text(sink), `a${character}`, `${character}, ${first} bytes of it`)
+    }
+  }
+  const { source, sink } = ends()
+  const relay = openRelay(source, sink, line())
+  source.write(Buffer.of(0x80, 0x80, 0x80, 0x80)) // no character at all
+  await new Promise(resolve => setImmediate(resolve))
+  await relay.change(make())
+  source.end()
+  t.equal(await text(sink), '\ufffd'.repeat(4))
 })
