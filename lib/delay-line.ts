@@ -1,5 +1,6 @@
 /** A Duplex that holds a bounded number of bytes until they are due and the reader wants them. */
 import { Duplex } from 'node:stream'
+import type { Onset } from './onset.js'
 import { batchBytes } from './records.js'
 
 export interface DelayLineOptions {
@@ -9,6 +10,8 @@ export interface DelayLineOptions {
   delay(): number
   /** When it is aborted, everything is due. */
   readonly release: AbortSignal
+  /** What is before it has no delay, nor has the end if it never comes. Default: everything has one. */
+  readonly onset?: Onset | undefined
 }
 
 /** Bytes that leave together, or the end. */
@@ -24,16 +27,17 @@ interface Block {
  * delay at once. Chunks are copied, and those that are due together are joined: a peer that sends single bytes takes
  * no more than twice their number and a block for each millisecond in which they come.
  */
-export function delayLine({ max, delay, release }: DelayLineOptions): Duplex {
+export function delayLine({ max, delay, release, onset }: DelayLineOptions): Duplex {
   const blocks: Block[] = []
   let held = 0
   let wanted = false
+  let delays = onset === undefined // whether what comes has a delay
   let writer: (() => void) | undefined // waits until less is held
   let timer: NodeJS.Timeout | undefined
 
   /** Not before what came before it. */
   function dueTime(): number {
-    const wait = delay()
+    const wait = delays ? delay() : 0
     return Math.max(blocks.at(-1)?.due ?? 0, wait > 0 ? Math.ceil(performance.now() + wait) : 0)
   }
 
@@ -43,6 +47,13 @@ export function delayLine({ max, delay, release }: DelayLineOptions): Duplex {
     if (last?.due === due && last.length + chunk.length <= batchBytes) append(last, chunk)
     else blocks.push({ due, bytes: copyOf(chunk, chunk.length), length: chunk.length })
     held += chunk.length
+  }
+
+  function addParts([before, behind]: [Buffer, Buffer]): void {
+    if (before.length > 0) add(before)
+    if (behind.length === 0) return
+    delays = true
+    add(behind)
   }
 
   function take(): Buffer | null {
@@ -83,11 +94,13 @@ export function delayLine({ max, delay, release }: DelayLineOptions): Duplex {
     readableHighWaterMark: 1, // what waits for the reader waits here, where it is counted and joined
     writableHighWaterMark: batchBytes,
     write(chunk: Buffer, _encoding, callback) {
-      add(chunk)
+      if (onset) addParts(onset.split(chunk))
+      else add(chunk)
       writer = callback
       deliver()
     },
     final(callback) {
+      onset?.over()
       blocks.push({ due: dueTime(), bytes: null, length: 0 })
       deliver()
       callback()
@@ -99,6 +112,7 @@ export function delayLine({ max, delay, release }: DelayLineOptions): Duplex {
     destroy(error, callback) {
       clearTimeout(timer)
       blocks.length = 0
+      onset?.over()
       callback(error)
     },
   })

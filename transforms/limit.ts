@@ -1,4 +1,6 @@
 import { bytes, defineTransform, many, stop } from '../lib/define.js'
+import { fromOnset, onsetStage } from '../lib/onset.js'
+import { checkTrigger, triggerOptions } from '../lib/trigger.js'
 
 /** Lets so many bytes pass, and then ends well, whatever would follow. */
 export const limit = defineTransform({
@@ -8,18 +10,26 @@ export const limit = defineTransform({
   unit: 'bytes',
   options: {
     size: bytes('the bytes that pass', { positional: true, required: true }),
+    ...triggerOptions,
   },
+  check: values => checkTrigger(values),
   example: { spec: 'limit 3', input: 'Hello\n', output: 'Hel' },
   notes:
     'The end comes with the last byte that passes, not with the first one behind it, and it is a success: what follows ' +
     'is no longer read from a socket, and a file is closed. `limit 0` ends with the first byte. To fail instead, give ' +
-    'the `max` of the stage that is to be limited.',
-  create({ size }) {
+    'the `max` of the stage that is to be limited.' +
+    ' With a trigger (`after`, `at`, `on` …, see `cut`) it begins at that place; what is before passes as it is and does not count.',
+  create({ size, ...values }, context) {
     let left = size
-    return chunk => {
+
+    function write(chunk: Buffer) {
       const passed = chunk.subarray(0, left)
       left -= passed.length
       return left > 0 ? passed : many([passed, stop])
     }
+
+    return onsetStage('limit', values, context, onset =>
+      onset ? { write: fromOnset(onset, write), destroy: onset.over } : write,
+    )
   },
 })

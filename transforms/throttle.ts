@@ -1,4 +1,6 @@
 import { bytes, defineTransform } from '../lib/define.js'
+import { fromOnset, onsetStage } from '../lib/onset.js'
+import { checkTrigger, triggerOptions } from '../lib/trigger.js'
 
 /** Limits the rate: bytes are held until they are due. */
 export const throttle = defineTransform({
@@ -9,13 +11,17 @@ export const throttle = defineTransform({
   options: {
     rate: bytes('bytes per second', { positional: true, required: true, min: 1 }),
     burst: bytes('the most bytes at once after a pause; default: as many as in 100 ms', { min: 1 }),
+    ...triggerOptions,
   },
+  check: values => checkTrigger(values),
   example: { spec: 'throttle 1m', input: 'Hello\n', output: 'Hello\n' },
   notes:
     'The rate is that of each connection. In no stretch of time more passes than the rate allows and one burst. What is late because the system woke us late ' +
     'is caught up with within the burst, so a burst of less than about 4 ms at the rate slows it down, and so does a ' +
-    'process that is kept from running for longer than a burst.',
-  create({ rate, burst = Math.ceil(rate / 10) }, { replaced }) {
+    'process that is kept from running for longer than a burst.' +
+    ' With a trigger (`after`, `at`, `on` …, see `cut`) it begins at that place; what is before passes as it is.',
+  create({ rate, burst = Math.ceil(rate / 10), ...values }, context) {
+    const { replaced } = context
     const pace = rate / 1000 // bytes in a millisecond
     const piece = Math.max(1, Math.floor(Math.min(pace * 10, burst / 2))) // the other half is for timers that are late
     let free = 0 // so many bytes might pass at the time `since`
@@ -57,6 +63,12 @@ export const throttle = defineTransform({
       return chunk
     }
 
-    return { write, destroy: () => clearTimeout(timer) }
+    return onsetStage('throttle', values, context, onset => ({
+      write: onset ? fromOnset(onset, write) : write,
+      destroy() {
+        clearTimeout(timer)
+        onset?.over()
+      },
+    }))
   },
 })

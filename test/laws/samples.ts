@@ -47,6 +47,7 @@ export const samples: Record<string, Sample[]> = {
   delay: [
     { spec: 'delay 0 max=100k', input: text },
     { spec: 'delay 1ms jitter=2ms max=256k', input: noise },
+    { spec: 'delay 2ms max=256k on=g nth=2', input: text },
   ],
   digest: [{ spec: 'digest sha1', input: noise }],
   drop: [
@@ -97,7 +98,10 @@ export const samples: Record<string, Sample[]> = {
     { spec: 'json pretty=true pick=a,b.c', input: values },
   ],
   lf: [{ spec: 'lf', input: (size, seed) => Buffer.from(String(text(size, seed)).replaceAll('a', '\r\n')) }],
-  limit: [{ spec: 'limit 1500k', input: noise }], // what comes behind its end is taken in and dropped
+  limit: [
+    { spec: 'limit 1500k', input: noise }, // what comes behind its end is taken in and dropped
+    { spec: 'limit 1000k after=500k', input: noise },
+  ],
   logger: [{ spec: 'logger preview=10', input: text }],
   prefix: [{ spec: "prefix '{id} {number} '", input: text }],
   replace: [{ spec: "replace '([a-m])(.)' '$2$1'", input: text }],
@@ -110,13 +114,17 @@ export const samples: Record<string, Sample[]> = {
   slice: [
     { spec: 'slice 777', input: text },
     { spec: 'slice 100k', input: noise },
+    { spec: 'slice 777 probability=0.1 block=100 seed=4', input: noise },
   ],
   stall: [
     { spec: 'stall after=1500k', input: noise },
     { spec: 'stall probability=0.05 block=10k seed=3 for=1ms', input: text },
   ],
   tee: [{ spec: 'tee FILE', input: noise }],
-  throttle: [{ spec: 'throttle 64m', input: noise }],
+  throttle: [
+    { spec: 'throttle 64m', input: noise },
+    { spec: 'throttle 64m on=xy', input: text },
+  ],
   unbase64: [
     { spec: 'unbase64', input: (size, seed) => Buffer.from(noise(size, seed).toString('base64')) },
     {

@@ -230,3 +230,33 @@ t.test('what is held goes on at once when it is released, and so does what comes
   await once(line, 'end')
   t.equal(String(Buffer.concat(chunks)), 'held and more')
 })
+
+t.test('what is before the onset has no delay, nor has the end if it never comes', async t => {
+  for (const [input, expected] of [
+    [['ab', 'cd'], 'abc|d.'],
+    [['abc', 'd'], 'abc|d.'],
+    [['ab', '', 'c'], 'abc.|'],
+    [[], '.|'],
+  ] as const) {
+    const clock = fakeClock(t)
+    let left = 3
+    const ends: string[] = []
+    const split = (chunk: Buffer): [Buffer, Buffer] => {
+      const before = chunk.subarray(0, left)
+      left -= before.length
+      return [before, chunk.subarray(before.length)]
+    }
+    const line = delayLine({ max: 100, delay: () => 10, release, onset: { split, over: () => ends.push('over') } })
+    const seen: string[] = []
+    line.on('data', chunk => seen.push(String(chunk)))
+    line.on('end', () => seen.push('.'))
+    for (const text of input) line.write(text)
+    line.end()
+    await setImmediate()
+    const [atOnce, late] = expected.split('|')
+    t.equal(seen.join(''), atOnce, 'at once')
+    await clock.at(1010)
+    t.equal(seen.join(''), `${atOnce}${late}`)
+    t.ok(ends.length > 0, 'it is told when all is over')
+  }
+})

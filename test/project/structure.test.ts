@@ -9,7 +9,7 @@ const sources = ['lib', 'transforms', 'cli'].flatMap(folder => files(folder, '.t
 const allowed: Record<string, RegExp> = {
   lib: /^$/,
   transforms:
-    /^lib\/(count-lines|define|quantities|errors|escape|template|decompressor|zstd|framing|delay-line|hex-dump|side-file|trigger|fault|gate|chance)\.ts$/,
+    /^lib\/(count-lines|define|quantities|errors|escape|template|decompressor|zstd|framing|delay-line|hex-dump|side-file|trigger|fault|onset|gate|chance)\.ts$/,
   cli: /^(lib|transforms)\//,
 }
 

@@ -10,9 +10,12 @@ import { spec } from '../../transforms/spec.js'
 import { throttle } from '../../transforms/throttle.js'
 import { noise } from '../laws/support.js'
 import { type Arrival, excess, fakeClock } from '../lib/clock.js'
+import { checkCuts, faulty, throughEcho } from '../lib/faults.js'
 import { cutEvery, run } from '../lib/pipes.js'
 
 type Options = Parameters<typeof delay>[0]
+
+const letters = 'abcdefghijklmnopqrstuvwxyz'
 
 /** How long each chunk was on its way, one at a time, and the end. */
 async function latencies(t: Test, options: Options, chunks: Buffer[]): Promise<number[]> {
@@ -140,4 +143,84 @@ t.test('it lets go of everything when other stages take its place', async t => {
   stage.end('more')
   await once(stage, 'end')
   t.equal(Buffer.concat(chunks).length, 50_004)
+})
+
+/** When which text came out of a delay, a chunk for each time; chunks are written one after the other. */
+async function arrivals(t: Test, options: Options, input: readonly string[]): Promise<Record<number, string>> {
+  const clock = fakeClock(t)
+  const stage = compose(delay(options, { warn: () => {} }))
+  const seen: Record<number, string> = {}
+  const note = (text: string) => {
+    const time = clock.now - 1000
+    seen[time] = (seen[time] ?? '') + text
+  }
+  stage.on('data', chunk => note(String(chunk)))
+  for (const text of input) await new Promise(resolve => stage.write(text, resolve))
+  await new Promise(resolve => stage.once('end', resolve).end())
+  note('.')
+  return seen
+}
+
+t.test('what is before a place is not late', async t => {
+  for (const [options, input, expected] of [
+    [{ after: 3 }, ['abcdef'], { 0: 'abc', 50: 'def.' }],
+    [{ after: 3 }, ['abc', 'def'], { 0: 'abc', 50: 'def.' }],
+    [{ after: 3 }, ['ab', 'cd', 'ef'], { 0: 'abc', 50: 'def.' }],
+    [{ on: 'bc' }, ['ab', 'c', 'def'], { 0: 'abc', 50: 'def.' }],
+    [{ connection: 1 }, ['abc'], { 50: 'abc.' }],
+    [{ probability: 1, block: 2, after: 1 }, ['abc', 'def'], { 0: 'ab', 50: 'cdef.' }],
+    [{ after: 6 }, ['abc', 'def'], { 0: 'abcdef.' }],
+    [{ on: 'f', nth: 2 }, ['abcdef'], { 0: 'abcdef.' }],
+    [{ connection: 2 }, ['abc', 'def'], { 0: 'abcdef.' }],
+    [{ after: 6 }, [], { 0: '.' }],
+  ] as const) {
+    const title = `${JSON.stringify(options)}: ${input}`
+    t.same(await arrivals(t, { latency: 50, ...options }, input), expected, title)
+  }
+})
+
+t.test('what is before a place takes no part in the jitter', async t => {
+  const options = { latency: 10, jitter: 100, seed: 3 }
+  const late = await arrivals(t, { ...options, after: 2 }, ['a', 'bc', 'd'])
+  const plain = await arrivals(t, options, ['c', 'd'])
+  t.same(late, { 0: 'ab', ...plain })
+})
+
+t.test('any cuts', t => checkCuts(t, 'delay 1ms jitter=1ms'))
+
+t.test('by chance it begins where another fault comes for the first time', async t => {
+  for (const seed of [1, 2, 3]) {
+    const options = `probability=0.05 block=10 seed=${seed}`
+    const { offsets } = await faulty(`delay 1ms jitter=1ms ${options}`, noise(2000))
+    t.same(offsets, (await faulty(`drop ${options}`, noise(2000))).offsets.slice(0, 1))
+    t.equal(offsets.length, 1)
+  }
+})
+
+t.test('elsewhere everything passes as it is, and one that never comes is a warning', async t => {
+  for (const [options, warnings] of [
+    ['connection=2', []],
+    ['after=26', ['reply: delay after=26 never fired: only 26 bytes came']],
+    ['on=c nth=2', ['reply: delay on=c nth=2 never fired: 1 of 2 found']],
+    ['probability=0', []],
+  ] as const) {
+    const ran = await faulty(`delay 1m ${options}`, letters)
+    t.same(ran, { data: Buffer.from(letters), text: letters, error: undefined, offsets: [], warnings }, options)
+  }
+})
+
+t.test('in a connection the warning is one of its summary', async t => {
+  const { outcomes, summaries } = await throughEcho(t, 'delay 10ms on=c connection=2', ['abc', 'ab'])
+  t.match(outcomes, [{ text: 'abc' }, { text: 'ab' }])
+  const missed = 'forward: delay on=c connection=2 never fired: not found'
+  t.same(
+    summaries.map(({ warnings }) => warnings),
+    [[], [missed]],
+  )
+})
+
+t.test('what is refused', async t => {
+  t.throws(() => spec('delay 5s nth=1'), { code: 'ERR_SPEC', message: /delay nth= needs on=/ })
+  t.throws(() => spec('delay 5s at=1s after=3'), { message: /delay takes at= or after=, not both/ })
+  t.doesNotThrow(() => spec("delay 5s on='\\r\\n\\r\\n' nth=2 connection=3"))
 })

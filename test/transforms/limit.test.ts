@@ -5,8 +5,11 @@ import { serve } from '../../lib/serve.js'
 import { limit } from '../../transforms/limit.js'
 import { spec } from '../../transforms/spec.js'
 import { noise } from '../laws/support.js'
+import { checkCuts, faulty } from '../lib/faults.js'
 import { clientOf, collect, endless, memorySink, silent } from '../lib/network.js'
 import { cutEvery, textOf } from '../lib/pipes.js'
+
+const letters = 'abcdefghijklmnopqrstuvwxyz'
 
 t.test('what passes', async t => {
   for (const [size, expected] of [
@@ -85,4 +88,43 @@ function silentAfter(text: string) {
 
 t.test('the size is asked for', async t => {
   t.throws(() => spec('limit'), { code: 'ERR_SPEC', message: /limit needs size/ })
+})
+
+t.test('behind a place, wherever the chunks are cut', async t => {
+  for (const [options, expected, offsets] of [
+    ['limit 3 after=5', 'abcdefgh', [5]],
+    ['limit 0 after=5', 'abcde', [5]],
+    ['limit 100 after=5', letters, [5]],
+    ['limit 3 on=cd', 'abcdefg', [4]],
+    ['limit 3 after=25', letters, [25]],
+    ['limit 3 connection=1', 'abc', [0]],
+    ['limit 3 at=0', 'abc', [0]],
+    ['limit 3 probability=1 block=10 after=1', 'abcdefghijklm', [10]],
+  ] as const) {
+    for (const size of [1, 5, 7, 100]) {
+      const ran = await faulty(options, cutEvery(size, Buffer.from(letters)))
+      t.match(ran, { text: expected, error: undefined, warnings: [] }, `${options} by ${size}`)
+      t.same(ran.offsets, offsets)
+    }
+  }
+})
+
+t.test('any cuts', t => checkCuts(t, 'limit 7'))
+
+t.test('elsewhere everything passes as it is, and one that never comes is a warning', async t => {
+  for (const [options, warnings] of [
+    ['connection=2', []],
+    ['after=26', ['reply: limit after=26 never fired: only 26 bytes came']],
+    ['on=c nth=2', ['reply: limit on=c nth=2 never fired: 1 of 2 found']],
+    ['probability=0', []],
+  ] as const) {
+    const ran = await faulty(`limit 0 ${options}`, letters)
+    t.same(ran, { data: Buffer.from(letters), text: letters, error: undefined, offsets: [], warnings }, options)
+  }
+})
+
+t.test('what is refused', async t => {
+  t.throws(() => spec('limit 5 nth=1'), { code: 'ERR_SPEC', message: /limit nth= needs on=/ })
+  t.throws(() => spec('limit 5 at=1s after=3'), { message: /limit takes at= or after=, not both/ })
+  t.doesNotThrow(() => spec("limit 5 on='\\r\\n\\r\\n' nth=2 connection=3"))
 })

@@ -7,8 +7,11 @@ import { serve } from '../../lib/serve.js'
 import { slice } from '../../transforms/slice.js'
 import { spec } from '../../transforms/spec.js'
 import { noise } from '../laws/support.js'
+import { checkCuts, faulty, throughEcho } from '../lib/faults.js'
 import { clientOf } from '../lib/network.js'
 import { type Input, source } from '../lib/pipes.js'
+
+const letters = 'abcdefghijklmnopqrstuvwxyz'
 
 /** What is written to a sink, by write; a slow one lets chunks pile up in front of it. */
 async function written(size: number, input: Input, { slowly = false } = {}): Promise<Buffer[]> {
@@ -89,4 +92,65 @@ t.test('over a connection', async t => {
 t.test('the size is asked for', async t => {
   t.throws(() => spec('slice'), { code: 'ERR_SPEC', message: /slice needs size/ })
   t.throws(() => spec('slice 0'), { code: 'ERR_SPEC', message: /slice size: '0' is not allowed; .* at least 1/ })
+})
+
+/** The chunks that come out of the stages of a spec for an input, each of which has gone on before the next one is written. */
+async function slicesOf(text: string, input: readonly string[]): Promise<string[]> {
+  const stage = compose(...spec(text)())
+  const seen: string[] = []
+  stage.on('data', chunk => seen.push(String(chunk)))
+  for (const each of input) await new Promise(resolve => stage.write(each, resolve))
+  await new Promise(resolve => stage.once('end', resolve).end())
+  return seen
+}
+
+t.test('what is before a place stays together', async t => {
+  for (const [options, input, expected] of [
+    ['slice 2 after=4', ['abcdefg'], ['abcd', 'ef', 'g']],
+    ['slice 2 after=4', ['abcd', 'efg'], ['abcd', 'ef', 'g']],
+    ['slice 2 after=4', ['abc', 'de', 'fgh'], ['abc', 'd', 'e', 'fg', 'h']],
+    ['slice 3 on=cd', ['abc', 'defghi', 'jklm'], ['abc', 'd', 'efg', 'hi', 'jkl', 'm']],
+    ['slice 1 connection=1', ['abc'], ['a', 'b', 'c']],
+    ['slice 1 connection=2', ['abc', 'de'], ['abc', 'de']],
+    ['slice 1 probability=1 block=3 after=1', ['abcde'], ['abc', 'd', 'e']],
+  ] as const)
+    t.same(await slicesOf(options, input), expected, `${options}: ${input}`)
+})
+
+t.test('any cuts', t => checkCuts(t, 'slice 7'))
+
+t.test('elsewhere everything passes as it is, and one that never comes is a warning', async t => {
+  for (const [options, warnings] of [
+    ['connection=2', []],
+    ['after=26', ['reply: slice after=26 never fired: only 26 bytes came']],
+    ['on=c nth=2', ['reply: slice on=c nth=2 never fired: 1 of 2 found']],
+    ['probability=0', []],
+  ] as const) {
+    const ran = await faulty(`slice 1 ${options}`, letters)
+    t.same(ran, { data: Buffer.from(letters), text: letters, error: undefined, offsets: [], warnings }, options)
+  }
+})
+
+t.test('destroyed before the place it warns, too', async t => {
+  const warnings: string[] = []
+  const stage = slice({ size: 1, after: 5 }, { warn: message => void warnings.push(message) })
+  await new Promise(resolve => stage.write('abc', resolve))
+  await new Promise(resolve => stage.once('close', resolve).destroy())
+  t.same(warnings, ['slice after=5 never fired: only 3 bytes came'])
+})
+
+t.test('in a connection the warning is one of its summary', async t => {
+  const { outcomes, summaries } = await throughEcho(t, 'slice 1 on=c connection=2', ['abc', 'ab'])
+  t.match(outcomes, [{ text: 'abc' }, { text: 'ab' }])
+  const missed = 'forward: slice on=c connection=2 never fired: not found'
+  t.same(
+    summaries.map(({ warnings }) => warnings),
+    [[], [missed]],
+  )
+})
+
+t.test('what is refused', async t => {
+  t.throws(() => spec('slice 5 nth=1'), { code: 'ERR_SPEC', message: /slice nth= needs on=/ })
+  t.throws(() => spec('slice 5 at=1s after=3'), { message: /slice takes at= or after=, not both/ })
+  t.doesNotThrow(() => spec("slice 5 on='\\r\\n\\r\\n' nth=2 connection=3"))
 })

@@ -8,9 +8,12 @@ import { spec } from '../../transforms/spec.js'
 import { throttle } from '../../transforms/throttle.js'
 import { noise } from '../laws/support.js'
 import { type Arrival, type Clock, excess, fakeClock } from '../lib/clock.js'
+import { checkCuts, faulty } from '../lib/faults.js'
 import { cutEvery, run } from '../lib/pipes.js'
 
 type Options = Parameters<typeof throttle>[0]
+
+const letters = 'abcdefghijklmnopqrstuvwxyz'
 
 /** When how much came through. */
 async function passed(t: Test, options: Options, input: Buffer[], clock: Clock): Promise<Arrival[]> {
@@ -137,4 +140,62 @@ t.test('replaced before its first byte it holds nothing back either', async t =>
   stage.end(Buffer.alloc(50_000))
   await once(stage, 'end')
   t.equal(Buffer.concat(chunks).length, 50_000)
+})
+
+t.test('what is before a place passes at once, and from there on it is the rate', async t => {
+  for (const [options, before] of [
+    [{ after: 30_000 }, 30_000],
+    [{ on: 'END' }, 40_003],
+    [{ connection: 1 }, 0],
+    [{ probability: 1, block: 7000, after: 1 }, 7000],
+  ] as const) {
+    for (const size of [999, 1000, 100_000]) {
+      const input = Buffer.alloc(50_000)
+      input.write('END', 40_000)
+      const clock = fakeClock(t)
+      const start = clock.now
+      const pieces = await passed(t, { rate: 10_000, ...options }, cutEvery(size, input), clock)
+      const title = `${JSON.stringify(options)} by ${size}`
+      const atOnce = pieces.filter(({ time }) => time === start).reduce((sum, piece) => sum + piece.size, 0)
+      t.equal(atOnce, before, title)
+      const expected = (50_000 - before) / 10
+      t.ok(clock.now - start > expected * 0.999 && clock.now - start < expected * 1.05 + 1, `${title}: the rate`)
+    }
+  }
+})
+
+t.test('after a pause before the place there is no burst', async t => {
+  const clock = fakeClock(t)
+  const stage = compose(throttle({ rate: 1000, burst: 500, after: 10 }))
+  const pieces: Arrival[] = []
+  stage.on('data', piece => pieces.push({ time: clock.now, size: piece.length }))
+  await new Promise(resolve => stage.write(noise(5), resolve))
+  clock.now += 60_000
+  await new Promise(resolve => stage.write(noise(105), resolve))
+  t.same(pieces.slice(0, 2), [
+    { time: 1000, size: 5 },
+    { time: 61_000, size: 5 },
+  ])
+  t.ok(clock.now >= 61_100)
+  stage.destroy()
+})
+
+t.test('any cuts', t => checkCuts(t, 'throttle 100m'))
+
+t.test('elsewhere everything passes as it is, and one that never comes is a warning', async t => {
+  for (const [options, warnings] of [
+    ['connection=2', []],
+    ['after=26', ['reply: throttle after=26 never fired: only 26 bytes came']],
+    ['on=c nth=2', ['reply: throttle on=c nth=2 never fired: 1 of 2 found']],
+    ['probability=0', []],
+  ] as const) {
+    const ran = await faulty(`throttle 1 ${options}`, letters)
+    t.same(ran, { data: Buffer.from(letters), text: letters, error: undefined, offsets: [], warnings }, options)
+  }
+})
+
+t.test('what is refused', async t => {
+  t.throws(() => spec('throttle 5k nth=1'), { code: 'ERR_SPEC', message: /throttle nth= needs on=/ })
+  t.throws(() => spec('throttle 5k at=1s after=3'), { message: /throttle takes at= or after=, not both/ })
+  t.doesNotThrow(() => spec("throttle 5k on='\\r\\n\\r\\n' nth=2 connection=3"))
 })
