@@ -39,7 +39,9 @@ export function proxyCommand(): Command {
       stagesOption('-t, --transform <spec>', "client to target: stages joined by '|'; may be repeated", 'forward'),
     )
     .addOption(stagesOption('-r, --reply-transform <spec>', 'target to client, the same', 'reply'))
-    .addOption(stagesOption('-b, --both <spec>', 'both directions; all stand in the order of the command line', 'both'))
+    .addOption(
+      stagesOption('-b, --both <spec>', 'both directions; -t, -r and -b stages run in the order given', 'both'),
+    )
     .addOption(duration('--connect-timeout <time>', 'for the target to be reached; 0 is without limit (default: 10s)'))
     .option('--once', 'stop after the first connection')
     .action((listen?: string, target?: string) => run(command, listen, target, stages))

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionInfo, OpenConnection } from './connection.js'
 import { TcpPipeError } from './errors.js'
 import { partsOf } from './parts.js'
-import { type MakePlan, openRelay, type Relay } from './relay.js'
+import type { Plan } from './plan.js'
+import { openRelay, type Relay } from './relay.js'
 import { checkFunction, type Transforms } from './serve.js'
 
 export interface Chain {
@@ -12,9 +13,8 @@ export interface Chain {
    * Puts these transforms in the place of those that are there, also in the connections that are open. No byte is lost,
    * repeated or moved: what is in the old ones is delivered first, and a record is cut where the change comes.
    *
-   * Resolves when every open connection goes through the new ones. Rejects with `ERR_STAGE`, and nothing is changed, while
-   * a stage is open that cannot be ended in the middle; with their own error if stages cannot be made for a connection,
-   * which has failed then.
+   * Resolves when every open connection goes through the new ones. Rejects, and nothing is changed, with `ERR_STAGE` while
+   * a stage is open that cannot be ended in the middle, and with its own error if the function throws.
    */
   use(transforms: Transforms): Promise<void>
   /** Takes the transforms away, as `use(() => [])`. */
@@ -28,14 +28,16 @@ export interface OpenChain {
 }
 
 export function openChain(direction: ConnectionInfo['direction'], first: Transforms = none): OpenChain {
-  const relays = new Map<Relay, MakePlan>()
+  const relays = new Map<Relay, OpenConnection>()
   let transforms = first
 
+  function make(connection: OpenConnection, of: Transforms): Plan {
+    return connection.prepare(partsOf(of(connection.info(direction))), direction)
+  }
+
   async function run(connection: OpenConnection, source: Duplex, sink: Duplex): Promise<void> {
-    const info = connection.info(direction)
-    const make: MakePlan = inPlaceOf => connection.prepare(partsOf(transforms(info)), direction, inPlaceOf)
-    const relay = openRelay(source, sink, make)
-    relays.set(relay, make)
+    const relay = openRelay(source, sink, make(connection, transforms))
+    relays.set(relay, connection)
     try {
       await relay.done
     } finally {
@@ -43,16 +45,20 @@ export function openChain(direction: ConnectionInfo['direction'], first: Transfo
     }
   }
 
-  async function change(): Promise<void> {
-    await Promise.all([...relays].map(([relay, make]) => relay.change(make)))
-  }
-
+  /** All of them are made before one is put in its place. */
   async function use(next: Transforms): Promise<void> {
     checkFunction('transforms', next)
     const open = new Set([...relays.keys()].flatMap(relay => relay.open))
     if (open.size > 0) throw refusal(direction, [...open])
+    const plans: { relay: Relay; connection: OpenConnection; plan: Plan }[] = []
+    try {
+      for (const [relay, connection] of relays) plans.push({ relay, connection, plan: make(connection, next) })
+    } catch (error) {
+      for (const { connection, plan } of plans) connection.forget(plan)
+      throw error
+    }
     transforms = next
-    await change()
+    await Promise.all(plans.map(({ relay, connection, plan }) => relay.change(plan, connection.forget)))
   }
 
   return { run, chain: { use, clear: () => use(none) } }
@@ -60,8 +66,8 @@ export function openChain(direction: ConnectionInfo['direction'], first: Transfo
 
 function refusal(direction: string, names: string[]): TcpPipeError {
   const which = `${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} open`
-  const why = 'it cannot be ended in the middle of a stream'
-  return new TcpPipeError('ERR_STAGE', `${direction}: the transforms cannot be changed while ${which}: ${why}`)
+  const why = 'what cannot be ended in the middle of a stream'
+  return new TcpPipeError('ERR_STAGE', `${direction}: the transforms cannot be changed while ${which}, ${why}`)
 }
 
 function none(): [] {

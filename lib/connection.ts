@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Logger } from './context.js'
+import type { FaultNote, Logger } from './context.js'
 import { errorCode, errorMessage } from './errors.js'
 import { idleWatch, type Timeouts } from './idle.js'
 import type { RunMeter } from './meter.js'
@@ -47,6 +47,8 @@ export interface Summary {
   readonly error?: Error
   /** What was delivered, but not as it should be: a file that changed while it was sent. */
   readonly warnings: readonly string[]
+  /** The faults that stages have made on purpose, the first hundred of them. */
+  readonly faults?: readonly FaultNote[]
   /** What each run and each stage did. */
   readonly runs: readonly RunMeter[]
   /** What the sink tells of itself, such as the file that it wrote. */
@@ -78,7 +80,9 @@ export interface OpenConnection extends Connection {
   readonly log: Logger | undefined
   info(direction: ConnectionInfo['direction']): ConnectionInfo
   /** The streams of stages: the connection destroys them when it fails, and its summary has their meters. */
-  prepare(parts: readonly Part[], direction: ConnectionInfo['direction'], inPlaceOf?: Plan): Plan
+  prepare(parts: readonly Part[], direction: ConnectionInfo['direction']): Plan
+  /** Stages that are over while the connection goes on are no more a part of it. */
+  forget(plan: Plan): void
   /** Source → stages → sink. The socket may be either end; from it, the stages are made when its first byte comes. */
   transfer(
     source: Source,
@@ -101,6 +105,9 @@ export interface OpenConnection extends Connection {
 /** Milliseconds that a peer has to end after us, before we close: a close at once could destroy what it has not read yet. */
 export const lingerTime = 1000
 
+/** No more faults than these are told of one connection. */
+const mostFaults = 100
+
 export function openConnection(socket: Socket, options: ConnectionOptions): OpenConnection {
   const started = performance.now()
   const { number = 1, maxLine } = options
@@ -111,6 +118,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   const sinks: Sink[] = []
   const runs = new Set<RunMeter>()
   const warnings: string[] = []
+  const faults: FaultNote[] = []
   let target: { socket: Socket; to: string } | undefined
   let failure: Error | undefined
   let finishing = false
@@ -163,11 +171,15 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     return !failure || (isPremature(failure) && !isPremature(error))
   }
 
-  function prepare(parts: readonly Part[], direction: ConnectionInfo['direction'], inPlaceOf?: Plan): Plan {
-    for (const meter of inPlaceOf?.meters ?? []) runs.delete(meter)
-    for (const stream of inPlaceOf?.streams ?? []) streams.delete(stream)
+  function forget(plan: Plan): void {
+    for (const meter of plan.meters) runs.delete(meter)
+    for (const stream of plan.streams) streams.delete(stream)
+  }
+
+  function prepare(parts: readonly Part[], direction: ConnectionInfo['direction']): Plan {
     const warn = (message: string) => void warnings.push(message)
-    const planned = plan(parts, { log, connection: { ...identity, direction }, warn, maxLine })
+    const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
+    const planned = plan(parts, { log, connection: { ...identity, direction }, warn, noteFault, maxLine })
     for (const meter of planned.meters) runs.add(meter)
     for (const stream of planned.streams) adopt(stream)
     return planned
@@ -217,6 +229,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
       ...(side && { side }),
       ...(failure && { error: failure }),
       warnings,
+      ...(faults.length > 0 && { faults }),
       runs: [...runs],
       ...(reports.length > 0 && { sink: Object.assign({}, ...reports) }),
       ...(target && {
@@ -250,6 +263,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     closed,
     info: direction => ({ ...identity, direction }),
     prepare,
+    forget,
     transfer,
     join,
     fail,

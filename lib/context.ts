@@ -16,6 +16,17 @@ export interface Context {
   readonly replaced: AbortSignal
   /** Adds a line to the warnings of the connection's summary; outside a connection it is logged. */
   warn(message: string): void
+  /** Adds a fault that a stage has made on purpose to the connection's summary. */
+  noteFault(fault: FaultNote): void
+}
+
+/** Which fault it was, and behind how many bytes of which direction. */
+export interface FaultNote {
+  readonly fault: string
+  readonly offset: number
+  readonly direction: ConnectionInfo['direction'] | undefined
+  /** With which it comes again, if chance had a part in it. */
+  readonly seed?: number
 }
 
 /** Where a context's log and connection come from. */
@@ -23,6 +34,7 @@ export interface Surroundings {
   readonly log?: Logger | undefined
   readonly connection?: ConnectionInfo | undefined
   readonly warn?: ((message: string) => void) | undefined
+  readonly noteFault?: ((fault: FaultNote) => void) | undefined
 }
 
 /** A context and the functions that abort its signals. */
@@ -32,7 +44,7 @@ export interface OpenContext {
   replace(): void
 }
 
-export function openContext({ log, connection, warn }: Surroundings = {}): OpenContext {
+export function openContext({ log, connection, warn, noteFault }: Surroundings = {}): OpenContext {
   const over = lateSignal()
   const replaced = lateSignal()
   const context: Context = {
@@ -47,6 +59,7 @@ export function openContext({ log, connection, warn }: Surroundings = {}): OpenC
       return replaced.signal()
     },
     warn: warn ?? (message => context.log.warn(message)),
+    noteFault: noteFault ?? (fault => context.log.debug(fault, 'fault')),
   }
   return { context, close: over.abort, replace: replaced.abort }
 }

@@ -14,7 +14,7 @@ export interface FaultOptions {
 }
 
 export interface Fault extends Pick<Trigger, 'places' | 'position'> {
-  /** Logs that it has come, `offset` bytes behind the beginning. */
+  /** Tells that it has come, `offset` bytes behind the beginning. */
   fire(offset: number): void
   /** What a stage fails with that fails there. */
   error(offset: number): TcpPipeError
@@ -55,12 +55,12 @@ function openFault({ name, values, context, needsByte }: FaultOptions): Fault {
 
   function fire(offset: number): void {
     fired = true
-    context.log.debug({ direction, fault: name, offset, ...(isRandom && { seed }) }, 'fault')
+    context.noteFault({ fault: name, offset, direction, ...(isRandom && { seed }) })
   }
 
   function error(offset: number): TcpPipeError {
     const where = direction === undefined ? '' : ` in the ${direction} direction`
-    return new TcpPipeError('ERR_FAULT', `fault${where}: ${text} at byte ${offset}`)
+    return new TcpPipeError('ERR_FAULT', `fault${where}: ${text} at byte ${offset}${isRandom ? `, seed=${seed}` : ''}`)
   }
 
   function over(): void {

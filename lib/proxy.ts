@@ -61,7 +61,8 @@ export async function proxy(options: ProxyOptions): Promise<Link> {
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
 }
 
-function dialAddress(input: AddressInput): Address {
+function dialAddress(input: AddressInput | undefined): Address {
+  if (input === undefined) throw new TcpPipeError('ERR_ADDRESS', 'proxy needs to: the address of the target')
   const address = toAddress(input)
   if ('path' in address || address.port > 0) return address
   throw new TcpPipeError(

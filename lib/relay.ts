@@ -8,23 +8,21 @@ export interface Relay {
   /** The names of stages that have begun and that cannot be ended in the middle. */
   readonly open: readonly string[]
   /**
-   * Ends the stages, lets the sink take what they still hold, and pipes what follows through those that are made then.
-   * Resolves when that is so, or when there is nothing more to pipe; rejects when they cannot be made.
+   * Ends the stages, lets the sink take what they still hold, and pipes what follows through these.
+   * Resolves when that is so, or when there is nothing more to pipe. `forget` is called with the stages that are over then,
+   * be they these.
    */
-  change(next: MakePlan): Promise<void>
+  change(next: Plan, forget?: (plan: Plan) => void): Promise<void>
 }
-
-/** Makes the stages; `inPlaceOf` are those that have been there before. */
-export type MakePlan = (inPlaceOf?: Plan) => Plan
 
 /**
  * Pipes at once. The two are destroyed by whoever has opened them when one of them fails, or when `done` rejects. A stage
  * that stops ends the sink well, and the source is no longer read.
  */
-export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay {
-  let current: Plan
-  let next: MakePlan | undefined
-  let waiting: { resolve(): void; reject(error: unknown): void }[] = []
+export function openRelay(source: Duplex, sink: Duplex, first: Plan): Relay {
+  let current = first
+  let next: Plan | undefined
+  let waiting: (() => void)[] = []
   let over = false
   let stopped = false // a stage has ended by itself: what follows is nobody's
   let settle: () => void
@@ -36,7 +34,6 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
   source.once('end', ended)
   sink.once('finish', finish)
   sink.once('close', end)
-  current = first()
   start()
 
   /** Where the source is piped to. */
@@ -77,28 +74,25 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
   }
 
   function swap(): void {
-    try {
-      const { rest } = current
-      current = (next as MakePlan)(current)
-      next = undefined
-      if (rest.bytes.length > 0) head().write(rest.bytes)
-      start()
-      tell()
-    } catch (error) {
-      tell(error)
-      fail(error)
-    }
+    const { rest } = current
+    current = next as Plan
+    next = undefined
+    if (rest.bytes.length > 0) head().write(rest.bytes)
+    start()
+    tell()
   }
 
-  function change(make: MakePlan): Promise<void> {
-    if (over || sink.writableEnded) return Promise.resolve()
-    if (source.readableEnded && !next) {
-      current.replace() // nothing comes for the next ones, but what these hold back is to go on
+  function change(plan: Plan, forget: (plan: Plan) => void = () => {}): Promise<void> {
+    if (over || sink.writableEnded || source.readableEnded) {
+      forget(plan)
+      if (!next) current.replace() // nothing comes for the new ones, but what these hold back is to go on
       return Promise.resolve()
     }
+    const replaced = next ?? current
     const isDraining = next !== undefined
-    next = make
-    const promise = new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }))
+    waiting.push(() => forget(replaced))
+    next = plan
+    const promise = new Promise<void>(resolve => waiting.push(resolve))
     if (isDraining) return promise
     source.unpipe(head())
     if (current.streams.length === 0) swap()
@@ -109,8 +103,8 @@ export function openRelay(source: Duplex, sink: Duplex, first: MakePlan): Relay 
     return promise
   }
 
-  function tell(error?: unknown): void {
-    for (const { resolve, reject } of waiting) error === undefined ? resolve() : reject(error)
+  function tell(): void {
+    for (const resolve of waiting) resolve()
     waiting = []
   }
 

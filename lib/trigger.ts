@@ -4,12 +4,12 @@ import { literal, literalBytes } from './literal.js'
 import { bytes, duration, integer, number, type Option, type ValuesOf } from './options.js'
 
 export const triggerOptions = {
-  after: bytes('at this offset; with on or probability: not before it'),
-  at: duration('so long after the stage was made', { max: 24 * 3_600_000 }),
-  on: literal('right behind this text, wherever it is cut', 65_536),
-  nth: integer('with on: only behind the one with this number', { min: 1 }),
-  connection: integer('only in the connection of the server with this number', { min: 1 }),
-  probability: number('with on: by chance behind each one; otherwise by chance in each block', { min: 0, max: 1 }),
+  after: bytes('once so many bytes have passed; with on or probability: none before'),
+  at: duration('so long after the connection began, or its first byte', { max: 24 * 3_600_000 }),
+  on: literal('right behind this text, also if chunks divide it', 65_536),
+  nth: integer('with on: only behind the n-th match of the connection', { min: 1 }),
+  connection: integer('only in the n-th connection, from 1', { min: 1 }),
+  probability: number('the chance at each match of on, otherwise at each block', { min: 0, max: 1 }),
   seed: integer('makes the chance the same in each run; default: another one each time', { min: 0, max: 2 ** 32 - 1 }),
   block: bytes('the bytes of a block; default 1k', { min: 1 }),
 }

@@ -21,8 +21,8 @@ export const cut = defineTransform({
     'the first byte, and comes although no byte does. With `probability` there is a chance at ' +
     'the first byte of each `block`, or with `on` at each match. It depends on `seed`, the number of the connection, ' +
     'the direction, and the number of the block or the match: the same seed and the same bytes give the same faults.\n\n' +
-    'Each fault is logged at level debug: `{ direction, fault, offset }`, and `seed` if chance had a part in it. One that ' +
-    'has not come when the stream is over is a warning, unless it has a `probability`. The escapes of `on` stand in ' +
+    'The line at the end of a connection tells its faults, the first hundred: `{ fault, offset, direction }`, and `seed` if ' +
+    'chance had a part in it. One that has not come when the stream is over is a warning, unless it has a `probability`. The escapes of `on` stand in ' +
     "quotes: `cut on='\\r\\n\\r\\n'`.",
   create: (values, context) =>
     faultStage({ name: 'cut', values, context, needsByte: false }, fault =>

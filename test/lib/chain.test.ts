@@ -72,7 +72,7 @@ t.test(
       chain.chain.use(() => [upper]),
       {
         code: 'ERR_STAGE',
-        message: /^reply: the transforms cannot be changed while gunzip, exec are open: .* in the middle of a stream$/,
+        message: /^reply: the transforms cannot be changed while gunzip, exec are open, .* in the middle of a stream$/,
       },
     )
     source.end()
@@ -116,4 +116,21 @@ t.test('a single stage', async t => {
   await chain.chain.use(() => slice({ size: 1 }))
   source.end('abc')
   t.equal(await text(sink), 'abc')
+})
+
+t.test('a function that fails for an open connection changes nothing', async t => {
+  const connection = await connect(t)
+  const chain = openChain('forward', () => upper)
+  const streams = [stream(chain, connection), stream(chain, connection)] as const
+  for (const { source } of streams) source.write('a')
+  let calls = 0
+  const broken = () => {
+    if (++calls === 2) throw new Error('broken')
+    return []
+  }
+  await t.rejects(chain.chain.use(broken), { message: 'broken' })
+  for (const { source, sink } of streams) {
+    source.end('b')
+    t.equal(await text(sink), 'AB')
+  }
 })

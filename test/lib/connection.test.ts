@@ -526,10 +526,11 @@ t.test('which side it was', async t => {
   }
 })
 
-t.test('stages in the place of others: those are forgotten', async t => {
+t.test('stages that are forgotten are no part of it', async t => {
   const { client, connection } = await open(t)
   const first = connection.prepare(stages(new PassThrough()), 'forward')
-  const second = connection.prepare(stages(new PassThrough()), 'forward', first)
+  const second = connection.prepare(stages(new PassThrough()), 'forward')
+  connection.forget(first)
   client.end()
   connection.fail(new Error('bad'))
   t.notOk(first.streams[0]?.destroyed)
@@ -553,4 +554,21 @@ t.test('a warning of a stage is in the summary', async t => {
   client.end('a')
   const summary = await work(connection, socket, () => stages(warner()), memorySink(), 'forward')
   t.same(summary.warnings, ['careful'])
+})
+
+t.test('faults of stages are in the summary, and no more than a hundred of them', async t => {
+  const { socket, client, connection } = await open(t)
+  const faulty = defineTransform({
+    name: 'faulty',
+    summary: '',
+    unit: 'bytes',
+    create: (_, context) => chunk => {
+      for (let offset = 0; offset < 150; offset++) context.noteFault({ fault: 'faulty', offset, direction: 'forward' })
+      return chunk
+    },
+  })
+  client.end('a')
+  const { faults } = await work(connection, socket, () => stages(faulty()), memorySink(), 'forward')
+  t.equal(faults?.length, 100)
+  t.same(faults?.[99], { fault: 'faulty', offset: 99, direction: 'forward' })
 })

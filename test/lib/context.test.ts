@@ -53,3 +53,13 @@ t.test('a warning goes to the connection, or else into the log', async t => {
   openContext({ log }).context.warn('never fired')
   t.same(lines, [{ level: 40, msg: 'never fired' }])
 })
+
+t.test('a fault goes to the connection, or else into the log', async t => {
+  const fault = { fault: 'cut', offset: 7, direction: undefined }
+  const faults: unknown[] = []
+  openContext({ noteFault: each => faults.push(each) }).context.noteFault(fault)
+  t.same(faults, [fault])
+  const { log, lines } = memoryLog()
+  openContext({ log }).context.noteFault(fault)
+  t.match(lines, [{ level: 20, msg: 'fault', fault: 'cut', offset: 7 }])
+})

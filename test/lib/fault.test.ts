@@ -126,3 +126,9 @@ t.test('the error says which fault it is, and where', async t => {
   })
   t.equal(open({}).fault.error(0).message, 'fault: cut at byte 0')
 })
+
+t.test('an error has the seed if chance had a part in it', async t => {
+  const { fault } = open({ values: { probability: 1, seed: 7 } })
+  t.equal([...fault.places(Buffer.alloc(1))].length, 1)
+  t.equal(fault.error(0).message, 'fault: cut at byte 0, seed=7')
+})

@@ -194,7 +194,7 @@ t.test('nothing is opened for options that are wrong', async t => {
   const to = { port: 1 }
   for (const [options, message] of [
     [{ to: 'nowhere' }, /^'nowhere'/],
-    [{}, /^undefined is not an address/],
+    [{}, /^proxy needs to: the address of the target/],
     [{ to: { port: 0 } }, /^'127.0.0.1:0': port 0 cannot be dialled/],
     [{ to, connectTimeout: -1 }, /^connectTimeout: -1 is not allowed/],
     [{ to, idleTimeout: -1 }, /^idleTimeout: -1 is not allowed/],

@@ -12,10 +12,7 @@ import { gunzip } from '../../transforms/gunzip.js'
 import { limit } from '../../transforms/limit.js'
 import { stall } from '../../transforms/stall.js'
 
-const make =
-  (...stages: Stage[]) =>
-  (): Plan =>
-    plan(stages.flatMap(toParts))
+const make = (...stages: Stage[]): Plan => plan(stages.flatMap(toParts))
 
 const upper = (chunk: Buffer) => chunk.toString().toUpperCase()
 
@@ -77,21 +74,22 @@ t.test('a change: what is in the stages comes first, what follows goes through t
   await relay.done
 })
 
-t.test('the stages are told that they are replaced, and which ones were there before', async t => {
+t.test('the stages are told that they are replaced, and what is over is forgotten', async t => {
   const { source, sink } = ends()
-  const first = make(new PassThrough())()
+  const first = make(new PassThrough())
+  const second = make(upper)
   let told = 0
-  const relay = openRelay(source, sink, () => ({ ...first, replace: () => told++ }))
-  let before: Plan | undefined
-  await relay.change(inPlaceOf => {
-    before = inPlaceOf
-    return make()()
-  })
+  const forgotten: Plan[] = []
+  const relay = openRelay(source, sink, { ...first, replace: () => told++ })
+  await relay.change(second, plan => forgotten.push(plan))
   t.equal(told, 1)
-  t.equal(before?.streams[0], first.streams[0])
+  t.equal(forgotten[0]?.streams[0], first.streams[0])
   source.end()
   sink.resume()
   await relay.done
+  const third = make()
+  await relay.change(third, plan => forgotten.push(plan))
+  t.equal(forgotten[1], third, 'it has come too late')
 })
 
 t.test('a record is cut where the change comes', async t => {
@@ -142,7 +140,7 @@ t.test('a change when there is nothing more to pipe is one without effect', asyn
   const relay = openRelay(source, sink, make())
   source.end('a')
   t.equal(await text(sink), 'a')
-  await relay.change(make(() => t.fail('not called')))
+  await relay.change(make())
   await relay.done
 })
 
@@ -165,7 +163,7 @@ t.test('words that are numbered, a change every few of them', async t => {
     const word = `${i} `
     expected += word
     if (!source.write(word)) await once(source, 'drain')
-    if (i % 50 === 0) void relay.change((kinds[(i / 50) % kinds.length] as () => () => Plan)())
+    if (i % 50 === 0) void relay.change((kinds[(i / 50) % kinds.length] as () => Plan)())
   }
   source.end()
   t.ok((await result) === expected)
@@ -181,7 +179,7 @@ t.test('a stage that stops ends the sink well, and the source is no longer read'
   t.ok(source.isPaused())
   t.notOk(source.destroyed)
   t.ok(behind.destroyed, 'the stages are over')
-  await relay.change(make(() => t.fail('not called')))
+  await relay.change(make())
 })
 
 t.test('a stage that fails', async t => {
@@ -196,17 +194,6 @@ t.test('a stage that fails', async t => {
   }
 })
 
-t.test('stages that cannot be made', async t => {
-  const { source, sink } = ends()
-  const broken = () => {
-    throw new Error('broken')
-  }
-  t.throws(() => openRelay(source, sink, broken), { message: 'broken' })
-  const relay = openRelay(source, sink, make())
-  await t.rejects(relay.change(broken), { message: 'broken' })
-  await t.rejects(relay.done, { message: 'broken' })
-})
-
 t.test('the sink is closed before its end: a change that waits is over', async t => {
   const { source, sink } = ends()
   const relay = openRelay(source, sink, make(new Transform({ flush: () => {} })))
@@ -214,7 +201,7 @@ t.test('the sink is closed before its end: a change that waits is over', async t
   sink.destroy()
   await changed
   await relay.done
-  await relay.change(make(() => t.fail('not called')))
+  await t.resolves(relay.change(make()))
 })
 
 t.test('open are the stages that have begun, and that cannot be ended in the middle', async t => {
@@ -250,7 +237,7 @@ t.test('a change behind the end of the source: what is held back goes on', async
   const relay = openRelay(source, sink, make(stall({ after: 2 })))
   source.end('abcd')
   await once(source, 'end')
-  await relay.change(make(() => t.fail('nothing comes for it')))
+  await relay.change(make())
   t.equal(await text(sink), 'abcd')
   await relay.done
 })
