@@ -21,7 +21,7 @@ export function isModulePath(name: string): boolean {
 export async function loadModule(path: string): Promise<TransformEntry> {
   const exported = await importDefault(path)
   if (isTransform(exported)) return exported
-  const parts = partsOf(path, exported)
+  const parts = exportedParts(path, exported)
   const definition = {
     name: path,
     summary: `the stage of ${path}`,
@@ -56,7 +56,7 @@ const known = new WeakMap<object, Part[]>()
 
 const expected = 'expected a transform (defineTransform), a function or { write, flush, destroy }'
 
-function partsOf(path: string, exported: unknown): Part[] {
+function exportedParts(path: string, exported: unknown): Part[] {
   if (!isDuplex(exported) && !isStageObject(exported) && typeof exported !== 'function')
     throw fault(`the default export of ${path} is ${describe(exported)}; ${expected}`)
   const parts = known.get(exported) ?? toParts(exported as Stage, 0)
