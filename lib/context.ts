@@ -1,4 +1,5 @@
 /** What a stage may use of its surroundings: a log, the connection that it stands in, a signal for its end. */
+import { setMaxListeners } from 'node:events'
 import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
 import type { ConnectionInfo } from './connection.js'
@@ -64,13 +65,19 @@ export function openContext({ log, connection, warn, noteFault }: Surroundings =
   return { context, close: over.abort, replace: replaced.abort }
 }
 
+/** Any number of stages may listen to it. */
+function shared(controller: AbortController): AbortController {
+  setMaxListeners(0, controller.signal)
+  return controller
+}
+
 /** A signal that is made when somebody asks for it: an idle connection has none. */
 function lateSignal(): { signal(): AbortSignal; abort(): void } {
   let controller: AbortController | undefined
   let aborted = false
   return {
     signal() {
-      controller ??= new AbortController()
+      controller ??= shared(new AbortController())
       if (aborted) controller.abort()
       return controller.signal
     },

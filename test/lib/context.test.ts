@@ -63,3 +63,12 @@ t.test('a fault goes to the connection, or else into the log', async t => {
   openContext({ log }).context.noteFault(fault)
   t.match(lines, [{ level: 20, msg: 'fault', fault: 'cut', offset: 7 }])
 })
+
+t.test('many stages may listen to a signal', async t => {
+  const { context } = openContext()
+  const warned = (warning: Error) => t.fail(warning.message)
+  process.on('warning', warned)
+  for (let i = 0; i < 20; i++) context.replaced.addEventListener('abort', () => {})
+  await new Promise(resolve => setImmediate(resolve))
+  process.off('warning', warned)
+})

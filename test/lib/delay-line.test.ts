@@ -1,13 +1,14 @@
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { delayLine } from '../../lib/delay-line.js'
 import { noise } from '../laws/support.js'
-import { cutAt, cutEvery, cuts, settled } from './pipes.js'
+import { cutAt, cutEvery, cuts, memoryInUse, settled } from './pipes.js'
 
 const { signal: release } = new AbortController() // never aborted
+setMaxListeners(0, release)
 
 /** A clock that stands still. Timers run when it is told, whatever time they were set to. */
 function fakeClock(t: Test) {
@@ -179,14 +180,13 @@ t.test('a reader that does not read: max is taken in, and not much more', async 
 
 t.test('single bytes take no more memory than a small multiple of their number', async t => {
   const line = delayLine({ max: 2 ** 20, delay: () => 0, release })
-  const used = () => process.memoryUsage().heapUsed + process.memoryUsage().external
-  const before = used()
+  const before = memoryInUse()
   for (let i = 0; i < 2 ** 20; i++) {
     line.write(Buffer.of(i))
     if (line.writableNeedDrain) await setImmediate()
   }
-  globalThis.gc?.()
-  t.ok(used() - before < 48 * 2 ** 20, `${used() - before} bytes`)
+  const taken = memoryInUse() - before
+  t.ok(taken < 48 * 2 ** 20, `${taken} bytes`)
   line.end()
   const blocks = await line.toArray()
   t.ok(blocks.length < 40, `${blocks.length} blocks`)

@@ -1,6 +1,8 @@
 /** Runs stages between given chunks and a reader. */
 import { type Duplex, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { toParts } from '../../lib/parts.js'
 import { type Plan, type PlanOptions, plan } from '../../lib/plan.js'
@@ -74,4 +76,14 @@ export async function settled(value: () => number): Promise<number> {
     same = value() === last ? same + 1 : 0
   }
   return value()
+}
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Bytes that somebody still has, in the heap and in buffers. */
+export function memoryInUse(): number {
+  collectGarbage()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
 }
