@@ -15,6 +15,8 @@ export interface RunMeter {
   bytesOut: number
   waitedForInput: number
   waitedForOutput: number
+  /** It has ended by itself, before its input had: what followed was dropped. */
+  stopped: boolean
   stages: StageMeter[]
 }
 
@@ -45,7 +47,7 @@ export function stop(clock: Stopwatch): void {
 
 /** Meters a stream from outside: what `_write` takes and `push` gives, and the time in between. */
 export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
-  const meter: RunMeter = { bytesIn: 0, bytesOut: 0, waitedForInput: 0, waitedForOutput: 0, stages }
+  const meter: RunMeter = { bytesIn: 0, bytesOut: 0, waitedForInput: 0, waitedForOutput: 0, stopped: false, stages }
   const input = stopwatch(meter, 'waitedForInput')
   const output = stopwatch(meter, 'waitedForOutput')
   const { _write, _writev, push, _read } = stream
@@ -66,6 +68,7 @@ export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
   }
   stream.push = (chunk, encoding) => {
     meter.bytesOut += bytesOf(chunk)
+    if (chunk === null) meter.stopped ||= !stream.writableEnded || stream.writableLength > 0
     const more = push.call(stream, chunk, encoding)
     if (!more) start(output)
     return more

@@ -45,6 +45,7 @@ export async function proxy(options: ProxyOptions): Promise<Link> {
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   checkTime('connectTimeout', connectTimeout)
   await checkLoop(address, to)
+  const about = { to: formatAddress(to) }
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
 
@@ -52,11 +53,10 @@ export async function proxy(options: ProxyOptions): Promise<Link> {
     const abort = new AbortController()
     connection.failed.catch(() => abort.abort())
     const socket = await dial(to, { connectTimeout, signal: abort.signal })
-    connection.join(socket, formatAddress(to))
+    connection.join(socket, about.to)
     await Promise.all([forward.run(connection, client, socket), reply.run(connection, socket, client)])
   }
 
-  const about = { to: formatAddress(to) }
   const server = await openServer(address, { ...withDefaults(options, 2), about }, work)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
 }

@@ -24,7 +24,6 @@ export function openRelay(source: Duplex, sink: Duplex, first: Plan): Relay {
   let next: Plan | undefined
   let waiting: (() => void)[] = []
   let over = false
-  let stopped = false // a stage has ended by itself: what follows is nobody's
   let settle: () => void
   let fail: (error: unknown) => void
   const done = new Promise<void>((resolve, reject) => {
@@ -44,7 +43,6 @@ export function openRelay(source: Duplex, sink: Duplex, first: Plan): Relay {
   function start(): void {
     const { streams } = current
     const tail = streams.at(-1)
-    for (const stream of streams) noticeStop(stream)
     const onError = (error?: Error | null) => error && fail(error)
     if (streams.length > 1) pipeline(streams as [Duplex, Duplex], onError)
     else if (tail) finished(tail, onError)
@@ -54,22 +52,14 @@ export function openRelay(source: Duplex, sink: Duplex, first: Plan): Relay {
     else source.pipe(head(), { end: false })
   }
 
-  function noticeStop(stream: Duplex): void {
-    const { push } = stream
-    stream.push = (chunk, encoding) => {
-      stopped ||= chunk === null && (!stream.writableEnded || stream.writableLength > 0)
-      return push.call(stream, chunk, encoding)
-    }
-  }
-
   /** During a change the next ones are told. A source that has been destroyed by then has failed: that is no end. */
   function ended(): void {
     if (!next && !source.destroyed) head().end()
   }
 
-  /** Everything that was in the stages is the sink's. */
+  /** Everything that was in the stages is the sink's. If one of them has stopped, what follows is nobody's. */
   function tailEnded(): void {
-    if (next && !stopped) swap()
+    if (next && !current.meters.some(({ stopped }) => stopped)) swap()
     else sink.end()
   }
 

@@ -1,4 +1,5 @@
-import { Duplex, PassThrough, Readable } from 'node:stream'
+import { once } from 'node:events'
+import { Duplex, PassThrough, Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { meterRun, type RunMeter, stageMeter, start, stop, stopwatch } from '../../lib/meter.js'
@@ -122,4 +123,23 @@ t.test('the time from a full buffer to the next read is waiting for output', asy
   clock.time += 10
   stream.read()
   t.equal(meter.waitedForOutput, 20)
+})
+
+t.test('a stream that ends before its input has stopped', async t => {
+  for (const [early, expected] of [
+    [true, true],
+    [false, false],
+  ] as const) {
+    const stream = new Transform({
+      transform(chunk, _encoding, callback) {
+        if (early) this.push(null)
+        callback(null, early ? undefined : chunk)
+      },
+    })
+    const meter = meterRun(stream, [])
+    stream.resume().write('a')
+    if (!early) stream.end()
+    await once(stream, 'end')
+    t.equal(meter.stopped, expected)
+  }
 })
