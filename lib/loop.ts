@@ -1,10 +1,11 @@
 /** A proxy whose target is itself would dial itself without an end. */
 import { lookup } from 'node:dns/promises'
-import { BlockList, isIP, SocketAddress } from 'node:net'
+import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
 import { type Address, formatAddress, type TcpAddress } from './address.js'
 import { TcpPipeError } from './errors.js'
+import { canonicalIp } from './ip.js'
 
 /** Throws `ERR_ADDRESS` if what listens on `listen` would be reached by dialling `target`. */
 export async function checkLoop(listen: Address, target: Address): Promise<void> {
@@ -28,30 +29,22 @@ function toLoopback(address: string): string {
 
 /** `::` takes IPv4 connections, too. */
 function takesAll(own: string, address: string): boolean {
-  return own === '::' || (own === '0.0.0.0' && isIP(address) === 4)
+  return own === '::' || (own === '0.0.0.0' && isIPv4(address))
 }
 
 /** A name that cannot be looked up reaches nothing now; if it is dialled, that is an error then. */
 async function addressesOf({ host }: TcpAddress): Promise<string[]> {
-  if (isIP(host)) return [canonical(host)]
-  return (await lookup(host, { all: true }).catch(() => [])).map(({ address }) => canonical(address))
-}
-
-/** One text for each address; an IPv4-mapped one is its IPv4 address. */
-function canonical(address: string): string {
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-  return new SocketAddress({ address, family }).address.replace(/^::ffff:(?=\d+\.)/, '')
+  const address = canonicalIp(host)
+  if (address !== undefined) return [address]
+  const found = await lookup(host, { all: true }).catch(() => [])
+  return found.map(each => canonicalIp(each.address) as string)
 }
 
 function isOwn(address: string): boolean {
   const own = Object.values(networkInterfaces()).flat()
-  return isLoopback(address) || own.some(each => each && canonical(each.address) === address)
+  return isLoopback(address) || own.some(each => each && canonicalIp(each.address) === address)
 }
 
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8)
-loopback.addAddress('::1', 'ipv6')
-
 function isLoopback(address: string): boolean {
-  return loopback.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  return address === '::1' || address.startsWith('127.')
 }
