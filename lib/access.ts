@@ -42,12 +42,19 @@ export function accessCheck({ allow, deny }: AccessLists): ((address: string | u
 export function parseRule(rule: unknown, where: string): AddressRange {
   const range = typeof rule === 'string' ? (network(rule) ?? span(rule)) : undefined
   if (range) return range
-  const what = typeof rule === 'string' ? `'${rule}'` : describe(rule)
+  const what = typeof rule === 'string' ? `'${shorten(rule)}'` : describe(rule)
   throw new TcpPipeError('ERR_OPTION', `${where}: ${what} is not ${expected}`)
 }
 
 const expected =
   "an address, a CIDR or a range, such as '10.0.0.1', '10.0.0.0/8', 'fd00::/8' or '10.0.0.1-10.0.0.9' (the lower end first)"
+
+/** What is no list of rules, such as a program, can have lines without an end. */
+function shorten(rule: string): string {
+  return rule.length > longestRule ? `${rule.slice(0, longestRule)}…` : rule
+}
+
+const longestRule = 128
 
 function listCheck(option: string, rules: unknown): ((ip: Ip) => boolean) | undefined {
   if (rules === undefined) return undefined

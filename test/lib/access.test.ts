@@ -147,6 +147,7 @@ t.test('what is no text, and what is no list', async t => {
     [{ allow: [1] }, /^allow: a number is not an address, a CIDR or a range, such as /],
     [{ deny: [undefined] }, /^deny: undefined is not an address/],
     [{ deny: [['10.0.0.1']] }, /^deny: an array is not an address/],
+    [{ deny: ['x'.repeat(1e6)] }, `deny: '${'x'.repeat(128)}…' is not an address`],
     [{ allow: '10.0.0.1' }, 'allow: a string is not allowed; expected an array of rules'],
     [{ deny: null }, 'deny: null is not allowed; expected an array of rules'],
     [{ allow: [] }, 'allow: an empty list would deny everyone'],

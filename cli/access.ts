@@ -1,0 +1,44 @@
+/** The rules of `--allow` and `--deny`, from the line and from files. */
+import { readFile } from 'node:fs/promises'
+import { parseRule } from '../lib/access.js'
+import { errorMessage, TcpPipeError } from '../lib/errors.js'
+
+type AccessOption = '--allow' | '--deny'
+
+/**
+ * The rules that the values of the option give: each is a rule, several separated by commas or blanks, or `@file` with one
+ * rule a line, where `#` begins a comment. Throws `ERR_OPTION`, with file and line.
+ */
+export async function readRules(option: AccessOption, values: readonly string[]): Promise<string[]> {
+  const rules: string[] = []
+  for (const value of values)
+    rules.push(...(value.startsWith('@') ? await rulesOfFile(option, value.slice(1)) : rulesOfValue(option, value)))
+  return rules
+}
+
+function rulesOfValue(option: AccessOption, value: string): string[] {
+  const words = value.split(/[\s,]+/).filter(Boolean)
+  return (words.length > 0 ? words : [value]).map(word => checked(word, option))
+}
+
+async function rulesOfFile(option: AccessOption, path: string): Promise<string[]> {
+  const lines = (await readLines(option, path)).map(line => line.replace(/#.*/, '').trim())
+  const rules = lines.flatMap((line, i) => (line ? checked(line, `${option}: ${path}:${i + 1}`) : []))
+  if (rules.length === 0 && option === '--allow')
+    throw new TcpPipeError('ERR_OPTION', `${option}: there is no rule in ${path}: an empty list would deny everyone`)
+  return rules
+}
+
+async function readLines(option: AccessOption, path: string): Promise<string[]> {
+  if (path === '') throw new TcpPipeError('ERR_OPTION', `${option}: '@' names no file; expected '@file'`)
+  try {
+    return (await readFile(path, 'utf8')).split('\n')
+  } catch (cause) {
+    throw new TcpPipeError('ERR_OPTION', `${option}: ${path} cannot be read: ${errorMessage(cause)}`, { cause })
+  }
+}
+
+function checked(rule: string, where: string): string {
+  parseRule(rule, where)
+  return rule
+}
