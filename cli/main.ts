@@ -29,7 +29,7 @@ export async function main(argv: string[], version: string): Promise<void> {
     .configureOutput({ outputError: (text, write) => write(oneLine(inOurWords(text))) })
   for (const make of [serveCommand, sendCommand, proxyCommand, transformsCommand])
     program.addCommand(make().copyInheritedSettings(program))
-  if (argv.length === 0) argv = ['--help']
+  argv = argv.length === 0 ? ['--help'] : argv.map(withoutValue)
   onStdoutError(
     () => {
       process.exitCode = closedPipe
@@ -43,6 +43,11 @@ export async function main(argv: string[], version: string): Promise<void> {
   } catch (error) {
     process.exitCode = report(error)
   }
+}
+
+/** commander would take an address behind `--tls` of `serve` and `proxy` for its value. */
+function withoutValue(word: string, i: number, argv: readonly string[]): string {
+  return word === '--tls' && argv[0] !== 'send' && argv[i + 1] !== 'auto' ? '--tls=true' : word
 }
 
 /**

@@ -33,7 +33,9 @@ export function repeatable(flags: string, description: string): Option {
   })
 }
 
-export const duration = (flags: string, description: string) => value(flags, description, parseDuration)
+/** `off` stands for a value of its own, mostly 0. */
+export const duration = (flags: string, description: string, off = 0) =>
+  value(flags, description, text => (text === 'off' ? off : parseDuration(text)))
 export const bytes = (flags: string, description: string) => value(flags, description, parseBytes)
 export const address = (flags: string, description: string) => value(flags, description, parseAddress)
 export const count = (flags: string, description: string, min: number) => value(flags, description, wholeNumber(min))
@@ -43,16 +45,21 @@ const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 /** Of commands that print what comes from the network. */
 export const rawOption = () => new Option('--raw', 'on a terminal: do not escape control characters')
 
+/** Under a heading of their own in the help. */
+export function group(heading: string, options: readonly Option[]): Option[] {
+  return options.map(option => option.helpGroup(heading))
+}
+
 /** The options that `serve`, `send` and `proxy` have in common. */
 export function commonOptions(command: Command): Command {
-  return command
-    .addOption(bytes('--max-line <bytes>', 'length cap of a line or a JSON value (default: 1m)'))
-    .addOption(choice('--log-level <level>', `what is logged to stderr: ${list(levels)} (default: info)`, levels))
-    .addOption(new Option('-q, --quiet', 'log errors only'))
-    .addOption(new Option('-v, --verbose', 'log more: what each stage did'))
-    .addOption(
-      choice('--log-format <format>', 'text or json (default: text on a terminal, otherwise json)', ['text', 'json']),
-    )
+  const options = group('Log:', [
+    choice('--log-level <level>', `what is logged to stderr: ${list(levels)} (default: info)`, levels),
+    new Option('-q, --quiet', 'log errors only'),
+    new Option('-v, --verbose', 'log more: what each stage did'),
+    choice('--log-format <format>', 'text or json (default: text on a terminal, otherwise json)', ['text', 'json']),
+  ])
+  for (const option of options) command.addOption(option)
+  return command.addOption(bytes('--max-line <bytes>', 'length cap of a line or a JSON value (default: 1m)'))
 }
 
 /**

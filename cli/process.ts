@@ -1,5 +1,6 @@
 /** Signals, a stdout that its reader has closed, and exit codes. */
 import { constants } from 'node:os'
+import { isatty } from 'node:tty'
 
 /** Exit code when stdout was closed by its reader, as a shell reports a program that SIGPIPE ended. */
 export const closedPipe = 128 + constants.signals.SIGPIPE
@@ -22,6 +23,21 @@ export function onSignals(first: (signal: NodeJS.Signals) => void, second: () =>
   return () => {
     for (const signal of signals) process.off(signal, handler)
   }
+}
+
+/**
+ * SIGHUP: `reload` is called, if there is something to reload; but a hangup of our own terminal, after which that is no
+ * terminal any more, ends the process as ever.
+ */
+export function onHangUp(reload: (() => void) | undefined): () => void {
+  if (!reload) return () => {}
+  const onTerminal = isatty(2)
+  const handler = () => {
+    if (onTerminal && !isatty(2)) dieOf('SIGHUP')
+    else reload()
+  }
+  process.on('SIGHUP', handler)
+  return () => void process.off('SIGHUP', handler)
 }
 
 /** Ends the process as the signal would have: the shell sees 130 or 143. What is to be done at an exit is done before. */

@@ -5,12 +5,10 @@ import { TcpPipeError } from '../lib/errors.js'
 import { proxy } from '../lib/proxy.js'
 import { loadSpec } from '../transforms/spec.js'
 import { type LogOptions, openLog } from './log.js'
-import { commonOptions, duration, effectiveOptions, value } from './options.js'
+import { commonOptions, effectiveOptions, value } from './options.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'
 
-interface Options extends LogOptions, ServerOptions {
-  connectTimeout?: number
-}
+interface Options extends LogOptions, ServerOptions {}
 
 /** Stages, and the directions that they are for. */
 interface Stages {
@@ -32,7 +30,7 @@ export function proxyCommand(): Command {
       'Connects each client to the target and passes on what they send through transforms, with half-closes and resets.',
     )
     .usage('[options] <listen> <target>')
-    .argument('[listen]', 'where clients connect: host:port, :port, port, [::1]:port or unix:path')
+    .argument('[listen]', 'where clients connect: host:port, :port, port, [::1]:port, tls://… or unix:path')
     .argument('[target]', 'the server that they are connected to, an address in the same forms')
     .addHelpText('before', examples)
     .addOption(
@@ -42,7 +40,6 @@ export function proxyCommand(): Command {
     .addOption(
       stagesOption('-b, --both <spec>', 'both directions; -t, -r and -b stages run in the order given', 'both'),
     )
-    .addOption(duration('--connect-timeout <time>', 'for the target to be reached; 0 is without limit (default: 10s)'))
     .option('--once', 'stop after the first connection')
     .action((listen?: string, target?: string) => run(command, listen, target, stages))
   for (const option of serverOptions()) command.addOption(option)
@@ -69,9 +66,8 @@ async function run(
   const transforms = await loadSpec(...specs('forward'))
   const replyTransforms = await loadSpec(...specs('reply'))
   const { log } = openLog(options)
-  const { connectTimeout } = options
-  const { closed } = await runServer(options, log, common =>
-    proxy({ ...address, ...common, to, transforms, replyTransforms, connectTimeout }),
+  const { closed } = await runServer(options, { listen: address, target: to }, log, common =>
+    proxy({ ...address, ...common, to, transforms, replyTransforms }),
   )
   await closed
 }

@@ -18,13 +18,15 @@ import {
   count,
   duration,
   effectiveOptions,
+  group,
   rawOption,
   repeatable,
 } from './options.js'
 import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
 import { terminalStages } from './terminal.js'
+import { readSendTls, type SendTlsOptions, sendTlsOptions, warnIfInsecure } from './tls.js'
 
-interface Options extends LogOptions {
+interface Options extends LogOptions, SendTlsOptions {
   to?: Address
   transform?: string[]
   replyTransform?: string[]
@@ -32,6 +34,9 @@ interface Options extends LogOptions {
   4?: boolean
   6?: boolean
   connectTimeout?: number
+  handshakeTimeout?: number
+  idleTimeout?: number
+  maxDuration?: number
   retry?: number
   onEof?: 'half-close' | 'close'
   wait?: number
@@ -45,6 +50,7 @@ const examples = `Examples:
   cat file | tcp-pipe send                                   stdin to ${defaultHost}:${defaultPort}
   tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip      one after the other, as cat does
   echo hello | tcp-pipe send --to example:7                  the reply is printed
+  tcp-pipe send file --to tls://host:4000 --pin sha256//…    encrypted, to the server with this key
 `
 
 export function sendCommand(): Command {
@@ -58,7 +64,7 @@ export function sendCommand(): Command {
     .addOption(
       address(
         '--to <address>',
-        `host:port, :port, port, [::1]:port or unix:path (default: ${defaultHost}:${defaultPort})`,
+        `host:port, :port, port, [::1]:port, tls://… or unix:path (default: ${defaultHost}:${defaultPort})`,
       ),
     )
     .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
@@ -66,7 +72,6 @@ export function sendCommand(): Command {
     .addOption(address('--bind <address>', "source address, as '127.0.0.2:0'"))
     .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
     .addOption(new Option('-6', 'IPv6 only'))
-    .addOption(duration('--connect-timeout <time>', 'for each attempt; 0 is without limit (default: 10s)'))
     .addOption(count('--retry <n>', 'further attempts to connect, with growing waits (default: 0)', 0))
     .addOption(
       choice(
@@ -75,12 +80,22 @@ export function sendCommand(): Command {
         ['half-close', 'close'],
       ),
     )
-    .addOption(duration('--wait <time>', "for the peer's end after ours; 0 is without limit (default: 0)"))
     .addOption(bytes('--size <bytes>', 'of what a pipe will give, for the progress line'))
     .addOption(new Option('--progress', 'show progress on stderr (default: if it is a terminal)'))
     .addOption(new Option('--no-progress', 'show none'))
     .addOption(rawOption())
     .action((files: string[]) => run(command, files))
+  const options = [
+    ...group('Timeouts; off turns one off:', [
+      duration('--connect-timeout <time>', 'for each attempt (default: 10s)'),
+      duration('--handshake-timeout <time>', 'for a TLS handshake, all of it (default: 10s)'),
+      duration('--idle-timeout <time>', 'without a byte in either direction (default: off)'),
+      duration('--wait <time>', "for the peer's end after ours (default: off)"),
+      duration('--max-duration <time>', 'cut a connection that lasts longer (default: off)'),
+    ]),
+    ...sendTlsOptions(),
+  ]
+  for (const option of options) command.addOption(option)
   return commonOptions(command)
 }
 
@@ -89,11 +104,13 @@ async function run(command: Command, files: string[]): Promise<void> {
   check(options, files)
   const transforms = await loadSpec(...(options.transform ?? []))
   const replyTransforms = await loadSpec(...(options.replyTransform ?? []))
+  const tls = await readSendTls(options, options.to)
   const known = await totalSize(files)
   const size = options.size ?? known
   const from = sourceOf(files)
   const { log, mute } = openLog(options, () => progress?.clear())
   const progress = await openProgress(options, from, size)
+  warnIfInsecure(log, options)
   const abort = new AbortController()
   let killedBy: NodeJS.Signals | undefined
 
@@ -116,6 +133,7 @@ async function run(command: Command, files: string[]): Promise<void> {
   try {
     const { warnings } = await send({
       ...options,
+      tls,
       from,
       transforms,
       replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw, () => progress?.clear())],

@@ -36,6 +36,7 @@ const examples = `Examples:
   tcp-pipe serve -t 'gunzip | grep ERROR' -o 'logs/{remote}-{id}.log'
   tcp-pipe serve --reply -t 'hex plain=true'       the result goes back to the client
   tcp-pipe serve --from file                       the file goes to whoever connects
+  tcp-pipe serve --tls auto                        encrypted; send --pin takes the pin that it tells
 `
 
 export function serveCommand(): Command {
@@ -44,7 +45,7 @@ export function serveCommand(): Command {
     .description('Accepts connections and pipes what they send through transforms to a sink.')
     .argument(
       '[address]',
-      `host:port, :port, port, [::1]:port or unix:path (default: ${defaultHost}:${defaultPort})`,
+      `host:port, :port, port, [::1]:port, tls://… or unix:path (default: ${defaultHost}:${defaultPort})`,
       parseAddress,
     )
     .addHelpText('before', examples)
@@ -72,7 +73,7 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
   if (options.from && options.from !== '-') await checkFiles([options.from])
   const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
   const { log, mute } = openLog(options)
-  const { server, closed } = await runServer(options, log, common =>
+  const { server, closed } = await runServer(options, { listen, target: options.to }, log, common =>
     serve({
       ...listen,
       ...common,
@@ -117,7 +118,8 @@ function labelStages({ label }: Options, info: ConnectionInfo): Stage[] {
   return label ? [eachLine(line => `${formatRemote(info)} ${line}`)] : []
 }
 
-function check({ output, to, reply, from, replyTransform, once, append, force }: Options): void {
+function check(options: Options): void {
+  const { output, to, reply, from, replyTransform, once, append, force, connectTimeout } = options
   for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
     if (value === '') fault(`${name}: '' is not allowed; expected the name of a file, or '-'`)
   }
@@ -126,6 +128,7 @@ function check({ output, to, reply, from, replyTransform, once, append, force }:
     fault(`${sinks.map(([name]) => name).join(' and ')} exclude each other: the result goes to one place`)
   if (reply && from) fault('--reply and --from exclude each other: both would write to the client')
   if (replyTransform && !from) fault('--reply-transform needs --from: it stands between that and the client')
+  if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it is for that address')
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to one client only')
   const toFile = output !== undefined && output !== '-'
   if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)

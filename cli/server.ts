@@ -1,14 +1,28 @@
 /** What the commands that listen have in common: their options, and how they end. */
 import type { Option } from 'commander'
-import type { Connection, Summary } from '../lib/connection.js'
+import type { Address } from '../lib/address.js'
+import type { Connection } from '../lib/connection.js'
+import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
+import type { ClientTls } from '../lib/secure-context.js'
 import type { ListenOptions, Server } from '../lib/server.js'
+import type { Summary } from '../lib/summary.js'
+import { readRules } from './access.js'
 import type { Logger } from './log.js'
-import { count, duration } from './options.js'
-import { dieOf, onSignals } from './process.js'
+import { bytes, count, duration, group, repeatable } from './options.js'
+import { dieOf, onHangUp, onSignals } from './process.js'
+import { readServerTls, type ServerTlsOptions, type ServerTrust, serverTlsOptions, warnIfInsecure } from './tls.js'
 
-export interface ServerOptions {
+export interface ServerOptions extends ServerTlsOptions {
   once?: boolean
+  allow?: string[]
+  deny?: string[]
   maxConnections?: number
+  maxPerIp?: number
+  maxBytes?: number
+  maxDuration?: number
+  connectTimeout?: number
+  handshakeTimeout?: number
+  firstByteTimeout?: number
   idleTimeout?: number
   halfClosedTimeout?: number
   drainTimeout?: number
@@ -17,20 +31,55 @@ export interface ServerOptions {
 
 export function serverOptions(): Option[] {
   return [
-    count('--max-connections <n>', 'reset further ones (default: from the limit of open files)', 1),
-    duration('--idle-timeout <time>', 'without a byte; 0 is never (default: 10m)'),
-    duration('--half-closed-timeout <time>', 'without a byte once one side has ended; 0 is never (default: 60s)'),
-    duration('--drain-timeout <time>', 'for connections to end after a first SIGINT or SIGTERM (default: 10s)'),
+    ...group('Who may connect:', [
+      repeatable('--allow <rule>', 'only these: an address, a CIDR, a range a-b or @file; may be repeated'),
+      repeatable('--deny <rule>', 'not these, whatever --allow says'),
+    ]),
+    ...group('Limits:', [
+      count('--max-connections <n>', 'reset further ones (default: from the limit of open files)', 1),
+      count('--max-per-ip <n>', 'reset further ones from one address (default: without limit)', 1),
+      bytes('--max-bytes <bytes>', 'cut a connection whose peer sends more (default: without limit)'),
+      duration('--max-duration <time>', 'cut a connection that lasts longer (default: off)'),
+    ]),
+    ...group('Timeouts; off turns one off:', [
+      duration('--connect-timeout <time>', 'for a target to be reached (default: 10s)'),
+      duration('--handshake-timeout <time>', 'for a TLS handshake, all of it (default: 10s)'),
+      duration('--first-byte-timeout <time>', "for a client's first byte (default: off)"),
+      duration('--idle-timeout <time>', 'without a byte (default: 10m)'),
+      duration('--half-closed-timeout <time>', 'without a byte once one side has ended (default: 60s)'),
+      duration('--drain-timeout <time>', 'for connections to end after SIGINT or SIGTERM (default: 10s)', Infinity),
+    ]),
+    ...serverTlsOptions(),
   ]
+}
+
+/** What the options of all servers mean to the library. */
+export type CommonOptions = ListenOptions & { connectTimeout?: number | undefined; targetTls?: ClientTls | undefined }
+
+export interface Aims {
+  listen: Address | undefined
+  /** Where connections go on to. */
+  target: Address | undefined
 }
 
 /** `start` is given what the server is to be told; resolves with it when it listens, and `closed` when it has ended. */
 export async function runServer(
   options: ServerOptions,
+  { listen, target }: Aims,
   log: Logger,
-  start: (options: ListenOptions) => Promise<Server>,
+  start: (options: CommonOptions) => Promise<Server>,
 ): Promise<{ server: Server; closed: Promise<void> }> {
-  const { once, maxConnections, maxLine, idleTimeout, halfClosedTimeout } = options
+  const { once, maxConnections, maxPerIp, maxBytes, maxDuration, maxLine } = options
+  const { connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout } = options
+  const allow = options.allow && (await readRules('--allow', options.allow))
+  const deny = options.deny && (await readRules('--deny', options.deny))
+  if (listen && 'path' in listen && (allow ?? deny ?? maxPerIp))
+    throw new TcpPipeError(
+      'ERR_OPTION',
+      '--allow, --deny and --max-per-ip: the clients of a unix socket have no address',
+    )
+  const trust = await readServerTls(options, listen, target)
+  warnIfInsecure(log, options)
   let first: Summary | undefined
   let server: Server | undefined
   const onConnection = ({ closed }: Connection) => {
@@ -43,9 +92,16 @@ export async function runServer(
     signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
     () => void server?.close({ drain: 0 }),
   )
-  server = await start({ log, once, maxConnections, maxLine, idleTimeout, halfClosedTimeout, onConnection })
+  server = await start({
+    ...{ log, once, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxLine, onConnection },
+    ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
+    ...trust,
+  })
+  const read = () => readServerTls(options, listen, target)
+  const stopReloading = onHangUp(trust.tls || trust.targetTls ? () => reload(server as Server, log, read) : undefined)
   const closed = server.closed.then(() => {
     stop()
+    stopReloading()
     if (once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
   })
   return { server, closed }
@@ -58,10 +114,21 @@ async function drain(
   log: Logger,
 ): Promise<void> {
   const closing = server.close({ drain: drainTimeout }) // before it is told: who reads that finds the port closed
-  log.info({ signal, connections: server.connections.size, drainTimeout }, 'draining')
+  const limit = Number.isFinite(drainTimeout) ? { drainTimeout } : {}
+  log.info({ signal, connections: server.connections.size, ...limit }, 'draining')
   const cut = await closing
   if (cut === 0) return
   log.error({ cut }, 'connections were cut when the drain timeout had passed')
   process.exitCode = 1
   if (process.stdout.writableLength > 0) process.exit() // a stalled stdout would keep the process alive
+}
+
+/** With the files as they are now. What cannot be used is told, and the old certificates stay. */
+async function reload(server: Server, log: Logger, read: () => Promise<ServerTrust>): Promise<void> {
+  try {
+    await server.setSecureContext(await read())
+    log.info(server.pin ? { pin: server.pin } : {}, 'certificates reloaded')
+  } catch (error) {
+    log.error({ code: errorCode(error), error: errorMessage(error) }, 'certificates not reloaded, the old ones stay')
+  }
 }

@@ -4,16 +4,22 @@ import { TcpPipeError } from './errors.js'
 export interface TcpAddress {
   readonly host: string
   readonly port: number
+  /** TLS is spoken there. */
+  readonly tls?: true
 }
 
 export interface UnixAddress {
   readonly path: string
+  readonly tls?: true
 }
 
 export type Address = TcpAddress | UnixAddress
 
 /** An address as code writes it: its text, or its parts; the host is loopback unless it is given. */
-export type AddressInput = string | { readonly host?: string | undefined; readonly port: number } | UnixAddress
+export type AddressInput =
+  | string
+  | { readonly host?: string | undefined; readonly port: number; readonly tls?: boolean | undefined }
+  | { readonly path: string; readonly tls?: boolean | undefined }
 
 export const defaultHost = '127.0.0.1'
 export const defaultPort = 3099
@@ -21,25 +27,36 @@ export const defaultPort = 3099
 /** The kernel's limit for the path of a unix socket, in bytes (sun_path, unix(7)). */
 const maxPath = 107
 
-const forms = "'host:port', ':port', 'port', '[::1]:port', 'tcp://host:port' or 'unix:path'"
+const forms = "'host:port', ':port', 'port', '[::1]:port', 'tcp://host:port', 'tls://host:port' or 'unix:path'"
 
 /** Any input → an Address that is complete and in range. Throws `ERR_ADDRESS`. */
 export function toAddress(input: AddressInput): Address {
   if (typeof input === 'string') return parseAddress(input)
   if (typeof input !== 'object' || input === null)
     throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${forms}`)
-  if ('path' in input) return unixAddress(input.path)
-  return { host: input.host || defaultHost, port: checkPort(input.port, String(input.port)) }
+  const address =
+    'path' in input
+      ? unixAddress(input.path)
+      : { host: input.host || defaultHost, port: checkPort(input.port, String(input.port)) }
+  return input.tls ? withTls(address) : address
 }
 
-/** `host:port`, `:port`, `port`, `[::1]:port`, `tcp://…`, `unix:path` → Address. Throws `ERR_ADDRESS`. */
+/** The same with TLS on it. */
+export function withTls(address: Address): Address {
+  return { ...address, tls: true }
+}
+
+/** `host:port`, `:port`, `port`, `[::1]:port`, `tcp://…`, `tls://…`, `unix:path` → Address. Throws `ERR_ADDRESS`. */
 export function parseAddress(text: string): Address {
   if (text.startsWith('unix:')) return unixAddress(text.slice('unix:'.length))
-  if (text.startsWith('tls:'))
-    throw new TcpPipeError('ERR_ADDRESS', `'${text}': TLS is not supported; expected ${forms}`)
-  const rest = text.startsWith('tcp://') ? text.slice('tcp://'.length) : text
+  if (text.startsWith('tls://')) return withTls(hostAndPort(text.slice('tls://'.length), text))
+  return hostAndPort(text.startsWith('tcp://') ? text.slice('tcp://'.length) : text, text)
+}
+
+function hostAndPort(rest: string, text: string): TcpAddress {
   const match = /^(?:\[([^\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(rest)
-  if (!match) throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address; expected ${forms}`)
+  // A host of that name would be reached without TLS.
+  if (!match || rest.startsWith('tls:')) throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address; expected ${forms}`)
   const [, bracketed, plain, port = ''] = match
   if (bracketed === '')
     throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address: nothing stands in the brackets`)
@@ -49,8 +66,9 @@ export function parseAddress(text: string): Address {
   }
 }
 
-/** `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`. */
-export function formatAddress(address: Address): string {
+/** `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`, `tls://127.0.0.1:443`. */
+export function formatAddress({ tls, ...address }: Address): string {
+  if (tls) return `tls://${formatAddress(address)}`
   if ('path' in address) return `unix:${address.path}`
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
 }

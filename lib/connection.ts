@@ -4,12 +4,14 @@ import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { FaultNote, Logger } from './context.js'
-import { errorCode, errorMessage } from './errors.js'
-import { idleWatch, type Timeouts } from './idle.js'
+import { errorCode, type TimeoutName } from './errors.js'
+import { capBytes } from './max-bytes.js'
 import type { RunMeter } from './meter.js'
 import type { Part } from './parts.js'
 import { type Plan, plan } from './plan.js'
 import { hiddenReset, resetOnError } from './reset.js'
+import { closedByFailure, logSummary, type Side, type Summary, type TlsFacts, tlsFacts } from './summary.js'
+import { deadlines, idleWatch, type Timeouts } from './timeouts.js'
 
 /** What a stage and a log line know of the connection that they belong to. */
 export interface ConnectionInfo {
@@ -23,38 +25,6 @@ export interface ConnectionInfo {
   readonly port: number | undefined
   /** Which of the connection's two pipelines a stage stands in. */
   readonly direction: 'forward' | 'reply'
-}
-
-/** The two sockets of a connection through a proxy. */
-export type Side = 'client' | 'target'
-
-export type ClosedBy = 'peer' | 'local' | 'reset' | 'timeout' | 'limit' | 'signal' | 'error'
-
-/** How a connection went. Durations are milliseconds. */
-export interface Summary {
-  readonly id: string
-  readonly number: number
-  readonly remote: string
-  readonly port: number | undefined
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly duration: number
-  /** On success who ended first; otherwise the kind of failure. */
-  readonly closedBy: ClosedBy
-  /** Of a proxy: on which side that was, if it was on one. */
-  readonly side?: Side
-  /** Undefined on success. */
-  readonly error?: Error
-  /** What was delivered, but not as it should be: a file that changed while it was sent. */
-  readonly warnings: readonly string[]
-  /** The faults that stages have made on purpose, the first hundred of them. */
-  readonly faults?: readonly FaultNote[]
-  /** What each run and each stage did. */
-  readonly runs: readonly RunMeter[]
-  /** What the sink tells of itself, such as the file that it wrote. */
-  readonly sink?: object
-  /** Of a proxy: the server that the client was connected to, and the bytes on that side. */
-  readonly target?: { readonly to: string; readonly bytesIn: number; readonly bytesOut: number }
 }
 
 /** A connection as library users see it. */
@@ -74,6 +44,8 @@ export interface ConnectionOptions extends Timeouts {
   maxLine: number | undefined
   /** Its place among the connections of its server. Default: 1. */
   number?: number
+  /** How many bytes a peer may send over it. Default: without limit. */
+  maxBytes?: number | undefined
 }
 
 export interface OpenConnection extends Connection {
@@ -110,7 +82,7 @@ const mostFaults = 100
 
 export function openConnection(socket: Socket, options: ConnectionOptions): OpenConnection {
   const started = performance.now()
-  const { number = 1, maxLine } = options
+  const { number = 1, maxLine, maxBytes } = options
   const identity = { id: newId(), number, remote: remoteName(socket), port: socket.remotePort }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
   const sockets: Socket[] = []
@@ -119,7 +91,8 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   const runs = new Set<RunMeter>()
   const warnings: string[] = []
   const faults: FaultNote[] = []
-  let target: { socket: Socket; to: string } | undefined
+  const tls = tlsFacts(socket)
+  let target: { socket: Socket; to: string; tls: TlsFacts | undefined } | undefined
   let failure: Error | undefined
   let finishing = false
   let failedSocket: Socket | undefined
@@ -135,10 +108,12 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   })
   const watch = idleWatch(options, () => sinks.some(sink => !isSocket(sink) && isBusy(sink)), fail)
   addSocket(socket)
+  deadlines(socket, options, fail)
 
   function addSocket(added: Socket): void {
     sockets.push(added)
     resetOnError(added)
+    if (maxBytes) capBytes(added, maxBytes, fail)
     added.on('end', () => {
       if (!sockets.some(each => each.writableEnded)) endedFirst ??= added
       const reset = hiddenReset(added)
@@ -152,7 +127,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   }
 
   function join(added: Socket, to: string): void {
-    target = { socket: added, to }
+    target = { socket: added, to, tls: tlsFacts(added) }
     addSocket(added)
     if (!failure) return
     added.destroy(failure)
@@ -219,6 +194,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     finishing = true
     await Promise.all(sockets.map(leave))
     const reports = sinks.flatMap(sink => (sink.report ? [sink.report()] : []))
+    const { timeout } = (failure ?? {}) as { timeout?: TimeoutName }
     const side = target && sideOf(failure ? failedSocket : endedFirst)
     const summary: Summary = {
       ...identity,
@@ -226,19 +202,23 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
       bytesOut: socket.bytesWritten,
       duration: Math.round(performance.now() - started),
       closedBy: failure ? closedByFailure(failure, failedSocket !== undefined) : endedFirst ? 'peer' : 'local',
+      ...(timeout && { timeout }),
       ...(side && { side }),
       ...(failure && { error: failure }),
       warnings,
       ...(faults.length > 0 && { faults }),
       runs: [...runs],
       ...(reports.length > 0 && { sink: Object.assign({}, ...reports) }),
-      ...(target && {
-        target: { to: target.to, bytesIn: target.socket.bytesRead, bytesOut: target.socket.bytesWritten },
-      }),
+      ...(tls && { tls }),
+      ...(target && { target: targetSummary(target) }),
     }
     if (log) logSummary(log, summary)
     settle(summary)
     return summary
+  }
+
+  function targetSummary({ socket: { bytesRead, bytesWritten }, to, tls: facts }: NonNullable<typeof target>) {
+    return { to, bytesIn: bytesRead, bytesOut: bytesWritten, ...(facts && { tls: facts }) }
   }
 
   /** Ends our side of it and waits until it is closed. */
@@ -299,6 +279,12 @@ function firstByte(socket: Socket): Promise<void> | undefined {
 
 function ignore(): void {}
 
+/** The peer's address; of a unix socket `unix`, and `unknown` of a peer that has gone already. */
+export function remoteName(socket: Socket): string {
+  const isUnix = socket.localAddress === undefined // of a client that has gone already only that is known
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? (isUnix ? 'unix' : 'unknown')
+}
+
 /** `127.0.0.1:80`, or the name of a unix socket. */
 export function formatRemote({ remote, port }: { remote: string; port: number | undefined }): string {
   if (port === undefined) return remote
@@ -328,26 +314,6 @@ async function linger(socket: Socket): Promise<void> {
 /** A write or the end of our sink is under way: that time is not idle. */
 function isBusy(sink: Sink): boolean {
   return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
-}
-
-function closedByFailure(failure: Error, bySocket: boolean): ClosedBy {
-  const code = errorCode(failure)
-  if (bySocket && (code === 'ECONNRESET' || code === 'EPIPE')) return 'reset'
-  if (code === 'ERR_TIMEOUT') return 'timeout'
-  if (code === 'ERR_RECORD_TOO_LONG' || code === 'ERR_OUTPUT_LIMIT') return 'limit'
-  return code === 'ERR_CLOSED' || failure.name === 'AbortError' ? 'signal' : 'error'
-}
-
-function logSummary(log: Logger, { error, warnings, runs, id, number, remote, port, ...fields }: Summary): void {
-  if (error) log.error({ ...fields, code: errorCode(error), error: errorMessage(error) }, 'connection failed')
-  else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
-  else log.info(fields, 'connection closed')
-  log.debug({ runs, stack: error?.stack }, 'what each stage did')
-}
-
-function remoteName(socket: Socket): string {
-  const isUnix = socket.localAddress === undefined // of a client that has gone already only that is known
-  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? (isUnix ? 'unix' : 'unknown')
 }
 
 function isPremature(error: unknown): boolean {

@@ -15,7 +15,10 @@ export type ErrorCode =
   | 'ERR_OUTPUT_LIMIT' // a decompressor over its output or ratio cap
   | 'ERR_EXEC' // a program that a stage runs has failed
   | 'ERR_FILE_EXISTS' // an output file that exists already
-  | 'ERR_TIMEOUT' // connect, idle, half-closed or wait timeout
+  | 'ERR_TIMEOUT' // a timeout has passed; `timeout` says which
+  | 'ERR_LIMIT' // more bytes than a connection may send
+  | 'ERR_PIN' // a TLS server whose public key is none of those pinned
+  | 'ERR_UNEXPECTED_EOF' // a TLS peer has closed without saying that this is the end
   | 'ERR_TARGET' // the address that a connection is sent to has closed before its end
   | 'ERR_FAULT' // a stage that makes faults has failed on purpose
   | 'ERR_CLOSED' // the server was closed while the connection ran
@@ -29,6 +32,22 @@ export class TcpPipeError extends Error {
     this.name = 'TcpPipeError'
     this.code = code
   }
+}
+
+/** The timeouts that a connection can have. */
+export type TimeoutName =
+  | 'connect'
+  | 'handshake'
+  | 'first-byte'
+  | 'idle'
+  | 'half-closed'
+  | 'duration'
+  | 'drain'
+  | 'wait'
+
+/** An `ERR_TIMEOUT` that says in `timeout` which it was. */
+export function timeoutError(timeout: TimeoutName, what: string): TcpPipeError & { readonly timeout: TimeoutName } {
+  return Object.assign(new TcpPipeError('ERR_TIMEOUT', `${timeout} timeout: ${what}`), { timeout })
 }
 
 /** A line or a JSON value over the cap. */

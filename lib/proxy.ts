@@ -6,8 +6,10 @@ import type { OpenConnection } from './connection.js'
 import { dial } from './endpoints/tcp.js'
 import { TcpPipeError } from './errors.js'
 import { checkLoop } from './loop.js'
+import type { ClientTls } from './secure-context.js'
 import { checkFunction, type Transforms } from './serve.js'
 import { checkTime, type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
+import { openTrust } from './trust.js'
 
 export interface ProxyOptions extends ListenOptions {
   /** The server that each client is connected to. */
@@ -16,6 +18,8 @@ export interface ProxyOptions extends ListenOptions {
   transforms?: Transforms | undefined
   /** From the target to the client. Default: none. */
   replyTransforms?: Transforms | undefined
+  /** TLS to the target, whose address is `tls://…` then. Default: it is verified by the authorities that Node knows. */
+  targetTls?: ClientTls | undefined
   /** Milliseconds for the target to be reached; 0 is without limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
 }
@@ -39,11 +43,12 @@ export interface Link extends Server {
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system's error if it cannot listen
  */
 export async function proxy(options: ProxyOptions): Promise<Link> {
-  const { to: target, transforms, replyTransforms, connectTimeout } = options
+  const { to: target, transforms, replyTransforms, connectTimeout, handshakeTimeout } = options
   const address = listenAddress(options)
   const to = dialAddress(target)
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   checkTime('connectTimeout', connectTimeout)
+  const trust = await openTrust(address, to, options)
   await checkLoop(address, to)
   const about = { to: formatAddress(to) }
   const forward = openChain('forward', transforms)
@@ -52,12 +57,12 @@ export async function proxy(options: ProxyOptions): Promise<Link> {
   async function work(connection: OpenConnection, client: Socket): Promise<void> {
     const abort = new AbortController()
     connection.failed.catch(() => abort.abort())
-    const socket = await dial(to, { connectTimeout, signal: abort.signal })
+    const socket = await dial(to, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: trust.target })
     connection.join(socket, about.to)
     await Promise.all([forward.run(connection, client, socket), reply.run(connection, socket, client)])
   }
 
-  const server = await openServer(address, { ...withDefaults(options, 2), about }, work)
+  const server = await openServer(address, { ...withDefaults(options, 2, trust), about }, work)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
 }
 

@@ -3,14 +3,24 @@ import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { errorCode } from './errors.js'
 
+const carriers = new WeakMap<Socket, Socket>()
+
+/** A TLS socket cannot be reset, and has no descriptor; the one below it has. */
+export function setCarrier(socket: Socket, carrier: Socket): void {
+  carriers.set(socket, carrier)
+}
+
 /** From here on a `destroy` with an error sends a reset (RST), so that the peer can tell a failure from an end. */
 export function resetOnError(socket: Socket): void {
   const destroy = socket.destroy
+  const carrier = carriers.get(socket)
   let cause: Error | undefined
   socket.destroy = error => {
     if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
     cause = error
-    return socket.resetAndDestroy() // calls destroy() again, which then carries the cause
+    if (!carrier) return socket.resetAndDestroy() // calls destroy() again, which then carries the cause
+    carrier.resetAndDestroy()
+    return destroy.call(socket, error)
   }
 }
 
@@ -19,7 +29,7 @@ export function resetOnError(socket: Socket): void {
  * and, told that the connection hung up, reports its end; the kernel still keeps the error for the next read.
  */
 export function hiddenReset(socket: Socket): Error | undefined {
-  const descriptor = (socket as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
+  const descriptor = ((carriers.get(socket) ?? socket) as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
   if (descriptor < 0) return undefined
   try {
     readSync(descriptor, Buffer.alloc(1))

@@ -1,16 +1,27 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import { type Address, type AddressInput, defaultPort, formatAddress, type TcpAddress, toAddress } from './address.js'
-import { type ConnectionInfo, lingerTime, type OpenConnection, openConnection, type Summary } from './connection.js'
+import {
+  type Address,
+  type AddressInput,
+  defaultPort,
+  formatAddress,
+  type TcpAddress,
+  toAddress,
+  withTls,
+} from './address.js'
+import { type ConnectionInfo, lingerTime, type OpenConnection, openConnection } from './connection.js'
 import type { Logger } from './context.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import { dial } from './endpoints/tcp.js'
-import { abortError, errorMessage, TcpPipeError } from './errors.js'
+import { abortError, errorMessage, TcpPipeError, timeoutError } from './errors.js'
 import { partsOf } from './parts.js'
 import { formatDuration } from './quantities.js'
+import type { ClientContext, ClientTls } from './secure-context.js'
 import { checkFunction, type Transforms } from './serve.js'
 import { checkTime } from './server.js'
+import type { Summary } from './summary.js'
+import { targetContext } from './trust.js'
 
 export interface SendOptions {
   /** Default: 127.0.0.1. */
@@ -21,6 +32,8 @@ export interface SendOptions {
   path?: string | undefined
   /** An address, instead of host and port. */
   to?: AddressInput | undefined
+  /** Speaks TLS: `true` verifies the server by the authorities that Node knows. Default: if the address is `tls://…`. */
+  tls?: ClientTls | boolean | undefined
   /** What is sent. Default: stdin. */
   from?: Readable | undefined
   /** Where the reply goes; it is not ended. Default: stdout. */
@@ -33,6 +46,12 @@ export interface SendOptions {
   family?: 4 | 6 | undefined
   /** Milliseconds for each attempt to connect; 0 is without limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
+  /** Milliseconds for a TLS handshake; 0 is without limit. Default: 10 seconds. */
+  handshakeTimeout?: number | undefined
+  /** Milliseconds without a byte in either direction; 0 is never. Default: 0. */
+  idleTimeout?: number | undefined
+  /** Milliseconds that the connection may last; 0 is without limit. Default: 0. */
+  maxDuration?: number | undefined
   /** Further attempts to connect, with jittered backoff. Default: 0. */
   retry?: number | undefined
   /** At the end of the source: end our side and wait for the peer's end, or close. Default: half-close. */
@@ -53,21 +72,24 @@ export interface SendOptions {
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; whatever ended the connection otherwise
  */
 export async function send(options: SendOptions = {}): Promise<Summary> {
-  const { host, port = defaultPort, path, signal } = options
-  const address = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))
+  const { host, port = defaultPort, path, tls, signal } = options
+  const plain = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))
+  const address = tls ? withTls(plain) : plain
   checkSendOptions(options)
-  if (signal?.aborted) throw abortError(signal)
   options.from?.on('error', () => {}) // it is told when the connection stands, or its own error is the one to tell
-  const socket = await dialFor(options, address)
+  const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
+  if (signal?.aborted) throw abortError(signal)
+  const socket = await dialFor(options, address, context)
   const summary = await exchange(socket, options)
   if (summary.error) throw Object.assign(summary.error, { summary })
   return summary
 }
 
-async function dialFor(options: SendOptions, address: Address): Promise<Socket> {
+async function dialFor(options: SendOptions, address: Address, tls: ClientContext | undefined): Promise<Socket> {
   const { log, from } = options
   return dial(address, {
     ...options,
+    tls,
     bind: options.bind === undefined ? undefined : (toAddress(options.bind) as TcpAddress),
     onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
   }).catch(error => {
@@ -79,8 +101,8 @@ async function dialFor(options: SendOptions, address: Address): Promise<Socket> 
 async function exchange(socket: Socket, options: SendOptions): Promise<Summary> {
   const { transforms = () => [], replyTransforms = () => [], signal } = options
   const { from = stdinSource(), output = process.stdout } = options
-  const { log, maxLine } = options
-  const connection = openConnection(socket, { log, maxLine, idleTimeout: 0, halfClosedTimeout: 0 })
+  const { log, maxLine, idleTimeout = 0, maxDuration } = options
+  const connection = openConnection(socket, { log, maxLine, idleTimeout, halfClosedTimeout: idleTimeout, maxDuration })
   const abort = () => connection.fail(abortError(signal as AbortSignal))
   signal?.addEventListener('abort', abort, { once: true })
   const forwardInfo = connection.info('forward')
@@ -113,14 +135,16 @@ function isTerminal(from: Readable): boolean {
 
 function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {
   if (onEof === 'close') return setTimeout(connection.close, lingerTime)
-  const error = new TcpPipeError('ERR_TIMEOUT', `wait timeout: the peer did not end within ${formatDuration(wait)}`)
+  const error = timeoutError('wait', `the peer did not end within ${formatDuration(wait)}`)
   return wait > 0 ? setTimeout(connection.fail, wait, error) : undefined
 }
 
 function checkSendOptions(options: SendOptions): void {
-  const { transforms, replyTransforms, onEof, family, wait, connectTimeout, retry, bind } = options
+  const { transforms, replyTransforms, onEof, family, retry, bind } = options
+  const { wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
-  for (const [name, value] of Object.entries({ wait, connectTimeout })) checkTime(name, value)
+  for (const [name, value] of Object.entries({ wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration }))
+    checkTime(name, value)
   if (bind !== undefined && 'path' in toAddress(bind))
     fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
   if (onEof !== undefined && onEof !== 'half-close' && onEof !== 'close') fault('onEof', onEof, 'half-close or close')

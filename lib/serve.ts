@@ -8,8 +8,10 @@ import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
 import { TcpPipeError } from './errors.js'
 import { partsOf } from './parts.js'
-import { type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
+import type { ClientTls } from './secure-context.js'
+import { checkTime, type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
 import type { Stage } from './stage.js'
+import { openTrust, type Trust } from './trust.js'
 
 /** The stage or the stages of one connection: a function, called for each when its first byte comes, since a stream can be used once. */
 export type Transforms = (info: ConnectionInfo) => Stage | readonly Stage[]
@@ -22,6 +24,10 @@ export interface ServeOptions extends ListenOptions {
   transforms?: Transforms | undefined
   /** Where the result goes. Default: stdout. */
   to?: SinkInput | undefined
+  /** TLS to the address `to`, which is `tls://…` then. Default: it is verified by the authorities that Node knows. */
+  targetTls?: ClientTls | undefined
+  /** Milliseconds for the address `to` to be reached; 0 is without limit. Default: 10 seconds. */
+  connectTimeout?: number | undefined
   /** The result goes back to the client, instead of `to`. */
   reply?: boolean | undefined
   /** What is sent to each client. */
@@ -41,17 +47,19 @@ export type Handler = (socket: Socket, context: { log: Logger; connection: Conne
 export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<Server> {
   const address = listenAddress(options)
   checkServeOptions(options, handler)
-  const work = handler ? handling(handler) : piping(options)
   const { to } = options
+  const target = isAddress(to) ? toAddress(to) : undefined
+  const trust = await openTrust(address, target, options)
+  const work = handler ? handling(handler) : piping(options, trust)
   const descriptors = to === undefined || to instanceof Writable ? 1 : 2
-  return openServer(address, withDefaults(options, descriptors), work)
+  return openServer(address, withDefaults(options, descriptors, trust), work)
 }
 
 type Work = (connection: OpenConnection, socket: Socket) => Promise<void>
 
-function piping(options: ServeOptions): Work {
+function piping(options: ServeOptions, trust: Trust): Work {
   const { transforms = () => [], replyTransforms = () => [], from, reply } = options
-  const sinkFor = reply ? undefined : sinkFactory(options)
+  const sinkFor = reply ? undefined : sinkFactory(options, trust)
   return async (connection, socket) => {
     const info = connection.info('forward')
     const sink = sinkFor ? await sinkFor(info) : socket
@@ -72,22 +80,29 @@ function handling(handler: Handler): Work {
   }
 }
 
-function sinkFactory({ to = process.stdout, halfClosedTimeout = 60_000 }: ServeOptions) {
+function sinkFactory(options: ServeOptions, trust: Trust) {
+  const { to = process.stdout, halfClosedTimeout = 60_000, connectTimeout, handshakeTimeout } = options
   if (typeof to === 'function') return to
-  if (to instanceof Writable) return () => sharedSink(to)
+  if (!isAddress(to)) return () => sharedSink(to)
   const address = toAddress(to)
-  return () => tcpSink(address, { halfClosedTimeout })
+  return () => tcpSink(address, { halfClosedTimeout, connectTimeout, handshakeTimeout, tls: trust.target })
+}
+
+function isAddress(to: SinkInput | undefined): to is AddressInput {
+  return to !== undefined && typeof to !== 'function' && !(to instanceof Writable)
 }
 
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
-  const { to, reply, from, replyTransforms, transforms } = options
+  const { to, reply, from, replyTransforms, transforms, connectTimeout } = options
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
   if (handler && (to || reply || from || transforms))
     fault('a handler has the socket to itself; it goes with none of to, reply, from, transforms')
   if (to && reply) fault('to and reply exclude each other')
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
-  if (to !== undefined && typeof to !== 'function' && !(to instanceof Writable)) toAddress(to)
+  if (isAddress(to)) toAddress(to)
+  if (connectTimeout !== undefined && !isAddress(to)) fault('connectTimeout needs to: an address')
+  checkTime('connectTimeout', connectTimeout)
 }
 
 /** An array of streams would serve one connection and fail on the second. */

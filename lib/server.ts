@@ -1,20 +1,29 @@
-/** Accepts connections and keeps account of them: limits, drain, the end of the server. */
+/** Accepts connections and keeps account of them: who may come in, limits, drain, the end of the server. */
+import { setMaxListeners } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
-import { type Address, defaultPort, toAddress } from './address.js'
+import { type AccessLists, accessCheck } from './access.js'
+import { type Address, defaultPort, toAddress, withTls } from './address.js'
 import {
   type Connection,
   type ConnectionOptions,
+  formatRemote,
   type OpenConnection,
   openConnection,
-  type Summary,
+  remoteName,
 } from './connection.js'
 import type { Logger } from './context.js'
 import { listen } from './endpoints/tcp.js'
-import { abortError, TcpPipeError } from './errors.js'
+import type { Accept } from './endpoints/tls.js'
+import { abortError, TcpPipeError, timeoutError } from './errors.js'
 import { connectionLimit } from './limits.js'
+import { openRefusals, type Reason } from './refusals.js'
+import type { ServerTls } from './secure-context.js'
+import { failureFields } from './summary.js'
+import { openTally } from './tally.js'
+import type { SecureContexts, Trust } from './trust.js'
 
 export interface CloseOptions {
-  /** Milliseconds that running connections have to end; those that have not are reset. Default: 10 seconds. */
+  /** Milliseconds that running connections have to end; those that have not are reset. 0 is at once. Default: 10 seconds. */
   drain?: number
 }
 
@@ -23,12 +32,30 @@ export interface Server extends AsyncDisposable {
   readonly address: { readonly address: string; readonly family: string; readonly port: number }
   /** The connections that are open now. */
   readonly connections: ReadonlySet<Connection>
-  /** How many connections there have been, those turned away not among them, and how many of them have failed. */
-  readonly counts: { readonly accepted: number; readonly failed: number; readonly refused: number }
+  readonly counts: Counts
+  /** The pin of its certificate, as clients may check it: `sha256//…`. Undefined without TLS. */
+  readonly pin: string | undefined
+  /**
+   * New certificates, keys and authorities, for connections that come from now on. Rejects with `ERR_OPTION` and changes
+   * nothing if one of them cannot be used.
+   */
+  setSecureContext(next: SecureContexts): Promise<void>
   /** Stops listening and ends the connections. Resolves with the number of those that had to be reset. */
   close(options?: CloseOptions): Promise<number>
   /** Resolves when the server is closed and its last connection has ended; rejects with an AbortError after an abort. */
   readonly closed: Promise<void>
+}
+
+/** Of connections, since the server has begun. */
+export interface Counts {
+  /** Those that were served; with TLS, once that stood. */
+  readonly accepted: number
+  /** How many of them have failed. */
+  readonly failed: number
+  /** Those turned away by an access list or a limit. */
+  readonly refused: number
+  /** Those whose TLS handshake has failed. */
+  readonly handshakeFailures: number
 }
 
 export interface OpenServer extends Server {
@@ -39,17 +66,29 @@ export interface OpenServer extends Server {
 }
 
 /** What everything that listens can be told. */
-export interface ListenOptions {
+export interface ListenOptions extends AccessLists {
   /** Default: 127.0.0.1. */
   host?: string | undefined
   /** Default: 3099; 0 lets the system choose. */
   port?: number | undefined
   /** The path of a unix socket, instead of host and port. */
   path?: string | undefined
+  /** Speaks TLS. `'auto'` makes a certificate of its own, which clients can pin. Default: no TLS. */
+  tls?: ServerTls | 'auto' | boolean | undefined
   /** Stop listening after the first connection. Default: false. */
   once?: boolean | undefined
   /** Connections over this number are reset. Default: what the limit of open files allows. */
   maxConnections?: number | undefined
+  /** Further ones from one address are reset. Default: without limit. */
+  maxPerIp?: number | undefined
+  /** A connection fails when a peer sends more bytes than these. Default: without limit. */
+  maxBytes?: number | undefined
+  /** Milliseconds that a connection may last, whatever it does; 0 is without limit. Default: 0. */
+  maxDuration?: number | undefined
+  /** Milliseconds for a TLS handshake; 0 is without limit. Default: 10 seconds. */
+  handshakeTimeout?: number | undefined
+  /** Milliseconds for the first byte of a client; 0 is without limit. Default: 0. */
+  firstByteTimeout?: number | undefined
   /** Milliseconds without a byte, while our own sink is not what we wait for; 0 is never. Default: 10 minutes. */
   idleTimeout?: number | undefined
   /** Milliseconds without a byte once one side has ended; 0 is never. Default: 1 minute. */
@@ -64,32 +103,45 @@ export interface ListenOptions {
   onConnection?: ((connection: Connection) => void) | undefined
 }
 
-/** The address to listen on; throws `ERR_OPTION` or `ERR_ADDRESS`. */
-export function listenAddress({ host, port = defaultPort, path, ...options }: ListenOptions): Address {
-  const { maxConnections, idleTimeout, halfClosedTimeout } = options
+/** The address to listen on, when the options have been checked; throws `ERR_OPTION` or `ERR_ADDRESS`. */
+export function listenAddress({ host, port = defaultPort, path, tls, ...options }: ListenOptions): Address {
   const address = toAddress(path === undefined ? { host, port } : { path })
-  for (const [name, time] of Object.entries({ idleTimeout, halfClosedTimeout })) checkTime(name, time)
-  if (maxConnections !== undefined && !(maxConnections >= 1))
-    throw new TcpPipeError('ERR_OPTION', `maxConnections: ${maxConnections} is not allowed; expected a number from 1`)
-  return address
+  const { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration } = options
+  const times = { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration }
+  for (const [name, time] of Object.entries(times)) checkTime(name, time)
+  const { allow, deny, maxConnections, maxPerIp, maxBytes } = options
+  for (const [name, number] of Object.entries({ maxConnections, maxPerIp, maxBytes })) checkLimit(name, number)
+  accessCheck({ allow, deny })
+  const [byAddress] = Object.entries({ allow, deny, maxPerIp }).find(([, value]) => value !== undefined) ?? []
+  if ('path' in address && byAddress)
+    throw new TcpPipeError('ERR_OPTION', `${byAddress}: the clients of a unix socket have no address`)
+  return tls ? withTls(address) : address
+}
+
+function checkLimit(name: string, value: number | undefined): void {
+  if (value === undefined || value >= 1) return
+  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a number from 1`)
 }
 
 /** With their defaults; each connection takes so many descriptors. */
-export function withDefaults(options: ListenOptions, descriptorsEach: number): ServerOptions {
+export function withDefaults(options: ListenOptions, descriptorsEach: number, trust: Trust): ServerOptions {
+  const { log, allow, deny, maxLine, maxPerIp, maxBytes, maxDuration } = options
+  const { handshakeTimeout, firstByteTimeout, signal, onConnection } = options
   return {
-    log: options.log,
-    maxLine: options.maxLine,
     idleTimeout: options.idleTimeout ?? 600_000,
     halfClosedTimeout: options.halfClosedTimeout ?? 60_000,
     maxConnections: options.maxConnections ?? connectionLimit(descriptorsEach),
     once: options.once ?? false,
-    signal: options.signal,
-    onConnection: options.onConnection,
+    ...{ trust, log, allow, deny, maxLine, maxPerIp, maxBytes, maxDuration },
+    ...{ handshakeTimeout, firstByteTimeout, signal, onConnection },
   }
 }
 
-export interface ServerOptions extends ConnectionOptions {
+export interface ServerOptions extends ConnectionOptions, AccessLists {
+  trust: Trust
   maxConnections: number
+  maxPerIp: number | undefined
+  handshakeTimeout: number | undefined
   once: boolean
   signal: AbortSignal | undefined
   onConnection: ((connection: Connection) => void) | undefined
@@ -113,18 +165,23 @@ export async function openServer(
   options: ServerOptions,
   work: (connection: OpenConnection, socket: Socket) => Promise<void>,
 ): Promise<OpenServer> {
-  const { log, maxConnections, signal, onConnection, about } = options
+  const { trust, log, maxConnections, maxPerIp, handshakeTimeout, signal, onConnection, about } = options
   if (signal?.aborted) throw abortError(signal)
   const server = await listen(address)
   if (signal?.aborted) {
     server.close()
     throw abortError(signal)
   }
-  const active = new Map<OpenConnection, Promise<Summary>>()
+  const mayConnect = accessCheck(options)
+  const tally = maxPerIp === undefined ? undefined : openTally(maxPerIp)
+  const refusals = openRefusals(log)
+  const active = new Set<OpenConnection>()
+  const running = new Set<Promise<void>>() // those whose handshake has begun, too
   const bound = boundAddress(address, server.address())
+  let handshakes = newHandshakes()
   let accepted = 0
   let failed = 0
-  let refused = 0
+  let handshakeFailures = 0
   let isOver = false
   let isDisabled = false
   let enabling = false
@@ -135,7 +192,48 @@ export async function openServer(
   })
 
   server.on('connection', socket => {
-    if (active.size >= maxConnections || (options.once && accepted > 0)) return refuse(socket)
+    const leave = admit(socket)
+    if (typeof leave === 'string') return refuse(socket, leave)
+    const work = trust.accept ? secure(socket, trust.accept) : open(socket)
+    const done = work.finally(() => {
+      running.delete(done)
+      leave()
+    })
+    running.add(done)
+  })
+
+  /** Before anything is read: what to call when the connection is over, or why there will be none. */
+  function admit({ remoteAddress }: Socket): (() => void) | Reason {
+    if (mayConnect && !mayConnect(remoteAddress)) return 'access'
+    if (isServed()) return 'once'
+    if (running.size >= maxConnections) return 'maxConnections'
+    return tally ? (tally.enter(remoteAddress ?? '') ?? 'maxPerIp') : () => {}
+  }
+
+  function refuse(socket: Socket, reason: Reason): void {
+    refusals.add(reason, remoteName(socket))
+    socket.on('error', () => {})
+    if ('path' in address) socket.destroy()
+    else socket.resetAndDestroy()
+  }
+
+  function isServed(): boolean {
+    return options.once && accepted > 0
+  }
+
+  /** TLS first. If that fails there has been no connection, and its line is told here. */
+  async function secure(raw: Socket, accept: Accept): Promise<void> {
+    const remote = formatRemote({ remote: remoteName(raw), port: raw.remotePort })
+    const socket = await accept(raw, { handshakeTimeout, signal: handshakes.signal }).catch(error => {
+      handshakeFailures++
+      log?.warn({ remote, ...failureFields(error) }, 'TLS handshake failed')
+    })
+    if (!socket) return
+    if (isServed()) refuse(raw, 'once')
+    else await open(socket)
+  }
+
+  async function open(socket: Socket): Promise<void> {
     accepted++
     if (options.once) stop()
     const connection = openConnection(socket, { ...options, number: accepted })
@@ -144,32 +242,28 @@ export async function openServer(
       .then(connection.finish)
       .finally(() => active.delete(connection))
     connection.failed.catch(() => failed++)
-    active.set(connection, ended)
+    active.add(connection)
     onConnection?.(connection)
-  })
-
-  function refuse(socket: Socket): void {
-    socket.on('error', () => {})
-    if ('path' in address) socket.destroy()
-    else socket.resetAndDestroy()
-    if (refused++ === 0) log?.warn({ maxConnections }, 'connection refused, the limit is reached')
+    await ended
   }
 
   /** For good. */
   function stop(): void {
     isOver = true
+    handshakes.abort(closedError()) // they have had nothing from us yet
     if (!enabling) server.close(stopped)
   }
 
   function failAll(reason: Error): void {
-    for (const connection of active.keys()) connection.fail(reason)
+    handshakes.abort(reason)
+    for (const connection of active) connection.fail(reason)
   }
 
   async function close({ drain = 10_000 }: CloseOptions = {}): Promise<number> {
     stop()
-    if (active.size > 0 && drain > 0) await drained(drain)
-    const cut = active.size
-    failAll(signal?.aborted ? abortError(signal) : closedError())
+    if (running.size > 0 && drain > 0) await drained(drain)
+    const cut = running.size
+    if (cut > 0) failAll(signal?.aborted ? abortError(signal) : drain > 0 ? drainError(drain) : closedError())
     await closed.catch(() => {})
     return cut
   }
@@ -189,6 +283,7 @@ export async function openServer(
     try {
       await listen('path' in address ? address : { ...address, port: bound.port }, server)
       isDisabled = false
+      handshakes = newHandshakes()
     } finally {
       enabling = false
       if (isOver) stop()
@@ -208,14 +303,14 @@ export async function openServer(
     const expired = new Promise<void>(resolve => {
       timer = setTimeout(resolve, Math.min(time, longestTime))
     })
-    await Promise.race([Promise.all(active.values()), expired])
+    await Promise.race([Promise.all(running), expired])
     clearTimeout(timer)
   }
 
   async function whenClosed(): Promise<void> {
     await whenStopped
-    await Promise.all(active.values())
-    if (refused > 0) log?.warn({ refused }, 'connections refused over all')
+    await Promise.all(running)
+    refusals.end()
     if (signal?.aborted) throw abortError(signal)
   }
 
@@ -224,22 +319,38 @@ export async function openServer(
   const abort = () => void close({ drain: 0 })
   signal?.addEventListener('abort', abort, { once: true })
   void whenStopped.then(() => signal?.removeEventListener('abort', abort))
-  log?.info({ ...bound, ...about, maxConnections }, 'listening')
+  const { pin } = trust
+  log?.info({ ...bound, ...(pin && { pin }), ...about, maxConnections }, 'listening')
 
   return {
     address: bound,
     get connections() {
-      return new Set(active.keys())
+      return new Set(active)
     },
     get counts() {
-      return { accepted, failed, refused }
+      return { accepted, failed, refused: refusals.total, handshakeFailures }
     },
+    get pin() {
+      return trust.pin
+    },
+    setSecureContext: trust.setSecureContext,
     close,
     closed,
     disable: () => inTurn(disable),
     enable: () => inTurn(enable),
     [Symbol.asyncDispose]: async () => void (await close()),
   }
+}
+
+/** Any number of handshakes listen to it. */
+function newHandshakes(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
+}
+
+function drainError(time: number): TcpPipeError {
+  return timeoutError('drain', `the server is closing, and ${time} ms have passed`)
 }
 
 function closedError(): TcpPipeError {

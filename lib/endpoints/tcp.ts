@@ -5,12 +5,16 @@ import { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Address, formatAddress, type TcpAddress } from '../address.js'
 import type { Sink } from '../connection.js'
-import { TcpPipeError } from '../errors.js'
+import { TcpPipeError, timeoutError } from '../errors.js'
 import { formatDuration } from '../quantities.js'
 import { hiddenReset, resetOnError } from '../reset.js'
+import type { ClientContext } from '../secure-context.js'
+import type { HandshakeOptions } from './tls.js'
 import { removeStale } from './unix.js'
 
-export interface DialOptions {
+export interface DialOptions extends HandshakeOptions {
+  /** For an address with TLS. */
+  tls?: ClientContext | undefined
   /** Milliseconds for each attempt; 0 is without limit. */
   connectTimeout?: number | undefined
   /** Further attempts after the first one, with jittered backoff from 100 ms to 5 s. */
@@ -19,7 +23,6 @@ export interface DialOptions {
   family?: 4 | 6 | undefined
   /** The source address. */
   bind?: TcpAddress | undefined
-  signal?: AbortSignal | undefined
   /** Told before each further attempt. */
   onRetry?: ((error: unknown, wait: number) => void) | undefined
 }
@@ -35,8 +38,15 @@ export async function listen(
   return server
 }
 
-/** Connects. The socket is paused until it is piped. */
-export async function dial(address: Address, options: DialOptions = {}, attempt = 0): Promise<Socket> {
+/** Connects, and speaks TLS where the address says so. The socket is paused until it is piped. */
+export async function dial(address: Address, options: DialOptions = {}): Promise<Socket> {
+  const socket = await persistentDial(address, options, 0)
+  if (!address.tls) return socket
+  const { tlsConnect } = await import('./tls.js')
+  return tlsConnect(socket, address, options.tls as ClientContext, options)
+}
+
+async function persistentDial(address: Address, options: DialOptions, attempt: number): Promise<Socket> {
   const { retry = 0, signal, onRetry } = options
   try {
     return await attemptDial(address, options)
@@ -45,7 +55,7 @@ export async function dial(address: Address, options: DialOptions = {}, attempt 
     const wait = Math.round(Math.min(5000, 100 * 2 ** attempt) * (0.5 + Math.random() / 2))
     onRetry?.(error, wait)
     await delay(wait, undefined, { signal })
-    return dial(address, options, attempt + 1)
+    return persistentDial(address, options, attempt + 1)
   }
 }
 
@@ -54,9 +64,7 @@ export async function tcpSink(address: Address, options: DialOptions & { halfClo
   const socket = await dial(address, options)
   resetOnError(socket)
   socket.once('finish', () => socket.setTimeout(options.halfClosedTimeout))
-  socket.once('timeout', () =>
-    socket.destroy(new TcpPipeError('ERR_TIMEOUT', `half-closed timeout: ${formatAddress(address)} did not end`)),
-  )
+  socket.once('timeout', () => socket.destroy(timeoutError('half-closed', `${formatAddress(address)} did not end`)))
   const ended = new Promise<void>((resolve, reject) => {
     socket.once('end', () => {
       const reset = hiddenReset(socket)
@@ -106,8 +114,5 @@ async function attemptDial(address: Address, options: DialOptions): Promise<Sock
 }
 
 function timeout(address: Address, time: number): TcpPipeError {
-  return new TcpPipeError(
-    'ERR_TIMEOUT',
-    `connect timeout: no answer from ${formatAddress(address)} in ${formatDuration(time)}`,
-  )
+  return timeoutError('connect', `no answer from ${formatAddress(address)} in ${formatDuration(time)}`)
 }

@@ -379,7 +379,7 @@ t.test('--max-connections: the extra one is reset and the target never sees it',
   const { tool, open } = await link(t, ['--max-connections', '1'])
   const [client, server] = await open()
   t.equal(await dialled(t, tool.port), 'ECONNRESET')
-  t.match(await tool.logged('connection refused, the limit is reached'), { level: 40, maxConnections: 1 })
+  t.match(await tool.logged('connections refused'), { level: 40, refused: { maxConnections: 1 } })
   for (const end of [client, server]) end.end('x')
   t.same((await Promise.all([whole(client), whole(server)])).map(String), ['x', 'x'])
   await tool.logged('connection closed')

@@ -25,7 +25,7 @@ const mistakes: [line: string[], says: string][] = [
   [['send', '--to', '::1:80'], "'::1:80' is not an address"],
   [['send', '--to', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   [['serve', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
-  [['serve', 'tls://:1'], 'TLS is not supported'],
+  [['serve', 'tls://:1'], '--tls needs --cert FILE and --key FILE; or --tls auto'],
   // values
   [['serve', '0', '--max-connections', '0'], "--max-connections: '0' is not a whole number from 1"],
   [['serve', '0', '--max-connections', '1e3'], "'1e3' is not a whole number from 1"],

@@ -13,6 +13,8 @@ t.test('parseAddress', async t => {
     ['[::]:80', { host: '::', port: 80 }],
     ['tcp://example.org:80', { host: 'example.org', port: 80 }],
     ['tcp://:80', { host: '127.0.0.1', port: 80 }],
+    ['tls://example.org:443', { host: 'example.org', port: 443, tls: true }],
+    ['tls://443', { host: '127.0.0.1', port: 443, tls: true }],
     ['unix:/run/x.sock', { path: '/run/x.sock' }],
     ['unix:relative:with:colons', { path: 'relative:with:colons' }],
   ] as const) {
@@ -40,13 +42,16 @@ t.test('parseAddress', async t => {
     'a:b:80',
     'http://example.org:80',
     'tcp://',
+    'tls://',
+    'tls://tls://:443',
+    'tls:443',
+    'tls://unix:/run/x',
     'unix:',
     'unix:a\0b',
     `unix:${'x'.repeat(108)}`,
   ]) {
     t.throws(() => parseAddress(text), { code: 'ERR_ADDRESS', name: 'TcpPipeError' }, `'${text.slice(0, 20)}'`)
   }
-  t.throws(() => parseAddress('tls://example.org:443'), { message: /TLS is not supported/ })
   t.throws(() => parseAddress('unix:'), { message: /1 to 107 bytes, not 0/ })
   t.throws(() => parseAddress('70000'), { message: /^'70000': the port must be a whole number from 0 to 65535/ })
   t.equal((parseAddress(`unix:${'x'.repeat(107)}`) as { path: string }).path.length, 107, 'the longest path')
@@ -60,6 +65,9 @@ t.test('toAddress', async t => {
   t.strictSame(toAddress({ host: '', port: 80 }), { host: '127.0.0.1', port: 80 }, 'empty is not all interfaces')
   t.strictSame(toAddress({ host: '::1', port: 80 }), { host: '::1', port: 80 })
   t.strictSame(toAddress({ path: '/run/x' }), { path: '/run/x' })
+  t.strictSame(toAddress({ port: 443, tls: true }), { host: '127.0.0.1', port: 443, tls: true })
+  t.strictSame(toAddress({ port: 80, tls: false }), { host: '127.0.0.1', port: 80 })
+  t.strictSame(toAddress({ path: '/run/x', tls: true }), { path: '/run/x', tls: true })
   for (const port of [-1, 65536, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '80' as unknown as number])
     t.throws(() => toAddress({ port }), { code: 'ERR_ADDRESS' }, String(port))
   t.throws(() => toAddress({ path: '' }), { code: 'ERR_ADDRESS' })
@@ -68,6 +76,7 @@ t.test('toAddress', async t => {
 })
 
 t.test('formatAddress is the inverse', async t => {
-  for (const text of ['127.0.0.1:80', '[::1]:80', 'unix:/run/x.sock', 'example.org:0'])
+  for (const text of ['127.0.0.1:80', '[::1]:80', 'unix:/run/x.sock', 'example.org:0', 'tls://[::1]:443'])
     t.equal(formatAddress(parseAddress(text)), text)
+  t.equal(formatAddress({ path: '/run/x', tls: true }), 'tls://unix:/run/x')
 })

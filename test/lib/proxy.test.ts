@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import type { Summary } from '../../lib/connection.js'
 import { type Link, type ProxyOptions, proxy } from '../../lib/proxy.js'
+import type { Summary } from '../../lib/summary.js'
 import { delay } from '../../transforms/delay.js'
 import { limit } from '../../transforms/limit.js'
 import { slice } from '../../transforms/slice.js'
@@ -92,7 +92,7 @@ t.test('a reset on one side is one on the other', async t => {
   for (const socket of accepted) if (!socket.destroyed) socket.resetAndDestroy()
   t.match(await onClient, { code: 'ECONNRESET' })
   t.match(await ends[1], { closedBy: 'reset', side: 'target' })
-  t.same(link.counts, { accepted: 2, failed: 2, refused: 0 })
+  t.same(link.counts, { accepted: 2, failed: 2, refused: 0, handshakeFailures: 0 })
 })
 
 t.test('a stage that stops half-closes its direction', async t => {
@@ -127,7 +127,7 @@ t.test('a target that cannot be reached resets the client, and the proxy lives',
     t.match(await outcome(client()), { code: 'ECONNRESET', ended: false })
     t.match(await ends[number - 1], { number, closedBy: 'error', error: { code: 'ECONNREFUSED' } })
   }
-  t.same(link.counts, { accepted: 2, failed: 2, refused: 0 })
+  t.same(link.counts, { accepted: 2, failed: 2, refused: 0, handshakeFailures: 0 })
 })
 
 t.test('a target that does not answer', async t => {

@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import type { Connection, Sink, Summary } from '../../lib/connection.js'
+import type { Connection, Sink } from '../../lib/connection.js'
 import { stop } from '../../lib/define.js'
 import { fileSink } from '../../lib/endpoints/file-sink.js'
 import { fileSource } from '../../lib/endpoints/file-source.js'
 import { type Handler, type ServeOptions, serve } from '../../lib/serve.js'
 import type { Server } from '../../lib/server.js'
+import type { Summary } from '../../lib/summary.js'
 import {
   clientOf,
   collect,
@@ -312,8 +313,9 @@ t.test('maxConnections: the one too many is reset, and counted', async t => {
   t.match(
     lines.filter(line => line.level === 40),
     [
-      { maxConnections: 1, msg: 'connection refused, the limit is reached' },
-      { refused: 2, msg: 'connections refused over all' },
+      { refused: { maxConnections: 1 }, remote: '127.0.0.1', msg: 'connections refused' },
+      { refused: { maxConnections: 1 }, remote: '127.0.0.1', msg: 'connections refused' },
+      { refused: { maxConnections: 2 }, total: 2, msg: 'connections refused over all' },
     ],
   )
 })
@@ -355,7 +357,7 @@ t.test('close: drains, then cuts', async t => {
   await until(() => stuck.server.connections.size === 2)
   t.equal(await stuck.server.close({ drain: 20 }), 2)
   t.match(await Promise.all(clients), [{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
-  t.match(await stuck.summaries[0], { closedBy: 'signal', error: { code: 'ERR_CLOSED' } })
+  t.match(await stuck.summaries[0], { closedBy: 'timeout', timeout: 'drain', error: { code: 'ERR_TIMEOUT' } })
 })
 
 t.test('await using', async t => {

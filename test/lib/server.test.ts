@@ -3,16 +3,24 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { toAddress } from '../../lib/address.js'
-import type { OpenConnection, Summary } from '../../lib/connection.js'
+import type { OpenConnection } from '../../lib/connection.js'
 import { type ListenOptions, listenAddress, openServer, type ServerOptions, withDefaults } from '../../lib/server.js'
+import type { Summary } from '../../lib/summary.js'
+import { openTrust } from '../../lib/trust.js'
 import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from './network.js'
 
+/** No TLS. */
+const trust = await openTrust(toAddress('0'), undefined, {})
+
 const defaults: ServerOptions = {
+  trust,
   log: undefined,
   maxLine: undefined,
   idleTimeout: 0,
   halfClosedTimeout: 0,
   maxConnections: 100,
+  maxPerIp: undefined,
+  handshakeTimeout: undefined,
   once: false,
   signal: undefined,
   onConnection: undefined,
@@ -71,7 +79,7 @@ t.test('close: those that are left are reset, and their number is told', async t
   const connections = [...server.connections]
   const closing = server.close({ drain: 10 })
   t.match(await Promise.all(clients), [{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
-  t.match(await Promise.all(connections.map(each => each.closed)), [{ closedBy: 'signal' }, {}, {}])
+  t.match(await Promise.all(connections.map(each => each.closed)), [{ closedBy: 'timeout', timeout: 'drain' }, {}, {}])
   t.equal(await Promise.race([closing, new Promise(resolve => setTimeout(resolve, 500, 'it waits for the work'))]), 3)
 })
 
@@ -109,7 +117,11 @@ t.test('maxConnections', async t => {
       t.ok(refused.ended === 'path' in address, 'reset, where there is a reset')
       t.equal(server.connections.size, 2)
     }
-    t.equal(lines.filter(line => line.msg === 'connection refused, the limit is reached').length, 1, 'told once')
+    t.match(
+      lines.filter(line => line.msg === 'connections refused').map(line => line.refused),
+      [{ maxConnections: 1 }],
+      'told once',
+    )
     void server.close({ drain: 0 })
   }
 })
@@ -228,7 +240,7 @@ t.test('counts and numbers', async t => {
     await until(() => server.connections.size === 0)
   }
   t.same(numbers, [1, 2, 3])
-  t.same(server.counts, { accepted: 3, failed: 1, refused: 0 })
+  t.same(server.counts, { accepted: 3, failed: 1, refused: 0, handshakeFailures: 0 })
 })
 
 t.test('what is wrong in the options of everything that listens', async t => {
@@ -244,8 +256,8 @@ t.test('what is wrong in the options of everything that listens', async t => {
 })
 
 t.test('the defaults', async t => {
-  t.match(withDefaults({}, 1), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
-  t.ok(withDefaults({}, 2).maxConnections <= withDefaults({}, 1).maxConnections)
+  t.match(withDefaults({}, 1, trust), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
+  t.ok(withDefaults({}, 2, trust).maxConnections <= withDefaults({}, 1, trust).maxConnections)
   const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxLine: 4 }
-  t.match(withDefaults(given, 1), given)
+  t.match(withDefaults(given, 1, trust), given)
 })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { idleWatch } from '../../lib/idle.js'
+import { idleWatch } from '../../lib/timeouts.js'
 import { socketPair } from './network.js'
 
 const timeouts = { idleTimeout: 200, halfClosedTimeout: 40 }

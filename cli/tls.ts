@@ -1,0 +1,227 @@
+/** The TLS options of commands: what they are, and the files that they name. */
+import { readFileSync } from 'node:fs'
+import { Option } from 'commander'
+import type { Address } from '../lib/address.js'
+import { errorMessage, TcpPipeError } from '../lib/errors.js'
+import { parsePins } from '../lib/pin.js'
+import type { ClientTls, ServerTls } from '../lib/secure-context.js'
+import type { Logger } from './log.js'
+import { choice, group, value } from './options.js'
+
+/** Of what we connect to, and what both sides have in common. */
+interface PeerOptions {
+  ca?: string
+  pin?: string
+  serverName?: string
+  insecure?: boolean
+  minVersion?: '1.2' | '1.3'
+  ignoreUnexpectedEof?: boolean
+}
+
+interface Identity {
+  cert?: string
+  key?: string
+  passphraseFile?: string
+}
+
+export interface SendTlsOptions extends PeerOptions, Identity {
+  tls?: boolean
+}
+
+/** Of a server, and of the target that its connections go on to. */
+export interface ServerTlsOptions extends PeerOptions, Identity {
+  tls?: 'auto' | boolean
+  clientCa?: string
+  targetCert?: string
+  targetKey?: string
+  targetPassphraseFile?: string
+}
+
+export interface ServerTrust {
+  tls?: ServerTls
+  targetTls?: ClientTls
+}
+
+export function sendTlsOptions(): Option[] {
+  return group('TLS:', [
+    new Option('--tls', 'speak TLS, as with --to tls://…'),
+    ...peerOptions(),
+    ...identityOptions('--', 'our certificate, if the server wants one'),
+    ...commonTlsOptions(),
+  ])
+}
+
+export function serverTlsOptions(): Option[] {
+  return [
+    ...group('TLS with clients:', [
+      value('--tls [auto]', 'speak TLS, as on tls://…; auto makes a certificate, and its pin is told', readTls),
+      ...identityOptions('--', 'our certificate, and those between it and the root'),
+      new Option('--client-ca <file>', 'PEM: clients must have a certificate that one of these has signed'),
+    ]),
+    ...group('TLS to a target, tls://…:', [
+      ...peerOptions(),
+      ...identityOptions('--target-', 'our certificate, if it wants one'),
+    ]),
+    ...group('TLS on both sides:', commonTlsOptions()),
+  ]
+}
+
+function readTls(text: string): 'auto' | boolean {
+  if (text === 'auto') return 'auto'
+  if (text === 'true' || text === '1') return true
+  if (text === 'false' || text === '0') return false
+  throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected auto, or nothing with --cert and --key`)
+}
+
+function peerOptions(): Option[] {
+  return [
+    new Option('--ca <file>', 'PEM: who may have signed the certificate (default: the known authorities)'),
+    value('--pin <pins>', "sha256//…, several joined by ';': the public key must be one of these", text => {
+      parsePins(text)
+      return text
+    }),
+    new Option('--server-name <name>', 'asked for, and in the certificate (default: the host)'),
+    new Option('--insecure', 'accept any certificate'),
+  ]
+}
+
+function identityOptions(prefix: '--' | '--target-', what: string): Option[] {
+  return [
+    new Option(`${prefix}cert <file>`, `PEM: ${what}`),
+    new Option(`${prefix}key <file>`, 'PEM: its private key'),
+    new Option(`${prefix}passphrase-file <file>`, 'the passphrase of an encrypted key'),
+  ]
+}
+
+function commonTlsOptions(): Option[] {
+  return [
+    choice('--min-version <version>', 'of TLS: 1.2 or 1.3 (default: 1.2)', ['1.2', '1.3']),
+    new Option(
+      '--ignore-unexpected-eof',
+      'a TLS connection that ends without close_notify, as of ncat, has ended well',
+    ),
+  ]
+}
+
+/** What `send` is told, from the files as they are now. Throws `ERR_OPTION`. */
+export async function readSendTls(options: SendTlsOptions, to: Address | undefined): Promise<ClientTls | boolean> {
+  const isOn = options.tls || to?.tls === true
+  if (!isOn) refuse(options, [...peerNames, ...identityNames], '--tls or --to tls://…')
+  return isOn && readPeer(options, identityFiles(options, '--'))
+}
+
+/** What a server is told, from the files as they are now. Throws `ERR_OPTION`. */
+export async function readServerTls(
+  options: ServerTlsOptions,
+  listen: Address | undefined,
+  target: Address | undefined,
+): Promise<ServerTrust> {
+  const isOn = options.tls || listen?.tls === true
+  if (!isOn) refuse(options, [...identityNames, 'clientCa'], '--tls or a tls:// address to listen on')
+  if (!target?.tls) refuse(options, [...peerNames, ...targetNames], 'a tls:// address to connect to')
+  if (!isOn && !target?.tls) refuse(options, ['minVersion', 'ignoreUnexpectedEof'], '--tls or a tls:// address')
+  return {
+    ...(isOn && { tls: await readListener(options) }),
+    ...(target?.tls && { targetTls: await readPeer(options, identityFiles(options, '--target-')) }),
+  }
+}
+
+const identityNames = ['cert', 'key', 'passphraseFile'] as const
+const targetNames = ['targetCert', 'targetKey', 'targetPassphraseFile'] as const
+const peerNames = ['ca', 'pin', 'serverName', 'insecure'] as const
+
+/** An option that would do nothing is a mistake: somebody believes that it protects him. */
+function refuse(options: ServerTlsOptions, names: readonly (keyof ServerTlsOptions)[], needs: string): void {
+  const given = names.find(name => options[name])
+  if (given) fault(`${flagOf(given)} needs ${needs}`)
+}
+
+async function readListener(options: ServerTlsOptions): Promise<ServerTls> {
+  const { minVersion, ignoreUnexpectedEof, clientCa } = options
+  const auto = options.tls === 'auto'
+  const identity = identityFiles(options, '--')
+  const given = Object.values(identity).find(({ path }) => path !== undefined)
+  if (auto && given) fault(`--tls auto and ${given.flag} exclude each other: auto makes a certificate itself`)
+  if (!auto && !given) fault('--tls needs --cert FILE and --key FILE; or --tls auto, which makes them')
+  const { checkServerTls } = await import('../lib/secure-context.js')
+  const files = { ...identity, clientCa: { flag: '--client-ca', path: clientCa } }
+  return checked(files, pems => ({ ...pems, auto, minVersion, ignoreUnexpectedEof }), checkServerTls)
+}
+
+async function readPeer(options: PeerOptions, identity: Files<'cert' | 'key' | 'passphrase'>): Promise<ClientTls> {
+  const { ca, pin, serverName, insecure, minVersion, ignoreUnexpectedEof } = options
+  if (insecure && (ca ?? pin) !== undefined)
+    fault(`--insecure and --${ca ? 'ca' : 'pin'} exclude each other: with one of them nothing is verified`)
+  const { clientContext } = await import('../lib/secure-context.js')
+  const files = { ...identity, ca: { flag: '--ca', path: ca } }
+  return checked(
+    files,
+    pems => ({ ...pems, pin, serverName, insecure, minVersion, ignoreUnexpectedEof }),
+    clientContext,
+  )
+}
+
+type Files<Name extends string> = Record<Name, { flag: string; path: string | undefined }>
+
+function identityFiles(options: ServerTlsOptions, prefix: '--' | '--target-'): Files<'cert' | 'key' | 'passphrase'> {
+  const own = prefix === '--'
+  return {
+    cert: { flag: `${prefix}cert`, path: own ? options.cert : options.targetCert },
+    key: { flag: `${prefix}key`, path: own ? options.key : options.targetKey },
+    passphrase: {
+      flag: `${prefix}passphrase-file`,
+      path: own ? options.passphraseFile : options.targetPassphraseFile,
+    },
+  }
+}
+
+/** What the library finds wrong with the files is told with the options and the files that it is about. */
+function checked<T>(
+  files: Files<'cert' | 'key' | 'passphrase'>,
+  make: (pems: Record<string, string | undefined>) => T,
+  check: (options: T) => unknown,
+): T {
+  const { cert, key, passphrase } = files
+  if (cert.path !== undefined && key.path === undefined) fault(`${cert.flag} needs ${key.flag}`)
+  if (key.path !== undefined && cert.path === undefined) fault(`${key.flag} needs ${cert.flag}`)
+  if (passphrase.path !== undefined && key.path === undefined) fault(`${passphrase.flag} needs ${key.flag}`)
+  const options = make(readAll(files))
+  try {
+    check(options)
+    return options
+  } catch (error) {
+    const [, name = '', rest] = /^(\w+): (.*)$/s.exec(errorMessage(error)) ?? []
+    const file = (files as Files<string>)[name]
+    if (!file) throw error
+    throw new TcpPipeError('ERR_OPTION', `${file.flag} ${file.path}: ${rest}`, { cause: error })
+  }
+}
+
+function readAll(files: Files<string>): Record<string, string | undefined> {
+  const texts = Object.entries(files).map(([name, { flag, path }]) => {
+    const text = path === undefined ? undefined : readText(flag, path)
+    return [name, name === 'passphrase' ? text?.replace(/\r?\n$/, '') : text]
+  })
+  return Object.fromEntries(texts)
+}
+
+function readText(flag: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new TcpPipeError('ERR_OPTION', `${flag}: ${path} cannot be read: ${errorMessage(cause)}`, { cause })
+  }
+}
+
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+}
+
+export function warnIfInsecure(log: Logger, { insecure }: PeerOptions): void {
+  if (insecure)
+    log.warn('--insecure: the server is not verified; whoever stands between can read and change everything')
+}
+
+function fault(message: string): never {
+  throw new TcpPipeError('ERR_OPTION', message)
+}

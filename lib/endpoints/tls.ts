@@ -1,0 +1,154 @@
+/**
+ * TLS over a connected socket, in both roles. The socket below is kept, since only that can be reset, and no socket is
+ * given out before the peer is verified.
+ */
+import { isIP, type Socket } from 'node:net'
+import { connect, createServer, type TLSSocket } from 'node:tls'
+import { type Address, formatAddress } from '../address.js'
+import { hasCloseNotify } from '../close-notify.js'
+import { errorCode, TcpPipeError, timeoutError } from '../errors.js'
+import { pinOf } from '../pin.js'
+import { formatDuration } from '../quantities.js'
+import { hiddenReset, setCarrier } from '../reset.js'
+import type { ClientContext, ServerContext } from '../secure-context.js'
+import { explain } from '../tls-hints.js'
+
+export interface HandshakeOptions {
+  /** Milliseconds for the whole of it, however it goes on; 0 is without limit. Default: 10 seconds. */
+  handshakeTimeout?: number | undefined
+  /** Ends it; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** Speaks TLS with a client that has connected. When that fails it rejects, and the client is reset. */
+export type Accept = (raw: Socket, options?: HandshakeOptions) => Promise<TLSSocket>
+
+export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Accept {
+  const handshakes = new WeakMap<Socket, Handshake>()
+  // Node's own timeout leaves the socket open, and every byte begins it anew.
+  const server = createServer({ ...options, handshakeTimeout: 2 ** 31 - 1 })
+  server.on('secureConnection', socket => handshakeOf(socket)?.succeed(socket))
+  server.on('tlsClientError', (error, socket) => handshakeOf(socket)?.fail(refusal(socket) ?? error))
+
+  /** Node tells no other way which socket is below. */
+  function handshakeOf(socket: TLSSocket): Handshake | undefined {
+    return handshakes.get((socket as unknown as { _parent: Socket })._parent)
+  }
+
+  return async (raw, { handshakeTimeout, signal } = {}) => {
+    const socket = await shakeHands(raw, 'the client', { handshakeTimeout, signal }, handshake => {
+      handshakes.set(raw, handshake)
+      server.emit('connection', raw)
+    })
+    return guard(socket, raw, ignoreUnexpectedEof)
+  }
+}
+
+/** Node closes the socket of a client whose certificate is refused, and keeps the reason there. */
+function refusal({ authorizationError }: TLSSocket): Error | undefined {
+  if (!authorizationError) return undefined
+  const code = String(authorizationError)
+  return Object.assign(new Error(`the client's certificate is refused: ${code}`), { code })
+}
+
+/** Speaks TLS with the server at `address`, to which `raw` is connected. When that fails it rejects, and the server is reset. */
+export async function tlsConnect(
+  raw: Socket,
+  address: Address,
+  context: ClientContext,
+  options: HandshakeOptions = {},
+): Promise<TLSSocket> {
+  const { secureContext, pins, verify, ignoreUnexpectedEof } = context
+  const host = context.serverName ?? ('host' in address ? address.host : 'localhost')
+  const socket = await shakeHands(raw, formatAddress(address), options, ({ succeed, fail }) => {
+    const socket = connect({
+      socket: raw,
+      secureContext,
+      host,
+      servername: isIP(host) ? '' : host,
+      rejectUnauthorized: verify,
+    })
+    socket.once('secureConnect', () => {
+      const wrong = pins && wrongPin(socket, pins)
+      if (wrong) fail(wrong)
+      else succeed(socket)
+    })
+    socket.once('error', fail)
+  })
+  socket.once('error', error => explainRefusal(error, socket))
+  return guard(socket, raw, ignoreUnexpectedEof)
+}
+
+/** In TLS 1.3 a server looks at our certificate when the handshake is over for us. */
+function explainRefusal(error: Error, socket: TLSSocket): void {
+  if (socket.bytesRead === 0 && errorCode(error) !== 'ERR_UNEXPECTED_EOF') explain(error)
+}
+
+function wrongPin(socket: TLSSocket, pins: readonly string[]): TcpPipeError | undefined {
+  const certificate = socket.getPeerX509Certificate()
+  const pin = certificate ? pinOf(certificate) : 'none'
+  if (pins.includes(pin)) return undefined
+  return new TcpPipeError('ERR_PIN', `pin: the server's public key is ${pin}; expected ${pins.join(' or ')}`)
+}
+
+interface Handshake {
+  succeed(socket: TLSSocket): void
+  fail(error: unknown): void
+}
+
+/** Until it has succeeded, whoever closes the socket resets it: an end would look like one that was meant. */
+async function shakeHands(
+  raw: Socket,
+  peer: string,
+  { handshakeTimeout = 10_000, signal }: HandshakeOptions,
+  begin: (handshake: Handshake) => void,
+): Promise<TLSSocket> {
+  const { destroy } = raw
+  let timer: NodeJS.Timeout | undefined
+  let abort = () => {}
+  raw.on('error', () => {})
+  raw.destroy = () => {
+    raw.destroy = destroy
+    return raw.remotePort === undefined ? raw.destroy() : raw.resetAndDestroy()
+  }
+  try {
+    return await new Promise<TLSSocket>((succeed, fail) => {
+      const late = () => fail(timeoutError('handshake', `no TLS with ${peer} in ${formatDuration(handshakeTimeout)}`))
+      if (handshakeTimeout > 0) timer = setTimeout(late, handshakeTimeout)
+      abort = () => fail(signal?.reason)
+      signal?.addEventListener('abort', abort)
+      if (signal?.aborted) return abort()
+      begin({ succeed, fail })
+      raw.once('close', () =>
+        fail(Object.assign(new Error(`${peer} has closed the connection`), { code: 'ECONNRESET' })),
+      )
+    })
+  } catch (error) {
+    raw.destroy()
+    throw explain(error)
+  } finally {
+    raw.destroy = destroy
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** From here on a failure resets the socket below, and an end that the peer has not announced is one. */
+function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): TLSSocket {
+  setCarrier(socket, raw)
+  socket.setMaxListeners(20) // of `close` Node has three here, and two pipelines come near to ten
+  socket.on('error', () => {}) // whoever it is given to tells it
+  if (ignoreUnexpectedEof) return socket
+  const push = socket.push
+  socket.push = (chunk, encoding) => {
+    const isCut = chunk === null && !hasCloseNotify(socket, raw)
+    if (isCut) socket.destroy(hiddenReset(socket) ?? unexpectedEof())
+    return !isCut && push.call(socket, chunk, encoding)
+  }
+  return socket
+}
+
+function unexpectedEof(): TcpPipeError {
+  const advice = 'what has come may be cut off; ignoreUnexpectedEof takes it for an end'
+  return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
+}

@@ -1,0 +1,18 @@
+/** A cap on what a peer may send over one connection. */
+import type { Socket } from 'node:net'
+import { TcpPipeError } from './errors.js'
+
+/**
+ * Fails the connection at the chunk that goes over `maxBytes`; nothing of it is passed on. It stands in the socket's own
+ * `push`, so that it holds for whatever reads the socket, and costs nothing where there is no cap.
+ */
+export function capBytes(socket: Socket, maxBytes: number, fail: (error: Error) => void): void {
+  const push = socket.push
+  let bytes = 0
+  socket.push = (chunk, encoding) => {
+    bytes += chunk?.length ?? 0
+    if (bytes <= maxBytes) return push.call(socket, chunk, encoding)
+    fail(new TcpPipeError('ERR_LIMIT', `maxBytes: the peer has sent more than ${maxBytes} bytes`))
+    return false
+  }
+}
