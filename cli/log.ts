@@ -1,7 +1,7 @@
 /** The log of a command: pino on stderr, JSON lines or, on a terminal, lines for people. */
 import { writeSync } from 'node:fs'
-import { type Logger, pino } from 'pino'
-import { escapeLine } from '../lib/escape.js'
+import { type LogFn, type Logger, pino } from 'pino'
+import { escapeJson, escapeLine } from '../lib/escape.js'
 
 export type { Logger }
 
@@ -28,9 +28,9 @@ export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, bef
   const write = (line: string) => {
     if (muted) return
     before()
-    writeLine(format === 'json' ? safeJson(line) : formatRecord(JSON.parse(line)))
+    writeLine(format === 'json' ? escapeJson(line) : formatRecord(JSON.parse(line)))
   }
-  const log = pino({ base: null, level }, { write })
+  const log = pino({ base: null, level, hooks: { logMethod } }, { write })
   return {
     log,
     mute() {
@@ -42,18 +42,28 @@ export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, bef
 /** `12:03:04 info  connection closed  bytesIn=12 closedBy=peer`. */
 export function formatRecord({ level, time, msg, ...fields }: Record<string, unknown>): string {
   const clock = new Date(Number(time)).toLocaleTimeString('en-GB')
-  const rest = Object.entries(fields).map(
-    ([key, field]) => `${key}=${typeof field === 'string' && /^[^\s="]+$/.test(field) ? field : JSON.stringify(field)}`,
-  )
+  const rest = Object.entries(fields).map(([key, field]) => `${word(key)}=${word(field)}`)
   const name = (levels[Number(level)] ?? String(level)).padEnd(5)
   return `${escapeLine([clock, name, msg, ...rest].join(' '))}\n`
 }
 
-/** JSON escapes C0 itself; C1 and bidirectional controls are written as escapes too. */
-function safeJson(line: string): string {
-  return line.replace(/[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, character => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
+/** A text that could be taken for more than one field is quoted. */
+function word(value: unknown): string {
+  return typeof value === 'string' && /^[^\s="]+$/.test(value) ? value : JSON.stringify(value)
+}
+
+/**
+ * A stage may log an object that its peer has chosen. One with keys that the line has already would pass for another line,
+ * or for another peer's: it is put under one key.
+ */
+function logMethod(this: Logger, [fields, ...rest]: Parameters<LogFn>, method: LogFn): void {
+  const taken = ['level', 'time', 'msg', ...Object.keys(this.bindings())]
+  const isForged = isPlain(fields) && taken.some(key => key in fields)
+  method.apply(this, [isForged ? { fields } : fields, ...rest])
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !(value instanceof Error)
 }
 
 /** Synchronous, so that no line is lost at an exit; a stderr that is full or gone is no reason to fail. */

@@ -1,26 +1,36 @@
-/** Makes control characters visible, so that bytes from the network cannot drive a terminal or forge a log line. */
+/** Makes what cannot be seen visible, so that bytes from the network cannot drive a terminal, forge a line or hide in one. */
 
-// C0 and DEL, C1, the marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9), and the two
-// separators that some viewers take for a new line.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this is about
-const dangerous = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
+// Control characters (C0, DEL, C1), the separators that some viewers take for a new line, halves of surrogate pairs, and
+// all that Unicode has no glyph for: what turns the direction of text (UAX #9), zero-width characters, tags, fillers.
+const dangerous = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/gu
 
 const short: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\x1b': '\\e' }
 
-/** For one line of text, as in a log: LF and TAB are shown too. */
+// LF, TAB, and what a text cannot be read without: the joiners of Persian, Indic scripts and emoji, and the choice between
+// the two forms of these. They change the look of their neighbours, and hide or move nothing.
+const readable = new Set('\n\t\u200c\u200d\ufe0e\ufe0f')
+
+/** For one line of text, as in a log: everything is shown. */
 export function escapeLine(text: string): string {
   return text.replace(dangerous, escapeCharacter)
 }
 
-/** For text on a terminal: LF and TAB stay. */
+/** For text on a terminal: LF and TAB stay, and so does what writing and emoji need. */
 export function escapeText(text: string): string {
-  return text.replace(dangerous, character =>
-    character === '\n' || character === '\t' ? character : escapeCharacter(character),
-  )
+  return text.replace(dangerous, character => (readable.has(character) ? character : escapeCharacter(character)))
+}
+
+/** For JSON text, which stands for the same value then. Its own writer has escaped C0 in strings; elsewhere it is white space. */
+export function escapeJson(json: string): string {
+  return json.replace(dangerous, character => {
+    if (character < ' ') return character
+    return Array.from({ length: character.length }, (_, i) => `\\u${hex(character.charCodeAt(i), 4)}`).join('')
+  })
 }
 
 function escapeCharacter(character: string): string {
-  const code = character.charCodeAt(0)
+  const code = character.codePointAt(0) as number
+  if (code > 0xffff) return `\\u{${hex(code, 5)}}`
   return short[character] ?? (code < 0x100 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`)
 }
 
