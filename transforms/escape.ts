@@ -1,7 +1,7 @@
 import { defineTransform, flag, flushable } from '../lib/define.js'
 import { escapeLine, escapeText } from '../lib/escape.js'
 
-/** Makes control characters visible, so that text cannot drive a terminal; LF and TAB stay. */
+/** Makes control characters visible, so that text cannot drive a terminal; LF, TAB and joiners stay. */
 // biome-ignore lint/suspicious/noShadowRestrictedNames: an export has its transform's name
 export const escape = defineTransform({
   name: 'escape',
@@ -9,12 +9,14 @@ export const escape = defineTransform({
   group: 'convert',
   unit: 'bytes',
   makesLines: true,
-  options: { all: flag('LF and TAB, too') },
+  options: { all: flag('LF, TAB and joiners, too') },
   example: { spec: 'escape', input: 'a\tb\x1b[2J\r\n', output: 'a\tb\\e[2J\\r\n' },
   notes:
     'ESC becomes `\\e`, CR `\\r`, with `all=true` LF `\\n` and TAB `\\t`, any other of C0, DEL and C1 `\\x07`; characters that ' +
-    'turn the direction of text (UAX #9) and the separators of lines and paragraphs become `\\u202e`. Bytes that are no ' +
-    'UTF-8 become U+FFFD. A backslash stays one, so that there is no way back: `hex` has one.',
+    'turn the direction of text (UAX #9), the separators of lines and paragraphs and all that is invisible become ' +
+    '`\\u202e` or `\\u{e0041}`, but for the joiners (U+200C, U+200D) and the forms of emoji (U+FE0E, U+FE0F), which stay ' +
+    'unless `all=true`. Bytes that are no UTF-8 become U+FFFD. A backslash stays one, so that there is no way back: `hex` ' +
+    'has one.',
   create({ all }) {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     const show = all ? escapeLine : escapeText

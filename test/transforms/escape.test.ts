@@ -9,6 +9,8 @@ t.test('what is shown, cut anywhere', async t => {
     ['\x1b[2J\x07\r\0\x7f', '\\e[2J\\x07\\r\\x00\\x7f'],
     ['\u009b31m\u202e\u2028', '\\x9b31m\\u202e\\u2028'],
     ['\\x1b', '\\x1b'],
+    ['👩\u200d💻❤\ufe0f', '👩\u200d💻❤\ufe0f', '👩\\u200d💻❤\\ufe0f'],
+    ['\u{e0041}', '\\u{e0041}'],
     ['\ufeffBOM', '\\ufeffBOM'],
   ] as [string, string, string?][]) {
     for (const size of [1, 2, 3, 100]) {
