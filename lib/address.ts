@@ -56,7 +56,8 @@ export function parseAddress(text: string): Address {
 function hostAndPort(rest: string, text: string): TcpAddress {
   const match = /^(?:\[([^\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(rest)
   // A host of that name would be reached without TLS.
-  if (!match || rest.startsWith('tls:')) throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address; expected ${forms}`)
+  if (!match || rest.startsWith('tls:'))
+    throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address; expected ${forms}`)
   const [, bracketed, plain, port = ''] = match
   if (bracketed === '')
     throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address: nothing stands in the brackets`)
