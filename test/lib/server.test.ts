@@ -122,7 +122,7 @@ t.test('maxConnections', async t => {
       [{ maxConnections: 1 }],
       'told once',
     )
-    void server.close({ drain: 0 })
+    await server.close({ drain: 0 })
   }
 })
 
