@@ -12,7 +12,7 @@ import { logger } from '../../transforms/logger.js'
 import { memoryLog } from '../laws/support.js'
 import { run } from '../lib/pipes.js'
 
-t.test('formatRecord: time, level, message, fields, on one line', async t => {
+t.test('formatRecord: time, level, message, fields, on one line (C-11)', async t => {
   for (const [record, line] of [
     [{ level: 30, msg: 'listening', port: 1 }, 'info  listening port=1'],
     [{ level: 50, msg: 'failed', error: 'a b' }, 'error failed error="a b"'],

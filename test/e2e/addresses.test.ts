@@ -15,7 +15,7 @@ const noIpv6 = Object.values(networkInterfaces()).some(list => list?.some(({ add
   ? false
   : 'this machine has no ::1'
 
-t.test('port 0: the line `listening` tells the real port, and it can be dialled at once', async t => {
+t.test('port 0: the line `listening` tells the real port, and it can be dialled at once (B-02)', async t => {
   const server = await serve(t, ['0', '--reply'])
   const line = await server.logged('listening')
   t.match(line, { level: 30, address: '127.0.0.1', family: 'IPv4', port: Number })
@@ -71,7 +71,7 @@ t.test('--bind to an address that is not ours: exit 1', async t => {
   t.equal((await run(t, args, { input: 'x', faults: ['EADDRNOTAVAIL'] })).code, 1)
 })
 
-t.test('a port in use: EADDRINUSE with host and port, exit 1, in less than a second of waiting', async t => {
+t.test('a port in use: EADDRINUSE with host and port, exit 1, in less than a second of waiting (B-01)', async t => {
   const server = await serve(t, ['0'])
   const started = performance.now()
   const { code, stderr } = await run(t, ['serve', server.to], { faults: [`EADDRINUSE`] })
@@ -101,7 +101,7 @@ t.test('a name that does not exist: exit 1 and the name', async t => {
 })
 
 t.test('unix socket', async t => {
-  t.test('serves, and is removed on exit', async t => {
+  t.test('serves, and is removed on exit (B-07)', async t => {
     const path = join(shortDirectory(t), 'socket')
     const server = await serve(t, [`unix:${path}`, '--reply', '--once'])
     t.equal(String((await run(t, ['send', '--to', `unix:${path}`], { input: 'hello' })).stdout), 'hello')
@@ -111,7 +111,7 @@ t.test('unix socket', async t => {
     t.notOk(existsSync(path))
   })
 
-  t.test('is removed after a signal', async t => {
+  t.test('is removed after a signal (B-07)', async t => {
     const path = join(shortDirectory(t), 'socket')
     const server = await serve(t, [`unix:${path}`])
     t.ok(lstatSync(path).isSocket())
@@ -120,7 +120,7 @@ t.test('unix socket', async t => {
     t.notOk(existsSync(path))
   })
 
-  t.test('in use: exit 1, and its server is left alone', async t => {
+  t.test('in use: exit 1, and its server is left alone (B-07)', async t => {
     const path = join(shortDirectory(t), 'socket')
     const server = await serve(t, [`unix:${path}`, '--reply'])
     const { code } = await run(t, ['serve', `unix:${path}`], { faults: [/EADDRINUSE.*socket/] })
@@ -129,7 +129,7 @@ t.test('unix socket', async t => {
     t.ok(server.child.exitCode === null)
   })
 
-  t.test('left behind by a dead server: taken over', async t => {
+  t.test('left behind by a dead server: taken over (B-07)', async t => {
     const path = join(shortDirectory(t), 'socket')
     const dead = await serve(t, [`unix:${path}`])
     dead.kill('SIGKILL')
@@ -139,7 +139,7 @@ t.test('unix socket', async t => {
     t.equal(String(await exchange(t, { path }, 'anew')), 'anew')
   })
 
-  t.test('a regular file or a directory in its place is not touched', async t => {
+  t.test('a regular file or a directory in its place is not touched (B-07)', async t => {
     const dir = shortDirectory(t)
     writeFileSync(join(dir, 'file'), 'precious')
     for (const path of [join(dir, 'file'), dir]) {

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { closed, dial, eventually, exchange, listen, pattern, run, serve, shell, tcpPipe } from './support.js'
 
-t.test('a reset in the middle: logged once, the partial file is kept, the others go on', async t => {
+t.test('a reset in the middle: logged once, the partial file is kept, the others go on (A-04)', async t => {
   const dir = t.testdir()
   const server = await serve(t, ['0', '-o', '{port}.bin'], { cwd: dir, faults: ['ECONNRESET'] })
   const good = await dial(t, server.port)
@@ -57,7 +57,7 @@ t.test('data and a reset that come together are not taken for data and an end', 
   })
 })
 
-t.test('send to a peer that resets: exit 1, one line', async t => {
+t.test('send to a peer that resets: exit 1, one line (A-04)', async t => {
   const target = await listen(t, socket => void socket.once('data', () => socket.resetAndDestroy()))
   const client = tcpPipe(t, ['send', '--to', target.to], { input: null, faults: [/ECONNRESET|EPIPE/] })
   client.child.stdin?.write('x')

@@ -21,7 +21,7 @@ import {
 
 const asRoot = process.getuid?.() === 0 && 'root may read everything'
 
-t.test('an empty file', async t => {
+t.test('an empty file (A-17)', async t => {
   const dir = t.testdir({ empty: '' })
   const server = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir })
   t.equal((await run(t, ['send', 'empty', '--to', server.to], { cwd: dir })).code, 0)
@@ -29,7 +29,7 @@ t.test('an empty file', async t => {
   t.equal(readFileSync(join(dir, 'out')).length, 0)
 })
 
-t.test('a file of more than 2 GiB', async t => {
+t.test('a file of more than 2 GiB (A-17)', async t => {
   const size = 2200 * 1024 * 1024
   const file = join(shortDirectory(t, existsSync('/dev/shm') ? '/dev/shm' : undefined), 'sparse') // holes cost less there
   spawnSync('truncate', ['-s', String(size), file])
@@ -40,7 +40,7 @@ t.test('a file of more than 2 GiB', async t => {
   t.match((await server.ended).logs.at(-1), { msg: 'connection closed', bytesIn: size })
 })
 
-t.test('a file that grows while it is sent: what was read is sent, a warning, exit 1', async t => {
+t.test('a file that grows while it is sent: what was read is sent, a warning, exit 1 (A-17)', async t => {
   const dir = t.testdir()
   const file = join(dir, 'file')
   writeFileSync(file, pattern(10_000_000))
@@ -53,7 +53,7 @@ t.test('a file that grows while it is sent: what was read is sent, a warning, ex
   t.match(String(client.logs.at(-1)?.warnings), /changed while it was sent: it had 10000000 bytes, 10500000 were/)
 })
 
-t.test('a file that shrinks while it is sent: the same', async t => {
+t.test('a file that shrinks while it is sent: the same (A-17)', async t => {
   const dir = t.testdir()
   const file = join(dir, 'file')
   writeFileSync(file, pattern(30_000_000))
@@ -65,7 +65,7 @@ t.test('a file that shrinks while it is sent: the same', async t => {
   t.match(String(client.logs.at(-1)?.warnings), /it had 30000000 bytes, 20000000 were sent/)
 })
 
-t.test('a file that disappears before its turn: exit 1, a reset and no clean end', async t => {
+t.test('a file that disappears before its turn: exit 1, a reset and no clean end (A-17)', async t => {
   const dir = t.testdir()
   const [first, second] = [join(dir, 'first'), join(dir, 'second')]
   writeFileSync(first, pattern(30_000_000))
@@ -78,7 +78,7 @@ t.test('a file that disappears before its turn: exit 1, a reset and no clean end
   t.equal((await server.ended).code, 1)
 })
 
-t.test('a file that is removed while it is sent is open already, and is sent whole', async t => {
+t.test('a file that is removed while it is sent is open already, and is sent whole (A-17)', async t => {
   const file = join(t.testdir(), 'file')
   writeFileSync(file, pattern(30_000_000))
   const { socket, client } = await stalled(t, file)
@@ -87,7 +87,7 @@ t.test('a file that is removed while it is sent is open already, and is sent who
   t.equal((await client.ended).code, 0)
 })
 
-t.test('a FIFO as an argument is read to its end', async t => {
+t.test('a FIFO as an argument is read to its end (A-17)', async t => {
   const dir = t.testdir()
   spawnSync('mkfifo', [join(dir, 'fifo')])
   const server = await serve(t, ['0', '--once'])
@@ -97,7 +97,7 @@ t.test('a FIFO as an argument is read to its end', async t => {
   t.equal((await server.ended).stdout.length, 300_000)
 })
 
-t.test('a file without the right to read it: EACCES, exit 1', { skip: asRoot }, async t => {
+t.test('a file without the right to read it: EACCES, exit 1 (A-17)', { skip: asRoot }, async t => {
   const dir = t.testdir({ secret: 'x' })
   chmodSync(join(dir, 'secret'), 0)
   t.equal((await run(t, ['send', 'secret', '--to', ':1'], { cwd: dir, faults: ['EACCES'] })).code, 1)
@@ -115,7 +115,7 @@ t.test('-o NAME --once: the name appears when it is complete', async t => {
   t.equal(readFileSync(join(dir, 'sub/out'), 'utf8'), 'half and half')
 })
 
-t.test('a name that exists is not overwritten: a reset, one line, exit 1 with --once', async t => {
+t.test('a name that exists is not overwritten: a reset, one line, exit 1 with --once (E-06)', async t => {
   const dir = t.testdir({ out: 'precious' })
   const server = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir, faults: ['ERR_FILE_EXISTS'] })
   await t.rejects(exchange(t, server.port, 'new'), { code: 'ECONNRESET' })
@@ -139,7 +139,7 @@ t.test('--append adds to one file, connection after connection', async t => {
   t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'zero\none\ntwo\n')
 })
 
-t.test('a template: each placeholder, made safe', async t => {
+t.test('a template: each placeholder, made safe (E-06)', async t => {
   const dir = t.testdir()
   const server = await serve(t, ['0', '-o', '{remote}/{port}-{id}-{time}.bin'], { cwd: dir })
   await exchange(t, server.port, 'x')

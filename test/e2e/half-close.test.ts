@@ -5,7 +5,7 @@ import { dial, exchange, pattern, run, serve } from './support.js'
 
 const size = 1_000_007
 
-t.test('every byte comes back through a slow stage to a client that has ended its side', async t => {
+t.test('every byte comes back through a slow stage to a client that has ended its side (A-01)', async t => {
   await using server = await serveInLibrary({
     port: 0,
     reply: true,
@@ -22,7 +22,7 @@ t.test('every byte comes back through a slow stage to a client that has ended it
   t.ok(back.equals(sent))
 })
 
-t.test('the same with a trailer that a stage adds at its end, and through a slow generator', async t => {
+t.test('the same with a trailer that a stage adds at its end, and through a slow generator (A-01)', async t => {
   await using server = await serveInLibrary({
     port: 0,
     reply: true,
@@ -47,7 +47,7 @@ t.test('the same with a trailer that a stage adds at its end, and through a slow
   t.ok(back.equals(Buffer.concat([sent, Buffer.from('trailer')])), `${back.length} bytes`)
 })
 
-t.test('the same through the command line: 1 MB there and back, slowed down', async t => {
+t.test('the same through the command line: 1 MB there and back, slowed down (A-01)', async t => {
   const server = await serve(t, ['0', '--reply', '-t', 'throttle 2MiB'])
   const sent = pattern(size)
   const { code, stdout } = await run(t, ['send', '--to', server.to], { input: sent })
@@ -55,7 +55,7 @@ t.test('the same through the command line: 1 MB there and back, slowed down', as
   t.ok(stdout.equals(sent), `${stdout.length} bytes`)
 })
 
-t.test('a server that ends first still takes everything that the client sends', async t => {
+t.test('a server that ends first still takes everything that the client sends (A-02)', async t => {
   const server = await serve(t, ['0', '--from', '/dev/null', '--once'])
   const socket = await dial(t, server.port)
   const sent = pattern(3_000_000)

@@ -195,20 +195,24 @@ t.test('nc -N: the answer comes after its end', { skip: lacks('nc.openbsd', 'soc
 })
 
 for (const first of ['client', 'target'] as const) {
-  t.test(`the ${first} ends first, the other one sends 10 MB`, { skip: lacks('nc.openbsd', 'socat') }, async t => {
-    const target = await freePort()
-    const server = runs(t, 'socat', ['-d', '-d', '-t', '10', '-', `TCP-LISTEN:${target},bind=127.0.0.1`])
-    await eventually('it listens', () => server.stderr().includes('listening on'))
-    const tool = await proxy(t, ['0', `127.0.0.1:${target}`])
-    const client = runs(t, 'nc.openbsd', ['-N', '127.0.0.1', String(tool.port)])
-    const [ender, sender] = first === 'client' ? [client, server] : [server, client]
-    ender.child.stdin?.end('that is all')
-    await sender.printed('that is all')
-    sender.child.stdin?.end(data)
-    t.ok((await ender.ended).stdout.equals(data))
-    t.equal((await sender.ended).code, 0)
-    t.match(await tool.logged('connection closed'), { closedBy: 'peer', side: first })
-  })
+  t.test(
+    `the ${first} ends first, the other one sends 10 MB (A-02)`,
+    { skip: lacks('nc.openbsd', 'socat') },
+    async t => {
+      const target = await freePort()
+      const server = runs(t, 'socat', ['-d', '-d', '-t', '10', '-', `TCP-LISTEN:${target},bind=127.0.0.1`])
+      await eventually('it listens', () => server.stderr().includes('listening on'))
+      const tool = await proxy(t, ['0', `127.0.0.1:${target}`])
+      const client = runs(t, 'nc.openbsd', ['-N', '127.0.0.1', String(tool.port)])
+      const [ender, sender] = first === 'client' ? [client, server] : [server, client]
+      ender.child.stdin?.end('that is all')
+      await sender.printed('that is all')
+      sender.child.stdin?.end(data)
+      t.ok((await ender.ended).stdout.equals(data))
+      t.equal((await sender.ended).code, 0)
+      t.match(await tool.logged('connection closed'), { closedBy: 'peer', side: first })
+    },
+  )
 }
 
 t.test('single bytes, each awaited: none is held back', async t => {

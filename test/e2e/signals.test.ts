@@ -4,7 +4,7 @@ import t from 'tap'
 import { bounded, dial, freePort, run, serve, tcpPipe } from './support.js'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  t.test(`${signal} to an idle serve: exit 0 at once, and the port is free`, async t => {
+  t.test(`${signal} to an idle serve: exit 0 at once, and the port is free (C-01)`, async t => {
     const server = await serve(t, ['0'])
     const started = performance.now()
     server.kill(signal)
@@ -18,7 +18,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
-t.test('SIGTERM with a running connection: no new one, it finishes, exit 0', async t => {
+t.test('SIGTERM with a running connection: no new one, it finishes, exit 0 (C-02)', async t => {
   const server = await serve(t, ['0', '--reply'])
   const socket = await dial(t, server.port)
   socket.write('before')
@@ -34,32 +34,34 @@ t.test('SIGTERM with a running connection: no new one, it finishes, exit 0', asy
   t.equal((await server.ended).code, 0)
 })
 
-t.test('SIGTERM: what has not ended after --drain-timeout is reset, exit 1, and the number is logged', async t => {
-  const faults = ['were cut when the drain timeout had passed', 'drain timeout', 'drain timeout']
-  const server = await serve(t, ['0', '--drain-timeout', '200ms'], { faults })
-  const sockets = [await dial(t, server.port), await dial(t, server.port)]
-  for (const socket of sockets) socket.write('x')
-  await server.printed(2)
-  server.kill('SIGTERM')
-  const { code, logs } = await server.ended
-  t.equal(code, 1)
-  t.match(
-    logs.find(({ msg }) => msg.includes('cut')),
-    { cut: 2 },
-  )
-  for (const line of logs.filter(({ msg }) => msg === 'connection failed'))
-    t.match(line, { closedBy: 'timeout', timeout: 'drain' })
-  for (const socket of sockets) {
-    if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
-    t.match(socket.failed, { code: 'ECONNRESET' })
-  }
-})
+t.test(
+  'SIGTERM: what has not ended after --drain-timeout is reset, exit 1, and the number is logged (C-02)',
+  async t => {
+    const faults = ['were cut when the drain timeout had passed', 'drain timeout', 'drain timeout']
+    const server = await serve(t, ['0', '--drain-timeout', '200ms'], { faults })
+    const sockets = [await dial(t, server.port), await dial(t, server.port)]
+    for (const socket of sockets) socket.write('x')
+    await server.printed(2)
+    server.kill('SIGTERM')
+    const { code, logs } = await server.ended
+    t.equal(code, 1)
+    t.match(
+      logs.find(({ msg }) => msg.includes('cut')),
+      { cut: 2 },
+    )
+    for (const line of logs.filter(({ msg }) => msg === 'connection failed')) t.match(line, { closedBy: 'timeout', timeout: 'drain' })
+    for (const socket of sockets) {
+      if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
+      t.match(socket.failed, { code: 'ECONNRESET' })
+    }
+  },
+)
 
 for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const) {
-  t.test(`a second ${signal}: ends at once by that signal, which a shell shows as ${code}`, async t => {
+  t.test(`a second ${signal}: ends at once by that signal, which a shell shows as ${code} (C-03)`, async t => {
     const server = await serve(t, ['0'], { faults: null })
     const socket = await dial(t, server.port)
     socket.write('x')

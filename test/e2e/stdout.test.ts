@@ -21,7 +21,7 @@ import {
 
 const lines = 'a line of text\n'.repeat(200_000)
 
-t.test('serve | head -1: 141, as a shell reports a program that SIGPIPE ended', async t => {
+t.test('serve | head -1: 141, as a shell reports a program that SIGPIPE ended (C-05)', async t => {
   const server = await serveInShell(t, `tcp-pipe serve 0 | head -1; exit \${PIPESTATUS[0]}`)
   const socket = await dial(t, server.port)
   socket.write(lines)
@@ -33,7 +33,7 @@ t.test('serve | head -1: 141, as a shell reports a program that SIGPIPE ended', 
   t.match(socket.failed, { code: /ECONNRESET|EPIPE/ })
 })
 
-t.test('send | head -1: 141, and nothing but one info line', async t => {
+t.test('send | head -1: 141, and nothing but one info line (C-05)', async t => {
   const source = await listen(t, socket => socket.end(lines))
   const script = `tcp-pipe send --to ${source.to} < /dev/null | head -1; exit \${PIPESTATUS[0]}`
   const { code, stdout, logs } = await shell(t, script)
@@ -59,7 +59,7 @@ t.test('the list of transforms to a full device: exit 1 and the reason', async t
   t.equal(code, 1)
 })
 
-t.test('stdout is a full device: ENOSPC, exit 1, the connection is reset', async t => {
+t.test('stdout is a full device: ENOSPC, exit 1, the connection is reset (C-06)', async t => {
   const full = openDescriptor(t, '/dev/full', 'w')
   const server = await serve(t, ['0'], { stdio: ['ignore', full, 'pipe'], faults: [/ENOSPC/] })
   const socket = await dial(t, server.port)
@@ -74,7 +74,7 @@ t.test('stdout is a full device: ENOSPC, exit 1, the connection is reset', async
 })
 
 t.test(
-  'an output file on a file system that is full: ENOSPC, the partial file is kept and its size logged',
+  'an output file on a file system that is full: ENOSPC, the partial file is kept and its size logged (C-06)',
   async t => {
     const dir = shortDirectory(t)
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', dir]).status === 0
@@ -94,7 +94,7 @@ t.test(
   },
 )
 
-t.test('an output file over the limit of file sizes: EFBIG, the partial file is kept', async t => {
+t.test('an output file over the limit of file sizes: EFBIG, the partial file is kept (C-06)', async t => {
   const dir = t.testdir()
   const server = await serveInShell(t, 'ulimit -f 64; tcp-pipe serve 0 -o out --once', dir, ['EFBIG'])
   await t.rejects(exchange(t, server.port, pattern(1_000_000)), { code: /ECONNRESET|EPIPE/ })
@@ -127,7 +127,7 @@ t.test(
   async t => {
     const total = 1 << 30
 
-    t.test('serve --reply: 1 GiB is offered, less than 16 MiB are taken in', async t => {
+    t.test('serve --reply: 1 GiB is offered, less than 16 MiB are taken in (A-06)', async t => {
       const server = await serve(t, ['0', '--reply', '-t', 'hex plain=true'], { faults: ['ECONNRESET'] })
       t.equal((await exchange(t, server.port, 'warm')).length, 9)
       const idle = residentBytes(server.pid)

@@ -12,11 +12,11 @@ const nasty = Buffer.concat([
 ])
 const shown = '\\e]0;title\\x07\\e[2Ja\tb\\x08\\r\n\\x9b31m\\u202e\ufffd\ufffd\n'
 
-t.test('serve on a terminal shows control characters escaped', { skip }, async t => {
+t.test('serve on a terminal shows control characters escaped (C-10)', { skip }, async t => {
   t.equal(await served(t, ''), shown)
 })
 
-t.test('serve --raw gives them as they are', { skip }, async t => {
+t.test('serve --raw gives them as they are (C-10)', { skip }, async t => {
   t.equal(await served(t, '--raw'), nasty.toString())
 })
 
@@ -28,13 +28,13 @@ t.test('serve on a terminal, behind stages that make lines or strings', { skip }
   }
 })
 
-t.test('serve to a pipe gives the exact bytes', async t => {
+t.test('serve to a pipe gives the exact bytes (C-10)', async t => {
   const server = await serve(t, ['0', '--once'])
   await exchange(t, server.port, nasty)
   t.ok((await server.ended).stdout.equals(nasty))
 })
 
-t.test('the reply that send prints: escaped on a terminal, unless --raw', { skip }, async t => {
+t.test('the reply that send prints: escaped on a terminal, unless --raw (C-10)', { skip }, async t => {
   const target = await listen(t, socket => socket.end(nasty))
   for (const [option, expected] of [
     ['', shown],
@@ -82,7 +82,7 @@ t.test('log lines on a terminal are for people', { skip }, async t => {
   t.match(String(stdout), /^\d\d:\d\d:\d\d info {2}connection closed connection=\w+ remote=127\.0\.0\.1:\d+ /)
 })
 
-t.test('bytes of a peer in a log line are escaped', { skip }, async t => {
+t.test('bytes of a peer in a log line are escaped (C-11, C-12)', { skip }, async t => {
   const server = await serve(t, ['0', '--once', '-t', 'unhex'], { faults: ['unhex'] })
   const socket = await dial(t, server.port)
   socket.end('\x1b[2J\u202e\n{"level":60,"msg":"fake"}')

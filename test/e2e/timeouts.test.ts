@@ -50,7 +50,7 @@ t.test('timeouts of 0 are never', async t => {
   t.equal(String(await exchange(t, server.port, 'hello')), 'hello')
 })
 
-t.test('send waits for a slow answer by default', async t => {
+t.test('send waits for a slow answer by default (C-08)', async t => {
   const target = await listen(t, socket => {
     socket.resume().on('end', () => setTimeout(() => socket.end('late'), 2000))
   })
@@ -61,7 +61,7 @@ t.test('send waits for a slow answer by default', async t => {
   t.ok(performance.now() - started >= 2000)
 })
 
-t.test('--wait bounds how long send waits for the end of the peer: exit 1', async t => {
+t.test('--wait bounds how long send waits for the end of the peer: exit 1 (C-08)', async t => {
   const target = await listen(t, socket => void socket.resume())
   const { code, logs } = await run(t, ['send', '--to', target.to, '--wait', '200ms'], {
     input: 'question',

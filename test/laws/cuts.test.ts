@@ -25,7 +25,7 @@ law('cut at each place', async (t, { spec, input }) => {
 /** Characters of 1, 2, 3 and 4 bytes, bytes that are none, and one that is cut short. */
 const characters = Buffer.concat([Buffer.from('aß€😀\n漢\r\n'), Buffer.of(0x80, 0xff, 0xe2, 0x82)])
 
-law('characters of 1 to 4 bytes, cut at each two places', async (t, { spec, input }) => {
+law('characters of 1 to 4 bytes, cut at each two places (A-08, A-09)', async (t, { spec, input }) => {
   if (input !== text) return // it has nothing to do with characters
   const expected = await outcome(spec, [characters])
   for (let from = 0; from < characters.length; from++) {
@@ -36,7 +36,7 @@ law('characters of 1 to 4 bytes, cut at each two places', async (t, { spec, inpu
   }
 })
 
-law('cut at random places', async (t, { spec, input }) => {
+law('cut at random places (A-10)', async (t, { spec, input }) => {
   const property = fc.asyncProperty(cuts, fc.integer({ min: 1, max: 20_000 }), async (places, size) => {
     const bytes = input(size, size)
     t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))
@@ -44,7 +44,7 @@ law('cut at random places', async (t, { spec, input }) => {
   await fc.assert(property, { numRuns: 15, seed: 1 })
 })
 
-law('any bytes, cut at random places, come to the same', async (t, { spec }) => {
+law('any bytes, cut at random places, come to the same (A-10)', async (t, { spec }) => {
   const property = fc.asyncProperty(cuts, fc.uint8Array({ maxLength: 300 }), async (places, array) => {
     const bytes = Buffer.from(array)
     t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))

@@ -100,7 +100,7 @@ t.test('the FIN comes when the sink has taken everything', async t => {
   t.same(order, ['sink', 'fin'])
 })
 
-t.test('half-close: every byte goes there and back through a slow stage', async t => {
+t.test('half-close: every byte goes there and back through a slow stage (A-01)', async t => {
   const { socket, client, connection } = await open(t)
   const data = Buffer.alloc(1_000_007, 'abcdefg')
   const received = outcome(client)

@@ -73,7 +73,7 @@ t.test('without the colours the rows are the canonical ones', async () => {
   fc.assert(property, { seed: 1 })
 })
 
-t.test('nothing but printable ASCII comes of any bytes', async t => {
+t.test('nothing but printable ASCII comes of any bytes (C-11)', async t => {
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
   for (const rows of [canonicalRows(7), plainRows(7), coloredRows(7)])
     t.match(withoutColors(rows(bytes, 0).toString('latin1')), /^[ -~\n]+$/)

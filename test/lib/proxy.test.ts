@@ -118,7 +118,7 @@ t.test('a stage that fails resets both', async t => {
   t.same(codes, ['ECONNRESET'])
 })
 
-t.test('a target that cannot be reached resets the client, and the proxy lives', async t => {
+t.test('a target that cannot be reached resets the client, and the proxy lives (A-11)', async t => {
   const server = await listener(t, () => {})
   const to = { port: portOf(server) }
   server.close()
@@ -145,7 +145,7 @@ t.test('a target that does not answer', async t => {
   t.match(await patient.ends[0], { closedBy: 'reset', side: undefined, bytesOut: 0 })
 })
 
-t.test('words that are numbered, through transforms that change while they run', async t => {
+t.test('words that are numbered, through transforms that change while they run (A-16)', async t => {
   const { link, client } = await open(t, { to: await echo(t) })
   const socket = client()
   const words = Array.from({ length: 50_000 }, (_, i) => `${i} `).join('')

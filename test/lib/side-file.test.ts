@@ -58,7 +58,7 @@ t.test('a file that exists', async t => {
   t.equal(readFileSync(`${dir}/a`, 'utf8'), 'old')
 })
 
-t.test('a value of the peer cannot leave its place in the path', async t => {
+t.test('a value of the peer cannot leave its place in the path (E-06)', async t => {
   const dir = t.testdir()
   for (const [remote, port, name] of [
     ['::1', 4711, 'c1-__1-4711-{other}'],
@@ -79,7 +79,7 @@ t.test('a value of the peer cannot leave its place in the path', async t => {
   t.ok(existsSync(`${dir}/none-none-none-{other}`))
 })
 
-t.test('a link that is in the way is not followed', async t => {
+t.test('a link that is in the way is not followed (E-06)', async t => {
   const dir = t.testdir({ target: 'old' })
   symlinkSync(`${dir}/target`, `${dir}/link`)
   symlinkSync(`${dir}/missing`, `${dir}/broken`)

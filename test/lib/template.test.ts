@@ -9,7 +9,7 @@ t.test('isTemplate', async t => {
   for (const name of ['', 'a.log', '{name}', '{id', '{ID}']) t.notOk(isTemplate(name), `'${name}'`)
 })
 
-t.test('expandTemplate', async t => {
+t.test('expandTemplate (E-06)', async t => {
   t.equal(expandTemplate('logs/{remote}-{port}-{id}{id}.log', info), 'logs/127.0.0.1-4000-abcabc.log')
   t.match(expandTemplate('{time}', info), /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/, 'no colon')
   t.equal(expandTemplate('{port}', { ...info, port: undefined }), 'none')

@@ -3,7 +3,7 @@ import { crlf } from '../../transforms/crlf.js'
 import { needs, noise, output } from '../laws/support.js'
 import { cutEvery, run, textOf } from '../lib/pipes.js'
 
-t.test('each LF gets a CR, unless it has one, cut anywhere', async t => {
+t.test('each LF gets a CR, unless it has one, cut anywhere (A-09)', async t => {
   for (const [input, expected] of [
     ['', ''],
     ['a', 'a'],
@@ -19,7 +19,7 @@ t.test('each LF gets a CR, unless it has one, cut anywhere', async t => {
   }
 })
 
-t.test('a CR at the end of a block and its LF in the next', async t => {
+t.test('a CR at the end of a block and its LF in the next (A-09)', async t => {
   for (const size of [65_535, 65_536, 65_537]) {
     const input = `${'x'.repeat(size)}\r\n\n`
     t.equal(await textOf([crlf()], input), `${'x'.repeat(size)}\r\n\r\n`)

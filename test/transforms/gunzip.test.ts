@@ -48,7 +48,7 @@ t.test('max is the most that comes out', async t => {
   t.ok(Buffer.concat(chunks).length <= 70_000)
 })
 
-t.test('a bomb is stopped, and so is one in another', async t => {
+t.test('a bomb is stopped, and so is one in another (E-01)', async t => {
   const stopped = { code: 'ERR_OUTPUT_LIMIT', message: /^gunzip: \d+ bytes gave \d+, more than ratio, 200, for each$/ }
   const { size, error } = await explode(gunzip(), bomb(createGzip({ level: 9 }), 40))
   t.match(error, stopped)

@@ -5,7 +5,7 @@ import { lf } from '../../transforms/lf.js'
 import { needs, noise, output } from '../laws/support.js'
 import { cutEvery, run, textOf } from '../lib/pipes.js'
 
-t.test('each CR LF loses its CR, cut anywhere', async t => {
+t.test('each CR LF loses its CR, cut anywhere (A-09)', async t => {
   for (const [input, expected] of [
     ['', ''],
     ['a', 'a'],
@@ -21,7 +21,7 @@ t.test('each CR LF loses its CR, cut anywhere', async t => {
   }
 })
 
-t.test('a CR at the end of a block and its LF in the next', async t => {
+t.test('a CR at the end of a block and its LF in the next (A-09)', async t => {
   for (const size of [65_534, 65_535, 65_536, 65_537])
     t.equal(await textOf([lf()], `${'x'.repeat(size)}\r\n\r`), `${'x'.repeat(size)}\n\r`)
 })

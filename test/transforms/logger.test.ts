@@ -48,7 +48,7 @@ t.test('the direction, inside a connection', async t => {
   t.match(lines, [{ direction: 'reply' }])
 })
 
-t.test('the preview', async t => {
+t.test('the preview (C-11)', async t => {
   for (const [title, input, length, expected] of [
     ['64 bytes', 'x'.repeat(100), undefined, 'x'.repeat(64)],
     ['as many as are asked for', 'abcdef', 3, 'abc'],

@@ -37,7 +37,7 @@ t.test('outside a connection', async t => {
   )
 })
 
-t.test('the name of a peer cannot forge a line', async t => {
+t.test('the name of a peer cannot forge a line (C-12)', async t => {
   const remote = 'x\n\u202e'
   t.equal(
     await textOf([prefix({ text: '{remote} ' }, { connection: { ...connection, remote } })], 'a'),

@@ -50,7 +50,7 @@ t.test('an empty file', async t => {
   t.equal(text(path), '')
 })
 
-t.test('a name that exists', async t => {
+t.test('a name that exists (E-06)', async t => {
   const dir = t.testdir({ f: 'precious' })
   const path = join(dir, 'f')
   await t.rejects(fileSink(path, info), {
@@ -94,7 +94,7 @@ t.test('a name that is taken while the file is written', async t => {
   t.same(sink.report?.(), { file: `${path}.part`, bytes: 4 })
 })
 
-t.test('a symlink in place of the name is not followed', async t => {
+t.test('a symlink in place of the name is not followed (E-06)', async t => {
   const dir = t.testdir({})
   symlinkSync(join(dir, 'elsewhere'), join(dir, 'f'))
   await t.rejects(write(await fileSink(join(dir, 'f'), info), 'x'), { code: 'ERR_FILE_EXISTS' })

@@ -1,0 +1,86 @@
+/** docs/faults.md: each row, and the tests whose titles end with its id. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { files, read, root } from '../project/support.js'
+import { groups, inProgress, notBuilt, type Row, rows } from './rows.js'
+
+export interface TitledTest {
+  file: string
+  /** Its title behind those of the tests that it is in, without the ids. */
+  title: string
+  ids: string[]
+  /** Ids that do not stand at the end of the title, in parentheses. */
+  misplaced: string[]
+}
+
+/** Figures of runs that take too long for a test. */
+const soak = 'test/soak.md'
+
+const introduction = `# Faults, bad input and load
+
+What can go wrong between two peers, what must happen then, and the tests that show it. A title in a loop has \`…\` for
+what differs. \`npm run docs\` makes this page of the titles of the tests; how to run one is told in
+[CONTRIBUTING](../CONTRIBUTING.md).
+`
+
+/** All tests that are called with a literal title, as they stand in the sources. */
+export function titledTests(): TitledTest[] {
+  return files('test', '.test.ts').flatMap(file => testsOf(file, read(file)))
+}
+
+/** The page as it is to be. */
+export function page(): string {
+  const tests = titledTests()
+  const sections = Object.entries(groups).map(([letter, name]) => section(letter, name, tests))
+  const figures = existsSync(join(root, soak)) ? [`## Soak\n\n${read(soak).trim()}\n`] : []
+  return [introduction, ...sections, ...figures].join('\n')
+}
+
+function section(letter: string, name: string, tests: TitledTest[]): string {
+  const lines = rows.filter(({ id }) => id.startsWith(letter)).map(row => line(row, tests))
+  return `## ${letter}: ${name}\n\n| id | case | what happens | tests |\n| --- | --- | --- | --- |\n${lines.join('')}`
+}
+
+function line(row: Row, tests: TitledTest[]): string {
+  return `| ${row.id} | ${cell(row.case)} | ${cell(row.expected)} | ${shownBy(row.id, tests)} |\n`
+}
+
+function shownBy(id: string, tests: TitledTest[]): string {
+  if (notBuilt.includes(id)) return 'not built yet'
+  const found = tests.filter(({ ids }) => ids.includes(id))
+  if (found.length === 0 && inProgress.includes(id)) return 'being written'
+  const shown = new Map<string, string[]>()
+  for (const { file, title } of found) shown.set(file, [...(shown.get(file) ?? []), title])
+  return Array.from(shown, ([file, titles]) => `\`${file}\`: ${titles.map(cell).join('; ')}`).join('<br>')
+}
+
+function cell(text: string): string {
+  return text.replaceAll('<', '&lt;').replaceAll('|', '\\|')
+}
+
+/** `  t.test('…'`, `law('…'`, also with the title on the next line. */
+const call = /^( *)(?:await )?(?:\w+\.test|law)\(\s*(?:'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)"|`((?:\\.|[^`\\])*)`)/
+
+function testsOf(file: string, source: string): TitledTest[] {
+  const tests: TitledTest[] = []
+  const open: { indentation: number; title: string }[] = []
+  const lines = source.split('\n')
+  for (const [number, text] of lines.entries()) {
+    if (text.trim() === '') continue
+    const indentation = text.search(/\S/)
+    while (open.length > 0 && indentation <= (open.at(-1)?.indentation as number)) open.pop()
+    const match = call.exec(`${text}\n${lines[number + 1]}`)
+    if (!match) continue
+    const whole = (match[2] ?? match[3] ?? match[4] ?? '').replace(/\$\{[^}]*\}/g, '…').replace(/\\(['"`\\])/g, '$1')
+    const [, title = whole, list] = /^(.*) \(([A-Z]-\d\d(?:, [A-Z]-\d\d)*)\)$/s.exec(whole) ?? []
+    const misplaced = title.match(/\b[A-Z]-\d\d\b/g) ?? []
+    tests.push({
+      file,
+      title: [...open.map(({ title }) => title), title].join(': '),
+      ids: list?.split(', ') ?? [],
+      misplaced,
+    })
+    open.push({ indentation, title })
+  }
+  return tests
+}
