@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { closed, dial, eventually, exchange, listen, pattern, run, serve, shell, tcpPipe } from './support.js'
+import { bounded, closed, dial, eventually, exchange, listen, pattern, run, serve, shell, tcpPipe } from './support.js'
 
 t.test('a reset in the middle: logged once, the partial file is kept, the others go on (A-04)', async t => {
   const dir = t.testdir()
@@ -71,19 +72,27 @@ t.test('a stage that fails: the client sees a reset, the others their own bytes'
   t.equal(String(await exchange(t, server.port, gzipSync('this is'))), 'this is')
 })
 
-t.test('one byte at a time, multi-byte characters and all: the same as in one write', async t => {
-  const text = 'aé€😀\r\n'.repeat(100)
-  const server = await serve(t, ['0', '--reply', '-t', 'grep 😀'])
-  const socket = await dial(t, server.port)
-  const parts: Buffer[] = []
-  socket.setNoDelay(true).on('data', chunk => parts.push(chunk))
-  for (const byte of Buffer.from(text)) {
-    socket.write(Buffer.of(byte))
-    await new Promise(resolve => setImmediate(resolve))
+t.test('10 kB in single bytes come to the same as in one write (A-07)', async t => {
+  const text = Buffer.from('aé€😀\r\n'.repeat(800))
+  const frames = Buffer.concat(Array.from({ length: 100 }, (_, i) => Buffer.concat([Buffer.of(0, i), pattern(i)])))
+  for (const [title, spec, input, expected] of [
+    ['characters of 1 to 4 bytes', 'grep 😀', text, text],
+    ['characters as text', 'buffer-to-string | escape', text, Buffer.from('aé€😀\\r\n'.repeat(800))],
+    ['frames', 'unframe u16be raw=true', Buffer.concat([frames, frames]), undefined],
+  ] as const) {
+    const server = await serve(t, ['0', '--reply', '-t', spec])
+    const socket = await dial(t, server.port)
+    socket.setNoDelay(true)
+    const answer = bounded(buffer(socket), 'the answer')
+    for (const byte of input) {
+      socket.write(Buffer.of(byte))
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    socket.end()
+    const inOne = await exchange(t, server.port, input)
+    t.ok((await answer).equals(inOne), title)
+    t.ok(inOne.equals(expected ?? Buffer.concat(Array.from({ length: 200 }, (_, i) => pattern(i % 100)))), title)
   }
-  socket.end()
-  await once(socket, 'end')
-  t.equal(String(Buffer.concat(parts)), text)
 })
 
 t.test('--max-connections: the extra one is reset at once, and it is logged', async t => {

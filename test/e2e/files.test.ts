@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
   bounded,
+  cli,
   dial,
   eventually,
   exchange,
@@ -19,7 +20,14 @@ import {
   tcpPipe,
 } from './support.js'
 
-const asRoot = process.getuid?.() === 0 && 'root may read everything'
+/** For `env`: what takes root's right to read everything away from a program. */
+const restricted =
+  process.getuid?.() === 0
+    ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-dac_override,-dac_read_search']
+    : []
+const readsAll =
+  spawnSync('env', [...restricted, 'true']).status !== 0 &&
+  'root may read everything, and setpriv cannot take that right away'
 
 t.test('an empty file (A-17)', async t => {
   const dir = t.testdir({ empty: '' })
@@ -97,10 +105,13 @@ t.test('a FIFO as an argument is read to its end (A-17)', async t => {
   t.equal((await server.ended).stdout.length, 300_000)
 })
 
-t.test('a file without the right to read it: EACCES, exit 1 (A-17)', { skip: asRoot }, async t => {
+t.test('a file without the right to read it: EACCES, exit 1 (A-17)', { skip: readsAll }, async t => {
   const dir = t.testdir({ secret: 'x' })
   chmodSync(join(dir, 'secret'), 0)
-  t.equal((await run(t, ['send', 'secret', '--to', ':1'], { cwd: dir, faults: ['EACCES'] })).code, 1)
+  const words = [...restricted, process.execPath, cli, 'send', 'secret', '--to', ':1']
+  const { code, stderr } = await launch(t, 'env', words, { cwd: dir, faults: ['EACCES'] }).ended
+  t.equal(code, 1)
+  t.match(stderr, /^tcp-pipe: [^\n]*secret[^\n]*\n$/)
 })
 
 t.test('-o NAME --once: the name appears when it is complete', async t => {

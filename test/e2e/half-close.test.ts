@@ -58,13 +58,14 @@ t.test('the same through the command line: 1 MB there and back, slowed down (A-0
 t.test('a server that ends first still takes everything that the client sends (A-02)', async t => {
   const server = await serve(t, ['0', '--from', '/dev/null', '--once'])
   const socket = await dial(t, server.port)
-  const sent = pattern(3_000_000)
+  const sent = pattern(10_000_000)
   socket.resume()
   await new Promise(resolve => socket.once('end', resolve))
   socket.end(sent)
   const { code, stdout } = await server.ended
   t.equal(code, 0)
   t.ok(stdout.equals(sent), `${stdout.length} bytes`)
+  t.match(await server.logged('connection closed'), { bytesIn: sent.length, bytesOut: 0, closedBy: 'local' })
 })
 
 t.test('a server that ends first does not keep send from sending the rest of a pipe', async t => {

@@ -53,6 +53,21 @@ const misbehaving: [title: string, stage: () => Stage, error: object][] = [
     { message: 'late' },
   ],
   [
+    'emits an error behind the end of its output',
+    () =>
+      new Transform({
+        transform(chunk, _encoding, callback) {
+          this.push(chunk)
+          if (String(chunk) === 'bad') {
+            this.push(null)
+            this.once('end', () => setImmediate(() => this.emit('error', new Error('late'))))
+          }
+          callback()
+        },
+      }),
+    { message: 'late' },
+  ],
+  [
     'never calls back',
     () =>
       new Transform({
@@ -99,6 +114,7 @@ t.test('a stage that', async t => {
         good.end('good')
         t.equal(String((await once(good, 'data'))[0]), 'good')
       }
+      t.equal(String(await exchange(t, server.address.port, 'later')), 'later')
     })
   }
 })

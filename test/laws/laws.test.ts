@@ -9,7 +9,7 @@ import t from 'tap'
 import { compose } from '../../lib/compose.js'
 import type { Definition } from '../../lib/define.js'
 import { spec } from '../../transforms/spec.js'
-import { cutEvery, textOf } from '../lib/pipes.js'
+import { cutAt, cutEvery, cuts, textOf } from '../lib/pipes.js'
 import { definitions, drain, large, law, make, mebibyte, outcome, source } from './law.js'
 import { samples } from './samples.js'
 import { possible } from './support.js'
@@ -192,4 +192,25 @@ t.test('there and back is the identity (A-10)', async t => {
       await fc.assert(property, { numRuns: 20, seed: 3 })
     })
   }
+})
+
+t.test('JSON there and back is the same values, however it is written and cut (A-10)', async t => {
+  const through = async (chunks: Buffer[], stages: string) =>
+    String(
+      Buffer.concat(
+        await source(chunks)
+          .pipe(compose(...spec(stages)()))
+          .toArray(),
+      ),
+    )
+  for (const size of [0, 1, 65_535, 65_536, 65_537]) {
+    const line = size === 0 ? '' : size === 1 ? '7' : JSON.stringify('a'.repeat(size - 2))
+    const back = await through([Buffer.from(line)], 'json pretty=true | json')
+    t.ok(back === (line && `${line}\n`), `${size} bytes`)
+  }
+  const property = fc.asyncProperty(fc.array(fc.jsonValue()), cuts, async (values, places) => {
+    const lines = values.map(value => `${JSON.stringify(value)}\n`).join('')
+    return (await through(cutAt(places, Buffer.from(lines)), 'json pretty=true | slice 3 | json')) === lines
+  })
+  await fc.assert(property, { numRuns: 50, seed: 4 })
 })
