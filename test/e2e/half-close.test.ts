@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { serve as serveInLibrary } from '../../lib/index.js'
-import { dial, exchange, pattern, run, serve } from './support.js'
+import { dial, exchange, listen, pattern, run, serve } from './support.js'
 
 const size = 1_000_007
 
@@ -73,4 +73,24 @@ t.test('a server that ends first does not keep send from sending the rest of a p
   const client = run(t, ['send', '--to', server.to], { input: pattern(3_000_000) })
   t.equal((await server.ended).stdout.length, 3_000_000)
   t.equal((await client).code, 0)
+})
+
+t.test('a peer that takes 5 s to answer: send waits for it, unless --wait is shorter (C-08)', async t => {
+  const target = await listen(t, socket => {
+    socket.resume().on('end', () => setTimeout(() => socket.end('late'), 5000))
+  })
+  const bound = 'wait timeout: the peer did not end within 1s'
+  const [patient, bounded, impatient] = await Promise.all([
+    run(t, ['send', '--to', target.to], { input: 'question' }),
+    run(t, ['send', '--to', target.to, '--wait', '60s'], { input: 'question' }),
+    run(t, ['send', '--to', target.to, '--wait', '1s'], { input: 'question', faults: [bound] }),
+  ])
+  for (const { code, stdout, logs } of [patient, bounded]) {
+    t.equal(code, 0)
+    t.equal(String(stdout), 'late')
+    t.ok((logs.at(-1)?.duration as number) >= 4900)
+  }
+  t.equal(impatient.code, 1)
+  t.match(impatient.logs.at(-1), { closedBy: 'timeout' })
+  t.ok((impatient.logs.at(-1)?.duration as number) < 5000)
 })

@@ -4,17 +4,22 @@ import t from 'tap'
 import { bounded, dial, freePort, run, serve, tcpPipe } from './support.js'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  t.test(`${signal} to an idle serve: exit 0 at once, and the port is free (C-01)`, async t => {
-    const server = await serve(t, ['0'])
-    const started = performance.now()
-    server.kill(signal)
-    const { code, signal: killed } = await server.ended
-    t.equal(code, 0)
-    t.equal(killed, null)
-    t.ok(performance.now() - started < 1500, 'at once')
-    const again = createServer().listen(server.port, '127.0.0.1')
-    await once(again, 'listening')
-    again.close()
+  t.test(`${signal} to an idle serve: exit 0 within 100 ms, and the port is free (C-01)`, async t => {
+    const times: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const server = await serve(t, ['0'], { env: { NODE_V8_COVERAGE: '' } }) // it takes a while to write that
+      const started = performance.now()
+      server.kill(signal)
+      await once(server.child, 'exit')
+      times.push(performance.now() - started)
+      const { code, signal: killed } = await server.ended
+      t.equal(code, 0)
+      t.equal(killed, null)
+      const again = createServer().listen(server.port, '127.0.0.1')
+      await once(again, 'listening')
+      again.close()
+    }
+    t.ok(Math.min(...times) <= 100, `after ${times.map(Math.round)} ms: the machine may be busy, but not three times`)
   })
 }
 

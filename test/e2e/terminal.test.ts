@@ -34,6 +34,15 @@ t.test('serve to a pipe gives the exact bytes (C-10)', async t => {
   t.ok((await server.ended).stdout.equals(nasty))
 })
 
+t.test('to a file the bytes are exact, although there is a terminal (C-10)', { skip }, async t => {
+  const dir = t.testdir()
+  const server = onTerminal(t, "tcp-pipe serve 0 --once > out 2> log; echo 'done'", { cwd: dir })
+  await eventually('the port', () => readSafely(join(dir, 'log')).includes('listening'))
+  await exchange(t, JSON.parse(readFileSync(join(dir, 'log'), 'utf8')).port, nasty)
+  await server.printed('done')
+  t.ok(readFileSync(join(dir, 'out')).equals(nasty))
+})
+
 t.test('the reply that send prints: escaped on a terminal, unless --raw (C-10)', { skip }, async t => {
   const target = await listen(t, socket => socket.end(nasty))
   for (const [option, expected] of [

@@ -22,6 +22,10 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '127.0.0.1:-1'], "'127.0.0.1:-1': the port must be a whole number from 0 to 65535"],
   [['serve', '-1'], "'-1'"],
   [['send', '--to', 'host:'], "--to: 'host:': the port must be a whole number"],
+  [['send', '--to', ':70000'], "--to: ':70000': the port must be a whole number"],
+  [['send', '--to', '127.0.0.1:'], "--to: '127.0.0.1:': the port must be a whole number"],
+  [['proxy', '0', '80abc'], "'80abc': the port must be a whole number"],
+  [['proxy', '0x50', ':1'], "'0x50': the port must be a whole number"],
   [['send', '--to', '::1:80'], "'::1:80' is not an address"],
   [['send', '--to', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   [['serve', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
@@ -53,6 +57,7 @@ const mistakes: [line: string[], says: string][] = [
   // specs: the message shows where
   [['serve', '0', '-t', 'hexx'], "'hexx', column 1: unknown transform 'hexx'; did you mean 'hex'?"],
   [['serve', '0', '-t', 'grep a | gzip level=99'], "'grep a | gzip level=99', column 15: gzip level: "],
+  [['serve', '0', '-t', 'frame size=0'], "'frame size=0', column 7: frame size: '0' is not allowed"],
   [['serve', '0', '-t', 'hex |'], "'hex |': a stage is missing"],
   [['serve', '0', '-t', ''], 'a stage is missing'],
   [['serve', '0', '-t', "grep 'a"], `'grep 'a', column 6: the quote ' is not closed`],

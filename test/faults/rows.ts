@@ -125,7 +125,7 @@ export const rows: readonly Row[] = [
   {
     id: 'B-09',
     case: 'An unknown transform, wrong options of one, a missing stage, an open quote, 10,000 stages',
-    expected: 'Exit 2 before anything is bound, dialled or opened; the message shows the column; at most 100 stages',
+    expected: 'Exit 2 before anything is bound, dialled or opened; the message shows where; at most 100 stages',
   },
   {
     id: 'C-01',
