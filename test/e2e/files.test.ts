@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, chmodSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
@@ -28,6 +29,10 @@ const restricted =
 const readsAll =
   spawnSync('env', [...restricted, 'true']).status !== 0 &&
   'root may read everything, and setpriv cannot take that right away'
+
+const noIpv6 = Object.values(networkInterfaces()).some(list => list?.some(({ address }) => address === '::1'))
+  ? false
+  : 'this machine has no ::1'
 
 t.test('an empty file (A-17)', async t => {
   const dir = t.testdir({ empty: '' })
@@ -156,6 +161,13 @@ t.test('a template: each placeholder, made safe (E-06)', async t => {
   await exchange(t, server.port, 'x')
   const names = readdirSync(join(dir, '127.0.0.1'))
   t.match(names, [/^\d+-[0-9a-z]{10}-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.bin$/])
+})
+
+t.test('an address of IPv6 has no colons in the name of a file (E-06)', { skip: noIpv6 }, async t => {
+  const dir = t.testdir()
+  const server = await serve(t, ['[::1]:0', '-o', '{remote}-{port}.bin'], { cwd: dir })
+  await exchange(t, { port: server.port, host: '::1' }, 'x')
+  t.match(readdirSync(dir), [/^__1-\d+\.bin$/])
 })
 
 t.test('a device is written directly', async t => {

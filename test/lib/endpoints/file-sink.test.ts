@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -101,6 +101,25 @@ t.test('a symlink in place of the name is not followed (E-06)', async t => {
   symlinkSync(join(dir, 'elsewhere'), join(dir, 'g.part'))
   await write(await fileSink(join(dir, 'g'), info), 'x')
   t.notOk(existsSync(join(dir, 'elsewhere')))
+})
+
+t.test('with force a link is replaced, and what it leads to stays as it is (E-06)', async t => {
+  const dir = t.testdir({ precious: 'precious' })
+  symlinkSync(join(dir, 'precious'), join(dir, 'f'))
+  await t.rejects(fileSink(join(dir, 'f'), info), { code: 'ERR_FILE_EXISTS' }, 'without it that is a name that exists')
+  await write(await fileSink(join(dir, 'f'), info, { force: true }), 'new')
+  t.equal(text(join(dir, 'precious')), 'precious')
+  t.equal(text(join(dir, 'f')), 'new')
+  t.notOk(lstatSync(join(dir, 'f')).isSymbolicLink())
+})
+
+t.test('the name of a peer cannot lead out of the folder (E-06)', async t => {
+  const dir = t.testdir({ in: {}, out: {} })
+  for (const remote of ['../out', `${dir}/out`, '..', '%2e%2e', 'C:\\x', 'a\0b', 'fe80::1', 'x'.repeat(5000)])
+    await write(await fileSink(join(dir, 'in', '{remote}', '{id}.bin'), { ...info, remote }), 'x')
+  t.same(readdirSync(dir), ['in', 'out'])
+  t.same(readdirSync(join(dir, 'out')), [])
+  t.equal(readdirSync(join(dir, 'in')).length, 8)
 })
 
 t.test('the directory disappears', async t => {
