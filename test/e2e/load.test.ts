@@ -54,7 +54,7 @@ const clients = `
   })
 `
 
-t.test(`${wanted} idle connections are accepted, and end cleanly (F-01)`, { skip, timeout: 90_000 }, async t => {
+t.test('10,000 idle connections are accepted, and end cleanly (F-01)', { skip, timeout: 90_000 }, async t => {
   if (connections < wanted)
     t.comment(`the limit of open files allows ${connections} connections, which is what is tried`)
   const server = await serve(t, ['0', '--reply'], { timeout: 60_000 })
