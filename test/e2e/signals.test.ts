@@ -54,7 +54,8 @@ t.test(
       logs.find(({ msg }) => msg.includes('cut')),
       { cut: 2 },
     )
-    for (const line of logs.filter(({ msg }) => msg === 'connection failed')) t.match(line, { closedBy: 'timeout', timeout: 'drain' })
+    for (const line of logs.filter(({ msg }) => msg === 'connection failed'))
+      t.match(line, { closedBy: 'timeout', timeout: 'drain' })
     for (const socket of sockets) {
       if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
       t.match(socket.failed, { code: 'ECONNRESET' })
