@@ -1,4 +1,5 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import {
@@ -78,7 +79,11 @@ export async function send(options: SendOptions = {}): Promise<Summary> {
   checkSendOptions(options)
   options.from?.on('error', () => {}) // it is told when the connection stands, or its own error is the one to tell
   const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
-  if (signal?.aborted) throw abortError(signal)
+  if (signal?.aborted) {
+    options.from?.destroy()
+    throw abortError(signal)
+  }
+  if (signal) setMaxListeners(0, signal) // as many transfers as its user likes
   const socket = await dialFor(options, address, context)
   const summary = await exchange(socket, options)
   if (summary.error) throw Object.assign(summary.error, { summary })

@@ -317,6 +317,7 @@ export async function openServer(
   const closed = whenClosed()
   closed.catch(() => {}) // whoever wants to know awaits it
   const abort = () => void close({ drain: 0 })
+  if (signal) setMaxListeners(0, signal) // as many servers as its user likes
   signal?.addEventListener('abort', abort, { once: true })
   void whenStopped.then(() => signal?.removeEventListener('abort', abort))
   const { pin } = trust

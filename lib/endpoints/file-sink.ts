@@ -1,7 +1,7 @@
 /** A file as a sink: written as NAME.part, claimed under its name without overwriting when it is complete. */
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { type FileHandle, link, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import { Writable } from 'node:stream'
 import type { ConnectionInfo, Sink } from '../connection.js'
 import { errorCode, TcpPipeError } from '../errors.js'
@@ -22,6 +22,7 @@ export interface FileSinkOptions {
 export async function fileSink(template: string, info: ConnectionInfo, options: FileSinkOptions = {}): Promise<Sink> {
   const path = expandTemplate(template, info)
   await mkdir(dirname(path), { recursive: true })
+  await checkFolder(template, path)
   const present = await statOf(path)
   if (options.append || (present && !present.isFile())) {
     if (present?.isDirectory()) throw new TcpPipeError('ERR_FILE_EXISTS', `'${path}' is a directory`)
@@ -35,6 +36,14 @@ export async function fileSink(template: string, info: ConnectionInfo, options: 
     await claim(part, path, options.force === true)
     return path
   })
+}
+
+/** A folder that is named after a peer must be one: a link there could lead anywhere. Those before it are the operator's. */
+async function checkFolder(template: string, path: string): Promise<void> {
+  const base = dirname(`${template.split('{', 1)}x`)
+  const folder = dirname(path)
+  if ((await realpath(folder)) !== join(await realpath(base), relative(base, folder)))
+    throw new TcpPipeError('ERR_FILE_EXISTS', `'${folder}' is a link, and is not followed`)
 }
 
 /** Parts that this process is writing; another one's leftover is replaced. */

@@ -54,7 +54,7 @@ for (const [title, attack] of attacks) {
   const logged = (t: Test, logFormat: 'text' | 'json') =>
     written(t, { logFormat }, log => attack(log.child({ connection: 'c1', remote: '10.0.0.1:1' })))
 
-  t.test(`json, ${title}: one plain line, its keys are ours (C-11) (C-12)`, async t => {
+  t.test(`json, ${title}: one plain line, its keys are ours (C-11, C-12)`, async t => {
     const [line = '', ...more] = logged(t, 'json')
     t.same(more, [])
     t.match(line, /^\{.*\}\n$/)
@@ -65,7 +65,7 @@ for (const [title, attack] of attacks) {
     t.not(record.msg, 'fake')
   })
 
-  t.test(`text, ${title}: one plain line, its fields are ours (C-11) (C-12)`, async t => {
+  t.test(`text, ${title}: one plain line, its fields are ours (C-11, C-12)`, async t => {
     const [line = '', ...more] = logged(t, 'text')
     t.same(more, [])
     t.match(line, /^\d\d:\d\d:\d\d info {2}.*connection=c1 remote=10\.0\.0\.1:1.*\n$/)

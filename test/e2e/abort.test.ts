@@ -20,8 +20,10 @@ t.test('before: nothing is dialled or bound (A-15)', async t => {
   failOnWarning(t)
   const { to, sockets } = await echo(t)
   const signal = AbortSignal.abort(new Error('enough'))
+  const from = silent()
   const aborted = { name: 'AbortError', cause: { message: 'enough' } }
-  await t.rejects(send({ to, from: silent(), signal, output: memorySink() }), aborted)
+  await t.rejects(send({ to, from, signal, output: memorySink() }), aborted)
+  t.ok(from.destroyed)
   await t.rejects(serve({ port: 0, reply: true, signal }), aborted)
   await t.rejects(proxy({ port: 0, to, signal }), aborted)
   t.equal(sockets.length, 0)
@@ -34,9 +36,9 @@ t.test('during: send rejects, its peer is reset (A-15)', async t => {
   const controller = new AbortController()
   const { signal } = controller
   let connected = 0
-  const all = Array.from({ length: 10 }, () => {
+  const all = Array.from({ length: 20 }, () => {
     const from = silent()
-    const onConnect = () => void (++connected === 10 && controller.abort())
+    const onConnect = () => void (++connected === 20 && controller.abort())
     const sent = send({ to, from, signal, output: memorySink(), onConnect })
     return t.rejects(sent, { name: 'AbortError', summary: { closedBy: 'signal' } }).then(() => t.ok(from.destroyed))
   })

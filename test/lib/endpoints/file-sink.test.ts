@@ -122,6 +122,16 @@ t.test('the name of a peer cannot lead out of the folder (E-06)', async t => {
   t.equal(readdirSync(join(dir, 'in')).length, 8)
 })
 
+t.test('a link in place of a folder that is named after a peer is not followed (E-06)', async t => {
+  const dir = t.testdir({ in: {}, out: {} })
+  symlinkSync(join(dir, 'out'), join(dir, 'in', info.remote))
+  await t.rejects(fileSink(join(dir, 'in', '{remote}', 'f'), info), { code: 'ERR_FILE_EXISTS', message: /is a link/ })
+  t.same(readdirSync(join(dir, 'out')), [])
+  symlinkSync(join(dir, 'out'), join(dir, 'mine'))
+  await write(await fileSink(join(dir, 'mine', '{remote}'), info), 'x')
+  t.same(readdirSync(join(dir, 'out')), [info.remote], "a link of the operator's own")
+})
+
 t.test('the directory disappears', async t => {
   const dir = t.testdir({ sub: {} })
   const path = join(dir, 'sub', 'f')
