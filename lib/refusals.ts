@@ -1,8 +1,8 @@
 /** Connections that were turned away: counted by reason, and told in few lines, however many they are. */
 import type { Logger } from './context.js'
 
-/** Why a connection was turned away: the access lists, a limit, or the one that `once` allows has been. */
-export type Reason = 'access' | 'maxConnections' | 'maxPerIp' | 'once'
+/** Why a connection was turned away: the access lists or a limit. */
+export type Reason = 'access' | 'maxConnections' | 'maxPerIp'
 
 export interface Refusals {
   /** How many there have been. */

@@ -19,9 +19,25 @@ export function resetOnError(socket: Socket): void {
     if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
     cause = error
     if (!carrier) return socket.resetAndDestroy() // calls destroy() again, which then carries the cause
-    carrier.resetAndDestroy()
+    resetOnDestroy(carrier)
     return destroy.call(socket, error)
   }
+}
+
+/**
+ * From here on a `destroy` sends a reset. For a socket below TLS: Node destroys it when that above is destroyed, and
+ * crashes (as of 26) where that below goes first. The function that is returned takes it back.
+ */
+export function resetOnDestroy(socket: Socket): () => void {
+  const { destroy } = socket
+  const restore = () => {
+    socket.destroy = destroy
+  }
+  socket.destroy = () => {
+    restore()
+    return socket.remotePort === undefined ? socket.destroy() : socket.resetAndDestroy()
+  }
+  return restore
 }
 
 /**

@@ -17,6 +17,7 @@ import type { Accept } from './endpoints/tls.js'
 import { abortError, TcpPipeError, timeoutError } from './errors.js'
 import { connectionLimit } from './limits.js'
 import { openRefusals, type Reason } from './refusals.js'
+import { resetOnError } from './reset.js'
 import type { ServerTls } from './secure-context.js'
 import { failureFields } from './summary.js'
 import { openTally } from './tally.js'
@@ -203,22 +204,17 @@ export async function openServer(
   })
 
   /** Before anything is read: what to call when the connection is over, or why there will be none. */
-  function admit({ remoteAddress }: Socket): (() => void) | Reason {
-    if (mayConnect && !mayConnect(remoteAddress)) return 'access'
-    if (isServed()) return 'once'
+  function admit(socket: Socket): (() => void) | Reason {
+    if (mayConnect && !mayConnect(socket.remoteAddress)) return 'access'
     if (running.size >= maxConnections) return 'maxConnections'
-    return tally ? (tally.enter(remoteAddress ?? '') ?? 'maxPerIp') : () => {}
+    return tally ? (tally.enter(remoteName(socket)) ?? 'maxPerIp') : () => {}
   }
 
   function refuse(socket: Socket, reason: Reason): void {
     refusals.add(reason, remoteName(socket))
     socket.on('error', () => {})
-    if ('path' in address) socket.destroy()
-    else socket.resetAndDestroy()
-  }
-
-  function isServed(): boolean {
-    return options.once && accepted > 0
+    resetOnError(socket)
+    socket.destroy(new TcpPipeError('ERR_CLOSED', `the connection is refused: ${reason}`))
   }
 
   /** TLS first. If that fails there has been no connection, and its line is told here. */
@@ -228,9 +224,7 @@ export async function openServer(
       handshakeFailures++
       log?.warn({ remote, ...failureFields(error) }, 'TLS handshake failed')
     })
-    if (!socket) return
-    if (isServed()) refuse(raw, 'once')
-    else await open(socket)
+    if (socket) await open(socket)
   }
 
   async function open(socket: Socket): Promise<void> {

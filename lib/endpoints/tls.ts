@@ -2,6 +2,7 @@
  * TLS over a connected socket, in both roles. The socket below is kept, since only that can be reset, and no socket is
  * given out before the peer is verified.
  */
+import type { X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../address.js'
@@ -9,7 +10,7 @@ import { hasCloseNotify } from '../close-notify.js'
 import { errorCode, TcpPipeError, timeoutError } from '../errors.js'
 import { pinOf } from '../pin.js'
 import { formatDuration } from '../quantities.js'
-import { hiddenReset, setCarrier } from '../reset.js'
+import { hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
 import type { ClientContext, ServerContext } from '../secure-context.js'
 import { explain } from '../tls-hints.js'
 
@@ -35,13 +36,11 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
     return handshakes.get((socket as unknown as { _parent: Socket })._parent)
   }
 
-  return async (raw, { handshakeTimeout, signal } = {}) => {
-    const socket = await shakeHands(raw, 'the client', { handshakeTimeout, signal }, handshake => {
+  return async (raw, { handshakeTimeout, signal } = {}) =>
+    shakeHands(raw, 'the client', { handshakeTimeout, signal, ignoreUnexpectedEof }, handshake => {
       handshakes.set(raw, handshake)
       server.emit('connection', raw)
     })
-    return guard(socket, raw, ignoreUnexpectedEof)
-  }
 }
 
 /** Node closes the socket of a client whose certificate is refused, and keeps the reason there. */
@@ -60,23 +59,28 @@ export async function tlsConnect(
 ): Promise<TLSSocket> {
   const { secureContext, pins, verify, ignoreUnexpectedEof } = context
   const host = context.serverName ?? ('host' in address ? address.host : 'localhost')
-  const socket = await shakeHands(raw, formatAddress(address), options, ({ succeed, fail }) => {
-    const socket = connect({
-      socket: raw,
-      secureContext,
-      host,
-      servername: isIP(host) ? '' : host,
-      rejectUnauthorized: verify,
-    })
-    socket.once('secureConnect', () => {
-      const wrong = pins && wrongPin(socket, pins)
-      if (wrong) fail(wrong)
-      else succeed(socket)
-    })
-    socket.once('error', fail)
-  })
+  const socket = await shakeHands(
+    raw,
+    formatAddress(address),
+    { ...options, ignoreUnexpectedEof },
+    ({ succeed, fail }) => {
+      const socket = connect({
+        socket: raw,
+        secureContext,
+        host,
+        servername: isIP(host) ? '' : host,
+        rejectUnauthorized: verify,
+      })
+      socket.once('secureConnect', () => {
+        const wrong = pins && wrongPin(socket, pins)
+        if (wrong) fail(wrong)
+        else succeed(socket)
+      })
+      socket.once('error', fail)
+    },
+  )
   socket.once('error', error => explainRefusal(error, socket))
-  return guard(socket, raw, ignoreUnexpectedEof)
+  return socket
 }
 
 /** In TLS 1.3 a server looks at our certificate when the handshake is over for us. */
@@ -85,8 +89,7 @@ function explainRefusal(error: Error, socket: TLSSocket): void {
 }
 
 function wrongPin(socket: TLSSocket, pins: readonly string[]): TcpPipeError | undefined {
-  const certificate = socket.getPeerX509Certificate()
-  const pin = certificate ? pinOf(certificate) : 'none'
+  const pin = pinOf(socket.getPeerX509Certificate() as X509Certificate) // there is no handshake without one
   if (pins.includes(pin)) return undefined
   return new TcpPipeError('ERR_PIN', `pin: the server's public key is ${pin}; expected ${pins.join(' or ')}`)
 }
@@ -97,58 +100,64 @@ interface Handshake {
 }
 
 /** Until it has succeeded, whoever closes the socket resets it: an end would look like one that was meant. */
-async function shakeHands(
+function shakeHands(
   raw: Socket,
   peer: string,
-  { handshakeTimeout = 10_000, signal }: HandshakeOptions,
+  { handshakeTimeout = 10_000, signal, ignoreUnexpectedEof }: HandshakeOptions & { ignoreUnexpectedEof: boolean },
   begin: (handshake: Handshake) => void,
 ): Promise<TLSSocket> {
-  const { destroy } = raw
   let timer: NodeJS.Timeout | undefined
-  let abort = () => {}
+  let refuse: (reason: unknown) => void
+  const abort = () => refuse(signal?.reason)
+  const restore = resetOnDestroy(raw)
   raw.on('error', () => {})
-  raw.destroy = () => {
-    raw.destroy = destroy
-    return raw.remotePort === undefined ? raw.destroy() : raw.resetAndDestroy()
-  }
-  try {
-    return await new Promise<TLSSocket>((succeed, fail) => {
-      const late = () => fail(timeoutError('handshake', `no TLS with ${peer} in ${formatDuration(handshakeTimeout)}`))
-      if (handshakeTimeout > 0) timer = setTimeout(late, handshakeTimeout)
-      abort = () => fail(signal?.reason)
-      signal?.addEventListener('abort', abort)
-      if (signal?.aborted) return abort()
-      begin({ succeed, fail })
-      raw.once('close', () =>
-        fail(Object.assign(new Error(`${peer} has closed the connection`), { code: 'ECONNRESET' })),
-      )
+  const shaken = new Promise<TLSSocket>((succeed, fail) => {
+    const late = () => fail(timeoutError('handshake', `no TLS with ${peer} in ${formatDuration(handshakeTimeout)}`))
+    if (handshakeTimeout > 0) timer = setTimeout(late, handshakeTimeout)
+    refuse = fail
+    signal?.addEventListener('abort', abort)
+    if (signal?.aborted) return abort()
+    begin({
+      succeed(socket) {
+        guard(socket, raw, ignoreUnexpectedEof)
+        socket.once('error', fail)
+        setImmediate(succeed, socket) // for OpenSSL it is not over yet: an end sent now would lack its close_notify
+      },
+      fail,
     })
-  } catch (error) {
-    raw.destroy()
-    throw explain(error)
-  } finally {
-    raw.destroy = destroy
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', abort)
-  }
+    raw.once('close', () => setImmediate(fail, closedError(peer))) // Node tells its reason, if it has one, behind that
+  })
+  return shaken
+    .catch(error => {
+      raw.destroy()
+      throw explain(error)
+    })
+    .finally(() => {
+      restore()
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    })
 }
 
 /** From here on a failure resets the socket below, and an end that the peer has not announced is one. */
-function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): TLSSocket {
+function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): void {
   setCarrier(socket, raw)
   socket.setMaxListeners(20) // of `close` Node has three here, and two pipelines come near to ten
   socket.on('error', () => {}) // whoever it is given to tells it
-  if (ignoreUnexpectedEof) return socket
+  if (ignoreUnexpectedEof) return
   const push = socket.push
   socket.push = (chunk, encoding) => {
     const isCut = chunk === null && !hasCloseNotify(socket, raw)
     if (isCut) socket.destroy(hiddenReset(socket) ?? unexpectedEof())
     return !isCut && push.call(socket, chunk, encoding)
   }
-  return socket
 }
 
 function unexpectedEof(): TcpPipeError {
   const advice = 'what has come may be cut off; ignoreUnexpectedEof takes it for an end'
   return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
+}
+
+function closedError(peer: string): Error {
+  return Object.assign(new Error(`${peer} has closed the connection`), { code: 'ECONNRESET' })
 }

@@ -7,6 +7,7 @@ import { type Duplex, PassThrough, Readable, Transform, Writable } from 'node:st
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import {
+  type ConnectionOptions,
   formatRemote,
   lingerTime,
   type OpenConnection,
@@ -36,12 +37,13 @@ import {
   unixPair,
   until,
 } from './network.js'
+import { tlsPair } from './tls.js'
 
 const stages = (...list: Stage[]) => list.flatMap(toParts)
 const stopAfter = (count: number) => () => stages((chunk: Buffer) => (count-- > 0 ? chunk : stop))
 const none = () => stages()
 
-async function open(t: Test, options: { idleTimeout?: number; halfClosedTimeout?: number } = {}, pair = socketPair) {
+async function open(t: Test, options: Partial<ConnectionOptions> = {}, pair = socketPair) {
   const [socket, client] = await pair(t)
   const { log, lines } = recorder()
   const timeouts = { idleTimeout: 0, halfClosedTimeout: 0, ...options }
@@ -571,4 +573,42 @@ t.test('faults of stages are in the summary, and no more than a hundred of them'
   const { faults } = await work(connection, socket, () => stages(faulty()), memorySink(), 'forward')
   t.equal(faults?.length, 100)
   t.same(faults?.[99], { fault: 'faulty', offset: 99, direction: 'forward' })
+})
+
+t.test('the limits of a connection: bytes, the first byte, the duration', async t => {
+  const capped = await open(t, { maxBytes: 4 })
+  const sink = memorySink()
+  const over = capped.connection.transfer(capped.socket, none, sink, 'forward')
+  capped.client.write('12345')
+  await t.rejects(over, { code: 'ERR_LIMIT' })
+  t.match(await capped.connection.finish(), { closedBy: 'limit', bytesIn: 5 })
+  t.equal(String(sink.data), '')
+
+  for (const [options, timeout] of [
+    [{ firstByteTimeout: 20 }, 'first-byte'],
+    [{ maxDuration: 20 }, 'duration'],
+    [{ idleTimeout: 20 }, 'idle'],
+  ] as const) {
+    const { connection, client, lines } = await open(t, options)
+    const seen = outcome(client)
+    await t.rejects(connection.failed)
+    t.match(await connection.finish(), { closedBy: 'timeout', timeout })
+    t.match(await seen, { code: 'ECONNRESET' })
+    t.match(lines, [{ closedBy: 'timeout', timeout, code: 'ERR_TIMEOUT' }])
+  }
+})
+
+t.test('the summary tells of TLS on both sides', async t => {
+  const pair = await tlsPair(t)
+  const { server: target } = await tlsPair(t, { version: 'TLSv1.2' })
+  const connection = openConnection(pair.server, {
+    log: undefined,
+    maxLine: undefined,
+    idleTimeout: 0,
+    halfClosedTimeout: 0,
+  })
+  connection.join(target, 'tls://127.0.0.1:1')
+  connection.fail(new Error('over'))
+  t.match(await connection.finish(), { tls: { protocol: 'TLSv1.3' }, target: { tls: { protocol: 'TLSv1.2' } } })
+  t.match(connection, { remote: '127.0.0.1', port: pair.clientRaw.localPort })
 })

@@ -8,6 +8,7 @@ import {
   errorCode,
   errorMessage,
   TcpPipeError,
+  timeoutError,
   tooLong,
 } from '../../lib/errors.js'
 
@@ -100,4 +101,13 @@ t.test('closest is the candidate within two edits, less for short words', async 
 t.test('didYouMean is the end of a message, or nothing', async t => {
   t.equal(didYouMean('gerp', new Set(['grep'])), "; did you mean 'grep'?")
   t.equal(didYouMean('tls', ['grep']), '')
+})
+
+t.test('timeoutError says which', async t => {
+  t.match(timeoutError('first-byte', 'nothing came'), {
+    name: 'TcpPipeError',
+    code: 'ERR_TIMEOUT',
+    timeout: 'first-byte',
+    message: 'first-byte timeout: nothing came',
+  })
 })

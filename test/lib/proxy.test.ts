@@ -1,13 +1,17 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { dial } from '../../lib/endpoints/tcp.js'
+import { tlsAcceptor } from '../../lib/endpoints/tls.js'
 import { type Link, type ProxyOptions, proxy } from '../../lib/proxy.js'
+import { clientContext, serverContext } from '../../lib/secure-context.js'
 import type { Summary } from '../../lib/summary.js'
 import { delay } from '../../transforms/delay.js'
 import { limit } from '../../transforms/limit.js'
 import { slice } from '../../transforms/slice.js'
 import { throttle } from '../../transforms/throttle.js'
 import { clientOf, listener, outcome, portOf, received, silentPort } from './network.js'
+import { identity, stranger } from './tls.js'
 
 interface Started {
   link: Link
@@ -203,4 +207,31 @@ t.test('nothing is opened for options that are wrong', async t => {
     [{ port: 1, to }, /^'127.0.0.1:1' is the proxy's own address/],
   ] as [ProxyOptions, RegExp][])
     await t.rejects(proxy({ port: 0, ...options }), { message }, String(message))
+})
+
+t.test('TLS on both sides, each for itself, and new certificates', async t => {
+  const accept = tlsAcceptor(serverContext(identity))
+  const server = await listener(t, async raw => {
+    const socket = await accept(raw).catch(() => undefined)
+    socket?.pipe(socket)
+  })
+  const to = `tls://127.0.0.1:${portOf(server)}`
+  const { link, ends } = await open(t, { to, tls: stranger, targetTls: { ca: identity.cert }, transforms: () => upper })
+  const exchange = async () => {
+    const socket = await dial(
+      { ...link.address, host: '127.0.0.1', tls: true },
+      { tls: clientContext({ pin: link.pin }) },
+    )
+    socket.end('hello')
+    return received(socket)
+  }
+  t.equal(await exchange(), 'HELLO')
+  t.match(await ends[0], { tls: { protocol: 'TLSv1.3' }, target: { to, tls: { protocol: 'TLSv1.3' } } })
+  const { pin } = link
+  await link.setSecureContext({ tls: identity })
+  t.not(link.pin, pin)
+  t.equal(await exchange(), 'HELLO')
+  await link.setSecureContext({ targetTls: { ca: stranger.cert } })
+  await t.rejects(exchange(), { code: 'ECONNRESET' })
+  t.match(await ends[2], { closedBy: 'error', error: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
 })

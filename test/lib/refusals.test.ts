@@ -65,11 +65,11 @@ t.test('then one line an interval: how many of each reason, and the last address
   t.same([lines.length, refusals.total, timers()], [2, 5, none], 'nothing is told when there was none')
 
   clock.now += 4000
-  refusals.add('once', '10.0.0.5')
+  refusals.add('maxPerIp', '10.0.0.5')
   t.equal(lines.length, 2, 'the interval is not over')
   await timePasses()
   t.equal(clock.now - began, 20_000)
-  t.match(lines[2], { refused: { once: 1 }, remote: '10.0.0.5' })
+  t.match(lines[2], { refused: { maxPerIp: 1 }, remote: '10.0.0.5' })
 
   clock.now += 10_000
   refusals.add('access', undefined)
@@ -121,7 +121,7 @@ t.test('the end without anything untold, and without any', async t => {
   openRefusals(log).end()
   t.same(lines, [])
   const refusals = openRefusals(log)
-  refusals.add('once', '10.0.0.1')
+  refusals.add('maxPerIp', '10.0.0.1')
   refusals.end()
   t.same(
     lines.map(({ msg }) => msg),

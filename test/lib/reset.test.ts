@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { connect, Server, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { hiddenReset, resetOnError } from '../../lib/reset.js'
+import { hiddenReset, resetOnDestroy, resetOnError } from '../../lib/reset.js'
 import { needs } from '../laws/support.js'
-import { closed, collect, handles, socketPair, until } from './network.js'
+import { closed, collect, handles, socketPair, unixPair, until } from './network.js'
+import { tlsPair } from './tls.js'
 
 /** A client that reads only when it is told to, and tells a reset from an end in all cases: libuv takes both for an end. */
 const reader = `
@@ -107,4 +108,44 @@ t.test('hiddenReset: data and a reset have come together', async t => {
   })
   socket.resume()
   t.match(await seen, { code: 'ECONNRESET' })
+})
+
+t.test('the socket below TLS is the one that is reset, and whose reset is looked for', async t => {
+  for (const side of ['server', 'client'] as const) {
+    const pair = await tlsPair(t)
+    const [failing, other] = side === 'server' ? [pair.server, pair.client] : [pair.client, pair.server]
+    resetOnError(failing)
+    const errors: Error[] = []
+    failing.on('error', error => errors.push(error))
+    const seen = once(other.resume(), 'error')
+    failing.end(Buffer.alloc(5_000_000))
+    failing.destroy(new Error('ours'))
+    t.match(await seen, [{ code: 'ECONNRESET' }])
+    t.match(errors, [{ message: 'ours' }])
+  }
+  const { server, clientRaw } = await tlsPair(t, { server: { ignoreUnexpectedEof: true } })
+  t.equal(hiddenReset(server), undefined, 'nothing has come')
+  const over = new Promise<Error | undefined>(resolve => {
+    server.on('end', () => resolve(hiddenReset(server)))
+    server.on('error', resolve)
+  })
+  server.resume()
+  clientRaw.resetAndDestroy()
+  t.match(await over, { code: 'ECONNRESET' })
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('resetOnDestroy: whoever destroys it, and with or without an error; until it is taken back', async t => {
+  const [socket, client] = await socketPair(t)
+  resetOnDestroy(socket)
+  socket.destroy()
+  t.match(await once(client.resume(), 'error'), [{ code: 'ECONNRESET' }])
+  const [kept, peer] = await socketPair(t)
+  resetOnDestroy(kept)()
+  kept.destroy()
+  t.equal((await collect(peer)).length, 0, 'an end')
+  const [unix, other] = await unixPair(t)
+  resetOnDestroy(unix)
+  unix.destroy()
+  t.equal((await collect(other)).length, 0, 'there is no reset')
 })

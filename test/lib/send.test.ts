@@ -8,6 +8,8 @@ import t, { type Test } from 'tap'
 import type { ConnectionInfo, Source } from '../../lib/connection.js'
 import { stop } from '../../lib/define.js'
 import { fileSource } from '../../lib/endpoints/file-source.js'
+import { tlsAcceptor } from '../../lib/endpoints/tls.js'
+import { serverContext } from '../../lib/secure-context.js'
 import { type SendOptions, send } from '../../lib/send.js'
 import {
   collect,
@@ -24,6 +26,7 @@ import {
   socketPath,
   until,
 } from './network.js'
+import { identity } from './tls.js'
 
 const bytes = (...texts: string[]) => Readable.from(texts.map(text => Buffer.from(text)))
 
@@ -317,4 +320,36 @@ t.test('options are checked before anything is opened', async t => {
     await t.rejects(send(options as unknown as SendOptions), { code: 'ERR_OPTION', message }, String(message))
   for (const options of [{ port: 70000 }, { to: 'nowhere' }, { bind: 'x' }, { path: '' }])
     await t.rejects(send(options), { code: 'ERR_ADDRESS' })
+})
+
+t.test('TLS: whom it trusts, and what goes wrong before anything is dialled', async t => {
+  const accept = tlsAcceptor(serverContext(identity))
+  let accepted = 0
+  const { options, output } = await target(t, async raw => {
+    accepted++
+    const socket = await accept(raw).catch(() => undefined)
+    if (socket) await echo(socket)
+  })
+  const summary = await send({ ...options, tls: { ca: identity.cert } })
+  t.match(summary, { bytesIn: 5, closedBy: 'local', tls: { protocol: 'TLSv1.3' } })
+  t.equal(String(output.data), 'hello')
+  const to = `tls://127.0.0.1:${options.port}`
+  t.match(await send({ ...options, to, tls: { insecure: true }, from: bytes('x') }), { bytesIn: 1 })
+  for (const tls of [undefined, true])
+    await t.rejects(send({ ...options, to, tls, from: bytes('x') }), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+  t.equal(accepted, 4)
+  await t.rejects(send({ ...options, tls: { pin: 'x' } }), { code: 'ERR_OPTION' })
+  await t.rejects(send({ ...options, handshakeTimeout: -1 }), { message: /^handshakeTimeout: -1/ })
+  t.equal(accepted, 4)
+})
+
+t.test('idleTimeout and maxDuration', async t => {
+  const { options } = await target(t, () => {})
+  const silence = { ...options, from: silent() }
+  await t.rejects(send({ ...silence, idleTimeout: 20 }), { code: 'ERR_TIMEOUT', message: /^idle/ })
+  await t.rejects(send({ ...options, from: bytes('x'), idleTimeout: 20 }), {
+    code: 'ERR_TIMEOUT',
+    message: /^half-closed/,
+  })
+  await t.rejects(send({ ...options, from: silent(), maxDuration: 20 }), { code: 'ERR_TIMEOUT', message: /^duration/ })
 })

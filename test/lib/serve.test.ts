@@ -9,6 +9,8 @@ import type { Connection, Sink } from '../../lib/connection.js'
 import { stop } from '../../lib/define.js'
 import { fileSink } from '../../lib/endpoints/file-sink.js'
 import { fileSource } from '../../lib/endpoints/file-source.js'
+import { tlsAcceptor } from '../../lib/endpoints/tls.js'
+import { serverContext } from '../../lib/secure-context.js'
 import { type Handler, type ServeOptions, serve } from '../../lib/serve.js'
 import type { Server } from '../../lib/server.js'
 import type { Summary } from '../../lib/summary.js'
@@ -27,6 +29,7 @@ import {
   socketPath,
   until,
 } from './network.js'
+import { identity } from './tls.js'
 
 async function start(t: Test, options: ServeOptions, handler?: Handler) {
   const { log, lines } = recorder()
@@ -485,4 +488,28 @@ t.test('the default port', async t => {
   if (server instanceof Error) t.match(server, { code: 'EADDRINUSE' })
   else t.equal(server.address.port, 3099)
   await server.close?.()
+})
+
+t.test('to: an address with TLS, and how long that may take', async t => {
+  const accept = tlsAcceptor(serverContext(identity))
+  const got: string[] = []
+  const server = await listener(t, async raw => {
+    const socket = await accept(raw).catch(() => undefined)
+    if (socket) got.push(String(await collect(socket)))
+    socket?.end()
+  })
+  const to = `tls://127.0.0.1:${portOf(server)}`
+  const { exchange } = await start(t, { to, targetTls: { ca: identity.cert }, connectTimeout: 5000 })
+  t.match(await exchange('through'), { ended: true, code: undefined })
+  t.same(got, ['through'])
+  const { exchange: unverified, failures } = await start(t, { to })
+  t.match(await unverified('never'), { code: 'ECONNRESET' })
+  t.match(failures(), [{ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }])
+  t.same(got, ['through'])
+  await t.rejects(serve({ port: 0, connectTimeout: 1 }), {
+    code: 'ERR_OPTION',
+    message: 'connectTimeout needs to: an address',
+  })
+  await t.rejects(serve({ port: 0, to, connectTimeout: -1 }), { message: /^connectTimeout: -1/ })
+  await t.rejects(serve({ port: 0, tls: true }), { message: 'tls needs cert and key, or auto' })
 })

@@ -1,13 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { toAddress } from '../../lib/address.js'
 import type { OpenConnection } from '../../lib/connection.js'
+import { tlsConnect } from '../../lib/endpoints/tls.js'
+import { clientContext } from '../../lib/secure-context.js'
 import { type ListenOptions, listenAddress, openServer, type ServerOptions, withDefaults } from '../../lib/server.js'
 import type { Summary } from '../../lib/summary.js'
 import { openTrust } from '../../lib/trust.js'
 import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from './network.js'
+import { identity, stranger } from './tls.js'
 
 /** No TLS. */
 const trust = await openTrust(toAddress('0'), undefined, {})
@@ -29,13 +32,15 @@ const defaults: ServerOptions = {
 async function open(
   t: Test,
   options: Partial<ServerOptions> = {},
-  work: (connection: OpenConnection) => Promise<void> = async () => {},
+  work: (connection: OpenConnection, socket: Socket) => Promise<void> = async () => {},
   address = toAddress({ port: 0 }),
 ) {
   const server = await openServer(address, { ...defaults, ...options }, work)
   t.teardown(() => server.close({ drain: 0 }))
   return { server, dial: () => clientOf(t, 'path' in address ? address.path : server.address) }
 }
+
+const hello = async (_: OpenConnection, socket: Socket) => void socket.end('hello')
 
 const forever = () => new Promise<void>(() => {})
 
@@ -249,9 +254,16 @@ t.test('what is wrong in the options of everything that listens', async t => {
     [{ idleTimeout: -1 }, /^idleTimeout: -1 is not allowed; expected milliseconds from 0 to 2147483647$/],
     [{ halfClosedTimeout: 2 ** 31 }, /^halfClosedTimeout/],
     [{ maxConnections: 0 }, /^maxConnections: 0 is not allowed/],
+    [{ maxPerIp: 0 }, /^maxPerIp: 0 is not allowed/],
+    [{ maxBytes: Number.NaN }, /^maxBytes: NaN is not allowed/],
+    [{ firstByteTimeout: -1 }, /^firstByteTimeout: -1 is not allowed/],
+    [{ allow: ['junk'] }, /^allow: 'junk'/],
+    [{ path: '/tmp/a', deny: ['::1'] }, /^deny: the clients of a unix socket have no address/],
+    [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of a unix socket/],
   ] as [ListenOptions, RegExp][])
     t.throws(() => listenAddress(options), { message })
   t.same(listenAddress({}), { host: '127.0.0.1', port: 3099 })
+  t.same(listenAddress({ port: 1, tls: 'auto' }), { host: '127.0.0.1', port: 1, tls: true })
   t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { path: '/tmp/a' })
 })
 
@@ -260,4 +272,84 @@ t.test('the defaults', async t => {
   t.ok(withDefaults({}, 2, trust).maxConnections <= withDefaults({}, 1, trust).maxConnections)
   const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxLine: 4 }
   t.match(withDefaults(given, 1, trust), given)
+})
+
+t.test('access lists: before anything is read', async t => {
+  const { log, lines } = recorder()
+  const { server, dial } = await open(t, { allow: ['127.0.0.0/8'], deny: ['127.0.0.1'], log }, forever)
+  t.match(await outcome(dial()), { ended: false, code: 'ECONNRESET' })
+  t.match(lines.at(-1), { refused: { access: 1 }, remote: '127.0.0.1', msg: 'connections refused' })
+  t.same(server.counts, { accepted: 0, failed: 0, refused: 1, handshakeFailures: 0 })
+})
+
+t.test('maxPerIp: as many of one address, and there is room again', async t => {
+  const { server, dial } = await open(t, { maxPerIp: 2 }, forever)
+  const first = dial()
+  dial()
+  await until(() => server.connections.size === 2)
+  t.match(await outcome(dial()), { code: 'ECONNRESET' })
+  first.resetAndDestroy()
+  await until(() => server.connections.size === 1)
+  dial()
+  await until(() => server.connections.size === 2)
+  t.match(server.counts, { accepted: 3, refused: 1 })
+})
+
+t.test('TLS: a connection begins behind the handshake; one that fails is told, and no connection', async t => {
+  const { log, lines } = recorder()
+  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { trust, log }, hello)
+  t.match(lines[0], { msg: 'listening', pin: server.pin })
+  t.equal(server.pin, trust.pin)
+  const secure = async () => {
+    const raw = dial()
+    await once(raw, 'connect')
+    return tlsConnect(raw, { host: '127.0.0.1', port: 1, tls: true }, clientContext({ ca: identity.cert }))
+  }
+  t.equal(String(await collect(await secure())), 'hello')
+  const plain = dial()
+  plain.write('GET / HTTP/1.0\r\n\r\n')
+  await outcome(plain)
+  t.match(server.counts, { accepted: 1, failed: 0, handshakeFailures: 1 })
+  const failed = lines.find(({ msg }) => msg === 'TLS handshake failed')
+  t.match(failed, {
+    level: 40,
+    remote: /^127\.0\.0\.1:\d+$/,
+    code: 'ERR_SSL_HTTP_REQUEST',
+    error: /does not speak TLS/,
+  })
+  const { pin } = server
+  await server.setSecureContext({ tls: stranger })
+  t.not(server.pin, pin)
+  await t.rejects(secure(), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+})
+
+t.test('TLS: handshakes count for the limits, and do not hold up the end', async t => {
+  const { log, lines } = recorder()
+  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { trust, log, maxConnections: 1, handshakeTimeout: 0 }, forever)
+  const silent = dial()
+  const seen = outcome(silent)
+  await once(silent, 'connect')
+  t.match(await outcome(dial()), { code: 'ECONNRESET' })
+  t.match(server.counts, { accepted: 0, refused: 1 })
+  t.equal(await server.close(), 0)
+  t.match(await seen, { code: 'ECONNRESET' })
+  t.match(
+    lines.find(({ msg }) => msg === 'TLS handshake failed'),
+    { code: 'ERR_CLOSED' },
+  )
+})
+
+t.test('TLS: with once the first one that has shaken hands is served', async t => {
+  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { trust, once: true }, hello)
+  const sockets = [dial(), dial(), dial()]
+  await Promise.all(sockets.map(socket => once(socket, 'connect')))
+  const to = { host: '127.0.0.1', port: 1, tls: true } as const
+  const shaken = sockets.map(async raw => collect(await tlsConnect(raw, to, clientContext({ ca: identity.cert }))))
+  const results = await Promise.allSettled(shaken)
+  t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+  await server.closed
+  t.match(server.counts, { accepted: 1 })
 })

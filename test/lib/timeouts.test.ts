@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { idleWatch } from '../../lib/timeouts.js'
+import { deadlines, idleWatch } from '../../lib/timeouts.js'
 import { socketPair } from './network.js'
 
 const timeouts = { idleTimeout: 200, halfClosedTimeout: 40 }
@@ -58,4 +58,37 @@ t.test('a socket that is closed does not count', async t => {
   })
   a.destroy()
   t.match(await failure, { code: 'ERR_TIMEOUT' })
+})
+
+t.test('deadlines: a peer that says nothing', async t => {
+  const [socket] = await socketPair(t)
+  const error = await new Promise<Error>(resolve => deadlines(socket, { ...timeouts, firstByteTimeout: 20 }, resolve))
+  t.match(error, { code: 'ERR_TIMEOUT', timeout: 'first-byte', message: /^first-byte timeout: .* for 20 ms$/ })
+})
+
+t.test('deadlines: a byte, or an end, is in time; the duration ends it whatever it does', async t => {
+  for (const say of ['write', 'end'] as const) {
+    const [socket, peer] = await socketPair(t)
+    const errors: Error[] = []
+    const over = new Promise<void>(resolve => {
+      deadlines(socket, { ...timeouts, firstByteTimeout: 60, maxDuration: 120 }, error => {
+        errors.push(error)
+        resolve()
+      })
+    })
+    peer[say]('x')
+    socket.resume()
+    await over
+    t.match(errors, [{ timeout: 'duration', message: 'duration timeout: the connection has lasted 120 ms' }])
+    t.equal(errors.length, 1)
+  }
+})
+
+t.test('deadlines: none by default, and none for a socket that is closed', async t => {
+  const [socket] = await socketPair(t)
+  deadlines(socket, { ...timeouts, maxDuration: 30 }, error => t.fail(error.message))
+  const [other] = await socketPair(t)
+  deadlines(other, timeouts, error => t.fail(error.message))
+  socket.destroy()
+  await new Promise(resolve => setTimeout(resolve, 60))
 })

@@ -6,8 +6,11 @@ import type { Writable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { dial, listen, tcpSink } from '../../../lib/endpoints/tcp.js'
+import { tlsAcceptor } from '../../../lib/endpoints/tls.js'
 import { errorMessage } from '../../../lib/errors.js'
+import { clientContext, serverContext } from '../../../lib/secure-context.js'
 import { endless, failOnWarning, handles, listener, outcome, portOf, socketPath, until } from '../network.js'
+import { identity } from '../tls.js'
 
 const host = '127.0.0.1'
 
@@ -205,4 +208,23 @@ t.test('tcpSink: destroyed with an error it resets, without one it closes', asyn
     if (error) t.equal((await seen)?.code, 'ECONNRESET')
     else await until(() => sink.closed)
   }
+})
+
+t.test('dial: TLS, where the address says so', async t => {
+  const accept = tlsAcceptor(serverContext(identity))
+  const server = await listener(t, async raw => {
+    const socket = await accept(raw).catch(() => undefined)
+    socket?.pipe(socket)
+  })
+  const to = { host, port: portOf(server), tls: true } as const
+  const socket = await dial(to, { tls: clientContext({ ca: identity.cert }) })
+  const echoed = outcome(socket)
+  socket.end('hello')
+  t.match(await echoed, { data: Buffer.from('hello'), ended: true })
+  await t.rejects(dial(to, { tls: clientContext({}), retry: 3 }), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+
+  const sink = await tcpSink(to, { halfClosedTimeout: 1000, tls: clientContext({ ca: identity.cert }) })
+  sink.end('one way')
+  await finished(sink)
+  t.same(sink.report?.(), { to: `tls://${host}:${to.port}`, answered: 7 })
 })

@@ -1,0 +1,58 @@
+/** Two TLS sockets that are connected to each other, and the sockets below. */
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Test } from 'tap'
+import { type HandshakeOptions, tlsAcceptor, tlsConnect } from '../../lib/endpoints/tls.js'
+import { type ClientTls, clientContext, type ServerTls, serverContext } from '../../lib/secure-context.js'
+import { selfSigned } from '../../lib/self-signed.js'
+import { socketPair } from './network.js'
+
+/** A certificate for localhost and its key. */
+export const identity = await selfSigned()
+
+/** Another one. */
+export const stranger = await selfSigned()
+
+export interface TlsOptions {
+  server?: Partial<ServerTls>
+  client?: ClientTls
+  /** The newest one that the client speaks. */
+  version?: 'TLSv1.2' | 'TLSv1.3'
+  handshake?: HandshakeOptions
+}
+
+/** Both sides of a handshake; a side that fails is a rejection. */
+export async function handshakes(t: Test, options: TlsOptions = {}, sockets = socketPair(t)) {
+  const [serverRaw, clientRaw] = await sockets
+  const [accepted, connected] = begin(serverRaw, clientRaw, options)
+  const [server, client] = await Promise.allSettled([accepted, connected])
+  return { serverRaw, clientRaw, server, client }
+}
+
+function begin(
+  serverRaw: Socket,
+  clientRaw: Socket,
+  { server, client = { ca: identity.cert }, version = 'TLSv1.3', handshake }: TlsOptions,
+): [Promise<TLSSocket>, Promise<TLSSocket>] {
+  const context = serverContext({ ...identity, ...server })
+  const accept = tlsAcceptor({ ...context, options: { ...context.options, maxVersion: version } })
+  const to = { host: '127.0.0.1', port: 0, tls: true } as const
+  return [accept(serverRaw, handshake), tlsConnect(clientRaw, to, clientContext(client), handshake)]
+}
+
+/** The same, when both must succeed. */
+export async function tlsPair(t: Test, options?: TlsOptions, sockets = socketPair(t)) {
+  const { server, client, ...raw } = await handshakes(t, options, sockets)
+  if (server.status === 'rejected') throw server.reason
+  if (client.status === 'rejected') throw client.reason
+  return { ...raw, server: server.value, client: client.value }
+}
+
+/** With a hop between the two: `cut` closes the server's connection there, without a word of TLS. */
+export async function tlsPairWithHop(t: Test, options?: TlsOptions) {
+  const [serverRaw, near] = await socketPair(t)
+  const [far, clientRaw] = await socketPair(t)
+  near.pipe(far, { end: false }).pipe(near, { end: false })
+  const pair = await tlsPair(t, options, Promise.resolve([serverRaw, clientRaw]))
+  return { ...pair, cut: () => near.end() }
+}
