@@ -65,7 +65,10 @@ export function clients(names: readonly Client['content'][]): fc.Arbitrary<Clien
     after: fc.nat(50),
     actions: fc.tuple(fc.array(action, { maxLength: 12 }), ending).map(([body, last]) => [...body, ...last]),
   })
-  return fc.array(client, { minLength: 1, maxLength: 30, size: 'max' })
+  return fc.oneof(
+    fc.array(client, { minLength: 1, maxLength: 5, size: 'max' }),
+    fc.array(client, { minLength: 10, maxLength: 80, size: 'max' }),
+  )
 }
 
 export const anyClients = clients(Object.keys(contents) as Client['content'][])

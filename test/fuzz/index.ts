@@ -28,6 +28,7 @@ watchProcess()
 const watchdog = openWatchdog()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    console.log(`fuzz: ${signal} in round ${round}; repeat it: ${repeat(round)}`)
     endChildren()
     process.kill(process.pid, signal)
   })
@@ -72,6 +73,8 @@ function property(part: Part): fc.IAsyncProperty<[unknown]> {
       await part.play(value)
     } catch (error) {
       if (error instanceof Finding && isKnown(error)) return
+      if (until === Number.POSITIVE_INFINITY)
+        console.log(`fuzz: a finding; for a while smaller cases are tried: ${error}`)
       until = Math.min(until, performance.now() + shrinkTime)
       throw error
     }

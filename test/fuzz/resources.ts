@@ -10,12 +10,12 @@ export type Counts = Readonly<Record<string, number>>
 export function descriptors(pid: number | 'self'): Counts {
   const folder = `/proc/${pid}/fd`
   if (!existsSync(folder)) return {}
-  return count(readdirSync(folder).map(name => kindOf(`${folder}/${name}`)))
+  return tally(readdirSync(folder).map(name => kindOf(`${folder}/${name}`)))
 }
 
 /** What keeps the event loop of this process busy, and its descriptors. */
 export function resources(): Counts {
-  return { ...count(process.getActiveResourcesInfo()), ...descriptors('self') }
+  return { ...tally(process.getActiveResourcesInfo()), ...descriptors('self') }
 }
 
 /** Resolves when there is no more than there was before; a finding says of what there is more. */
@@ -37,10 +37,15 @@ function growth(before: Counts, now: Counts): string {
     .join(', ')
 }
 
-function count(names: readonly string[]): Counts {
+/** How many there are of each name. */
+export function tally(names: readonly string[]): Counts {
   const counts: Record<string, number> = {}
   for (const name of names) counts[name] = (counts[name] ?? 0) + 1
   return counts
+}
+
+export function sum(counts: Counts): number {
+  return Object.values(counts).reduce((total, number) => total + number, 0)
 }
 
 /** `socket:[4711]` is a socket, and files are told by their path. */

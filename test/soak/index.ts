@@ -1,0 +1,195 @@
+/**
+ * Many connections a second of every kind for many minutes: `npm run soak -- --minutes 10 --rate 1000`. Ends with 1 if
+ * the servers' heap, handles or descriptors are not at the end what they were behind the warm-up, or if a connection has
+ * ended otherwise than planned. Writes its figures to test/soak.md.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { createHistogram } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { behaviours } from './behaviours.js'
+import type { Order, Report } from './clients.js'
+import type { Sample } from './server.js'
+import type { Ports } from './servers.js'
+
+/** Seconds before the first figures, of the same load: code is compiled, caches and pools are filled. */
+const warmUp = 60
+
+/** Seconds between two samples; each collects all garbage, which takes some 20 ms. */
+const interval = 10
+
+/** Processes of clients. */
+const clientProcesses = 2
+
+/**
+ * Bytes that the heap may have grown by. What the engine itself keeps (code, feedback, the last sample) goes up and down
+ * by some hundred KiB; a leak of one small object (32 bytes) in each connection is more after a minute at full rate.
+ */
+const noise = 1024 * 1024
+
+const MiB = 1024 * 1024
+
+/** How long the servers may need to be rid of what clients have left behind. */
+const settleTime = 30_000
+
+const { minutes, rate } = readArguments()
+const file = fileURLToPath(new URL('../../../test/soak.md', import.meta.url))
+
+const target = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
+  socket.on('error', () => socket.destroy()).pipe(socket)
+})
+target.listen(0, '127.0.0.1')
+await once(target, 'listening')
+const server = start('server.js', [String((target.address() as AddressInfo).port)], ['--expose-gc'])
+const [ports] = (await once(server, 'message')) as [Ports]
+const workers = Array.from({ length: clientProcesses }, () => start('clients.js'))
+process.once('exit', () => {
+  for (const child of [server, ...workers]) child.kill('SIGKILL')
+})
+
+const latency = createHistogram()
+const failures = new Map<string, number>()
+const ended: Record<string, number> = {}
+let begun = 0
+
+console.log(`soak: ${warmUp} s to warm up, then ${minutes} min of ${rate} connections a second`)
+await settled()
+await load(warmUp)
+const begin = await settled()
+latency.reset()
+for (const name of Object.keys(ended)) delete ended[name]
+begun = 0
+const between: Sample[] = []
+const started = performance.now()
+const seconds = await load(minutes * 60, async () => {
+  between.push(await sample())
+  const passed = Math.round((performance.now() - started) / 1000)
+  console.log(`soak: ${passed} s, ${begun} connections, ${JSON.stringify(between.at(-1))}`)
+})
+const end = await settled()
+const faults = [...grown(begin, end), ...[...failures].map(([what, times]) => `${times} times ${what}`)]
+writeFileSync(file, page())
+console.log(page())
+for (const fault of faults) console.error(`soak: ${fault}`)
+for (const child of [server, ...workers]) child.disconnect()
+target.close()
+process.exit(faults.length > 0 ? 1 : 0)
+
+/** All clients at work for so many seconds, and then until the last of their connections has ended. Gives the seconds. */
+async function load(seconds: number, each: () => Promise<void> = async () => {}): Promise<number> {
+  const done = workers.map(worker => takeReports(worker))
+  for (const [index, worker] of workers.entries())
+    worker.send({ ports, rate: rate / clientProcesses, index } satisfies Order)
+  const from = performance.now()
+  while (performance.now() - from < seconds * 1000) {
+    await delay(Math.min(interval * 1000, seconds * 1000 - (performance.now() - from)))
+    await each()
+  }
+  for (const worker of workers) worker.send('stop')
+  const worked = (performance.now() - from) / 1000
+  await Promise.all(done)
+  return worked
+}
+
+/** Until the one that says that it is done. */
+function takeReports(worker: ChildProcess): Promise<void> {
+  return new Promise(resolve => {
+    const take = (report: Report) => {
+      begun += report.begun
+      for (const time of report.latencies) latency.record(Math.max(1, Math.round(time * 1000)))
+      for (const failure of report.failures) failures.set(failure, (failures.get(failure) ?? 0) + 1)
+      for (const [name, number] of Object.entries(report.ended)) ended[name] = (ended[name] ?? 0) + number
+      if (!report.done) return
+      worker.off('message', take)
+      resolve()
+    }
+    worker.on('message', take)
+  })
+}
+
+async function sample(): Promise<Sample> {
+  server.send('sample')
+  const [answer] = (await once(server, 'message')) as [Sample]
+  return answer
+}
+
+/** The servers without clients: only the connection that takes the place of the full one is left. */
+async function settled(): Promise<Sample> {
+  const until = performance.now() + settleTime
+  for (;;) {
+    const now = await sample()
+    if (now.connections <= 1 || performance.now() > until) return (await delay(1000)) ?? sample()
+    await delay(500)
+  }
+}
+
+function grown(begin: Sample, end: Sample): string[] {
+  const limits = { heap: begin.heap + noise, handles: begin.handles, descriptors: begin.descriptors, connections: 1 }
+  return Object.entries(limits)
+    .filter(([name, most]) => end[name as keyof Sample] > most)
+    .map(([name, most]) => `${name}: ${end[name as keyof Sample]} at the end; at most ${most} is allowed`)
+}
+
+function page(): string {
+  const planned = Object.values(ended).reduce((sum, number) => sum + number, 0)
+  const unplanned = [...failures.values()].reduce((sum, number) => sum + number, 0)
+  const mebibytes = (bytes: number) => (bytes / MiB).toFixed(1)
+  const row = (name: string, key: keyof Sample, show: (value: number) => string = String) => {
+    const values = between.map(each => each[key])
+    return `| ${[name, begin[key], Math.min(...values), Math.max(...values), end[key]].map((cell, i) => (i === 0 ? cell : show(cell as number))).join(' | ')} |`
+  }
+  const milliseconds = (percentile: number) => (latency.percentile(percentile) / 1000).toFixed(1)
+  return `## Soak
+
+\`npm run soak -- --minutes ${minutes} --rate ${rate}\` on ${availableParallelism()} cores, Node ${process.version}, behind ${warmUp} s of the same load. Begin and
+end are without a client, garbage collected; the figures between, also behind a collection, are those of full load.
+
+| | begin | least | most | end |
+| --- | --: | --: | --: | --: |
+${row('heap in use, MiB', 'heap', mebibytes)}
+${row('resident memory, MiB', 'resident', mebibytes)}
+${row('handles', 'handles')}
+${row('descriptors', 'descriptors')}
+${row('connections', 'connections')}
+
+| | |
+| --- | --: |
+| connections | ${planned} |
+| a second, asked for | ${rate} |
+| a second, reached | ${(begun / seconds).toFixed(0)} |
+| not ended as planned | ${unplanned} |
+| connect to first byte of the answer, p50 | ${milliseconds(50)} ms |
+| connect to first byte of the answer, p99 | ${milliseconds(99)} ms |
+
+| behaviour of the client | connections |
+| --- | --: |
+${behaviours.map(({ name }) => `| ${name} | ${ended[name] ?? 0} |`).join('\n')}
+`
+}
+
+function start(name: string, words: string[] = [], execArgv: string[] = []): ChildProcess {
+  const child = fork(fileURLToPath(new URL(name, import.meta.url)), words, { execArgv })
+  child.once('exit', (code, signal) => {
+    console.error(`soak: ${name} has ended: ${signal ?? code}`)
+    process.exit(1)
+  })
+  return child
+}
+
+function readArguments(): { minutes: number; rate: number } {
+  const { values } = parseArgs({
+    options: { minutes: { type: 'string', default: '10' }, rate: { type: 'string', default: '1000' } },
+  })
+  const [minutes, rate] = [Number(values.minutes), Number(values.rate)]
+  for (const [name, number] of Object.entries({ minutes, rate })) {
+    if (number > 0 && Number.isFinite(number)) continue
+    console.error(`soak: --${name} takes a number over 0`)
+    process.exit(2)
+  }
+  return { minutes, rate }
+}
