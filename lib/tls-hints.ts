@@ -18,6 +18,7 @@ const hints = new Map([
   ['ERR_SSL_WRONG_VERSION_NUMBER', noTls],
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', noTls],
   ['ERR_SSL_HTTP_REQUEST', noTls],
+  ['ERR_SSL_UNEXPECTED_MESSAGE', noTls],
   ['ERR_SSL_UNSUPPORTED_PROTOCOL', noVersion],
   ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', noVersion],
   ['ERR_SSL_NO_SHARED_CIPHER', 'no cipher is common to both'],
@@ -25,6 +26,7 @@ const hints = new Map([
   ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'the server may want a certificate: cert and key'],
   ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', 'the server may want a certificate: cert and key'],
   ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'the server wants a certificate: cert and key'],
+  ['ERR_UNEXPECTED_EOF', 'nothing has come: perhaps it does not accept us'],
   ['ECONNRESET', 'the peer has ended it: perhaps it does not speak TLS, or does not accept us'],
 ])
 
@@ -35,6 +37,12 @@ export function explain(error: unknown): unknown {
   const hint = hints.get(code ?? '')
   if (code?.startsWith('ERR_SSL_') && 'reason' in error) error.message = `TLS: ${error.reason}`
   error.message = error.message.replace(/; if the root CA is installed locally.*/, '') // an option of Node's, not of ours
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') error.message = withNames(error)
   if (hint) error.message += `; ${hint}`
   return error
+}
+
+/** Node lists no names where the host is an address and the certificate has none; the ones that it has help then. */
+function withNames({ message, cert }: Error & { cert?: { subjectaltname?: string } }): string {
+  return message.replace(/(?<=list: )$/, (cert?.subjectaltname ?? 'none').slice(0, 200))
 }

@@ -7,7 +7,7 @@ import { isIP, type Socket } from 'node:net'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../address.js'
 import { hasCloseNotify } from '../close-notify.js'
-import { errorCode, TcpPipeError, timeoutError } from '../errors.js'
+import { TcpPipeError, timeoutError } from '../errors.js'
 import { pinOf } from '../pin.js'
 import { formatDuration } from '../quantities.js'
 import { hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
@@ -59,33 +59,29 @@ export async function tlsConnect(
 ): Promise<TLSSocket> {
   const { secureContext, pins, verify, ignoreUnexpectedEof } = context
   const host = context.serverName ?? ('host' in address ? address.host : 'localhost')
-  const socket = await shakeHands(
-    raw,
-    formatAddress(address),
-    { ...options, ignoreUnexpectedEof },
-    ({ succeed, fail }) => {
-      const socket = connect({
-        socket: raw,
-        secureContext,
-        host,
-        servername: isIP(host) ? '' : host,
-        rejectUnauthorized: verify,
-      })
-      socket.once('secureConnect', () => {
-        const wrong = pins && wrongPin(socket, pins)
-        if (wrong) fail(wrong)
-        else succeed(socket)
-      })
-      socket.once('error', fail)
-    },
-  )
+  const strictness = { ...options, ignoreUnexpectedEof }
+  const socket = await shakeHands(raw, formatAddress(address), strictness, ({ succeed, fail }) => {
+    const socket = connect({
+      socket: raw,
+      secureContext,
+      host,
+      servername: isIP(host) ? '' : host,
+      rejectUnauthorized: verify,
+    })
+    socket.once('secureConnect', () => {
+      const wrong = pins && wrongPin(socket, pins)
+      if (wrong) fail(wrong)
+      else succeed(socket)
+    })
+    socket.once('error', fail)
+  })
   socket.once('error', error => explainRefusal(error, socket))
   return socket
 }
 
 /** In TLS 1.3 a server looks at our certificate when the handshake is over for us. */
 function explainRefusal(error: Error, socket: TLSSocket): void {
-  if (socket.bytesRead === 0 && errorCode(error) !== 'ERR_UNEXPECTED_EOF') explain(error)
+  if (socket.bytesRead === 0) explain(error)
 }
 
 function wrongPin(socket: TLSSocket, pins: readonly string[]): TcpPipeError | undefined {
