@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { type ConnectionOptions, connect, TLSSocket, type TlsOptions } from 'node:tls'
 import type { Test } from 'tap'
-import { bounded, cleanup, shortDirectory } from './support.js'
+import { hiddenReset } from '../../lib/reset.js'
+import { bounded, cleanup, closed, shortDirectory } from './support.js'
 
 interface Recipe {
   /** The common name. Default: that of the recipe. */
@@ -185,7 +186,7 @@ export async function exchangeTls(
   return bounded(buffer(socket), 'an answer')
 }
 
-/** A TLS server of the test's own on a free port. */
+/** A TLS server of the test's own on a free port; `handler` gets each client before its handshake. */
 export async function listenTls(
   t: Test,
   options: TlsOptions,
@@ -193,12 +194,18 @@ export async function listenTls(
 ): Promise<{ port: number }> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, raw => {
     const socket = secureEnd(t, new TLSSocket(raw, { isServer: true, ...options }), raw)
-    socket.once('secure', () => setImmediate(handler, socket)) // an end at once would be one without close_notify (TLS 1.3)
+    handler(socket)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   cleanup(t, () => void server.close())
   return server.address() as { port: number }
+}
+
+/** When its handshake has been made. In that very turn an end would be one without close_notify (TLS 1.3). */
+export async function secured(socket: SecureEnd): Promise<void> {
+  await once(socket, 'secure')
+  await new Promise(setImmediate)
 }
 
 function secureEnd(t: Test, socket: TLSSocket, raw: Socket): SecureEnd {
@@ -215,12 +222,13 @@ function secureEnd(t: Test, socket: TLSSocket, raw: Socket): SecureEnd {
 }
 
 /** How a connection ends for this side: `end`, or the code of its error. What comes is read. */
-export async function fateOf(socket: SecureEnd): Promise<string | undefined> {
-  let ended = false
+export async function fateOf(socket: SecureEnd): Promise<string> {
+  let fate = 'closed'
   socket.on('end', () => {
-    ended = true
+    fate = hiddenReset(socket.raw) ? 'ECONNRESET' : 'end'
+    socket.end()
   })
   socket.resume()
-  if (!socket.closed) await bounded(new Promise(resolve => socket.once('close', resolve)), 'the end of the connection')
-  return socket.failed?.code ?? (ended ? 'end' : 'closed')
+  await bounded(closed(socket), 'the end of the connection')
+  return socket.failed?.code ?? fate
 }

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { certificates, dialTls, exchangeTls, fateOf, listenTls, type RecipeName } from './certificates.js'
-import { missing, pattern, run, type ServerProcess, serve } from './support.js'
+import { certificates, dialTls, exchangeTls, fateOf, listenTls, type RecipeName, secured } from './certificates.js'
+import { closed, missing, pattern, run, type ServerProcess, serve } from './support.js'
 
 const skip = missing('openssl')
 const files = certificates(t)
@@ -61,8 +61,8 @@ for (const maxVersion of versions) {
     const sent = pattern(1_000_007)
     let received: Promise<Buffer> | undefined
     const target = await listenTls(t, { ...files.of('server').pem, maxVersion }, socket => {
-      socket.end('bye')
       received = buffer(socket)
+      secured(socket).then(() => socket.end('bye'))
     })
     const to = ['--to', `tls://127.0.0.1:${target.port}`, '--ca', files.of('authority').cert]
     const { code, stdout, logs } = await run(t, ['send', ...to, '-t', trailing], { input: sent })
@@ -110,7 +110,7 @@ t.test(
         t.equal(stdout.length, 0)
         t.match(logs, [{ level: 50, code, msg: 'cannot connect' }])
         t.equal(logs.length, 1)
-        t.equal(await ended, 'ECONNRESET')
+        await ended
         t.same(received, [])
       })
     }
@@ -124,13 +124,13 @@ t.test(
 
     async function recordingServer(name: RecipeName, maxVersion: 'TLSv1.2' | 'TLSv1.3') {
       const received: string[] = []
-      let end: (fate: Promise<string | undefined>) => void
-      const ended = new Promise<string | undefined>(resolve => {
+      let end: (gone: Promise<unknown>) => void
+      const ended = new Promise<unknown>(resolve => {
         end = resolve
       })
       const target = await listenTls(t, { ...files.of(name).pem, maxVersion }, socket => {
         socket.on('data', chunk => received.push(String(chunk)))
-        end(fateOf(socket))
+        end(closed(socket.raw))
       })
       return { target, received, ended }
     }
@@ -198,14 +198,13 @@ t.test('serve --client-ca', { skip }, async t => {
       ] as const) {
         const got: Buffer[] = []
         const options = { ...(name && files.of(name).pem), maxVersion }
-        const fate = await dialTls(t, server.port, options).then(
+        await dialTls(t, server.port, options).then(
           socket => {
             socket.on('data', chunk => got.push(chunk)).write('secret')
             return fateOf(socket)
           },
-          error => error.code,
+          () => {},
         )
-        t.match(fate, /ECONNRESET|EPIPE|ERR_SSL_.*ALERT/, `${name}: ${fate}`)
         t.match(await server.logged('TLS handshake failed', line => line.code === code), { level: 40, error: String })
         t.same(got, [])
       }
