@@ -1,7 +1,7 @@
 /** The log of a command: pino on stderr, JSON lines or, on a terminal, lines for people. */
-import { writeSync } from 'node:fs'
-import { type LogFn, type Logger, pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { escapeJson, escapeLine } from '../lib/escape.js'
+import { logMethod, writeLine } from '../lib/log-safety.js'
 
 export type { Logger }
 
@@ -50,27 +50,4 @@ export function formatRecord({ level, time, msg, ...fields }: Record<string, unk
 /** A text that could be taken for more than one field is quoted. */
 function word(value: unknown): string {
   return typeof value === 'string' && /^[^\s="]+$/.test(value) ? value : JSON.stringify(value)
-}
-
-/**
- * A stage may log an object that its peer has chosen. One with keys that the line has already would pass for another line,
- * or for another peer's: it is put under one key.
- */
-function logMethod(this: Logger, [fields, ...rest]: Parameters<LogFn>, method: LogFn): void {
-  const taken = ['level', 'time', 'msg', ...Object.keys(this.bindings())]
-  const isForged = isPlain(fields) && taken.some(key => key in fields)
-  method.apply(this, [isForged ? { fields } : fields, ...rest])
-}
-
-function isPlain(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !(value instanceof Error)
-}
-
-/** Synchronous, so that no line is lost at an exit; a stderr that is full or gone is no reason to fail. */
-function writeLine(line: string): void {
-  try {
-    writeSync(2, line)
-  } catch {
-    // there is nowhere left to tell it
-  }
 }

@@ -3,6 +3,8 @@ import { setMaxListeners } from 'node:events'
 import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
 import type { ConnectionInfo } from './connection.js'
+import { escapeJson } from './escape.js'
+import { logMethod, writeLine } from './log-safety.js'
 
 export type { Logger }
 
@@ -94,7 +96,7 @@ let logger: Logger | undefined
 function stderrLogger(): Logger {
   if (!logger) {
     const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino')
-    logger = pino({ name: 'tcp-pipe' }, pino.destination({ fd: 2, sync: true }))
+    logger = pino({ name: 'tcp-pipe', hooks: { logMethod } }, { write: line => writeLine(escapeJson(line)) })
   }
   return logger
 }

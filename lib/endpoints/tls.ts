@@ -138,6 +138,7 @@ function shakeHands(
 /** From here on a failure resets the socket below, and an end that the peer has not announced is one. */
 function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): void {
   setCarrier(socket, raw)
+  void socket.remoteAddress // Node remembers it from here on, and does not know it when the peer has reset
   socket.setMaxListeners(20) // of `close` Node has three here, and two pipelines come near to ten
   socket.on('error', () => {}) // whoever it is given to tells it
   if (ignoreUnexpectedEof) return

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { descriptors, resources, restored } from '../fuzz/resources.js'
@@ -34,6 +35,8 @@ t.test('the same of programs: their descriptors are back where they were (F-07)'
   }
   const ports = Object.fromEntries(Object.entries(programs).map(([name, { port }]) => [name, port]))
   const held = await dialled(t, programs.full?.port as number)
+  held.write('x')
+  await once(held, 'data') // it is accepted
   const before = new Map(Object.values(programs).map(program => [program, descriptors(program.pid)]))
   t.same(await churn(name => dial(ports as Record<ServerName, number>, name)), [])
   for (const [program, counts] of before)

@@ -1,3 +1,5 @@
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { PassThrough } from 'node:stream'
 import { pino } from 'pino'
 import t from 'tap'
@@ -16,8 +18,14 @@ t.test('outside a connection the log is one that writes to stderr at once', asyn
   const { context } = openContext()
   t.equal(context.connection, undefined)
   t.match(context.log.bindings(), { name: 'tcp-pipe' })
-  const destination = (context.log as unknown as Record<symbol, { fd: number; sync: boolean }>)[pino.symbols.streamSym]
-  t.match(destination, { fd: 2, sync: true })
+  const { writeSync } = fs
+  const written: unknown[][] = []
+  fs.writeSync = ((...args: unknown[]) => written.push(args)) as typeof fs.writeSync
+  syncBuiltinESMExports()
+  context.log.info({ level: 60, text: '\u009b31m\u202e' }, 'told')
+  fs.writeSync = writeSync
+  syncBuiltinESMExports()
+  t.match(written, [[2, /"fields":\{"level":60,"text":"\\u009b31m\\u202e"\},"msg":"told"\}\n$/]])
   t.equal(openContext().context.log, context.log, 'and all contexts share it')
 })
 
