@@ -132,7 +132,7 @@ const peerNames = ['ca', 'pin', 'serverName', 'insecure'] as const
 
 /** An option that would do nothing is a mistake: somebody believes that it protects him. */
 function refuse(options: ServerTlsOptions, names: readonly (keyof ServerTlsOptions)[], needs: string): void {
-  const given = names.find(name => options[name])
+  const given = names.find(name => (options[name] ?? false) !== false)
   if (given) fault(`${flagOf(given)} needs ${needs}`)
 }
 

@@ -3,6 +3,7 @@ import { errorCode } from './errors.js'
 
 const noTls = 'the peer does not speak TLS'
 const noVersion = 'no version of TLS is common to both; see minVersion'
+const refusedByServer = 'the server may want a certificate: cert and key; or no cipher is common to both'
 const unknownRoot = 'it leads to no authority that is known here: give that one as ca, or pin the key'
 
 /** By Node's codes, which are OpenSSL's. */
@@ -23,8 +24,8 @@ const hints = new Map([
   ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', noVersion],
   ['ERR_SSL_NO_SHARED_CIPHER', 'no cipher is common to both'],
   ['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE', 'the client has no certificate, and clientCa asks for one'],
-  ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'the server may want a certificate: cert and key'],
-  ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', 'the server may want a certificate: cert and key'],
+  ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', refusedByServer],
+  ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', refusedByServer],
   ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'the server wants a certificate: cert and key'],
   ['ERR_UNEXPECTED_EOF', 'nothing has come: perhaps it does not accept us'],
   ['ECONNRESET', 'the peer has ended it: perhaps it does not speak TLS, or does not accept us'],
