@@ -28,7 +28,10 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
   const handshakes = new WeakMap<Socket, Handshake>()
   // Node's own timeout leaves the socket open, and every byte begins it anew.
   const server = createServer({ ...options, handshakeTimeout: 2 ** 31 - 1 })
-  server.on('secureConnection', socket => handshakeOf(socket)?.succeed(socket))
+  server.on('secureConnection', socket => {
+    socket.allowHalfOpen = true
+    handshakeOf(socket)?.succeed(socket)
+  })
   server.on('tlsClientError', (error, socket) => handshakeOf(socket)?.fail(refusal(socket) ?? error))
 
   /** Node tells no other way which socket is below. */
@@ -39,7 +42,9 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
   return async (raw, { handshakeTimeout, signal } = {}) =>
     shakeHands(raw, 'the client', { handshakeTimeout, signal, ignoreUnexpectedEof }, handshake => {
       handshakes.set(raw, handshake)
+      raw.allowHalfOpen = false // whose end comes before the handshake is made would be waited for otherwise
       server.emit('connection', raw)
+      raw.allowHalfOpen = true
     })
 }
 
