@@ -38,3 +38,14 @@ t.test('other errors stay as they are', async t => {
   t.equal(explained('none', {}), 'none')
   t.equal(explain('no error'), 'no error')
 })
+
+t.test('the names that a certificate has', async t => {
+  const cert = { subjectaltname: 'DNS:localhost' }
+  const code = 'ERR_TLS_CERT_ALTNAME_INVALID'
+  const hint = 'if it is the right server, give a name of its certificate as serverName'
+  const message = "IP: 127.0.0.2 is not in the cert's list: "
+  t.equal(explained(message, { code, cert }), `${message}DNS:localhost; ${hint}`)
+  t.equal(explained(message, { code, cert: {} }), `${message}none; ${hint}`)
+  t.equal(explained(message, { code }), `${message}none; ${hint}`)
+  t.equal(explained('other', { code, cert }), `other; ${hint}`)
+})
