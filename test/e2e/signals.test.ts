@@ -1,7 +1,22 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { createServer } from 'node:net'
-import t from 'tap'
-import { bounded, dial, freePort, run, serve, tcpPipe } from './support.js'
+import { buffer } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import {
+  bounded,
+  closed,
+  dial,
+  freePort,
+  listen,
+  type Options,
+  pattern,
+  proxy,
+  run,
+  type ServerProcess,
+  serve,
+  tcpPipe,
+} from './support.js'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal} to an idle serve: exit 0 within 100 ms, and the port is free (C-01)`, async t => {
@@ -124,3 +139,144 @@ t.test('serve --once: the exit code is that of the connection', async t => {
   socket.resetAndDestroy()
   t.equal((await bad.ended).code, 1)
 })
+
+/** Servers that give back what they get. */
+const echoes: Record<string, (t: Test, args: readonly string[], options?: Options) => Promise<ServerProcess>> = {
+  serve: (t, args, options) => serve(t, ['0', '--reply', ...args], options),
+  async proxy(t, args, options) {
+    const target = await listen(t, socket => void socket.pipe(socket))
+    return proxy(t, ['0', target.to, ...args], options)
+  },
+}
+
+for (const [command, start] of Object.entries(echoes)) {
+  t.test(
+    `${command}: a signal lets running transfers finish, accepts nothing new, and exits with 0 (C-02)`,
+    async t => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        const server = await start(t, ['-t', 'throttle rate=2m'])
+        const data = pattern(2 << 20)
+        const sockets = await Promise.all([dial(t, server.port), dial(t, server.port), dial(t, server.port)])
+        const answers = sockets.map(socket => buffer(socket))
+        for (const socket of sockets) socket.end(data)
+        await Promise.all(sockets.map(socket => once(socket, 'data')))
+        server.kill(signal)
+        t.match(await server.logged('draining'), { signal, connections: 3, drainTimeout: 10_000 })
+        await t.rejects(dial(t, server.port), { code: 'ECONNREFUSED' })
+        for (const answer of await bounded(Promise.all(answers), 'the answers')) t.ok(answer.equals(data), 'every byte')
+        const { code, logs } = await server.ended
+        t.equal(code, 0)
+        t.equal(logs.filter(({ msg }) => msg === 'connection closed').length, 3)
+      }
+    },
+  )
+
+  t.test(`${command}: after the drain timeout those that remain are reset and counted, exit 1 (C-02)`, async t => {
+    const faults = ['were cut when the drain timeout had passed', 'drain timeout', 'drain timeout']
+    const server = await start(t, ['--drain-timeout', '500ms'], { faults })
+    const [finishing, ...others] = await Promise.all([1, 2, 3].map(() => echoed(t, server)))
+    server.kill('SIGTERM')
+    await server.logged('draining')
+    const began = performance.now()
+    finishing?.end()
+    for (const socket of others) {
+      await bounded(closed(socket), 'the reset')
+      t.match(socket.failed, { code: 'ECONNRESET' })
+    }
+    const passed = performance.now() - began
+    t.ok(passed > 400 && passed < 3000, `${Math.round(passed)} ms`)
+    const { code, logs } = await server.ended
+    t.equal(code, 1)
+    t.match(
+      logs.find(({ msg }) => msg.includes('were cut')),
+      { cut: 2 },
+    )
+    t.notOk(finishing?.failed)
+  })
+
+  for (const [first, second, code] of [
+    ['SIGTERM', 'SIGTERM', 143],
+    ['SIGTERM', 'SIGINT', 130],
+    ['SIGINT', 'SIGTERM', 143],
+    ['SIGINT', 'SIGINT', 130],
+  ] as const) {
+    t.test(`${command}: ${second} while it drains by ${first}: it ends at once, as ${code} (C-03)`, async t => {
+      const server = await start(t, ['--drain-timeout', 'off'], { faults: null })
+      const socket = await echoed(t, server)
+      server.kill(first)
+      await server.logged('draining')
+      const began = performance.now()
+      server.kill(second)
+      t.equal((await server.ended).signal, second)
+      t.ok(performance.now() - began < 1500, 'at once')
+      await bounded(closed(socket), 'the reset')
+      t.match(socket.failed, { code: 'ECONNRESET' })
+    })
+  }
+
+  t.test(`${command} --drain-timeout off: it waits without limit`, async t => {
+    const variable = `TCP_PIPE_${command.toUpperCase()}_DRAIN_TIMEOUT`
+    const server = await start(t, ['--drain-timeout', 'off'], { env: { [variable]: '200ms' } })
+    const socket = await echoed(t, server)
+    server.kill('SIGTERM')
+    t.equal((await server.logged('draining')).drainTimeout, undefined)
+    await new Promise(resolve => setTimeout(resolve, 1000))
+    t.notOk(socket.failed)
+    socket.end('last words')
+    t.equal(String((await once(socket, 'data'))[0]), 'last words')
+    t.equal((await server.ended).code, 0)
+  })
+
+  t.test(`${command} --drain-timeout 0: what runs is cut at once, exit 1`, async t => {
+    const server = await start(t, ['--drain-timeout', '0'], { faults: ['were cut', 'the server was closed'] })
+    const socket = await echoed(t, server)
+    const began = performance.now()
+    server.kill('SIGTERM')
+    await bounded(closed(socket), 'the reset')
+    t.match(socket.failed, { code: 'ECONNRESET' })
+    const { code, logs } = await server.ended
+    t.equal(code, 1)
+    t.ok(performance.now() - began < 1500, 'at once')
+    t.match(
+      logs.find(({ msg }) => msg.includes('were cut')),
+      { cut: 1 },
+    )
+  })
+
+  t.test(`${command} --drain-timeout 0: with nothing to cut, exit 0`, async t => {
+    const server = await start(t, ['--drain-timeout', '0'])
+    server.kill('SIGTERM')
+    t.equal((await server.ended).code, 0)
+  })
+
+  for (const drain of ['10s', '0']) {
+    const todo = drain === '0' && 'a handshake is counted as a connection that was cut'
+    t.test(`${command} --tls --drain-timeout ${drain}: a handshake under way holds nothing up`, { todo }, async t => {
+      const server = await start(t, ['--tls', 'auto', '--drain-timeout', drain], { faults: todo ? null : [] })
+      const socket = await dial(t, server.port)
+      socket.write(Buffer.from('1603010200010001fc0303', 'hex')) // the beginning of a ClientHello
+      await connected(t, server)
+      const began = performance.now()
+      server.kill('SIGTERM')
+      await bounded(closed(socket), 'the reset')
+      t.match(socket.failed, { code: 'ECONNRESET' })
+      t.equal((await server.ended).code, 0, 'nothing that was served is cut')
+      t.ok(performance.now() - began < 1500, 'at once')
+    })
+  }
+}
+
+/** A client that has been served. */
+async function echoed(t: Test, { port }: ServerProcess): Promise<Socket & { failed?: Error }> {
+  const socket = await dial(t, port)
+  socket.write('x')
+  await bounded(once(socket, 'data'), 'an echo')
+  return socket
+}
+
+/** Resolves when the server has accepted all that came before: it accepts in turn, and resets what is no TLS. */
+async function connected(t: Test, { port }: ServerProcess): Promise<void> {
+  const socket = await dial(t, port)
+  socket.end('this is no TLS')
+  await bounded(closed(socket.resume()), 'the reset')
+}
