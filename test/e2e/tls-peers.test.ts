@@ -204,7 +204,7 @@ t.test('TLS and no TLS: each side says what is wrong (D-02)', async t => {
 t.test('names that peers choose cannot forge a log line', { skip: noOpenssl }, async t => {
   const words = ['0', '--tls', ...files.of('server').words, '--client-ca', files.of('authority').cert]
 
-  t.test('a certificate that is one line of the log, under one key (C-11) (C-12)', async t => {
+  t.test('a certificate that is one line of the log, under one key (C-11, C-12)', async t => {
     const server = await serve(t, [...words, '--log-level', 'trace'])
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
       await exchangeTls(t, server.port, 'hello', { ...files.of('forgedClient').pem, maxVersion })
@@ -235,7 +235,7 @@ t.test('names that peers choose cannot forge a log line', { skip: noOpenssl }, a
     }
   })
 
-  t.test('an SNI of odd bytes (C-11) (C-12)', async t => {
+  t.test('an SNI of odd bytes (C-11, C-12)', async t => {
     const server = await serve(t, ['0', '--tls', ...files.of('server').words, '--reply'])
     const names = [forged, '"}\n{"level":60}', '\u2028\u0085', '../../etc', 'x'.repeat(250)]
     for (const name of names) {

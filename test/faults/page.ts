@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { files, read, root } from '../project/support.js'
-import { groups, inProgress, notBuilt, type Row, rows } from './rows.js'
+import { groups, notBuilt, type Row, rows } from './rows.js'
 
 export interface TitledTest {
   file: string
@@ -48,7 +48,6 @@ function line(row: Row, tests: TitledTest[]): string {
 function shownBy(id: string, tests: TitledTest[]): string {
   if (notBuilt.includes(id)) return 'not built yet'
   const found = tests.filter(({ ids }) => ids.includes(id))
-  if (found.length === 0 && inProgress.includes(id)) return 'being written'
   const shown = new Map<string, string[]>()
   for (const { file, title } of found) shown.set(file, [...(shown.get(file) ?? []), title])
   return Array.from(shown, ([file, titles]) => `\`${file}\`: ${titles.map(cell).join('; ')}`).join('<br>')

@@ -18,9 +18,6 @@ export const groups: Record<string, string> = {
 /** Rows of features that do not exist yet. */
 export const notBuilt: readonly string[] = ['A-18', 'F-11']
 
-/** Rows whose tests are being written. */
-export const inProgress: readonly string[] = ['C-14', 'D-01', 'D-02', 'D-04', 'D-05', 'F-02', 'F-03', 'F-06', 'F-07']
-
 export const rows: readonly Row[] = [
   {
     id: 'A-01',
