@@ -204,7 +204,7 @@ export async function listenTls(
 
 /** When its handshake has been made. In that very turn an end would be one without close_notify (TLS 1.3). */
 export async function secured(socket: SecureEnd): Promise<void> {
-  await once(socket, 'secure')
+  await new Promise(resolve => socket.once('secure', resolve))
   await new Promise(setImmediate)
 }
 

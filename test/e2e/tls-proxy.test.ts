@@ -1,0 +1,251 @@
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { certificates, dialTls, fateOf, listenTls, type RecipeName, type SecureEnd, secured } from './certificates.js'
+import {
+  bounded,
+  closed,
+  dial,
+  eventually,
+  exchange,
+  launch,
+  listen,
+  missing,
+  pattern,
+  proxy,
+  serve,
+  tcpPipe,
+} from './support.js'
+
+const skip = missing('openssl')
+const files = certificates(t)
+const ca = () => ['--ca', files.of('authority').cert]
+
+t.test('a proxy with TLS on the leg of the client, on that of the target, and on both', { skip }, async t => {
+  for (const [client, target] of [
+    [true, false],
+    [false, true],
+    [true, true],
+  ] as const) {
+    const title = [client && 'client', target && 'target'].filter(Boolean).join(' and ')
+    for (const first of ['client', 'target'] as const) {
+      t.test(`${title}: stages in between, the ${first} ends first`, async t => {
+        const { open, tool } = await link(t, { client, target, words: ['-t', 'delay 5ms', '-r', 'throttle 16MiB'] })
+        const [near, far] = await open()
+        const sent = pattern(1_000_003)
+        const [ender, sender] = first === 'client' ? [near, far] : [far, near]
+        ender.end('all of it')
+        t.equal(String(await whole(sender)), 'all of it')
+        sender.end(sent)
+        t.ok((await whole(ender)).equals(sent))
+        const line = await tool.logged('connection closed')
+        t.match(line, { closedBy: 'peer', side: first, target: { bytesIn: Number } })
+        t.equal('tls' in line, client)
+        t.equal('tls' in (line.target as object), target)
+      })
+    }
+  }
+
+  t.test('20 MB each way at once, unchanged', async t => {
+    const { open, tool } = await link(t, { client: true, target: true })
+    const [near, far] = await open()
+    const sent = pattern(20_000_003)
+    const both = [whole(near), whole(far)]
+    near.end(sent)
+    far.end(sent)
+    for (const received of await Promise.all(both)) t.ok(received.equals(sent))
+    t.match(await tool.logged('connection closed'), {
+      bytesIn: sent.length,
+      bytesOut: sent.length,
+      tls: { protocol: 'TLSv1.3', serverName: 'localhost' },
+      target: { bytesIn: sent.length, bytesOut: sent.length, tls: { protocol: 'TLSv1.3', subject: 'CN=server' } },
+    })
+  })
+})
+
+t.test('what ends in the middle resets the other leg, never with an end', { skip }, async t => {
+  const breaks: [what: string, by: (end: SecureEnd) => unknown, code: string][] = [
+    ['a reset', ({ raw }) => raw.resetAndDestroy(), 'ECONNRESET'],
+    ['a FIN without close_notify', ({ raw }) => raw.end(), 'ERR_UNEXPECTED_EOF'],
+  ]
+  for (const [what, by, code] of breaks) {
+    for (const side of ['client', 'target'] as const) {
+      t.test(`${what} of the ${side}`, async t => {
+        const { open, tool } = await link(t, { client: true, target: true, faults: [code] })
+        const [near, far] = (await open()) as [SecureEnd, SecureEnd]
+        const [bad, other] = side === 'client' ? [near, far] : [far, near]
+        const fate = fateOf(other)
+        const half = once(other, 'data')
+        bad.write('half of it')
+        await half
+        by(bad)
+        t.equal(await fate, 'ECONNRESET')
+        t.match(await tool.logged('connection failed'), { side, code })
+      })
+    }
+  }
+})
+
+t.test('a target that cannot be verified: the client is reset and gets nothing', { skip }, async t => {
+  for (const [name, code] of [
+    ['selfSigned', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['otherName', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ] as [RecipeName, string][]) {
+    const received: string[] = []
+    const target = await listenTls(t, files.of(name).pem, socket => {
+      socket.on('data', chunk => received.push(String(chunk)))
+      secured(socket).then(() => socket.end('for friends'))
+    })
+    const tool = await proxy(t, ['0', `tls://127.0.0.1:${target.port}`, ...ca()], { faults: [code] })
+    await t.rejects(exchange(t, tool.port, 'secret'), { code: 'ECONNRESET' })
+    t.match(await tool.logged('connection failed'), { code, closedBy: 'error', bytesOut: 0 })
+    t.equal(tool.logs.length, 2, 'one line')
+    t.same(received, [])
+  }
+})
+
+t.test('proxy --target-cert, for a target that wants one', { skip }, async t => {
+  const authority = ['--client-ca', files.of('authority').cert]
+  const target = await serve(t, ['0', '--tls', ...files.of('server').words, ...authority, '--reply'])
+  const { cert, key } = files.of('client')
+  const identity = ['--target-cert', cert, '--target-key', key]
+  const tool = await proxy(t, ['0', `tls://${target.to}`, ...ca(), ...identity])
+  t.equal(String(await exchange(t, tool.port, 'hello')), 'hello')
+  t.match(await target.logged('connection closed'), { tls: { subject: 'CN=client' } })
+})
+
+t.test('serve --to tls://…', { skip }, async t => {
+  const target = await serve(t, ['0', '--tls', ...files.of('server').words])
+  let expected = ''
+  for (const words of [ca(), ['--pin', files.pin('server')], ['--insecure']]) {
+    const server = await serve(t, ['0', '--to', `tls://${target.to}`, ...words])
+    await exchange(t, server.port, `${words[0]} `)
+    t.match(await server.logged('connection closed'), { sink: { to: `tls://${target.to}` } })
+    expected += `${words[0]} `
+    t.equal(String(await target.printed(expected.length)), expected)
+  }
+
+  t.test('that cannot be verified', async t => {
+    const faults = ['UNABLE_TO_VERIFY_LEAF_SIGNATURE']
+    const server = await serve(t, ['0', '--to', `tls://${target.to}`], { faults })
+    await t.rejects(exchange(t, server.port, 'secret'), { code: 'ECONNRESET' })
+    t.match(await server.logged('connection failed'), { code: faults[0] })
+    t.equal(String(target.stdout()), expected)
+  })
+})
+
+t.test('a failure is a reset for the peer, never an end', { skip }, async t => {
+  t.test('serve --max-bytes, and a client that reads', async t => {
+    const words = ['0', '--tls', ...files.of('server').words, '--max-bytes', '10k', '--reply']
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const server = await serve(t, words, { faults: ['ERR_LIMIT'] })
+      const client = await dialTls(t, server.port, { maxVersion })
+      client.write(pattern(20_000))
+      t.equal(await fateOf(client), 'ECONNRESET')
+      await server.logged('connection failed')
+    }
+  })
+
+  t.test('openssl s_client says so', async t => {
+    const words = ['0', '--tls', ...files.of('server').words, '--reply', '-t', 'reset after=10k']
+    const server = await serve(t, words, { faults: ['ERR_FAULT'] })
+    const line = ['s_client', '-quiet', '-connect', server.to]
+    const client = launch(t, 'openssl', line, { input: null, faults: null })
+    client.child.stdin?.write(pattern(20_000))
+    const { code, stderr } = await client.ended
+    t.not(code, 0)
+    t.match(stderr, /errno=104|unexpected eof/)
+  })
+
+  t.test('send that is interrupted; the server keeps what has come as .part', async t => {
+    const dir = t.testdir()
+    const words = ['0', '--tls', ...files.of('server').words, '-o', join(dir, '{id}')]
+    const server = await serve(t, words, { faults: ['ECONNRESET'] })
+    const to = ['--to', `tls://${server.to}`, '--pin', files.pin('server')]
+    const client = tcpPipe(t, ['send', ...to], { input: null, faults: ['ABORT_ERR'] })
+    client.child.stdin?.write('half of it')
+    await eventually('the first half', () => partOf(dir) === 'half of it')
+    client.kill('SIGINT')
+    t.equal((await client.ended).signal, 'SIGINT')
+    t.match(await server.logged('connection failed'), { closedBy: 'reset', sink: { bytes: 10 } })
+    t.equal(partOf(dir), 'half of it')
+  })
+})
+
+t.test('what is cut off is not taken for whole', { skip }, async t => {
+  for (const [what, by, code] of [
+    ['a FIN without close_notify', (raw: Socket) => void raw.end(), 'ERR_UNEXPECTED_EOF'],
+    ['a reset', (raw: Socket) => void raw.resetAndDestroy(), 'ECONNRESET'],
+  ] as const) {
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      t.test(`${what}, ${version}: send ends with 1`, async t => {
+        const target = await listenTls(t, { ...files.of('server').pem, maxVersion: version }, async socket => {
+          await secured(socket)
+          socket.write('half of it', () => by(socket.raw))
+        })
+        const line = ['send', '--to', `tls://127.0.0.1:${target.port}`, ...ca()]
+        const client = tcpPipe(t, line, { input: null, faults: [code] })
+        const { code: exit, stdout } = await client.ended
+        t.equal(exit, 1)
+        t.match('half of it', String(stdout))
+      })
+
+      t.test(`${what}, ${version}: serve -o keeps .part, and resets the client`, async t => {
+        const dir = t.testdir()
+        const words = ['0', '--tls', ...files.of('server').words, '-o', join(dir, '{id}')]
+        const server = await serve(t, words, { faults: [code] })
+        const client = await dialTls(t, server.port, { maxVersion: version })
+        client.write('half of it')
+        await eventually('the first half', () => partOf(dir) === 'half of it')
+        by(client.raw)
+        t.match(await server.logged('connection failed'), { code, sink: { bytes: 10 } })
+        t.equal(partOf(dir), 'half of it')
+        t.equal(readdirSync(dir).length, 1)
+        await bounded(closed(client.raw), 'the end')
+      })
+    }
+  }
+})
+
+/** A proxy between ends of the test's own. */
+async function link(t: Test, { client, target, words = [], faults = [] }: Legs) {
+  const arrived: ((socket: Socket) => void)[] = []
+  const take = (socket: Socket) => arrived.shift()?.(socket)
+  const far = target
+    ? `tls://127.0.0.1:${(await listenTls(t, files.of('server').pem, socket => void secured(socket).then(() => take(socket)))).port}`
+    : (await listen(t, take)).to
+  const tool = await proxy(
+    t,
+    ['0', far, ...(client ? ['--tls', ...files.of('server').words] : []), ...(target ? ca() : []), ...words],
+    { faults },
+  )
+  const open = async (): Promise<[near: Socket, far: Socket]> => {
+    const other = new Promise<Socket>(resolve => arrived.push(resolve))
+    const near = client ? await dialTls(t, tool.port) : await dial(t, tool.port)
+    return [near, await bounded(other, 'the connection to the target')]
+  }
+  return { tool, open }
+}
+
+interface Legs {
+  client: boolean
+  target: boolean
+  words?: string[]
+  faults?: string[]
+}
+
+/** Everything up to the end; unlike an iteration it leaves the other direction alone. */
+async function whole(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  socket.on('data', chunk => chunks.push(chunk))
+  await bounded(once(socket, 'end'), 'the end')
+  return Buffer.concat(chunks)
+}
+
+/** What the one file there holds, if it is not whole. */
+function partOf(dir: string): string | undefined {
+  const name = readdirSync(dir).find(name => name.endsWith('.part'))
+  return name && readFileSync(join(dir, name), 'utf8')
+}
