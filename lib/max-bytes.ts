@@ -8,11 +8,14 @@ import { TcpPipeError } from './errors.js'
  */
 export function capBytes(socket: Socket, maxBytes: number, fail: (error: Error) => void): void {
   const push = socket.push
-  let bytes = 0
+  let bytes = socket.bytesRead // of TLS there may be some already
+  const check = () => {
+    if (bytes > maxBytes) fail(new TcpPipeError('ERR_LIMIT', `maxBytes: the peer has sent more than ${maxBytes} bytes`))
+    return bytes <= maxBytes
+  }
+  check()
   socket.push = (chunk, encoding) => {
     bytes += chunk?.length ?? 0
-    if (bytes <= maxBytes) return push.call(socket, chunk, encoding)
-    fail(new TcpPipeError('ERR_LIMIT', `maxBytes: the peer has sent more than ${maxBytes} bytes`))
-    return false
+    return check() && push.call(socket, chunk, encoding)
   }
 }

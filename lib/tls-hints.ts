@@ -3,6 +3,7 @@ import { errorCode } from './errors.js'
 
 const noTls = 'the peer does not speak TLS'
 const noVersion = 'no version of TLS is common to both; see minVersion'
+const ended = 'the peer has ended it: perhaps it does not speak TLS, or does not accept us'
 const refusedByServer = 'the server may want a certificate: cert and key; or no cipher is common to both'
 const unknownRoot = 'it leads to no authority that is known here: give that one as ca, or pin the key'
 
@@ -28,12 +29,16 @@ const hints = new Map([
   ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', refusedByServer],
   ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'the server wants a certificate: cert and key'],
   ['ERR_UNEXPECTED_EOF', 'nothing has come: perhaps it does not accept us'],
-  ['ECONNRESET', 'the peer has ended it: perhaps it does not speak TLS, or does not accept us'],
+  ['ECONNRESET', ended],
+  ['EPIPE', ended],
 ])
+
+const explained = new WeakSet<Error>()
 
 /** Says in its message what can be done, and what OpenSSL means in its own words; the code stays. */
 export function explain(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
+  if (!(error instanceof Error) || explained.has(error)) return error
+  explained.add(error)
   const code = errorCode(error)
   const hint = hints.get(code ?? '')
   if (code?.startsWith('ERR_SSL_') && 'reason' in error) error.message = `TLS: ${error.reason}`

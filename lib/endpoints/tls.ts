@@ -56,7 +56,7 @@ function refusal({ authorizationError }: TLSSocket): Error | undefined {
 }
 
 /** Speaks TLS with the server at `address`, to which `raw` is connected. When that fails it rejects, and the server is reset. */
-export async function tlsConnect(
+export function tlsConnect(
   raw: Socket,
   address: Address,
   context: ClientContext,
@@ -65,7 +65,7 @@ export async function tlsConnect(
   const { secureContext, pins, verify, ignoreUnexpectedEof } = context
   const host = context.serverName ?? ('host' in address ? address.host : 'localhost')
   const strictness = { ...options, ignoreUnexpectedEof }
-  const socket = await shakeHands(raw, formatAddress(address), strictness, ({ succeed, fail }) => {
+  return shakeHands(raw, formatAddress(address), strictness, ({ succeed, fail }) => {
     const socket = connect({
       socket: raw,
       secureContext,
@@ -77,16 +77,21 @@ export async function tlsConnect(
       const wrong = pins && wrongPin(socket, pins)
       if (wrong) fail(wrong)
       else succeed(socket)
+      explainRefusal(socket)
     })
     socket.once('error', fail)
   })
-  socket.once('error', error => explainRefusal(error, socket))
-  return socket
 }
 
-/** In TLS 1.3 a server looks at our certificate when the handshake is over for us. */
-function explainRefusal(error: Error, socket: TLSSocket): void {
-  if (socket.bytesRead === 0) explain(error)
+/** In TLS 1.3 a server looks at our certificate when the handshake is over for us; a ticket, or a byte, says that it is content. */
+function explainRefusal(socket: TLSSocket): void {
+  let isAccepted = socket.getProtocol() !== 'TLSv1.3'
+  socket.once('session', () => {
+    isAccepted = true
+  })
+  socket.once('error', error => {
+    if (!isAccepted && socket.bytesRead === 0) explain(error)
+  })
 }
 
 function wrongPin(socket: TLSSocket, pins: readonly string[]): TcpPipeError | undefined {

@@ -189,7 +189,7 @@ t.test('what is cut off is not taken for whole', { skip }, async t => {
         const client = tcpPipe(t, line, { input: null, faults: [code] })
         const { code: exit, stdout } = await client.ended
         t.equal(exit, 1)
-        t.match('half of it', String(stdout))
+        t.ok('half of it'.startsWith(String(stdout)))
       })
 
       t.test(`${what}, ${version}: serve -o keeps .part, and resets the client`, async t => {

@@ -28,3 +28,12 @@ t.test('the chunk that goes over it is not passed on, and fails the connection',
   t.match(await failure, { code: 'ERR_LIMIT', message: 'maxBytes: the peer has sent more than 10 bytes' })
   t.equal(text, '01234')
 })
+
+t.test('bytes that have come before count, too', async t => {
+  const [socket, client] = await socketPair(t)
+  client.write('12345')
+  await once(socket, 'readable')
+  const errors: Error[] = []
+  capBytes(socket, 4, error => errors.push(error))
+  t.match(errors, [{ code: 'ERR_LIMIT' }])
+})

@@ -8,6 +8,7 @@ function explained(message: string, properties: object): string {
 t.test('what can be done, and the code stays', async t => {
   const error = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
   t.equal(explain(error), error)
+  t.equal(explain(error), error, 'once')
   t.match(error, {
     code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
     message: 'self-signed certificate; give it as ca, or pin its key',
