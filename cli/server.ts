@@ -92,13 +92,14 @@ export async function runServer(
     signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
     () => void server?.close({ drain: 0 }),
   )
+  const read = () => readServerTls(options, listen, target)
+  const hasFiles = trust.tls || trust.targetTls
+  const stopReloading = onHangUp(hasFiles ? () => server && void reload(server, log, read) : undefined)
   server = await start({
     ...{ log, once, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxLine, onConnection },
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
     ...trust,
   })
-  const read = () => readServerTls(options, listen, target)
-  const stopReloading = onHangUp(trust.tls || trust.targetTls ? () => reload(server as Server, log, read) : undefined)
   const closed = server.closed.then(() => {
     stop()
     stopReloading()

@@ -40,10 +40,9 @@ export async function listen(
 
 /** Connects, and speaks TLS where the address says so. The socket is paused until it is piped. */
 export async function dial(address: Address, options: DialOptions = {}): Promise<Socket> {
-  const socket = await persistentDial(address, options, 0)
-  if (!address.tls) return socket
-  const { tlsConnect } = await import('./tls.js')
-  return tlsConnect(socket, address, options.tls as ClientContext, options)
+  if (!address.tls) return persistentDial(address, options, 0)
+  const { tlsConnect } = await import('./tls.js') // first: nobody would see an error or an end of the socket meanwhile
+  return tlsConnect(await persistentDial(address, options, 0), address, options.tls as ClientContext, options)
 }
 
 async function persistentDial(address: Address, options: DialOptions, attempt: number): Promise<Socket> {

@@ -2,7 +2,7 @@
  * TLS over a connected socket, in both roles. The socket below is kept, since only that can be reset, and no socket is
  * given out before the peer is verified.
  */
-import type { X509Certificate } from 'node:crypto'
+import { constants, type X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../address.js'
@@ -26,8 +26,11 @@ export type Accept = (raw: Socket, options?: HandshakeOptions) => Promise<TLSSoc
 
 export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Accept {
   const handshakes = new WeakMap<Socket, Handshake>()
-  // Node's own timeout leaves the socket open, and every byte begins it anew.
-  const server = createServer({ ...options, handshakeTimeout: 2 ** 31 - 1 })
+  const server = createServer({
+    ...options,
+    handshakeTimeout: 2 ** 31 - 1, // Node's own timeout leaves the socket open, and every byte begins it anew
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION, // what Node does about too many would be done inside of OpenSSL
+  })
   server.on('secureConnection', socket => {
     socket.allowHalfOpen = true
     handshakeOf(socket)?.succeed(socket)

@@ -142,7 +142,8 @@ export function launch(t: Test, command: string, args: readonly string[], option
     for (;;) {
       const value = condition()
       if (value !== undefined) return value
-      if (child.stdout?.readableEnded !== false && child.stderr?.readableEnded !== false && child.exitCode !== null)
+      const hasEnded = child.exitCode !== null || child.signalCode !== null
+      if (child.stdout?.readableEnded !== false && child.stderr?.readableEnded !== false && hasEnded)
         throw new Error(`${command} ${args.join(' ')} ended without ${what}; stderr: ${stderr}`)
       await new Promise<void>((resolve, reject) => {
         const late = setTimeout(() => reject(new Error(`no ${what} in 15 s; stderr: ${stderr}`)), 15_000)
