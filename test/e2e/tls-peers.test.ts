@@ -153,6 +153,17 @@ t.test('clients that do not finish a handshake are closed in time, and harm nobo
   t.equal(server.logs.length, outsiders.length + 2, 'one line each')
 })
 
+t.test('a client that renegotiates again and again is told no, and harms nobody', { skip: noOpenssl }, async t => {
+  const server = await serve(t, ['0', '--tls', ...files.of('server').words, '--reply'], { faults: null })
+  const client = launch(t, 'openssl', ['s_client', '-tls1_2', '-connect', server.to], { input: null, faults: null })
+  await client.printed('Verify return code')
+  const timer = setInterval(() => client.child.stdin?.write('R\n'), 50)
+  const { stderr } = await client.ended.finally(() => clearInterval(timer))
+  t.match(stderr, /no renegotiation/)
+  t.equal(String(await exchangeTls(t, server.port, 'hello')), 'hello')
+  t.equal(server.child.signalCode, null)
+})
+
 t.test('failed handshakes are counted apart from connections (D-02)', async t => {
   await using server = await serveInLibrary({ port: 0, tls: 'auto', handshakeTimeout: 100, reply: true })
   const clients = [await dial(t, server.address.port), await dial(t, server.address.port)]
