@@ -186,6 +186,8 @@ t.test('TLS and no TLS: each side says what is wrong (D-02)', async t => {
       ['answers', socket => void socket.end('220 ready\r\n'), 'the peer does not speak TLS'],
       ['gives back what it gets', socket => void socket.pipe(socket), 'the peer does not speak TLS'],
       ['closes', socket => void socket.once('data', () => socket.end()), 'perhaps it does not speak TLS'],
+      ['closes at once', socket => void socket.end(), 'perhaps it does not speak TLS'],
+      ['resets at once', socket => void socket.resetAndDestroy(), 'ECONNRESET'],
       ['is silent', () => {}, 'handshake timeout: no TLS with tls://127.0.0.1:'],
     ]
     for (const [what, answer, says] of servers) {
