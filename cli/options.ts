@@ -2,7 +2,8 @@
 import { type Command, Option } from 'commander'
 import { parseAddress } from '../lib/address.js'
 import { errorMessage, TcpPipeError } from '../lib/errors.js'
-import { parseBytes, parseDuration } from '../lib/quantities.js'
+import { formatDuration, parseBytes, parseDuration } from '../lib/quantities.js'
+import { longestTime } from '../lib/server.js'
 
 /** An option whose value is read by `read`; whatever that throws becomes a usage mistake that names the option. */
 export function value<T>(flags: string, description: string, read: (text: string) => T): Option {
@@ -35,7 +36,7 @@ export function repeatable(flags: string, description: string): Option {
 
 /** `off` stands for a value of its own, mostly 0. */
 export const duration = (flags: string, description: string, off = 0) =>
-  value(flags, description, text => (text === 'off' ? off : parseDuration(text)))
+  value(flags, description, text => (text === 'off' ? off : readDuration(text)))
 export const bytes = (flags: string, description: string) => value(flags, description, parseBytes)
 export const address = (flags: string, description: string) => value(flags, description, parseAddress)
 export const count = (flags: string, description: string, min: number) => value(flags, description, wholeNumber(min))
@@ -120,6 +121,12 @@ function notAllowed(text: string, allowed: readonly string[]): TcpPipeError {
 /** `a, b or c`. */
 function list(words: readonly string[]): string {
   return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+}
+
+function readDuration(text: string): number {
+  const time = parseDuration(text)
+  if (time <= longestTime) return time
+  throw new TcpPipeError('ERR_OPTION', `'${text}' is too long; expected at most ${formatDuration(longestTime)}, or off`)
 }
 
 function wholeNumber(min: number): (text: string) => number {
