@@ -2,9 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { type ClientTls, send } from '../../lib/index.js'
+import { selfSigned } from '../../lib/self-signed.js'
 import { files, node, read, root } from './support.js'
 
 const tested = new Set<string>()
@@ -58,22 +61,45 @@ t.test('slow-server.js shows what a client sees', async t => {
   ])
 })
 
+t.test('client-certificates.js serves whom it knows, and nobody else', async t => {
+  const [{ cert, key }, stranger] = await Promise.all([selfSigned(), selfSigned()])
+  const dir = t.testdir({ 'cert.pem': cert, 'key.pem': key, 'ca.pem': cert })
+  const paths = ['cert.pem', 'key.pem', 'ca.pem'].map(name => join(dir, name))
+  const { port, pin, child, output } = await start(t, 'client-certificates.js', paths)
+  const ask = async (tls: ClientTls) => {
+    const answer = new PassThrough()
+    await send({ port, tls: { pin, ...tls }, from: Readable.from(['hello']), output: answer })
+    return text(answer.end())
+  }
+  t.equal(await ask({ cert, key }), 'you said hello')
+  await t.rejects(ask({}), 'no certificate')
+  await t.rejects(ask(stranger), 'the certificate of another one')
+  child.kill('SIGHUP')
+  t.equal(await ask({ cert, key }), 'you said hello')
+  child.kill('SIGINT')
+  t.match(await output, /^127\.0\.0\.1, CN=tcp-pipe, by TLSv1\.3$/m)
+})
+
 t.test('every example has a test', async t => {
   t.same([...tested].sort(), files('examples', '.js'))
 })
 
-async function start(t: Test, name: string) {
+async function start(t: Test, name: string, words: string[] = []) {
   tested.add(`examples/${name}`)
   const env = { ...process.env, PORT: '0' }
-  const child = spawn('env', [...node, join(root, 'examples', name)], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('env', [...node, join(root, 'examples', name), ...words], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const output = text(child.stdout)
   const [line] = await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data')])
-  const port = Number(/listening on (\d+)/.exec(String(line))?.[1])
+  const [, portText, pin = ''] = /listening on (\d+)(?:, (.+))?/.exec(String(line)) ?? []
+  const port = Number(portText)
   const exchange = (input: string | Buffer) => {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     socket.end(input)
     return buffer(socket)
   }
-  return { child, exchange, output }
+  return { child, exchange, output, port, pin }
 }
