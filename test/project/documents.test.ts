@@ -1,7 +1,10 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { selfSigned } from '../../lib/self-signed.js'
 import { files, node, read, root } from './support.js'
 
 const cli = join(root, 'dist/cli/index.js')
@@ -19,7 +22,7 @@ t.test('README.md', async t => {
 })
 
 t.test('the links of every document lead somewhere', async t => {
-  for (const page of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...files('docs', '.md')]) {
+  for (const page of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...files('docs', '.md')]) {
     const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(match => match[1] as string)
     for (const link of links) t.ok(existsSync(join(root, page, '..', link)), `${page}: ${link}`)
   }
@@ -30,13 +33,65 @@ t.test('CHANGELOG.md names every transform', async t => {
 })
 
 t.test('the help of every command names every option of its page', async t => {
-  const help = ['serve', 'send', 'proxy']
-    .map(name => spawnSync('env', [...node, cli, name, '--help'], { encoding: 'utf8' }).stdout)
-    .join('')
-  for (const page of ['docs/command-line.md', 'docs/proxy.md']) {
-    for (const [option] of read(page).matchAll(/--[a-z-]{3,}/g)) {
-      if (option !== '--help') t.match(help, option, option)
+  const known = ['serve', 'send', 'proxy'].flatMap(optionsOf)
+  const others = ['--help', '--system', '--shell', '--pinnedpubkey'] // the last three of useradd and curl
+  for (const page of ['docs/command-line.md', 'docs/proxy.md', 'docs/hardening.md', 'SECURITY.md', 'README.md']) {
+    for (const [option] of read(page).matchAll(/(?<![\w-])--[a-z][a-z-]{2,}/g)) {
+      if (!others.includes(option)) t.ok(known.includes(option), `${page}: ${option}`)
     }
+  }
+})
+
+t.test('docs/hardening.md tells of every limit, timeout and TLS option what it protects from', async t => {
+  const page = read('docs/hardening.md')
+  const own = new Set(
+    optionsOf('serve').slice(optionsOf('serve').indexOf('--allow'), optionsOf('serve').indexOf('--log-level')),
+  )
+  t.ok(own.size >= 25)
+  for (const option of own) t.ok(page.includes(`\`${option}`), option)
+})
+
+t.test('the commands of the section TLS of docs/command-line.md', async t => {
+  const [, section] = /## TLS\n\n```sh\n(.*?)```/s.exec(read('docs/command-line.md')) as unknown as [string, string]
+  const commands = section
+    .trimEnd()
+    .split('\n')
+    .map(line =>
+      line
+        .replace(/ {2,}#.*$/, '')
+        .split(' ')
+        .slice(1),
+    )
+  t.equal(commands.length, 4)
+  const { cert, key } = await selfSigned()
+  const file = 'what is in it'
+  const cwd = t.testdir({ file, 'cert.pem': cert, 'key.pem': key, 'ca.pem': cert, 'me.pem': cert, 'me-key.pem': key })
+  for (const [serve, send] of [commands.slice(0, 2), commands.slice(2)] as [string[], string[]][]) {
+    const server = spawn('env', [...node, cli, ...serve, '--once', 'localhost:0'], {
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    t.teardown(() => server.kill('SIGKILL'))
+    const output = text(server.stdout)
+    const { port, pin } = JSON.parse(String(await once(server.stderr, 'data')))
+    const words = send.map(word =>
+      word.replace(/(127\.0\.0\.1|example):3099/, `localhost:${port}`).replace('sha256//…', pin),
+    )
+    const client = spawnSync('env', [...node, cli, ...words], { cwd, encoding: 'utf8' })
+    t.equal(client.status, 0, `${words.join(' ')}: ${client.stderr}`)
+    t.equal(await output, file)
+  }
+})
+
+t.test('the programs of docs/library.md run', async t => {
+  const blocks = [...read('docs/library.md').matchAll(/```ts\n(import .*?)```/gs)].map(match => match[1] as string)
+  t.equal(blocks.length, 2)
+  const { cert, key } = await selfSigned()
+  const programs = Object.fromEntries(blocks.map((code, i) => [`${i}.mjs`, `${code}\nconsole.log('done')`]))
+  const cwd = t.testdir({ 'cert.pem': cert, 'key.pem': key, ...programs })
+  for (const name of Object.keys(programs)) {
+    const { stdout, stderr } = spawnSync('env', [...node, name], { cwd, encoding: 'utf8' })
+    t.equal(stdout, 'done\n', stderr)
   }
 })
 
@@ -53,6 +108,12 @@ t.test('the commands and the code of docs/proxy.md', async t => {
   const path = join(t.testdir({ 'main.mjs': `${code}\nawait link.close()\nconsole.log('done')` }), 'main.mjs')
   t.equal(spawnSync('env', [...node, path], { encoding: 'utf8' }).stdout, 'done\n')
 })
+
+/** The long options that the help of a command names, in its order. */
+function optionsOf(command: string): string[] {
+  const { stdout } = spawnSync('env', [...node, cli, command, '--help'], { encoding: 'utf8' })
+  return [...stdout.matchAll(/^ {2}(?:-\w, | {4})?(--[a-z-]+)/gm)].map(match => match[1] as string)
+}
 
 function names(): string[] {
   return [...read('docs/transforms.md').matchAll(/^### (.+)$/gm)].map(match => match[1] as string)

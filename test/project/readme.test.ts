@@ -80,6 +80,19 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
     const input = 'COMMIT 1\nCOMMIT 2\nCOMMIT 3\nCOMMIT 4\n'
     t.equal((await run(t, ['send', '--to', port], input)).output, 'COMMIT 1\nCOMMIT 2\nCOMMIT')
   },
+  'tcp-pipe serve --tls auto': async t => {
+    t.match((await serve(t, ['serve', '--tls', 'auto'])).pin, /^sha256\/\/[\w+/]{43}=$/)
+  },
+  'tcp-pipe send file --to tls://127.0.0.1:3099 --pin sha256//…': async t => {
+    const { child, port, pin } = await serve(t, ['serve', '--tls', 'auto', '--once'])
+    const output = bytes(child)
+    const to = `tls://127.0.0.1:${port}`
+    const cwd = t.testdir({ file: 'what is in it' })
+    const other = `sha256//${Buffer.alloc(32).toString('base64')}`
+    t.equal((await run(t, ['send', 'file', '--to', to, '--pin', other], '', cwd)).code, 1, 'no other server')
+    t.equal((await run(t, ['send', 'file', '--to', to, '--pin', pin], '', cwd)).code, 0)
+    t.equal(String(await output), 'what is in it')
+  },
   'tcp-pipe transforms': async t => {
     t.match((await run(t, ['transforms'], '')).output, /^ {2}hex /m)
   },
@@ -147,12 +160,17 @@ async function through(t: Test, words: string[], input: string): Promise<string>
   return String(await output)
 }
 
-async function serve(t: Test, words: string[], cwd = root): Promise<{ child: ChildProcess; port: string }> {
+async function serve(
+  t: Test,
+  words: string[],
+  cwd = root,
+): Promise<{ child: ChildProcess; port: string; pin: string }> {
   const [name, ...rest] = words as [string]
   const child = spawn('env', [...node, cli, name, '127.0.0.1:0', ...rest], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   const [line] = await once(child.stderr as NodeJS.ReadableStream, 'data')
-  return { child, port: String(JSON.parse(String(line)).port) }
+  const { port, pin } = JSON.parse(String(line))
+  return { child, port: String(port), pin }
 }
 
 async function run(t: Test, words: string[], input: string | Buffer, cwd = root) {
