@@ -208,7 +208,7 @@ export async function playToTheEnd(playing: readonly Playing[], isExact: (client
 
 export async function leaveAll(playing: readonly Playing[]): Promise<void> {
   for (const client of playing) client.leave()
-  await Promise.all(playing.map(({ closed }) => closed))
+  await inTime(Promise.all(playing.map(({ closed }) => closed)), 'the close of clients that have left')
 }
 
 export interface Promises {

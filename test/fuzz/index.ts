@@ -8,7 +8,7 @@ import { chance } from '../../lib/chance.js'
 import { commandLines } from './arguments.js'
 import { isKnown, knownFaults } from './known.js'
 import { library } from './library.js'
-import { Finding, type Part } from './part.js'
+import { Finding, inTime, type Part } from './part.js'
 import { watchProcess } from './process.js'
 import { programs } from './programs.js'
 import { texts } from './texts.js'
@@ -17,6 +17,9 @@ import { endChildren, openWatchdog } from './watchdog.js'
 /** In turn. */
 const parts = [texts, library, programs, library, commandLines] as Part[]
 
+/** Milliseconds that one case may take. */
+const longestCase = 60_000
+
 /** Milliseconds that are spent to make a failed case smaller. */
 const shrinkTime = 60_000
 
@@ -24,8 +27,8 @@ const { seconds, seed, round: only } = readArguments()
 const repeat = (round: number) => `npm run fuzz -- --seed ${seed} --round ${round}`
 
 console.log(`fuzz: seed ${seed}, ${only === undefined ? `${seconds} s` : `round ${only}`}`)
-watchProcess()
-const watchdog = openWatchdog()
+await watchProcess()
+const watchdog = await openWatchdog()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     console.log(`fuzz: ${signal} in round ${round}; repeat it: ${repeat(round)}`)
@@ -70,7 +73,11 @@ function property(part: Part): fc.IAsyncProperty<[unknown]> {
   return fc.asyncProperty(part.cases, async value => {
     if (performance.now() > until) return
     try {
-      await part.play(value)
+      await inTime(
+        Promise.resolve().then(() => part.play(value)),
+        'the end of the case',
+        longestCase,
+      )
     } catch (error) {
       if (error instanceof Finding && isKnown(error)) return
       if (until === Number.POSITIVE_INFINITY)

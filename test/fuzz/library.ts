@@ -104,8 +104,15 @@ const stages: Behaviours<() => Stage> = {
       return stream.once('end', () => setTimeout(() => stream.emit('error', failure()), 5))
     },
     'a Duplex that ends early': () => later(stream => stream.push(null)),
-    'a Duplex that takes nothing back': () =>
-      new Duplex({ read() {}, write: (_chunk, _encoding, done) => done(failure()) }),
+    'a Duplex that fails at once': () =>
+      new Duplex({
+        read() {},
+        write: (_chunk, _encoding, done) => done(failure()),
+        final(done) {
+          this.push(null)
+          done()
+        },
+      }),
   },
   endless: {
     'a function that never answers': () => () => new Promise(() => {}),
@@ -315,8 +322,8 @@ async function playCase(test: Test, value: Case): Promise<void> {
     if (end === 'close' || end === 'abort') {
       await playToTheEnd(playing, () => value.exact)
       await inTime(Promise.all(changed), 'a change of transforms')
-      if (work.kind === 'proxy') await (server as Link).enable()
-      await inTime(Promise.all(opened.map(({ closed }) => closed)), 'the end of every connection')
+      if (work.kind === 'proxy') await inTime((server as Link).enable(), 'enable()')
+      await allEnded(opened, server, work)
       await restored('with all clients gone handles and descriptors', before, resources, settleTime)
       playing.push(await ordinaryClient(to, 'echo'))
     } else await delay(50)
@@ -325,10 +332,10 @@ async function playCase(test: Test, value: Case): Promise<void> {
     await inTime(Promise.all(changed), 'a change of transforms')
   } finally {
     await leaveAll(playing)
-    await server.close({ drain: 0 })
+    await inTime(server.close({ drain: 0 }), 'close() without drain')
   }
   for (const [i, client] of playing.entries()) checkSeen(i, client, promisesTo(client))
-  const summaries = await inTime(Promise.all(opened.map(({ closed }) => closed)), 'the end of every connection')
+  const summaries = await allEnded(opened, server, work)
   checkCounts(server, summaries, lines)
 }
 
@@ -344,7 +351,7 @@ async function openServer(
     { number, port }: { number: number; port: number | undefined },
     isGood: (one: T) => boolean,
   ): T {
-    const one = each[number % each.length] as T
+    const one = turnOf(each, number)
     if (isGood(one) && port !== undefined) goodPorts.add(port)
     return one
   }
@@ -365,10 +372,8 @@ async function openServer(
     })
   }
   if (work.kind === 'sinks') {
-    const to = ({ number }: { number: number }) =>
-      behaviour(sinks, (work.each[number % work.each.length] as { to: string }).to)()
-    const from = ({ number }: { number: number }) =>
-      behaviour(sources, (work.each[number % work.each.length] as { from: string }).from)()
+    const to = ({ number }: { number: number }) => behaviour(sinks, turnOf(work.each, number).to)()
+    const from = ({ number }: { number: number }) => behaviour(sources, turnOf(work.each, number).from)()
     return serve({ ...options, to, from })
   }
   return serve({
@@ -408,6 +413,22 @@ async function stop(server: Server, end: Case['end'], abort: AbortController): P
   )
   if (errorCode(error) !== 'ABORT_ERR')
     throw new Finding(`after an abort server.closed is settled with ${String(error)}`)
+}
+
+/** A finding names the behaviours of those that have not ended. */
+async function allEnded(opened: readonly Connection[], server: Server, work: Work): Promise<Summary[]> {
+  try {
+    return await inTime(Promise.all(opened.map(({ closed }) => closed)), 'the end of every connection')
+  } catch (error) {
+    const open = [...server.connections].map(({ number }) =>
+      'each' in work ? turnOf<unknown>(work.each, number) : work.kind,
+    )
+    throw new Finding(`${(error as Error).message}: ${JSON.stringify(open)}`)
+  }
+}
+
+function turnOf<T>(each: readonly T[], number: number): T {
+  return each[number % each.length] as T
 }
 
 function checkCounts(server: Server, summaries: readonly Summary[], lines: readonly Record<string, unknown>[]): void {

@@ -1,4 +1,5 @@
 /** Watches from a thread of its own whether the fuzz still moves: what never returns to the event loop cannot tell. */
+import { once } from 'node:events'
 import { readFileSync, writeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
@@ -12,9 +13,11 @@ export interface Watchdog {
   stop(): Promise<unknown>
 }
 
-export function openWatchdog(): Watchdog {
+/** Resolves when it watches, and has opened whatever it needs. */
+export async function openWatchdog(): Promise<Watchdog> {
   const alive = new Int32Array(new SharedArrayBuffer(4))
   const worker = new Worker(fileURLToPath(import.meta.url), { workerData: alive })
+  await once(worker, 'message')
   worker.unref()
   const timer = setInterval(() => Atomics.add(alive, 0, 1), longest / 30).unref()
   return {
@@ -64,6 +67,7 @@ function keepWatch(alive: Int32Array): void {
     endChildren()
     process.kill(process.pid, 'SIGKILL')
   }, longest / 30)
+  parentPort?.postMessage('ready')
 }
 
 if (!isMainThread) keepWatch(workerData)
