@@ -170,7 +170,7 @@ export function play({ content, after, actions }: Client, to: NetConnectOpts, ex
     else if (what === 'end') {
       seen.halfClosed = socket?.writable ?? false
       socket?.end()
-    } else if (what === 'reset' && !('path' in to)) socket?.resetAndDestroy()
+    } else if (what === 'reset' && socket && canReset(socket)) socket.resetAndDestroy()
     else socket?.destroy()
   }
 
@@ -244,6 +244,11 @@ export async function ordinaryClient(to: NetConnectOpts, expected: Expected): Pr
   const isAccepted = connected || errorCode(error) === 'ECONNRESET' // by a handler that fails at once
   if (!isAccepted) throw new Finding(`an ordinary connection: ${String(error)}`)
   return client
+}
+
+/** A unix socket has no reset; and one whose end is under way would never be closed, since libuv refuses to reset it. */
+function canReset(socket: Socket): boolean {
+  return socket.remotePort !== undefined && !(socket.writableEnded && !socket.writableFinished)
 }
 
 /** So many bytes of a stream that repeats itself, from this place on. */
