@@ -256,7 +256,7 @@ export async function openServer(
   async function close({ drain = 10_000 }: CloseOptions = {}): Promise<number> {
     stop()
     if (running.size > 0 && drain > 0) await drained(drain)
-    const cut = running.size
+    const cut = active.size
     if (cut > 0) failAll(signal?.aborted ? abortError(signal) : drain > 0 ? drainError(drain) : closedError())
     await closed.catch(() => {})
     return cut

@@ -338,7 +338,7 @@ t.test('signals', async t => {
   })
 
   t.test('what has not ended after --drain-timeout is reset on both legs, exit 1 (C-02)', async t => {
-    const faults = ['were cut when the drain timeout had passed', 'ERR_CLOSED']
+    const faults = ['were cut when the drain timeout had passed', 'drain timeout']
     const { tool, open } = await link(t, ['--drain-timeout', '200ms'], { faults })
     const [client, server] = await open()
     tool.kill('SIGTERM')
@@ -347,7 +347,7 @@ t.test('signals', async t => {
     t.equal(code, 1)
     t.match(
       logs.find(({ msg }) => msg === 'connection failed'),
-      { closedBy: 'signal' },
+      { closedBy: 'timeout', timeout: 'drain' },
     )
   })
 
