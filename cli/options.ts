@@ -2,8 +2,8 @@
 import { type Command, Option } from 'commander'
 import { parseAddress } from '../lib/address.js'
 import { errorMessage, TcpPipeError } from '../lib/errors.js'
+import { longestTime } from '../lib/listen-options.js'
 import { formatDuration, parseBytes, parseDuration } from '../lib/quantities.js'
-import { longestTime } from '../lib/server.js'
 
 /** An option whose value is read by `read`; whatever that throws becomes a usage mistake that names the option. */
 export function value<T>(flags: string, description: string, read: (text: string) => T): Option {

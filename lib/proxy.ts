@@ -5,10 +5,11 @@ import { type Chain, openChain } from './chain.js'
 import type { OpenConnection } from './connection.js'
 import { dial } from './endpoints/tcp.js'
 import { TcpPipeError } from './errors.js'
+import { checkTime, type ListenOptions, listenAddress, withDefaults } from './listen-options.js'
 import { checkLoop } from './loop.js'
 import type { ClientTls } from './secure-context.js'
 import { checkFunction, type Transforms } from './serve.js'
-import { checkTime, type ListenOptions, listenAddress, openServer, type Server, withDefaults } from './server.js'
+import { openServer, type Server } from './server.js'
 import { openTrust } from './trust.js'
 
 export interface ProxyOptions extends ListenOptions {

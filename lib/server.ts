@@ -1,27 +1,18 @@
 /** Accepts connections and keeps account of them: who may come in, limits, drain, the end of the server. */
 import { setMaxListeners } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
-import { type AccessLists, accessCheck } from './access.js'
-import { type Address, defaultPort, toAddress, withTls } from './address.js'
-import {
-  type Connection,
-  type ConnectionOptions,
-  formatRemote,
-  type OpenConnection,
-  openConnection,
-  remoteName,
-} from './connection.js'
-import type { Logger } from './context.js'
+import { accessCheck } from './access.js'
+import type { Address } from './address.js'
+import { type Connection, formatRemote, type OpenConnection, openConnection, remoteName } from './connection.js'
 import { listen } from './endpoints/tcp.js'
 import type { Accept } from './endpoints/tls.js'
 import { abortError, TcpPipeError, timeoutError } from './errors.js'
-import { connectionLimit } from './limits.js'
+import { longestTime, type ServerOptions } from './listen-options.js'
 import { openRefusals, type Reason } from './refusals.js'
 import { resetOnError } from './reset.js'
-import type { ServerTls } from './secure-context.js'
 import { failureFields } from './summary.js'
 import { openTally } from './tally.js'
-import type { SecureContexts, Trust } from './trust.js'
+import type { SecureContexts } from './trust.js'
 
 export interface CloseOptions {
   /** Milliseconds that running connections have to end; those that have not are reset. 0 is at once. Default: 10 seconds. */
@@ -64,100 +55,6 @@ export interface OpenServer extends Server {
   disable(): Promise<void>
   /** Listens again on the same address and port; rejects with the system's error if that is somebody else's by then. */
   enable(): Promise<void>
-}
-
-/** What everything that listens can be told. */
-export interface ListenOptions extends AccessLists {
-  /** Default: 127.0.0.1. */
-  host?: string | undefined
-  /** Default: 3099; 0 lets the system choose. */
-  port?: number | undefined
-  /** The path of a unix socket, instead of host and port. */
-  path?: string | undefined
-  /** Speaks TLS. `'auto'` makes a certificate of its own, which clients can pin. Default: no TLS. */
-  tls?: ServerTls | 'auto' | boolean | undefined
-  /** Stop listening after the first connection. Default: false. */
-  once?: boolean | undefined
-  /** Connections over this number are reset. Default: what the limit of open files allows. */
-  maxConnections?: number | undefined
-  /** Further ones from one address are reset. Default: without limit. */
-  maxPerIp?: number | undefined
-  /** A connection fails when a peer sends more bytes than these. Default: without limit. */
-  maxBytes?: number | undefined
-  /** Milliseconds that a connection may last, whatever it does; 0 is without limit. Default: 0. */
-  maxDuration?: number | undefined
-  /** Milliseconds for a TLS handshake; 0 is without limit. Default: 10 seconds. */
-  handshakeTimeout?: number | undefined
-  /** Milliseconds for the first byte of a client; 0 is without limit. Default: 0. */
-  firstByteTimeout?: number | undefined
-  /** Milliseconds without a byte, while our own sink is not what we wait for; 0 is never. Default: 10 minutes. */
-  idleTimeout?: number | undefined
-  /** Milliseconds without a byte once one side has ended; 0 is never. Default: 1 minute. */
-  halfClosedTimeout?: number | undefined
-  /** Length cap of a line or a JSON value in bytes. Default: 1 MiB. */
-  maxLine?: number | undefined
-  /** Resets all connections when it is aborted; `closed` then rejects with an AbortError. */
-  signal?: AbortSignal | undefined
-  /** A pino logger. Default: silent. */
-  log?: Logger | undefined
-  /** Called when a connection is accepted. */
-  onConnection?: ((connection: Connection) => void) | undefined
-}
-
-/** The address to listen on, when the options have been checked; throws `ERR_OPTION` or `ERR_ADDRESS`. */
-export function listenAddress({ host, port = defaultPort, path, tls, ...options }: ListenOptions): Address {
-  const address = toAddress(path === undefined ? { host, port } : { path })
-  const { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration } = options
-  const times = { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration }
-  for (const [name, time] of Object.entries(times)) checkTime(name, time)
-  const { allow, deny, maxConnections, maxPerIp, maxBytes } = options
-  for (const [name, number] of Object.entries({ maxConnections, maxPerIp, maxBytes })) checkLimit(name, number)
-  accessCheck({ allow, deny })
-  const [byAddress] = Object.entries({ allow, deny, maxPerIp }).find(([, value]) => value !== undefined) ?? []
-  if ('path' in address && byAddress)
-    throw new TcpPipeError('ERR_OPTION', `${byAddress}: the clients of a unix socket have no address`)
-  return tls ? withTls(address) : address
-}
-
-function checkLimit(name: string, value: number | undefined): void {
-  if (value === undefined || value >= 1) return
-  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a number from 1`)
-}
-
-/** With their defaults; each connection takes so many descriptors. */
-export function withDefaults(options: ListenOptions, descriptorsEach: number, trust: Trust): ServerOptions {
-  const { log, allow, deny, maxLine, maxPerIp, maxBytes, maxDuration } = options
-  const { handshakeTimeout, firstByteTimeout, signal, onConnection } = options
-  return {
-    idleTimeout: options.idleTimeout ?? 600_000,
-    halfClosedTimeout: options.halfClosedTimeout ?? 60_000,
-    maxConnections: options.maxConnections ?? connectionLimit(descriptorsEach),
-    once: options.once ?? false,
-    ...{ trust, log, allow, deny, maxLine, maxPerIp, maxBytes, maxDuration },
-    ...{ handshakeTimeout, firstByteTimeout, signal, onConnection },
-  }
-}
-
-export interface ServerOptions extends ConnectionOptions, AccessLists {
-  trust: Trust
-  maxConnections: number
-  maxPerIp: number | undefined
-  handshakeTimeout: number | undefined
-  once: boolean
-  signal: AbortSignal | undefined
-  onConnection: ((connection: Connection) => void) | undefined
-  /** What else the log line `listening` tells. */
-  about?: object
-}
-
-/** The longest time that a timer of Node takes, in milliseconds. */
-export const longestTime = 2 ** 31 - 1
-
-/** A timer of Node takes a time over its limit, and what is no number, for 1 ms. */
-export function checkTime(name: string, value: number | undefined): void {
-  if (value === undefined || (value >= 0 && value <= longestTime)) return
-  const expected = `expected milliseconds from 0 to ${longestTime}`
-  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; ${expected}`)
 }
 
 /** Listens; `work` is done for each connection, and decides with its promise between an end and a reset. */

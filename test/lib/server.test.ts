@@ -5,8 +5,9 @@ import t, { type Test } from 'tap'
 import { toAddress } from '../../lib/address.js'
 import type { OpenConnection } from '../../lib/connection.js'
 import { tlsConnect } from '../../lib/endpoints/tls.js'
+import type { ServerOptions } from '../../lib/listen-options.js'
 import { clientContext } from '../../lib/secure-context.js'
-import { type ListenOptions, listenAddress, openServer, type ServerOptions, withDefaults } from '../../lib/server.js'
+import { openServer } from '../../lib/server.js'
 import type { Summary } from '../../lib/summary.js'
 import { openTrust } from '../../lib/trust.js'
 import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from './network.js'
@@ -246,32 +247,6 @@ t.test('counts and numbers', async t => {
   }
   t.same(numbers, [1, 2, 3])
   t.same(server.counts, { accepted: 3, failed: 1, refused: 0, handshakeFailures: 0 })
-})
-
-t.test('what is wrong in the options of everything that listens', async t => {
-  for (const [options, message] of [
-    [{ port: -1 }, /port must be/],
-    [{ idleTimeout: -1 }, /^idleTimeout: -1 is not allowed; expected milliseconds from 0 to 2147483647$/],
-    [{ halfClosedTimeout: 2 ** 31 }, /^halfClosedTimeout/],
-    [{ maxConnections: 0 }, /^maxConnections: 0 is not allowed/],
-    [{ maxPerIp: 0 }, /^maxPerIp: 0 is not allowed/],
-    [{ maxBytes: Number.NaN }, /^maxBytes: NaN is not allowed/],
-    [{ firstByteTimeout: -1 }, /^firstByteTimeout: -1 is not allowed/],
-    [{ allow: ['junk'] }, /^allow: 'junk'/],
-    [{ path: '/tmp/a', deny: ['::1'] }, /^deny: the clients of a unix socket have no address/],
-    [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of a unix socket/],
-  ] as [ListenOptions, RegExp][])
-    t.throws(() => listenAddress(options), { message })
-  t.same(listenAddress({}), { host: '127.0.0.1', port: 3099 })
-  t.same(listenAddress({ port: 1, tls: 'auto' }), { host: '127.0.0.1', port: 1, tls: true })
-  t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { path: '/tmp/a' })
-})
-
-t.test('the defaults', async t => {
-  t.match(withDefaults({}, 1, trust), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
-  t.ok(withDefaults({}, 2, trust).maxConnections <= withDefaults({}, 1, trust).maxConnections)
-  const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxLine: 4 }
-  t.match(withDefaults(given, 1, trust), given)
 })
 
 t.test('access lists: before anything is read', async t => {
