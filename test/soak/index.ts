@@ -27,10 +27,11 @@ const interval = 10
 const clientProcesses = 2
 
 /**
- * Bytes that the heap may have grown by. What the engine itself keeps (code, feedback, the last sample) goes up and down
- * by some hundred KiB; a leak of one small object (32 bytes) in each connection is more after a minute at full rate.
+ * Bytes that the heap may have grown by. What the engine itself keeps (code, feedback, the answer to the last question)
+ * has made it a tenth of a MiB more or less; a leak of one small object (32 bytes) in each connection is more than this
+ * after 16,000 of them, which take 16 seconds.
  */
-const noise = 1024 * 1024
+const noise = 512 * 1024
 
 const MiB = 1024 * 1024
 
