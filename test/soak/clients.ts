@@ -92,6 +92,7 @@ async function work(order: Order): Promise<void> {
   report()
 }
 
+process.once('disconnect', () => process.exit()) // whoever has started it is gone
 process.on('message', (order: Order | 'stop') => {
   if (order === 'stop') stopped = true
   else void work(order)

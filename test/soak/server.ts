@@ -28,5 +28,6 @@ function sample(): Sample {
   }
 }
 
+process.once('disconnect', () => process.exit()) // whoever has started it is gone
 process.on('message', () => process.send?.(sample()))
 process.send?.(running.ports)
