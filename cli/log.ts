@@ -44,7 +44,12 @@ export function formatRecord({ level, time, msg, ...fields }: Record<string, unk
   const clock = new Date(Number(time)).toLocaleTimeString('en-GB')
   const rest = Object.entries(fields).map(([key, field]) => `${word(key)}=${word(field)}`)
   const name = (levels[Number(level)] ?? String(level)).padEnd(5)
-  return `${escapeLine([clock, name, msg, ...rest].join(' '))}\n`
+  return `${escapeLine([clock, name, message(msg), ...rest].join(' '))}\n`
+}
+
+/** Our own have neither; one of a stage could pass for fields. */
+function message(msg: unknown): unknown {
+  return typeof msg === 'string' && /[="]/.test(msg) ? JSON.stringify(msg) : msg
 }
 
 /** A text that could be taken for more than one field is quoted. */

@@ -29,6 +29,9 @@ export async function main(argv: string[], version: string): Promise<void> {
     .configureOutput({ outputError: (text, write) => write(oneLine(inOurWords(text))) })
   for (const make of [serveCommand, sendCommand, proxyCommand, transformsCommand])
     program.addCommand(make().copyInheritedSettings(program))
+  const [word, name] = argv
+  const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
+  if (isUnknown) argv = [name] // its help would be that of the program, on stderr
   argv = argv.length === 0 ? ['--help'] : argv.map(withoutValue)
   onStdoutError(
     () => {

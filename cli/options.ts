@@ -37,11 +37,26 @@ export function repeatable(flags: string, description: string): Option {
 /** `off` stands for a value of its own, mostly 0. */
 export const duration = (flags: string, description: string, off = 0) =>
   value(flags, description, text => (text === 'off' ? off : readDuration(text)))
-export const bytes = (flags: string, description: string) => value(flags, description, parseBytes)
+export const bytes = (flags: string, description: string, min = 0) =>
+  value(flags, description, text => {
+    const number = parseBytes(text)
+    if (number >= min) return number
+    throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected at least ${min}`)
+  })
 export const address = (flags: string, description: string) => value(flags, description, parseAddress)
 export const count = (flags: string, description: string, min: number) => value(flags, description, wholeNumber(min))
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+
+/** An option that names one thing: given twice, one of the two would be without effect. */
+export function single(flags: string, description: string, read = (text: string) => text): Option {
+  const option = value(flags, description, read)
+  const { parseArg } = option
+  return option.argParser((text, previous) => {
+    if (previous === undefined) return parseArg?.(text, undefined)
+    throw new TcpPipeError('ERR_OPTION', `${option.long} is given twice; expected one`)
+  })
+}
 
 /** Of commands that print what comes from the network. */
 export const rawOption = () => new Option('--raw', 'on a terminal: do not escape control characters')

@@ -7,15 +7,22 @@ export const closedPipe = 128 + constants.signals.SIGPIPE
 
 const signals = ['SIGINT', 'SIGTERM'] as const
 
+/** Milliseconds in which the same signal is one: npx and timeout(1) pass on what the whole group has had already. */
+const sameSignal = 300
+
+/** Milliseconds that what `second` does may take. */
+const lastWords = 200
+
 /** `first` is called for the first signal, `second` for the next one; then the process ends by that very signal. */
-export function onSignals(first: (signal: NodeJS.Signals) => void, second: () => void): () => void {
-  let seen = false
-  const handler = (signal: NodeJS.Signals) => {
+export function onSignals(first: (signal: NodeJS.Signals) => void, second: () => unknown): () => void {
+  let seen: { signal: NodeJS.Signals; at: number } | undefined
+  const handler = async (signal: NodeJS.Signals) => {
+    const now = performance.now()
     if (!seen) {
-      seen = true
+      seen = { signal, at: now }
       first(signal)
-    } else {
-      second()
+    } else if (signal !== seen.signal || now - seen.at > sameSignal) {
+      await Promise.race([second(), new Promise(resolve => setTimeout(resolve, lastWords))])
       dieOf(signal)
     }
   }
@@ -31,9 +38,9 @@ export function onSignals(first: (signal: NodeJS.Signals) => void, second: () =>
  */
 export function onHangUp(reload: (() => void) | undefined): () => void {
   if (!reload) return () => {}
-  const onTerminal = isatty(2)
+  const terminals = [0, 1, 2].filter(isatty)
   const handler = () => {
-    if (onTerminal && !isatty(2)) dieOf('SIGHUP')
+    if (!terminals.every(isatty)) dieOf('SIGHUP')
     else reload()
   }
   process.on('SIGHUP', handler)

@@ -131,8 +131,10 @@ async function run(command: Command, files: string[]): Promise<void> {
     () => {},
   )
   try {
+    const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
+    const { retry, onEof, wait, maxLine } = options
     const { warnings } = await send({
-      ...options,
+      ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, onEof, wait, maxLine },
       tls,
       from,
       transforms,

@@ -39,7 +39,7 @@ export function serverOptions(): Option[] {
     ...group('Limits:', [
       count('--max-connections <n>', 'reset further ones (default: from the limit of open files)', 1),
       count('--max-per-ip <n>', 'reset further ones from one address (default: without limit)', 1),
-      bytes('--max-bytes <bytes>', 'cut a connection whose peer sends more (default: without limit)'),
+      bytes('--max-bytes <bytes>', 'cut a connection when a side sends more (default: without limit)', 1),
       duration('--max-duration <time>', 'cut a connection that lasts longer (default: off)'),
     ]),
     ...group('Timeouts; off turns one off:', [
@@ -91,7 +91,7 @@ export async function runServer(
   // Before it listens: whoever reads the line `listening` may signal at once.
   const stop = onSignals(
     signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
-    () => void server?.close({ drain: 0 }),
+    () => server?.close({ drain: 0 }), // the line of each connection is told before the end
   )
   const read = () => readServerTls(options, listen, target)
   const hasFiles = trust.tls || trust.targetTls
@@ -101,6 +101,7 @@ export async function runServer(
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
     ...trust,
   })
+  if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
   const closed = server.closed.then(() => {
     stop()
     stopReloading()

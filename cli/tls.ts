@@ -6,7 +6,7 @@ import { errorMessage, TcpPipeError } from '../lib/errors.js'
 import { parsePins } from '../lib/pin.js'
 import type { ClientTls, ServerTls } from '../lib/secure-context.js'
 import type { Logger } from './log.js'
-import { choice, group, value } from './options.js'
+import { choice, group, single, value } from './options.js'
 
 /** Of what we connect to, and what both sides have in common. */
 interface PeerOptions {
@@ -56,7 +56,7 @@ export function serverTlsOptions(): Option[] {
     ...group('TLS with clients:', [
       value('--tls [auto]', 'speak TLS, as on tls://…; auto makes a certificate, and its pin is told', readTls),
       ...identityOptions('--', 'our certificate, and those between it and the root'),
-      new Option('--client-ca <file>', 'PEM: clients must have a certificate that one of these has signed'),
+      single('--client-ca <file>', 'PEM: clients must have a certificate that one of these has signed'),
     ]),
     ...group('TLS to a target, tls://…:', [
       ...peerOptions(),
@@ -75,21 +75,21 @@ function readTls(text: string): 'auto' | boolean {
 
 function peerOptions(): Option[] {
   return [
-    new Option('--ca <file>', 'PEM: who may have signed the certificate (default: the known authorities)'),
-    value('--pin <pins>', "sha256//…, several joined by ';': the public key must be one of these", text => {
+    single('--ca <file>', 'PEM: who may have signed the certificate (default: the known authorities)'),
+    single('--pin <pins>', "sha256//…, several joined by ';': the public key must be one of these", text => {
       parsePins(text)
       return text
     }),
-    new Option('--server-name <name>', 'asked for, and in the certificate (default: the host)'),
+    single('--server-name <name>', 'asked for, and in the certificate (default: the host)'),
     new Option('--insecure', 'accept any certificate'),
   ]
 }
 
 function identityOptions(prefix: '--' | '--target-', what: string): Option[] {
   return [
-    new Option(`${prefix}cert <file>`, `PEM: ${what}`),
-    new Option(`${prefix}key <file>`, 'PEM: its private key'),
-    new Option(`${prefix}passphrase-file <file>`, 'the passphrase of an encrypted key'),
+    single(`${prefix}cert <file>`, `PEM: ${what}`),
+    single(`${prefix}key <file>`, 'PEM: its private key'),
+    single(`${prefix}passphrase-file <file>`, 'the passphrase of an encrypted key'),
   ]
 }
 
@@ -151,7 +151,7 @@ async function readListener(options: ServerTlsOptions): Promise<ServerTls> {
 async function readPeer(options: PeerOptions, identity: Files<'cert' | 'key' | 'passphrase'>): Promise<ClientTls> {
   const { ca, pin, serverName, insecure, minVersion, ignoreUnexpectedEof } = options
   if (insecure && (ca ?? pin) !== undefined)
-    fault(`--insecure and --${ca ? 'ca' : 'pin'} exclude each other: with one of them nothing is verified`)
+    fault(`--insecure and --${ca ? 'ca' : 'pin'} exclude each other: --insecure verifies nothing`)
   const { clientContext } = await import('../lib/secure-context.js')
   const files = { ...identity, ca: { flag: '--ca', path: ca } }
   return checked(

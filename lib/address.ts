@@ -54,9 +54,8 @@ export function parseAddress(text: string): Address {
 }
 
 function hostAndPort(rest: string, text: string): TcpAddress {
-  const match = /^(?:\[([^\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(rest)
-  // A host of that name would be reached without TLS.
-  if (!match || rest.startsWith('tls:'))
+  const match = /^(?:\[([^[\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(rest)
+  if (!match || /^tls:(?!\/\/)/.test(text))
     throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address; expected ${forms}`)
   const [, bracketed, plain, port = ''] = match
   if (bracketed === '')
@@ -69,9 +68,10 @@ function hostAndPort(rest: string, text: string): TcpAddress {
 
 /** `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`, `tls://127.0.0.1:443`. */
 export function formatAddress({ tls, ...address }: Address): string {
-  if (tls) return `tls://${formatAddress(address)}`
+  if (tls) return `tls://${formatAddress(address).replace('tcp://', '')}`
   if ('path' in address) return `unix:${address.path}`
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+  const text = address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+  return /^(unix|tls):/.test(text) ? `tcp://${text}` : text // hosts of these names
 }
 
 function checkPort(port: number, text: string): number {

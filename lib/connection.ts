@@ -33,8 +33,11 @@ export interface Connection extends Omit<ConnectionInfo, 'direction'> {
   readonly closed: Promise<Summary>
 }
 
-/** A sink may tell of itself in the summary, and be told that what comes is text in whole lines. */
-export type Sink = Writable & { report?(): object; lines?: boolean }
+/**
+ * A sink may tell of itself in the summary, and be told that what comes is text in whole lines. One that is a peer has a
+ * socket: its silence is that of the connection.
+ */
+export type Sink = Writable & { report?(): object; lines?: boolean; readonly socket?: Socket }
 
 /** A source may count what it has read, and have something to tell when it has been read. */
 export type Source = Readable & { readonly bytesRead?: number; readonly warnings?: readonly string[] }
@@ -113,17 +116,19 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   function addSocket(added: Socket): void {
     sockets.push(added)
     resetOnError(added)
-    if (maxBytes) capBytes(added, maxBytes, fail)
+    if (maxBytes) capBytes(added, maxBytes, error => failBy(added, error))
     added.on('end', () => {
       if (!sockets.some(each => each.writableEnded)) endedFirst ??= added
       const reset = hiddenReset(added)
       if (reset) added.destroy(reset)
     })
-    added.on('error', error => {
-      if (isBetter(error)) failedSocket = added
-      fail(error)
-    })
+    added.on('error', error => failBy(added, error))
     watch(added)
+  }
+
+  function failBy(by: Socket, error: Error): void {
+    if (isBetter(error)) failedSocket = by
+    fail(error)
   }
 
   function join(added: Socket, to: string): void {
@@ -167,6 +172,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     direction: ConnectionInfo['direction'],
   ): Promise<void> {
     sinks.push(sink)
+    if (sink.socket) watch(sink.socket)
     for (const stream of [source, sink]) adopt(stream)
     try {
       if (source === (socket as Readable)) await firstByte(socket)
@@ -313,7 +319,7 @@ async function linger(socket: Socket): Promise<void> {
 
 /** A write or the end of our sink is under way: that time is not idle. */
 function isBusy(sink: Sink): boolean {
-  return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
+  return !sink.socket && !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
 }
 
 function isPremature(error: unknown): boolean {

@@ -55,15 +55,35 @@ export function listenAddress({ host, port = defaultPort, path, tls, ...options 
   const { allow, deny, maxConnections, maxPerIp, maxBytes } = options
   for (const [name, number] of Object.entries({ maxConnections, maxPerIp, maxBytes })) checkLimit(name, number)
   accessCheck({ allow, deny })
+  checkMisplaced(options, 'tls or targetTls')
   const [byAddress] = Object.entries({ allow, deny, maxPerIp }).find(([, value]) => value !== undefined) ?? []
   if ('path' in address && byAddress)
     throw new TcpPipeError('ERR_OPTION', `${byAddress}: the clients of a unix socket have no address`)
   return tls ? withTls(address) : address
 }
 
+/** What belongs into `tls` has no effect beside it: the server would listen without. */
+export function checkMisplaced(options: object, where: string): void {
+  const tlsNames = [
+    'auto',
+    'cert',
+    'key',
+    'passphrase',
+    'clientCa',
+    'ca',
+    'pin',
+    'serverName',
+    'insecure',
+    'minVersion',
+  ]
+  const misplaced = tlsNames.find(name => name in options)
+  if (misplaced) throw new TcpPipeError('ERR_OPTION', `${misplaced} belongs into ${where}`)
+}
+
 function checkLimit(name: string, value: number | undefined): void {
-  if (value === undefined || value >= 1) return
-  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a number from 1`)
+  const isWhole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY
+  if (value === undefined || (isWhole && value >= 1)) return
+  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a whole number from 1`)
 }
 
 /** With their defaults; each connection takes so many descriptors. */
@@ -97,7 +117,7 @@ export const longestTime = 2 ** 31 - 1
 
 /** A timer of Node takes a time over its limit, and what is no number, for 1 ms. */
 export function checkTime(name: string, value: number | undefined): void {
-  if (value === undefined || (value >= 0 && value <= longestTime)) return
+  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= longestTime)) return
   const expected = `expected milliseconds from 0 to ${longestTime}`
   throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; ${expected}`)
 }

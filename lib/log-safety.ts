@@ -7,9 +7,12 @@ import type { LogFn, Logger } from 'pino'
  * pass for another line, or for another peer's: it is put under one key.
  */
 export function logMethod(this: Logger, [fields, ...rest]: Parameters<LogFn>, method: LogFn): void {
-  const taken = ['level', 'time', 'msg', ...Object.keys(this.bindings())]
-  const isForged = isPlain(fields) && taken.some(key => key in fields)
+  const isForged = isPlain(fields) && takenKeys(this).some(key => key in fields)
   method.apply(this, [isForged ? { fields } : fields, ...rest])
+}
+
+function takenKeys(log: Logger): string[] {
+  return ['level', 'time', 'msg', ...Object.keys(log.bindings())]
 }
 
 function isPlain(value: unknown): value is object {

@@ -10,7 +10,8 @@ export function capBytes(socket: Socket, maxBytes: number, fail: (error: Error) 
   const push = socket.push
   let bytes = socket.bytesRead // of TLS there may be some already
   const check = () => {
-    if (bytes > maxBytes) fail(new TcpPipeError('ERR_LIMIT', `maxBytes: the peer has sent more than ${maxBytes} bytes`))
+    if (bytes > maxBytes)
+      fail(new TcpPipeError('ERR_LIMIT', `the peer has sent more than maxBytes (--max-bytes), ${maxBytes} bytes`))
     return bytes <= maxBytes
   }
   check()

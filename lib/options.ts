@@ -206,7 +206,7 @@ interface Kind<T> {
 }
 
 function option<T, const S extends Settings<T>>(summary: string, settings: S | undefined, kind: Kind<T>): Built<T, S> {
-  const { allowed, allowedInCode = allowed, read, accepts, format = String } = kind
+  const { allowed, allowedInCode = allowed, read, accepts, format = formatPlain } = kind
   const parse = (value: string): T => {
     const result = read(value)
     if (!accepts(result)) throw new TcpPipeError('ERR_OPTION', `'${value}' is not allowed; expected ${allowed}`)
@@ -251,6 +251,12 @@ function between(what: string, { min, max }: Range = {}, format: (value: number)
   return what
 }
 
+/** Numbers without an exponent, which is not read. */
+function formatPlain(value: unknown): string {
+  const text = String(value)
+  return typeof value === 'number' && text.includes('e') ? value.toFixed(20).replace(/\.?0+$/, '') : text
+}
+
 /** As it would be typed: 65536 → `64k`. */
 function formatSize(size: number): string {
   return exact(size, { g: 1024 ** 3, m: 1024 ** 2, k: 1024, '': 1 })
@@ -265,5 +271,5 @@ function formatTime(milliseconds: number): string {
 function exact(value: number, units: Record<string, number>): string {
   const fitting = Object.entries(units).filter(([, size]) => value % size === 0 && value > 0)
   const [unit, size] = (fitting[0] ?? Object.entries(units).at(-1)) as [string, number]
-  return `${value / size}${unit}`
+  return `${formatPlain(value / size)}${unit}`
 }

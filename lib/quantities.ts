@@ -49,6 +49,7 @@ export function formatDuration(milliseconds: number): string {
 function parse(text: string, units: Record<string, number>, allowed: string): number {
   const match = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text)
   const unit = match ? units[(match[2] as string).toLowerCase()] : undefined
-  if (!match || unit === undefined) throw new TcpPipeError('ERR_OPTION', `'${text}' is not ${allowed}`)
-  return Number(match[1]) * unit
+  const value = match && unit !== undefined ? Number(match[1]) * unit : Number.NaN
+  if (Number.isFinite(value)) return value // not of hundreds of digits
+  throw new TcpPipeError('ERR_OPTION', `'${text}' is not ${allowed}`)
 }

@@ -1,7 +1,7 @@
 /** TLS options, checked before anything is opened: what a listening side shows, and whom a dialling side accepts. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type TlsOptions as TlsServerOptions } from 'node:tls'
-import { errorMessage, TcpPipeError } from './errors.js'
+import { didYouMean, errorMessage, TcpPipeError } from './errors.js'
 import { parsePins, pinOf } from './pin.js'
 
 /** The text of a PEM file. */
@@ -58,6 +58,7 @@ export interface ClientContext {
 
 /** The certificate, which `auto` has none of yet. Throws `ERR_OPTION`. */
 export function checkServerTls(tls: ServerTls): X509Certificate | undefined {
+  checkNames(tls, ['auto', 'clientCa'])
   const certificate = checkIdentity(tls)
   if (tls.auto && certificate) fault('auto and cert exclude each other: auto makes a certificate itself')
   if (!tls.auto && !certificate) fault('tls needs cert and key, or auto')
@@ -81,15 +82,26 @@ function contextOptions({ cert, key, passphrase, clientCa, minVersion }: ServerT
 /** Throws `ERR_OPTION`. */
 export function clientContext(tls: ClientTls): ClientContext {
   const { ca, cert, key, passphrase, pin, insecure = false, serverName, minVersion, ignoreUnexpectedEof = false } = tls
+  checkNames(tls, ['ca', 'pin', 'serverName', 'insecure'])
   checkIdentity(tls)
   checkCertificate('ca', ca)
   if (insecure && (pin ?? ca) !== undefined)
-    fault(`insecure and ${pin === undefined ? 'ca' : 'pin'} exclude each other: with one of them nothing is verified`)
+    fault(`insecure and ${pin === undefined ? 'ca' : 'pin'} exclude each other: insecure verifies nothing`)
   if (serverName === '') fault("serverName: '' is not allowed; expected a name")
   const pins = pin === undefined ? undefined : parsePins(pin)
   const secureContext = tryContext({ ...versions(minVersion), ca, cert, key, passphrase })
   const verify = !insecure && (!pins || ca !== undefined)
   return { secureContext, pins, verify, serverName, ignoreUnexpectedEof }
+}
+
+const commonNames = ['cert', 'key', 'passphrase', 'minVersion', 'ignoreUnexpectedEof']
+
+/** One that is mistyped would protect nobody. */
+function checkNames(tls: object, own: readonly string[]): void {
+  const names = [...own, ...commonNames]
+  const unknown = Object.keys(tls).find(name => !names.includes(name))
+  if (unknown)
+    fault(`tls: unknown option '${unknown}'${didYouMean(unknown, names) || `; expected ${names.join(', ')}`}`)
 }
 
 function versions(minVersion: '1.2' | '1.3' = '1.2') {
@@ -122,10 +134,15 @@ function readKey(key: Pem, passphrase: string | undefined): KeyObject {
   }
 }
 
+/** The first certificate of the file, when all of them can be read: OpenSSL would leave out the others without a word. */
 function checkCertificate(name: string, pem: Pem | undefined): X509Certificate | undefined {
   if (pem === undefined) return undefined
   try {
-    return new X509Certificate(pem)
+    const blocks = String(pem).split(/(?=-----BEGIN )/)
+    const all = (blocks.length > 1 ? blocks.filter(block => block.startsWith('-----BEGIN ')) : blocks).map(
+      block => new X509Certificate(block),
+    )
+    return all[0]
   } catch (error) {
     return fault(`${name}: this is no certificate (${errorMessage(error)}); expected PEM`, error)
   }

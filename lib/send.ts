@@ -16,7 +16,7 @@ import type { Logger } from './context.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import { dial } from './endpoints/tcp.js'
 import { abortError, errorMessage, TcpPipeError, timeoutError } from './errors.js'
-import { checkTime } from './listen-options.js'
+import { checkMisplaced, checkTime } from './listen-options.js'
 import { partsOf } from './parts.js'
 import { formatDuration } from './quantities.js'
 import type { ClientContext, ClientTls } from './secure-context.js'
@@ -107,7 +107,7 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
   const { transforms = () => [], replyTransforms = () => [], signal } = options
   const { from = stdinSource(), output = process.stdout } = options
   const { log, maxLine, idleTimeout = 0, maxDuration } = options
-  const connection = openConnection(socket, { log, maxLine, idleTimeout, halfClosedTimeout: idleTimeout, maxDuration })
+  const connection = openConnection(socket, { log, maxLine, idleTimeout, maxDuration })
   const abort = () => connection.fail(abortError(signal as AbortSignal))
   signal?.addEventListener('abort', abort, { once: true })
   const forwardInfo = connection.info('forward')
@@ -147,6 +147,7 @@ function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection)
 function checkSendOptions(options: SendOptions): void {
   const { transforms, replyTransforms, onEof, family, retry, bind } = options
   const { wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
+  checkMisplaced(options, 'tls')
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   for (const [name, value] of Object.entries({ wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration }))
     checkTime(name, value)

@@ -1,12 +1,12 @@
 /** serve: each connection is socket → transforms → sink, and, if there is something to send, source → socket. */
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
-import { type AddressInput, toAddress } from './address.js'
+import { type AddressInput, formatAddress, toAddress } from './address.js'
 import type { Connection, ConnectionInfo, OpenConnection, Sink, Source } from './connection.js'
 import { type Logger, openContext } from './context.js'
 import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
-import { TcpPipeError } from './errors.js'
+import { TcpPipeError, timeoutError } from './errors.js'
 import { checkTime, type ListenOptions, listenAddress, withDefaults } from './listen-options.js'
 import { partsOf } from './parts.js'
 import type { ClientTls } from './secure-context.js'
@@ -48,12 +48,13 @@ export type Handler = (socket: Socket, context: { log: Logger; connection: Conne
 export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<Server> {
   const address = listenAddress(options)
   checkServeOptions(options, handler)
-  const { to } = options
+  const { to, from } = options
   const target = isAddress(to) ? toAddress(to) : undefined
   const trust = await openTrust(address, target, options)
-  const work = handler ? handling(handler) : piping(options, trust)
-  const descriptors = to === undefined || to instanceof Writable ? 1 : 2
-  return openServer(address, withDefaults(options, descriptors, trust), work)
+  const work = handler ? handling(handler, options) : piping(options, trust)
+  const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
+  const about = target && { to: formatAddress(target) }
+  return openServer(address, { ...withDefaults(options, descriptors, trust), ...(about && { about }) }, work)
 }
 
 type Work = (connection: OpenConnection, socket: Socket) => Promise<void>
@@ -63,7 +64,7 @@ function piping(options: ServeOptions, trust: Trust): Work {
   const sinkFor = reply ? undefined : sinkFactory(options, trust)
   return async (connection, socket) => {
     const info = connection.info('forward')
-    const sink = sinkFor ? await sinkFor(info) : socket
+    const sink = sinkFor ? await sinkFor(info, connection) : socket
     const forward = connection.transfer(socket, () => partsOf(transforms(info)), sink, 'forward')
     const replyInfo = connection.info('reply')
     const replyParts = () => partsOf(replyTransforms(replyInfo))
@@ -72,21 +73,37 @@ function piping(options: ServeOptions, trust: Trust): Work {
   }
 }
 
-function handling(handler: Handler): Work {
+function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions): Work {
   return async (connection, socket) => {
     const { context } = openContext({ log: connection.log })
     // `for await` destroys what it has read to its end, and the reply with it; here the promise says what comes then.
     Object.defineProperty(socket, Symbol.asyncIterator, { value: () => socket.iterator({ destroyOnReturn: false }) })
-    await handler(socket, { log: context.log, connection })
+    let timer: NodeJS.Timeout | undefined
+    const late = timeoutError('half-closed', `the handler has not ended ${halfClosedTimeout} ms after its socket`)
+    if (halfClosedTimeout > 0)
+      socket.once('close', () => {
+        timer = setTimeout(connection.fail, halfClosedTimeout, late)
+      })
+    try {
+      await handler(socket, { log: context.log, connection })
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
 
-function sinkFactory(options: ServeOptions, trust: Trust) {
-  const { to = process.stdout, halfClosedTimeout = 60_000, connectTimeout, handshakeTimeout } = options
+type SinkFactory = (info: ConnectionInfo, connection: OpenConnection) => Sink | Promise<Sink>
+
+function sinkFactory(options: ServeOptions, trust: Trust): SinkFactory {
+  const { to = process.stdout, connectTimeout, handshakeTimeout } = options
   if (typeof to === 'function') return to
   if (!isAddress(to)) return () => sharedSink(to)
   const address = toAddress(to)
-  return () => tcpSink(address, { halfClosedTimeout, connectTimeout, handshakeTimeout, tls: trust.target })
+  return (_, { failed }) => {
+    const abort = new AbortController()
+    failed.catch(() => abort.abort()) // nobody waits for the target any more
+    return tcpSink(address, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: trust.target })
+  }
 }
 
 function isAddress(to: SinkInput | undefined): to is AddressInput {

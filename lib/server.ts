@@ -134,7 +134,11 @@ export async function openServer(
       .finally(() => active.delete(connection))
     connection.failed.catch(() => failed++)
     active.add(connection)
-    onConnection?.(connection)
+    try {
+      onConnection?.(connection)
+    } catch (error) {
+      connection.fail(error)
+    }
     await ended
   }
 

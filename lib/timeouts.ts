@@ -5,8 +5,8 @@ import { timeoutError } from './errors.js'
 export interface Timeouts {
   /** Milliseconds without a byte in either direction, while our own sink is not what we wait for; 0 is never. */
   idleTimeout: number
-  /** The same once one side has ended. */
-  halfClosedTimeout: number
+  /** The same once one side has ended. Default: no other time then. */
+  halfClosedTimeout?: number | undefined
   /** Milliseconds for the first byte of the peer; 0 or undefined is never. */
   firstByteTimeout?: number | undefined
   /** Milliseconds that the connection may last, whatever it does; 0 or undefined is without limit. */
@@ -26,13 +26,13 @@ export function idleWatch(
   }
 
   return socket => {
-    const halfClosed = () => socket.setTimeout(halfClosedTimeout)
+    const halfClosed = () => halfClosedTimeout !== undefined && socket.setTimeout(halfClosedTimeout)
     silentAt.set(socket, -1)
     socket.setTimeout(idleTimeout)
     socket.on('end', halfClosed)
     socket.on('finish', halfClosed)
     socket.on('timeout', () => {
-      const half = socket.readableEnded || socket.writableFinished
+      const half = halfClosedTimeout !== undefined && (socket.readableEnded || socket.writableFinished)
       const time = half ? halfClosedTimeout : idleTimeout
       if (waitsForSink()) return void socket.setTimeout(time)
       silentAt.set(socket, moved(socket))

@@ -44,6 +44,7 @@ export async function openTrust(
       return target
     },
     async setSecureContext(next) {
+      if (!next.tls && !next.targetTls) throw new TcpPipeError('ERR_OPTION', 'setSecureContext needs tls or targetTls')
       if (next.tls && !server) throw new TcpPipeError('ERR_OPTION', 'tls: the server listens without TLS')
       const nextServer = next.tls ? await openServerSide(next.tls, own) : server
       target = next.targetTls ? await targetContext(to, next.targetTls) : target
@@ -70,11 +71,12 @@ async function openServerSide(
   tls: ServerTls | 'auto' | boolean | undefined,
   own: () => Promise<Identity>,
 ): Promise<{ accept: Accept; pin: string }> {
-  const [{ serverContext }, { tlsAcceptor }] = await Promise.all([
+  const [{ checkServerTls, serverContext }, { tlsAcceptor }] = await Promise.all([
     import('./secure-context.js'),
     import('./endpoints/tls.js'),
   ])
   const { auto = false, ...given } = tls === 'auto' ? { auto: true } : typeof tls === 'object' ? tls : {}
+  if (auto) checkServerTls({ ...given, auto })
   const context = serverContext(auto ? { ...given, ...(await own()) } : given)
   return { accept: tlsAcceptor(context), pin: context.pin }
 }

@@ -58,12 +58,10 @@ async function persistentDial(address: Address, options: DialOptions, attempt: n
   }
 }
 
-/** A sink that sends to an address. It finishes when the other end has ended; what that one answers is counted and dropped. */
-export async function tcpSink(address: Address, options: DialOptions & { halfClosedTimeout: number }): Promise<Sink> {
+/** A sink that sends to an address, with no timeout of its own once it stands. It finishes when the other end has ended; what that one answers is counted and dropped. */
+export async function tcpSink(address: Address, options: DialOptions): Promise<Sink> {
   const socket = await dial(address, options)
   resetOnError(socket)
-  socket.once('finish', () => socket.setTimeout(options.halfClosedTimeout))
-  socket.once('timeout', () => socket.destroy(timeoutError('half-closed', `${formatAddress(address)} did not end`)))
   const ended = new Promise<void>((resolve, reject) => {
     socket.once('end', () => {
       const reset = hiddenReset(socket)
@@ -88,7 +86,7 @@ export async function tcpSink(address: Address, options: DialOptions & { halfClo
       callback(error)
     },
   })
-  return Object.assign(sink, { report: () => ({ to: formatAddress(address), answered: socket.bytesRead }) })
+  return Object.assign(sink, { socket, report: () => ({ to: formatAddress(address), answered: socket.bytesRead }) })
 }
 
 async function attemptDial(address: Address, options: DialOptions): Promise<Socket> {

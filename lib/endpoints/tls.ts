@@ -7,7 +7,7 @@ import { isIP, type Socket } from 'node:net'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../address.js'
 import { hasCloseNotify } from '../close-notify.js'
-import { TcpPipeError, timeoutError } from '../errors.js'
+import { errorCode, TcpPipeError, timeoutError } from '../errors.js'
 import { pinOf } from '../pin.js'
 import { formatDuration } from '../quantities.js'
 import { hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
@@ -55,7 +55,8 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
 function refusal({ authorizationError }: TLSSocket): Error | undefined {
   if (!authorizationError) return undefined
   const code = String(authorizationError)
-  return Object.assign(new Error(`the client's certificate is refused: ${code}`), { code })
+  const error = Object.assign(new Error(`the client's certificate is refused: ${code}`), { code })
+  return explain(error, 'nobody in clientCa (--client-ca) has signed it') as Error
 }
 
 /** Speaks TLS with the server at `address`, to which `raw` is connected. When that fails it rejects, and the server is reset. */
@@ -86,6 +87,8 @@ export function tlsConnect(
   })
 }
 
+const noAnswer = 'perhaps it does not accept us: it may want another certificate (--cert, --key)'
+
 /** In TLS 1.3 a server looks at our certificate when the handshake is over for us; a ticket, or a byte, says that it is content. */
 function explainRefusal(socket: TLSSocket): void {
   let isAccepted = socket.getProtocol() !== 'TLSv1.3'
@@ -93,7 +96,8 @@ function explainRefusal(socket: TLSSocket): void {
     isAccepted = true
   })
   socket.once('error', error => {
-    if (!isAccepted && socket.bytesRead === 0) explain(error)
+    const isAlert = errorCode(error)?.startsWith('ERR_SSL_')
+    if (!isAccepted && socket.bytesRead === 0) explain(error, isAlert ? undefined : noAnswer)
   })
 }
 
@@ -164,7 +168,7 @@ function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): vo
 }
 
 function unexpectedEof(): TcpPipeError {
-  const advice = 'what has come may be cut off; ignoreUnexpectedEof takes it for an end'
+  const advice = 'what has come may be cut off; ignoreUnexpectedEof (--ignore-unexpected-eof) takes it for an end'
   return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
 }
 

@@ -86,6 +86,7 @@ t.test('an object with keys of the line is put under one key, whole (C-12)', asy
 })
 
 t.test('text: a key or a value that could be more than one field is quoted (C-12)', async t => {
+  t.match(formatRecord({ level: 30, time: 0, msg: 'hello  closedBy=peer' }), /info {2}"hello {2}closedBy=peer"\n$/)
   for (const [field, expected] of [
     [{ a: 'x closedBy=peer' }, 'a="x closedBy=peer"'],
     [{ 'a closedBy': 'peer' }, '"a closedBy"=peer'],

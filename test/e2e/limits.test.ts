@@ -166,7 +166,7 @@ t.test('an address that has left is forgotten, however many there have been (F-0
 })
 
 t.test('serve --max-bytes: stdout never gets more, and the one that sent more is reset', async t => {
-  const faults = ['maxBytes: the peer has sent more than 1000 bytes']
+  const faults = ['the peer has sent more than maxBytes (--max-bytes), 1000 bytes']
   for (const pieces of [1, 100, 1001]) {
     const server = await serve(t, ['0', '--max-bytes', '1000'], { faults })
     const data = pattern(1001)
@@ -211,14 +211,18 @@ t.test('proxy --max-bytes: each side may send so many', async t => {
         socket.on('data', chunk => got.push(chunk))
         if (talks === 'target') socket.write(pattern(5000))
       })
-      const server = await proxy(t, ['0', target.to, '--max-bytes', '4999'], { faults: ['maxBytes: '] })
+      const server = await proxy(t, ['0', target.to, '--max-bytes', '4999'], { faults: ['--max-bytes'] })
       const client = await dial(t, server.port)
       client.on('data', chunk => got.push(chunk))
       if (talks === 'client') client.write(pattern(5000))
       else client.write('x')
       await bounded(closed(client), 'the reset')
       t.match(client.failed, { code: /ECONNRESET|EPIPE/ })
-      t.match(await server.logged('connection failed'), { closedBy: 'limit', code: 'ERR_LIMIT' })
+      t.match(await server.logged('connection failed'), {
+        closedBy: 'limit',
+        code: 'ERR_LIMIT',
+        side: talks === 'target' ? 'target' : undefined,
+      })
       t.ok(Buffer.concat(got).length <= 4999 + 1)
     })
   }

@@ -354,7 +354,7 @@ t.test('signals', async t => {
   t.test('a second one ends it at once, which a shell shows as 143, and both legs are reset (C-03)', async t => {
     const { tool, open } = await link(t, [], { faults: null })
     const [client, server] = await open()
-    tool.kill('SIGTERM')
+    tool.kill('SIGINT')
     await tool.logged('draining')
     tool.kill('SIGTERM')
     t.equal((await tool.ended).signal, 'SIGTERM')

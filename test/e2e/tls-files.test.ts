@@ -46,6 +46,8 @@ const mistakes: [line: string[], says: string][] = [
   [['proxy', '0', 'tls://:1', '--insecure', '--pin', pin], '--insecure and --pin exclude each other'],
   [['proxy', '0', 'tls://:1', '--ca', 'no-such-file'], '--ca: no-such-file cannot be read: ENOENT'],
   // of send
+  [['send', '--tls', '--ca', 'x', '--ca', 'y'], '--ca is given twice; expected one'],
+  [['send', '--tls', '--pin', pin, '--pin', pin], '--pin is given twice; expected one'],
   [['send', '--ca', 'x'], '--ca needs --tls or --to tls://'],
   [['send', '--pin', pin], '--pin needs --tls or --to tls://'],
   [['send', '--server-name', 'x'], '--server-name needs --tls or --to tls://'],

@@ -30,7 +30,9 @@ const mistakes: [line: string[], says: string][] = [
   [['send', '--to', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   [['serve', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   [['serve', 'tls://:1'], '--tls needs --cert FILE and --key FILE; or --tls auto'],
+  [['help', 'base64'], "unknown command 'base64'"],
   // values
+  [['serve', '0', '--max-bytes', '0'], "--max-bytes: '0' is not allowed; expected at least 1"],
   [['serve', '0', '--max-connections', '0'], "--max-connections: '0' is not a whole number from 1"],
   [['serve', '0', '--max-connections', '1e3'], "'1e3' is not a whole number from 1"],
   [['serve', '0', '--idle-timeout', 'soon'], "--idle-timeout: 'soon' is not a duration, such as '250ms'"],

@@ -6,7 +6,6 @@ import { parseArgs } from 'node:util'
 import fc from 'fast-check'
 import { chance } from '../../lib/chance.js'
 import { commandLines } from './arguments.js'
-import { isKnown, knownFaults } from './known.js'
 import { library } from './library.js'
 import { Finding, inTime, type Part } from './part.js'
 import { watchProcess } from './process.js'
@@ -46,7 +45,6 @@ do {
   round++
 } while (!found && only === undefined && performance.now() < end)
 await watchdog.stop()
-for (const fault of knownFaults()) console.log(`fuzz: known, passed over: ${fault}`)
 const done = [...new Set(parts)].map(part => part.total()).join(', ')
 console.log(`fuzz: seed ${seed}, ${round - (only ?? 0)} rounds: ${done}; ${found ? 'a finding' : 'nothing found'}`)
 process.exitCode = found ? 1 : 0
@@ -79,7 +77,6 @@ function property(part: Part): fc.IAsyncProperty<[unknown]> {
         longestCase,
       )
     } catch (error) {
-      if (error instanceof Finding && isKnown(error)) return
       if (until === Number.POSITIVE_INFINITY)
         console.log(`fuzz: a finding; for a while smaller cases are tried: ${error}`)
       until = Math.min(until, performance.now() + shrinkTime)

@@ -45,6 +45,7 @@ t.test('parseAddress', async t => {
     'tls://',
     'tls://tls://:443',
     'tls:443',
+    '[[a]:80',
     'tls://unix:/run/x',
     'unix:',
     'unix:a\0b',
@@ -76,7 +77,16 @@ t.test('toAddress', async t => {
 })
 
 t.test('formatAddress is the inverse', async t => {
-  for (const text of ['127.0.0.1:80', '[::1]:80', 'unix:/run/x.sock', 'example.org:0', 'tls://[::1]:443'])
+  for (const text of [
+    '127.0.0.1:80',
+    '[::1]:80',
+    'unix:/run/x.sock',
+    'example.org:0',
+    'tls://[::1]:443',
+    'tcp://unix:80',
+    'tcp://tls:80',
+    'tls://unix:80',
+  ])
     t.equal(formatAddress(parseAddress(text)), text)
   t.equal(formatAddress({ path: '/run/x', tls: true }), 'tls://unix:/run/x')
 })

@@ -612,3 +612,12 @@ t.test('the summary tells of TLS on both sides', async t => {
   t.match(await connection.finish(), { tls: { protocol: 'TLSv1.3' }, target: { tls: { protocol: 'TLSv1.2' } } })
   t.match(connection, { remote: '127.0.0.1', port: pair.clientRaw.localPort })
 })
+
+t.test('a sink that is a peer: waiting for it is idle', async t => {
+  const [target] = await socketPair(t)
+  const { sink } = heldSink()
+  const { connection, socket, client } = await open(t, { idleTimeout: 40 })
+  const ended = connection.transfer(socket, none, Object.assign(sink, { socket: target }), 'forward')
+  client.write('x')
+  await t.rejects(ended, { code: 'ERR_TIMEOUT', message: /^idle/ })
+})

@@ -25,7 +25,7 @@ t.test('the chunk that goes over it is not passed on, and fails the connection',
     if (text === '01234') client.write('56789+')
   })
   client.write('01234')
-  t.match(await failure, { code: 'ERR_LIMIT', message: 'maxBytes: the peer has sent more than 10 bytes' })
+  t.match(await failure, { code: 'ERR_LIMIT', message: 'the peer has sent more than maxBytes (--max-bytes), 10 bytes' })
   t.equal(text, '01234')
 })
 

@@ -123,6 +123,7 @@ t.test('format writes a value as it would be typed: reading it gives the value a
     [choice('s', ['a']), 'a', 'a'],
     [integer('s'), 42, '42'],
     [number('s'), 0.125, '0.125'],
+    [number('s'), 1e-7, '0.0000001'],
     [list('s'), ['a', 'b'], 'a,b'],
     [command('s'), ['a'], 'a'],
     [bytes('s'), 0, '0'],

@@ -28,6 +28,39 @@ t.test('serverContext: what Node is told', async t => {
   t.ok(serverContext({ cert: Buffer.from(cert), key: Buffer.from(key) }), 'Buffers')
 })
 
+/** RSA of 512 bits, valid for a hundred years. */
+const weak = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIIBVQIBADANBgkqhkiG9w0BAQEFAASCAT8wggE7AgEAAkEA1+6nha6zDiI7Y4Fa
+3KJlNYJ/nRqxCR6sKyLwRfUSZ7G1ofGAIxq558/OnhIEsEwi3wzZ0pBhTX3KQQSe
+Uzi9YwIDAQABAkAfdyl2M4ToFFjvIRRqfkedSozqCc+ucofIKWk16IZsEZana0lf
+g0gTbe37tvWDIWRrFf6QDeCgtOP9HBbJZBfBAiEA+1P8/taCmRoL805vkxnd0MWL
+1/0ta7wbXK/ihx1ZpxECIQDb8jnAU34jFw2ksHy4nzL70v4KhHkwr9lt43rgN8cl
+MwIgA6mOpzwC/S4m/G2pLJCU7eTjC8uxrL85+tjJSUTBOLECIQDb6aJSqWiKP0eV
+7hyWIB9C6OC2tWPTCVA17mfyffKxPwIhAMsJY1RwcgIIykqSyKKeKPLVau06ekzD
+gruMZZklmfwx
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBdzCCASGgAwIBAgIUejQ7+RWEgO7BhDiTNh6yaf6SWjIwDQYJKoZIhvcNAQEL
+BQAwDzENMAsGA1UEAwwEd2VhazAgFw0yNjExMjMyMjA3MTRaGA8yMTI2MTAzMDIy
+MDcxNFowDzENMAsGA1UEAwwEd2VhazBcMA0GCSqGSIb3DQEBAQUAA0sAMEgCQQDX
+7qeFrrMOIjtjgVrcomU1gn+dGrEJHqwrIvBF9RJnsbWh8YAjGrnnz86eEgSwTCLf
+DNnSkGFNfcpBBJ5TOL1jAgMBAAGjUzBRMB0GA1UdDgQWBBS2SaT0Nh98RSAFS980
+PClAf6nn1jAfBgNVHSMEGDAWgBS2SaT0Nh98RSAFS980PClAf6nn1jAPBgNVHRMB
+Af8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA0EAC241sYzv7dRVCzcFReJTiyJA5sha
+W98Y2ePbpzfw/qVaPl4gcH/fEtUqCfK4QQBvLsxUd0CBT7Pa2gRi07c/Ng==
+-----END CERTIFICATE-----`,
+}
+
+t.test('what OpenSSL thinks of the whole', async t => {
+  t.throws(() => serverContext(weak), { code: 'ERR_OPTION', message: /^tls: .*key too small/ })
+})
+
+t.test('several certificates in a file, with words between', async t => {
+  const chain = `# ours\n${cert}\n# another\n${stranger.cert}\n`
+  t.equal(serverContext({ cert: chain, key, clientCa: chain }).pin, serverContext(identity).pin)
+})
+
 t.test('checkServerTls: auto has no certificate yet', async t => {
   t.equal(checkServerTls({ auto: true, clientCa: cert }), undefined)
   t.ok(checkServerTls(identity) instanceof X509Certificate)
@@ -37,6 +70,8 @@ t.test('serverContext: what is wrong is told with its name', async t => {
   for (const [tls, message] of [
     [{}, 'tls needs cert and key, or auto'],
     [{ cert }, 'cert needs key'],
+    [{ ...identity, clientCas: cert }, "tls: unknown option 'clientCas'; did you mean 'clientCa'?"],
+    [{ ...identity, insecure: true }, /^tls: unknown option 'insecure'; expected auto, clientCa, cert, /],
     [{ key }, 'key needs cert'],
     [{ passphrase: 'secret' }, 'passphrase needs key'],
     [{ ...identity, auto: true }, 'auto and cert exclude each other'],
@@ -48,8 +83,9 @@ t.test('serverContext: what is wrong is told with its name', async t => {
     [{ cert, key: locked, passphrase: 'guess' }, /^key: it cannot be read \(.*\); is the passphrase right\?$/],
     [{ cert, key: locked, passphrase: 'secret' }, 'key: it is not the key of cert'],
     [{ ...identity, clientCa: 'x' }, /^clientCa: this is no certificate/],
+    [{ ...identity, clientCa: `${cert}\n-----BEGIN CERTIFICATE-----\nxx` }, /^clientCa: this is no certificate/],
     [{ ...identity, minVersion: '1.1' }, 'minVersion: 1.1 is not allowed; expected 1.2 or 1.3'],
-    [{ cert: `${cert}\n-----BEGIN CERTIFICATE-----\n`, key }, /^tls: ./],
+    [{ cert: `${cert}\n-----BEGIN CERTIFICATE-----\n`, key }, /^cert: this is no certificate/],
   ] as [ServerTls, string | RegExp][])
     t.throws(() => serverContext(tls), { code: 'ERR_OPTION', message }, String(message))
 })
@@ -67,6 +103,7 @@ t.test('clientContext', async t => {
   t.ok(clientContext(identity), 'a certificate of our own')
   for (const [tls, message] of [
     [{ cert }, 'cert needs key'],
+    [{ pinn: 'x' }, "tls: unknown option 'pinn'; did you mean 'pin'?"],
     [{ ca: '' }, /^ca: this is no certificate/],
     [{ pin: 'x' }, /^'x' is no pin/],
     [{ serverName: '' }, "serverName: '' is not allowed"],

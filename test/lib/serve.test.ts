@@ -16,6 +16,7 @@ import type { Server } from '../../lib/server.js'
 import type { Summary } from '../../lib/summary.js'
 import {
   clientOf,
+  closed,
   collect,
   endless,
   failOnWarning,
@@ -512,4 +513,57 @@ t.test('to: an address with TLS, and how long that may take', async t => {
   })
   await t.rejects(serve({ port: 0, to, connectTimeout: -1 }), { message: /^connectTimeout: -1/ })
   await t.rejects(serve({ port: 0, tls: true }), { message: 'tls needs cert and key, or auto' })
+})
+
+t.test('handler: one that does not end though its socket has', async t => {
+  const { summaries, dial } = await start(t, { halfClosedTimeout: 30 }, socket => {
+    socket.end('bye')
+    return new Promise(() => {})
+  })
+  const client = dial()
+  client.resume().end()
+  await until(() => summaries.length > 0)
+  t.match(await summaries[0], {
+    closedBy: 'timeout',
+    timeout: 'half-closed',
+    error: { message: /the handler has not ended 30 ms after/ },
+  })
+  const patient = await start(t, { halfClosedTimeout: 0 }, async socket => {
+    socket.resume().end('bye')
+    await new Promise(resolve => socket.once('close', resolve))
+    await delay(20)
+  })
+  patient.dial().resume().end()
+  await until(() => patient.summaries.length > 0)
+  t.match(await patient.summaries[0], { closedBy: 'local', error: undefined })
+})
+
+t.test('to: an address whose silence is that of the connection', async t => {
+  for (const [work, timeout] of [
+    [() => {}, 'idle'],
+    [(socket: Socket) => void socket.resume(), 'half-closed'],
+  ] as const) {
+    const server = await listener(t, work)
+    const to = { port: portOf(server) }
+    const { dial, summaries } = await start(t, { to, idleTimeout: 60, halfClosedTimeout: 60 })
+    const client = dial()
+    if (timeout === 'idle') client.write(Buffer.alloc(30_000_000))
+    else client.end('all of it')
+    t.match(await outcome(client), { code: /ECONNRESET|EPIPE/ })
+    t.match(await summaries[0], { closedBy: 'timeout', timeout })
+  }
+})
+
+t.test('to: an address that is being dialled when the client goes is left at once', async t => {
+  const targets: Socket[] = []
+  const server = await listener(t, socket => void targets.push(socket.resume()))
+  const to = `tls://127.0.0.1:${portOf(server)}` // which never answers
+  const { server: ours, dial } = await start(t, { to, handshakeTimeout: 0, idleTimeout: 0 })
+  for (let i = 1; i <= 5; i++) {
+    const client = dial()
+    await until(() => targets.length === i)
+    client.resetAndDestroy()
+    await until(() => ours.connections.size === 0)
+  }
+  await Promise.all(targets.map(socket => socket.closed || closed(socket)))
 })

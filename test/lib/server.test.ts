@@ -328,3 +328,12 @@ t.test('TLS: with once the first one that has shaken hands is served', async t =
   await server.closed
   t.match(server.counts, { accepted: 1 })
 })
+
+t.test('onConnection that throws fails the connection', async t => {
+  const onConnection = () => {
+    throw new Error('no')
+  }
+  const { server, dial } = await open(t, { onConnection }, forever)
+  t.match(await outcome(dial()), { code: 'ECONNRESET' })
+  t.match(server.counts, { accepted: 1, failed: 1 })
+})

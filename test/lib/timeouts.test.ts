@@ -92,3 +92,11 @@ t.test('deadlines: none by default, and none for a socket that is closed', async
   socket.destroy()
   await new Promise(resolve => setTimeout(resolve, 60))
 })
+
+t.test('without another time for half-closed it is idle', async t => {
+  const [socket, peer] = await socketPair(t)
+  const failed = new Promise<Error>(resolve => idleWatch({ idleTimeout: 30 }, () => false, resolve)(socket))
+  peer.end()
+  socket.resume()
+  t.match(await failed, { timeout: 'idle', message: 'idle timeout: no byte for 30 ms' })
+})

@@ -11,7 +11,10 @@ t.test('without TLS there is nothing', async t => {
   t.match(trust, { accept: undefined, pin: undefined, target: undefined })
   await t.rejects(trust.setSecureContext({ tls: identity }), { code: 'ERR_OPTION', message: /listens without TLS/ })
   await t.rejects(trust.setSecureContext({ targetTls: {} }), { message: /^targetTls needs an address with TLS/ })
-  await trust.setSecureContext({})
+  await t.rejects(trust.setSecureContext({}), {
+    code: 'ERR_OPTION',
+    message: 'setSecureContext needs tls or targetTls',
+  })
 })
 
 t.test('what is missing or too much', async t => {
@@ -43,6 +46,12 @@ t.test('if one of them cannot be used, both stay', async t => {
   await t.rejects(trust.setSecureContext({ tls: { cert: 'x', key: 'x' }, targetTls: {} }), { code: 'ERR_OPTION' })
   t.equal(trust.accept, accept)
   t.equal(trust.target, target)
+})
+
+t.test('auto goes with no certificate of ours', async t => {
+  await t.rejects(openTrust(secure, undefined, { tls: { auto: true, ...identity } }), {
+    message: /^auto and cert exclude/,
+  })
 })
 
 t.test('auto: one certificate, as long as it runs', async t => {

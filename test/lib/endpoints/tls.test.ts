@@ -74,7 +74,11 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
 
     for (const [own, code, hint] of [
       [{}, 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE', /the client has no certificate/],
-      [stranger, 'DEPTH_ZERO_SELF_SIGNED_CERT', /^the client's certificate is refused: .*; give it as ca/],
+      [
+        stranger,
+        'DEPTH_ZERO_SELF_SIGNED_CERT',
+        /^the client's certificate is refused: .*; nobody in clientCa \(--client-ca\) has signed it/,
+      ],
     ] as const) {
       const { server: refused, client } = await handshakes(t, {
         version,
@@ -97,14 +101,18 @@ t.test('a refused client is told what may be wrong', async t => {
   const { client } = await handshakes(t, options)
   if (client.status === 'rejected') return t.match(client.reason.message, /certificate/)
   const [error] = await once(client.value, 'error')
-  t.match(error.message, /the server wants a certificate|perhaps it does not .* accept us/)
+  t.match(error.message, /the server wants a certificate|perhaps it does not accept us/)
 })
 
 t.test('a server that is not verified gets no byte, and is reset', async t => {
   for (const [client, code, hint] of [
-    [{}, 'DEPTH_ZERO_SELF_SIGNED_CERT', /give it as ca, or pin its key$/],
+    [{}, 'DEPTH_ZERO_SELF_SIGNED_CERT', /or its pin as pin \(--pin\)$/],
     [{ ca: stranger.cert }, 'DEPTH_ZERO_SELF_SIGNED_CERT', /./],
-    [{ ca: identity.cert, serverName: 'other.example' }, 'ERR_TLS_CERT_ALTNAME_INVALID', /as serverName$/],
+    [
+      { ca: identity.cert, serverName: 'other.example' },
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      /as serverName \(--server-name\)$/,
+    ],
     [{ ca: identity.cert, serverName: '127.0.0.2' }, 'ERR_TLS_CERT_ALTNAME_INVALID', /./],
     [{ pin: otherPin }, 'ERR_PIN', `pin: the server's public key is ${pin}; expected ${otherPin}`],
     [{ ca: identity.cert, pin: otherPin }, 'ERR_PIN', /./],
@@ -151,7 +159,7 @@ t.test('a peer that speaks no TLS, or none that fits', async t => {
   const old = await handshakes(t, { version: 'TLSv1.2', client: { ca: identity.cert, minVersion: '1.3' } })
   t.match(
     [old.client, old.server],
-    [{ reason: { message: /see minVersion$/ } }, { reason: { message: /see minVersion$/ } }],
+    [{ reason: { message: /see minVersion/ } }, { reason: { message: /see minVersion/ } }],
   )
 })
 
@@ -193,7 +201,7 @@ t.test('a peer that leaves in the middle of it', async t => {
     const accepted = tlsAcceptor(serverContext(identity))(raw, { handshakeTimeout: 300 })
     client.write(Buffer.of(0x16, 3, 1))
     client[leave]()
-    await t.rejects(accepted, { message: /ended it|in 300ms/ })
+    await t.rejects(accepted, { message: /ended the handshake|in 300ms/ })
   }
 })
 
@@ -207,6 +215,6 @@ t.test('over a unix socket, which cannot be reset', async t => {
   client.end()
   const path = { path: '/run/x', tls: true } as const
   await t.rejects(tlsConnect(raw, path, clientContext({}), { handshakeTimeout: 50 }), {
-    message: /unix:\/run\/x|ended it/,
+    message: /unix:\/run\/x|ended the handshake/,
   })
 })
