@@ -40,10 +40,12 @@ export interface ClientTls extends TlsOptions {
   insecure?: boolean | undefined
 }
 
-/** What `tls.createServer` is told, and the pin of the certificate. */
+/** What `tls.createServer` is told, and what there is to know of the certificate. */
 export interface ServerContext {
   readonly options: TlsServerOptions
   readonly pin: string
+  /** Until when the certificate is valid. */
+  readonly validTo: Date
   readonly ignoreUnexpectedEof: boolean
 }
 
@@ -72,7 +74,8 @@ export function serverContext(tls: ServerTls): ServerContext {
   const certificate = checkServerTls(tls) as X509Certificate
   const { clientCa, ignoreUnexpectedEof = false } = tls
   const verify = clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }
-  return { options: { ...contextOptions(tls), ...verify }, pin: pinOf(certificate), ignoreUnexpectedEof }
+  const validTo = new Date(certificate.validTo)
+  return { options: { ...contextOptions(tls), ...verify }, pin: pinOf(certificate), validTo, ignoreUnexpectedEof }
 }
 
 function contextOptions({ cert, key, passphrase, clientCa, minVersion }: ServerTls) {

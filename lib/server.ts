@@ -217,6 +217,12 @@ export async function openServer(
   void whenStopped.then(() => signal?.removeEventListener('abort', abort))
   const { pin } = trust
   log?.info({ ...bound, ...(pin && { pin }), ...about, maxConnections }, 'listening')
+  warnIfExpired()
+
+  function warnIfExpired(): void {
+    const { validTo } = trust
+    if (validTo && validTo.getTime() < Date.now()) log?.warn({ validTo }, 'the certificate has expired')
+  }
 
   return {
     address: bound,
@@ -229,7 +235,10 @@ export async function openServer(
     get pin() {
       return trust.pin
     },
-    setSecureContext: trust.setSecureContext,
+    async setSecureContext(next) {
+      await trust.setSecureContext(next)
+      warnIfExpired()
+    },
     close,
     closed,
     disable: () => inTurn(disable),

@@ -18,6 +18,8 @@ export interface Trust {
   readonly accept: Accept | undefined
   /** The pin of our certificate, as clients may check it. */
   readonly pin: string | undefined
+  /** Until when our certificate is valid. */
+  readonly validTo: Date | undefined
   /** For the target; undefined if that is reached without TLS. */
   readonly target: ClientContext | undefined
   /** From now on; rejects with `ERR_OPTION` and changes nothing if one of them is wrong, or for a side without TLS. */
@@ -39,6 +41,9 @@ export async function openTrust(
     },
     get pin() {
       return server?.pin
+    },
+    get validTo() {
+      return server?.validTo
     },
     get target() {
       return target
@@ -70,7 +75,7 @@ export async function targetContext(
 async function openServerSide(
   tls: ServerTls | 'auto' | boolean | undefined,
   own: () => Promise<Identity>,
-): Promise<{ accept: Accept; pin: string }> {
+): Promise<{ accept: Accept; pin: string; validTo: Date }> {
   const [{ checkServerTls, serverContext }, { tlsAcceptor }] = await Promise.all([
     import('./secure-context.js'),
     import('./endpoints/tls.js'),
@@ -78,7 +83,8 @@ async function openServerSide(
   const { auto = false, ...given } = tls === 'auto' ? { auto: true } : typeof tls === 'object' ? tls : {}
   if (auto) checkServerTls({ ...given, auto })
   const context = serverContext(auto ? { ...given, ...(await own()) } : given)
-  return { accept: tlsAcceptor(context), pin: context.pin }
+  const { pin, validTo } = context
+  return { accept: tlsAcceptor(context), pin, validTo }
 }
 
 type Identity = { cert: string; key: string }

@@ -17,7 +17,16 @@ const deadline = timeout + 30
 const jobs = availableParallelism() + 1
 
 /** Those that take longest start first. */
-const long = ['dist/test/laws/cuts.test.js', 'dist/test/laws/laws.test.js']
+const long = [
+  'laws/cuts',
+  'laws/laws',
+  'e2e/tls-proxy',
+  'e2e/limits',
+  'e2e/load',
+  'e2e/timeouts',
+  'e2e/tls',
+  'e2e/churn',
+].map(name => `dist/test/${name}.test.js`)
 
 const files = process.argv.length > 2 ? process.argv.slice(2) : all()
 const queue = files.values()

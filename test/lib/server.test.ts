@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
+import { generate } from 'selfsigned'
 import t, { type Test } from 'tap'
 import { toAddress } from '../../lib/address.js'
 import type { OpenConnection } from '../../lib/connection.js'
@@ -336,4 +337,20 @@ t.test('onConnection that throws fails the connection', async t => {
   const { server, dial } = await open(t, { onConnection }, forever)
   t.match(await outcome(dial()), { code: 'ECONNRESET' })
   t.match(server.counts, { accepted: 1, failed: 1 })
+})
+
+t.test('TLS: a certificate that has expired is told', async t => {
+  const notBeforeDate = new Date('2020-01-01')
+  const notAfterDate = new Date('2020-02-01')
+  const made = await generate([{ name: 'commonName', value: 'old' }], { keyType: 'ec', notBeforeDate, notAfterDate })
+  const expired = { cert: made.cert, key: made.private }
+  const { log, lines } = recorder()
+  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: expired })
+  const { server } = await open(t, { trust, log })
+  const warning = { level: 40, validTo: '2020-02-01T00:00:00.000Z', msg: 'the certificate has expired' }
+  t.match(lines, [{ msg: 'listening' }, warning])
+  await server.setSecureContext({ tls: identity })
+  t.equal(lines.length, 2)
+  await server.setSecureContext({ tls: expired })
+  t.match(lines[2], warning)
 })
