@@ -8,7 +8,7 @@ const secure = toAddress({ port: 1, tls: true })
 
 t.test('without TLS there is nothing', async t => {
   const trust = await openTrust(plain, undefined, {})
-  t.match(trust, { accept: undefined, pin: undefined, target: undefined })
+  t.match(trust, { accept: undefined, pin: undefined, validTo: undefined, target: undefined })
   await t.rejects(trust.setSecureContext({ tls: identity }), { code: 'ERR_OPTION', message: /listens without TLS/ })
   await t.rejects(trust.setSecureContext({ targetTls: {} }), { message: /^targetTls needs an address with TLS/ })
   await t.rejects(trust.setSecureContext({}), {
@@ -30,7 +30,8 @@ t.test('what is missing or too much', async t => {
 
 t.test('both sides, and new certificates', async t => {
   const trust = await openTrust(secure, secure, { tls: identity })
-  const { accept, pin, target } = trust
+  const { accept, pin, target, validTo } = trust
+  t.ok(validTo && validTo.getTime() > Date.now())
   t.match(pin, /^sha256\/\//)
   t.match(target, { verify: true })
   await trust.setSecureContext({ tls: stranger, targetTls: { ca: identity.cert } })
