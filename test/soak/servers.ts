@@ -23,7 +23,7 @@ const servers = {
     }),
   late: () => serve({ port: 0, reply: true, transforms: spec('delay 300ms'), maxConnections }),
   impatient: () => serve({ port: 0, reply: true, idleTimeout: 1000, maxConnections }),
-  full: () => serve({ port: 0, reply: true, maxConnections: 1 }),
+  full: () => serve({ port: 0, reply: true, maxConnections: 1, idleTimeout: 0 }), // its one client is idle all the time
 } as const satisfies Record<string, Open>
 
 export type ServerName = keyof typeof servers
