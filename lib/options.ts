@@ -254,7 +254,8 @@ function between(what: string, { min, max }: Range = {}, format: (value: number)
 /** Numbers without an exponent, which is not read. */
 function formatPlain(value: unknown): string {
   const text = String(value)
-  return typeof value === 'number' && text.includes('e') ? value.toFixed(20).replace(/\.?0+$/, '') : text
+  const [, digits, exponent] = /^(\d(?:\.\d+)?)e-(\d+)$/.exec(text) ?? []
+  return digits ? `0.${'0'.repeat(Number(exponent) - 1)}${digits.replace('.', '')}` : text
 }
 
 /** As it would be typed: 65536 → `64k`. */

@@ -80,13 +80,14 @@ function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions
     Object.defineProperty(socket, Symbol.asyncIterator, { value: () => socket.iterator({ destroyOnReturn: false }) })
     let timer: NodeJS.Timeout | undefined
     const late = timeoutError('half-closed', `the handler has not ended ${halfClosedTimeout} ms after its socket`)
-    if (halfClosedTimeout > 0)
-      socket.once('close', () => {
-        timer = setTimeout(connection.fail, halfClosedTimeout, late)
-      })
+    const closed = () => {
+      timer = setTimeout(connection.fail, halfClosedTimeout, late)
+    }
+    if (halfClosedTimeout > 0) socket.once('close', closed)
     try {
       await handler(socket, { log: context.log, connection })
     } finally {
+      socket.off('close', closed)
       clearTimeout(timer)
     }
   }

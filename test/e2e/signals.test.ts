@@ -9,6 +9,7 @@ import {
   closed,
   dial,
   freePort,
+  launch,
   listen,
   missing,
   type Options,
@@ -17,7 +18,6 @@ import {
   run,
   type ServerProcess,
   serve,
-  shell,
   tcpPipe,
 } from './support.js'
 
@@ -86,18 +86,13 @@ function notTheSame(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, 350))
 }
 
-t.test(
-  'a signal that a parent passes on to a group that has had it is one signal',
-  { skip: missing('timeout') },
-  async t => {
-    const { code, stderr } = await shell(
-      t,
-      `timeout 20 '${process.execPath}' '${cli}' serve 0 & sleep 1; kill -TERM $!; wait $!`,
-    )
-    t.equal(code, 0)
-    t.equal(stderr.match(/draining/g)?.length, 1)
-  },
-)
+t.test('a signal that a parent passes on to a group that has had it is one', { skip: missing('timeout') }, async t => {
+  const parent = launch(t, 'timeout', ['20', process.execPath, cli, 'serve', '0'], { input: null })
+  await parent.logged('listening')
+  parent.kill('SIGTERM')
+  t.equal((await parent.ended).code, 0)
+  t.equal(parent.logs.filter(({ msg }) => msg === 'draining').length, 1)
+})
 
 t.test('behind a second signal each connection has its line (C-03)', async t => {
   const server = await serve(t, ['0'], { faults: ['"closedBy":"signal"'] })

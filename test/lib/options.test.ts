@@ -124,6 +124,8 @@ t.test('format writes a value as it would be typed: reading it gives the value a
     [integer('s'), 42, '42'],
     [number('s'), 0.125, '0.125'],
     [number('s'), 1e-7, '0.0000001'],
+    [number('s'), 1.25e-8, '0.0000000125'],
+    [duration('s'), 1e-25, `0.${'0'.repeat(24)}1ms`],
     [list('s'), ['a', 'b'], 'a,b'],
     [command('s'), ['a'], 'a'],
     [bytes('s'), 0, '0'],

@@ -567,3 +567,13 @@ t.test('to: an address that is being dialled when the client goes is left at onc
   }
   await Promise.all(targets.map(socket => socket.closed || closed(socket)))
 })
+
+t.test('handler: one that ends before its socket leaves no timer behind', async t => {
+  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const before = timers()
+  const { server, exchange } = await start(t, { idleTimeout: 0 }, socket => void socket.end('bye'))
+  t.match(await exchange('x'), { text: 'bye' })
+  await server.close()
+  t.equal(timers(), before)
+  t.match(server.counts, { accepted: 1, failed: 0 })
+})
