@@ -84,6 +84,7 @@ function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions
       timer = setTimeout(connection.fail, halfClosedTimeout, late)
     }
     if (halfClosedTimeout > 0) socket.once('close', closed)
+    void connection.closed.then(() => clearTimeout(timer)) // it may have failed for another reason
     try {
       await handler(socket, { log: context.log, connection })
     } finally {

@@ -2,9 +2,9 @@
  * TLS over a connected socket, in both roles. The socket below is kept, since only that can be reset, and no socket is
  * given out before the peer is verified.
  */
-import { constants, type X509Certificate } from 'node:crypto'
+import { constants, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
-import { connect, createServer, type TLSSocket } from 'node:tls'
+import { checkServerIdentity, connect, createServer, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../address.js'
 import { hasCloseNotify } from '../close-notify.js'
 import { errorCode, TcpPipeError, timeoutError } from '../errors.js'
@@ -76,6 +76,7 @@ export function tlsConnect(
       host,
       servername: isIP(host) ? '' : host,
       rejectUnauthorized: verify,
+      checkServerIdentity: (_, certificate) => checkIdentity(host, certificate),
     })
     socket.once('secureConnect', () => {
       const wrong = pins && wrongPin(socket, pins)
@@ -85,6 +86,12 @@ export function tlsConnect(
     })
     socket.once('error', fail)
   })
+}
+
+/** Node (22.23) takes an IPv6 address for a name, which no certificate has. */
+function checkIdentity(host: string, certificate: PeerCertificate): Error | undefined {
+  const isOfAddress = isIP(host) > 0 && new X509Certificate(certificate.raw).checkIP(host) !== undefined
+  return isOfAddress ? undefined : checkServerIdentity(host, certificate)
 }
 
 const noAnswer = 'perhaps it does not accept us: it may want another certificate (--cert, --key)'

@@ -209,7 +209,7 @@ t.test('proxy --max-bytes: each side may send so many', async t => {
       const got: Buffer[] = []
       const target = await listen(t, socket => {
         socket.on('data', chunk => got.push(chunk))
-        if (talks === 'target') socket.write(pattern(5000))
+        if (talks === 'target') socket.once('data', () => socket.write(pattern(5000)))
       })
       const server = await proxy(t, ['0', target.to, '--max-bytes', '4999'], { faults: ['--max-bytes'] })
       const client = await dial(t, server.port)
