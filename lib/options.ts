@@ -254,7 +254,8 @@ function between(what: string, { min, max }: Range = {}, format: (value: number)
 /** Numbers without an exponent, which is not read. */
 function formatPlain(value: unknown): string {
   const text = String(value)
-  const [, digits, exponent] = /^(\d(?:\.\d+)?)e-(\d+)$/.exec(text) ?? []
+  const small = typeof value === 'number' && /^(\d(?:\.\d+)?)e-(\d+)$/.exec(text)
+  const [, digits, exponent] = small || []
   return digits ? `0.${'0'.repeat(Number(exponent) - 1)}${digits.replace('.', '')}` : text
 }
 

@@ -119,6 +119,7 @@ t.test('what is accepted in code', async t => {
 t.test('format writes a value as it would be typed: reading it gives the value again', async t => {
   for (const [option, value, word] of [
     [text('s'), 'a b', 'a b'],
+    [text('s'), '1e-7', '1e-7'],
     [flag('s'), true, 'true'],
     [choice('s', ['a']), 'a', 'a'],
     [integer('s'), 42, '42'],
