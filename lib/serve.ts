@@ -83,13 +83,16 @@ function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions
     const closed = () => {
       timer = setTimeout(connection.fail, halfClosedTimeout, late)
     }
+    const over = () => {
+      socket.off('close', closed)
+      clearTimeout(timer)
+    }
     if (halfClosedTimeout > 0) socket.once('close', closed)
-    void connection.closed.then(() => clearTimeout(timer)) // it may have failed for another reason
+    void connection.closed.then(over) // it may have failed for another reason
     try {
       await handler(socket, { log: context.log, connection })
     } finally {
-      socket.off('close', closed)
-      clearTimeout(timer)
+      over()
     }
   }
 }
