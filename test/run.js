@@ -1,6 +1,5 @@
 /**
- * Runs the compiled tests by plain node, several at once, without coverage: `node test/run.js [dist/test/….test.js …]`;
- * `--other-node` leaves out those that one version of Node is enough for.
+ * Runs the compiled tests by plain node, several at once, without coverage: `node test/run.js [dist/test/….test.js …]`.
  * Prints a line for each file and what it skipped, and of a file that failed all that did not pass. Ends with 1 if any
  * failed.
  */
@@ -29,12 +28,7 @@ const long = [
   'e2e/churn',
 ].map(name => `dist/test/${name}.test.js`)
 
-/** What says nothing of the version of Node, and takes long: documents, words of mistakes, every cut of the laws, load. */
-const anyNode = /^dist\/test\/(project\/|laws\/cuts|e2e\/(usage|load|limits|churn)\.)/
-
-const [option, ...rest] = process.argv.slice(2)
-const asked = option === '--other-node' ? all().filter(file => !anyNode.test(file)) : undefined
-const files = asked ?? (option ? [option, ...rest] : all())
+const files = process.argv.length > 2 ? process.argv.slice(2) : all()
 const queue = files.values()
 const failed = []
 const work = async () => {
