@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import { type ConnectionOptions, connect, TLSSocket, type TlsOptions } from 'node:tls'
 import type { Test } from 'tap'
 import { hiddenReset } from '../../lib/reset.js'
@@ -170,7 +169,8 @@ export async function dialTls(t: Test, port: number, options: ConnectionOptions 
     connect({ socket: raw, rejectUnauthorized: false, servername: 'localhost', ...options }),
     raw,
   )
-  await Promise.race([once(socket, 'secureConnect'), once(socket, 'close').then(() => Promise.reject(socket.failed))])
+  const failed = once(socket, 'close').then(() => Promise.reject(socket.failed))
+  await Promise.race([secured(socket, 'secureConnect'), failed])
   return socket
 }
 
@@ -182,8 +182,11 @@ export async function exchangeTls(
   options?: ConnectionOptions,
 ): Promise<Buffer> {
   const socket = await dialTls(t, port, options)
-  socket.end(data)
-  return bounded(buffer(socket), 'an answer')
+  const received: Buffer[] = []
+  socket.on('data', chunk => received.push(chunk)).end(data)
+  await bounded(closed(socket), 'an answer') // the iterator of a Readable would not wait for our close_notify
+  if (socket.failed) throw socket.failed
+  return Buffer.concat(received)
 }
 
 /** A TLS server of the test's own on a free port; `handler` gets each client before its handshake. */
@@ -203,8 +206,8 @@ export async function listenTls(
 }
 
 /** When its handshake has been made. In that very turn an end would be one without close_notify (TLS 1.3). */
-export async function secured(socket: SecureEnd): Promise<void> {
-  await new Promise(resolve => socket.once('secure', resolve))
+export async function secured(socket: SecureEnd, event: 'secure' | 'secureConnect' = 'secure'): Promise<void> {
+  await new Promise(resolve => socket.once(event, resolve))
   await new Promise(setImmediate)
 }
 
