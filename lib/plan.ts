@@ -1,5 +1,5 @@
 /** Parts → runs → the streams of one pipeline: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
-import type { Duplex } from 'node:stream'
+import { type Duplex, Transform } from 'node:stream'
 import { type Context, openContext, type Surroundings } from './context.js'
 import { describe, TcpPipeError } from './errors.js'
 import { fuse, type Output } from './fuse.js'
@@ -55,6 +55,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     if (!isDuplex(stage)) functions.push(stage)
     else {
       closeRun('bytes')
+      if (stage instanceof Transform) stage.once('end', releaseHeld)
       streams.push(stage)
       meters.push(meterRun(stage, [stageMeter(names.get(stage) ?? stage.constructor.name)]))
     }
@@ -67,6 +68,14 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   }
 
   return { streams, meters, makesLines, whole, replace: tellReplaced, rest }
+}
+
+/**
+ * A Transform that is ended while a chunk waits for room behind it (by a timer, say) would keep that chunk's callback: its
+ * input would never end, and what is before it would wait for that.
+ */
+function releaseHeld(this: Transform): void {
+  this._read(0)
 }
 
 /** The names of transforms whose stage is a Duplex. */

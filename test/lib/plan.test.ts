@@ -1,4 +1,5 @@
-import { PassThrough } from 'node:stream'
+import { once } from 'node:events'
+import { type Duplex, PassThrough } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { many } from 'stream-chain/defs.js'
 import t from 'tap'
@@ -201,4 +202,17 @@ t.test('a plan tells its stages that they are replaced', async t => {
   t.notOk(signal?.aborted)
   planned.replace()
   t.ok(signal?.aborted)
+})
+
+t.test('a Transform that ends while its input waits for room lets the stages before it end', async t => {
+  const stage = new PassThrough({ highWaterMark: 1 })
+  const [head] = planned([same(), stage]).streams as [Duplex, Duplex]
+  head.pipe(stage)
+  head.end('a line\n')
+  await once(stage, 'readable')
+  stage.push(null)
+  const finished = once(stage, 'finish')
+  t.equal(String(stage.read()), 'a line\n')
+  stage.resume()
+  await finished
 })
