@@ -1,8 +1,10 @@
 /** What clients do to a server, each with how it must end. A new behaviour is one more of the list. */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import { connect, type TLSSocket } from 'node:tls'
 import { errorCode } from '../../lib/errors.js'
+import { resetOnDestroy } from '../../lib/reset.js'
 import { bounded, closed, pattern } from '../e2e/support.js'
 import type { ServerName } from './servers.js'
 
@@ -19,6 +21,9 @@ export interface Behaviour {
 /** What goes there and back whole. */
 const echoes: readonly ServerName[] = ['serve', 'proxy']
 
+/** The same by TLS. */
+const secureEchoes: readonly ServerName[] = ['tls', 'tls proxy']
+
 const line = Buffer.from('a line that comes back\n')
 const part = pattern(64 * 1024)
 const whole = pattern(1024 * 1024)
@@ -27,7 +32,7 @@ const whole = pattern(1024 * 1024)
 const longest = 60_000
 
 export const behaviours: readonly Behaviour[] = [
-  { name: 'short exchange', share: 61, servers: echoes, run: socket => exchange(socket, line) },
+  { name: 'short exchange', share: 54, servers: echoes, run: socket => exchange(socket, line) },
   {
     name: 'half-close with late answer',
     share: 8,
@@ -79,6 +84,47 @@ export const behaviours: readonly Behaviour[] = [
       await exchange(socket, whole)
     },
   },
+  {
+    name: 'TLS exchange',
+    share: 4,
+    servers: secureEchoes,
+    async run(raw) {
+      await exchange(await secured(raw), line)
+    },
+  },
+  {
+    name: 'TLS, reset in mid-transfer',
+    share: 1,
+    servers: secureEchoes,
+    async run(raw) {
+      const socket = await secured(raw)
+      socket.write(part)
+      await once(socket, 'data')
+      resetOnDestroy(raw)
+      socket.destroy()
+      await closed(raw)
+    },
+  },
+  {
+    name: 'TLS, left in its handshake',
+    share: 1,
+    servers: secureEchoes,
+    async run(raw) {
+      const socket = connect({ socket: raw, rejectUnauthorized: false })
+      await once(raw, 'connect')
+      socket.destroy()
+      await closed(raw)
+    },
+  },
+  {
+    name: 'TLS, other bytes',
+    share: 1,
+    servers: secureEchoes,
+    async run(raw) {
+      raw.end(line)
+      await untilReset(raw.resume())
+    },
+  },
   { name: 'idle until the timeout', share: 4, servers: ['impatient'], run: socket => untilReset(socket.resume()) },
   { name: 'over the limit', share: 5, servers: ['full'], run: socket => untilReset(socket.resume()) },
 ]
@@ -109,6 +155,14 @@ export async function behave({ name, run }: Behaviour, socket: Socket): Promise<
   } finally {
     socket.on('error', () => {}).destroy()
   }
+}
+
+/** When its handshake has been made. In that very turn Node would end without close_notify. */
+async function secured(raw: Socket): Promise<TLSSocket> {
+  const socket = connect({ socket: raw, rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  await turn()
+  return socket
 }
 
 async function exchange(socket: Socket, data: Buffer): Promise<number> {

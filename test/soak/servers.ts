@@ -21,6 +21,8 @@ const servers = {
       replyTransforms: spec('slice 64k'),
       maxConnections,
     }),
+  tls: () => serve({ port: 0, tls: 'auto', reply: true, transforms: spec('slice 64k'), maxConnections }),
+  'tls proxy': target => proxy({ port: 0, tls: 'auto', to: { port: target }, maxConnections }),
   late: () => serve({ port: 0, reply: true, transforms: spec('delay 300ms'), maxConnections }),
   impatient: () => serve({ port: 0, reply: true, idleTimeout: 1000, maxConnections }),
   full: () => serve({ port: 0, reply: true, maxConnections: 1, idleTimeout: 0 }), // its one client is idle all the time
