@@ -227,11 +227,14 @@ function secureEnd(t: Test, socket: TLSSocket, raw: Socket): SecureEnd {
 /** How a connection ends for this side: `end`, or the code of its error. What comes is read. */
 export async function fateOf(socket: SecureEnd): Promise<string> {
   let fate = 'closed'
-  socket.on('end', () => {
-    fate = hiddenReset(socket.raw) ? 'ECONNRESET' : 'end'
-    socket.end()
-  })
-  socket.resume()
+  const ended = () => {
+    const reset = hiddenReset(socket.raw)
+    fate = reset ? 'ECONNRESET' : 'end'
+    if (reset) socket.destroy()
+    else socket.end()
+  }
+  if (socket.readableEnded) ended()
+  else socket.once('end', ended).resume()
   await bounded(closed(socket), 'the end of the connection')
   return socket.failed?.code ?? fate
 }

@@ -26,22 +26,24 @@ t.test('thousands of connections of every kind leave no handle and no descriptor
 t.test('the same of programs: their descriptors are back where they were (F-07)', async t => {
   const target = await echo(t)
   const faults = null // most of the clients are rude
-  const programs: Partial<Record<ServerName, ServerProcess>> = {
+  const programs: Record<ServerName, ServerProcess> = {
     serve: await serve(t, ['0', '--reply', '-t', 'slice 64k'], { faults, timeout: 60_000 }),
     proxy: await proxy(t, ['0', String(target), '-b', 'slice 64k'], { faults, timeout: 60_000 }),
+    tls: await serve(t, ['0', '--tls', 'auto', '--reply', '-t', 'slice 64k'], { faults, timeout: 60_000 }),
+    'tls proxy': await proxy(t, ['0', String(target), '--tls', 'auto'], { faults, timeout: 60_000 }),
     late: await serve(t, ['0', '--reply', '-t', 'delay 300ms'], { faults, timeout: 60_000 }),
     impatient: await serve(t, ['0', '--reply', '--idle-timeout', '1s'], { faults, timeout: 60_000 }),
     full: await serve(t, ['0', '--reply', '--max-connections', '1'], { faults, timeout: 60_000 }),
   }
   const ports = Object.fromEntries(Object.entries(programs).map(([name, { port }]) => [name, port]))
-  const held = await dialled(t, programs.full?.port as number)
+  const held = await dialled(t, programs.full.port)
   held.write('x')
   await once(held, 'data') // it is accepted
   const before = new Map(Object.values(programs).map(program => [program, descriptors(program.pid)]))
   t.same(await churn(name => dial(ports as Record<ServerName, number>, name)), [])
   for (const [program, counts] of before)
     await t.resolves(restored('descriptors', counts, () => descriptors(program.pid), settleTime))
-  t.equal(String(await exchange(t, programs.serve?.port as number, 'as ever')), 'as ever')
+  t.equal(String(await exchange(t, programs.serve.port, 'as ever')), 'as ever')
   held.destroy()
 })
 
