@@ -3,10 +3,10 @@ import { Command, type Option } from 'commander'
 import { type Address, parseAddress } from '../lib/address.js'
 import { TcpPipeError } from '../lib/errors.js'
 import { proxy } from '../lib/proxy.js'
-import { loadSpec } from '../transforms/spec.js'
 import { type LogOptions, openLog } from './log.js'
 import { commonOptions, effectiveOptions, value } from './options.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'
+import { loadStages } from './stages.js'
 
 interface Options extends LogOptions, ServerOptions {}
 
@@ -63,8 +63,8 @@ async function run(
   const [address, to] = addresses(listen, target)
   const specs = (direction: Stages['isFor']) =>
     stages.filter(({ isFor }) => isFor === direction || isFor === 'both').map(({ spec }) => spec)
-  const transforms = await loadSpec(...specs('forward'))
-  const replyTransforms = await loadSpec(...specs('reply'))
+  const transforms = await loadStages(specs('forward'))
+  const replyTransforms = await loadStages(specs('reply'))
   const { log } = openLog(options)
   const { closed } = await runServer(options, { listen: address, target: to }, log, common =>
     proxy({ ...address, ...common, to, transforms, replyTransforms }),

@@ -8,7 +8,6 @@ import { checkFiles, concatenate, fileSource } from '../lib/endpoints/file-sourc
 import { stdinSource } from '../lib/endpoints/stdio.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
 import { send } from '../lib/send.js'
-import { loadSpec } from '../transforms/spec.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import {
   address,
@@ -23,6 +22,7 @@ import {
   repeatable,
 } from './options.js'
 import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
+import { loadStages } from './stages.js'
 import { terminalStages } from './terminal.js'
 import { readSendTls, type SendTlsOptions, sendTlsOptions, warnIfInsecure } from './tls.js'
 
@@ -102,8 +102,8 @@ export function sendCommand(): Command {
 async function run(command: Command, files: string[]): Promise<void> {
   const options = effectiveOptions<Options>(command)
   check(options, files)
-  const transforms = await loadSpec(...(options.transform ?? []))
-  const replyTransforms = await loadSpec(...(options.replyTransform ?? []))
+  const transforms = await loadStages(options.transform)
+  const replyTransforms = await loadStages(options.replyTransform)
   const tls = await readSendTls(options, options.to)
   const known = await totalSize(files)
   const size = options.size ?? known

@@ -10,11 +10,11 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
 import { type ServeOptions, serve } from '../lib/serve.js'
 import { eachLine, type Stage } from '../lib/stage.js'
 import { isTemplate } from '../lib/template.js'
-import { loadSpec } from '../transforms/spec.js'
 import { type LogOptions, openLog } from './log.js'
 import { address, commonOptions, effectiveOptions, rawOption, repeatable } from './options.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'
+import { loadStages } from './stages.js'
 import { terminalStages } from './terminal.js'
 
 interface Options extends LogOptions, ServerOptions {
@@ -68,8 +68,8 @@ export function serveCommand(): Command {
 async function run(command: Command, listen: Address | undefined): Promise<void> {
   const options = effectiveOptions<Options>(command)
   check(options)
-  const transforms = await loadSpec(...(options.transform ?? []))
-  const replyTransforms = await loadSpec(...(options.replyTransform ?? []))
+  const transforms = await loadStages(options.transform)
+  const replyTransforms = await loadStages(options.replyTransform)
   if (options.from && options.from !== '-') await checkFiles([options.from])
   const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
   const { log, mute } = openLog(options)

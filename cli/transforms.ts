@@ -4,7 +4,6 @@ import { type Definition, groups } from '../lib/define.js'
 import { didYouMean, TcpPipeError } from '../lib/errors.js'
 import { isModulePath, loadModule } from '../lib/modules.js'
 import { type Option, text } from '../lib/options.js'
-import { registry } from '../transforms/spec.js'
 
 const units = {
   bytes: 'bytes, in chunks',
@@ -19,20 +18,21 @@ export function transformsCommand(): Command {
     .addArgument(new Argument('[name]', 'the transform to show; ./file.js is one of your own'))
     .option('--markdown', 'all of them, as a page of documentation')
     .action(async (name: string | undefined, { markdown }: { markdown?: boolean }) => {
-      process.stdout.write(markdown ? page() : name === undefined ? list() : detail(await find(name)))
+      const all = await definitions()
+      process.stdout.write(markdown ? page(all) : name === undefined ? list(all) : detail(await find(all, name)))
     })
 }
 
 /** All definitions, by name. */
-function definitions(): Definition[] {
+async function definitions(): Promise<Definition[]> {
+  const { registry } = await import('../transforms/spec.js')
   return Object.values(registry())
     .map(({ definition }) => definition)
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-async function find(name: string): Promise<Definition> {
+async function find(all: readonly Definition[], name: string): Promise<Definition> {
   if (isModulePath(name)) return { ...(await loadModule(name)).definition, name }
-  const all = definitions()
   const found = all.find(definition => definition.name === name)
   if (found) return found
   const hint =
@@ -43,17 +43,17 @@ async function find(name: string): Promise<Definition> {
   throw new TcpPipeError('ERR_OPTION', `unknown transform '${name}'${hint}`)
 }
 
-function list(): string {
-  const width = Math.max(...definitions().map(definition => brief(definition).length))
-  const parts = byGroup().map(([group, members]) => {
+function list(all: readonly Definition[]): string {
+  const width = Math.max(...all.map(definition => brief(definition).length))
+  const parts = byGroup(all).map(([group, members]) => {
     const rows = members.map(definition => [brief(definition).padEnd(width), definition.summary] as const)
     return `${capital(group)}:\n${table(rows)}`
   })
   return `${parts.join('\n\n')}\n\nOne in detail: tcp-pipe transforms NAME\n`
 }
 
-function byGroup(): (readonly [string, Definition[]])[] {
-  return groups.map(group => [group, definitions().filter(definition => definition.group === group)] as const)
+function byGroup(all: readonly Definition[]): (readonly [string, Definition[]])[] {
+  return groups.map(group => [group, all.filter(definition => definition.group === group)] as const)
 }
 
 function detail(definition: Definition): string {
@@ -72,8 +72,10 @@ function detail(definition: Definition): string {
     .concat('\n')
 }
 
-function page(): string {
-  const sections = byGroup().map(([group, members]) => `## ${capital(group)}\n\n${members.map(section).join('\n\n')}`)
+function page(all: readonly Definition[]): string {
+  const sections = byGroup(all).map(
+    ([group, members]) => `## ${capital(group)}\n\n${members.map(section).join('\n\n')}`,
+  )
   return `# Transforms\n\n<!-- Made by \`npm run docs\` from the transforms themselves. -->\n\n${sections.join('\n\n')}\n`
 }
 
