@@ -34,7 +34,6 @@ interface Options extends LogOptions, SendTlsOptions {
   4?: boolean
   6?: boolean
   connectTimeout?: number
-  handshakeTimeout?: number
   idleTimeout?: number
   maxDuration?: number
   retry?: number

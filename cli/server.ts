@@ -22,7 +22,6 @@ export interface ServerOptions extends ServerTlsOptions {
   maxBytes?: number
   maxDuration?: number
   connectTimeout?: number
-  handshakeTimeout?: number
   firstByteTimeout?: number
   idleTimeout?: number
   halfClosedTimeout?: number

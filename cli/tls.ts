@@ -26,11 +26,13 @@ interface Identity {
 
 export interface SendTlsOptions extends PeerOptions, Identity {
   tls?: boolean
+  handshakeTimeout?: number
 }
 
 /** Of a server, and of the target that its connections go on to. */
 export interface ServerTlsOptions extends PeerOptions, Identity {
   tls?: 'auto' | boolean
+  handshakeTimeout?: number
   clientCa?: string
   targetCert?: string
   targetKey?: string
@@ -106,7 +108,7 @@ function commonTlsOptions(): Option[] {
 /** What `send` is told, from the files as they are now. Throws `ERR_OPTION`. */
 export async function readSendTls(options: SendTlsOptions, to: Address | undefined): Promise<ClientTls | boolean> {
   const isOn = options.tls || to?.tls === true
-  if (!isOn) refuse(options, [...peerNames, ...identityNames], '--tls or --to tls://…')
+  if (!isOn) refuse(options, [...peerNames, ...identityNames, ...commonNames], '--tls or --to tls://…')
   return isOn && readPeer(options, identityFiles(options, '--'))
 }
 
@@ -119,7 +121,7 @@ export async function readServerTls(
   const isOn = options.tls || listen?.tls === true
   if (!isOn) refuse(options, [...identityNames, 'clientCa'], '--tls or a tls:// address to listen on')
   if (!target?.tls) refuse(options, [...peerNames, ...targetNames], 'a tls:// address to connect to')
-  if (!isOn && !target?.tls) refuse(options, ['minVersion', 'ignoreUnexpectedEof'], '--tls or a tls:// address')
+  if (!isOn && !target?.tls) refuse(options, commonNames, '--tls or a tls:// address')
   return {
     ...(isOn && { tls: await readListener(options) }),
     ...(target?.tls && { targetTls: await readPeer(options, identityFiles(options, '--target-')) }),
@@ -128,11 +130,12 @@ export async function readServerTls(
 
 const identityNames = ['cert', 'key', 'passphraseFile'] as const
 const targetNames = ['targetCert', 'targetKey', 'targetPassphraseFile'] as const
+const commonNames = ['minVersion', 'ignoreUnexpectedEof', 'handshakeTimeout'] as const
 const peerNames = ['ca', 'pin', 'serverName', 'insecure'] as const
 
-/** An option that would do nothing is a mistake: somebody believes that it protects him. */
+/** An option that would do nothing is a mistake: somebody believes that it protects him. Of one that is off nobody does. */
 function refuse(options: ServerTlsOptions, names: readonly (keyof ServerTlsOptions)[], needs: string): void {
-  const given = names.find(name => (options[name] ?? false) !== false)
+  const given = names.find(name => options[name] !== undefined && options[name] !== false && options[name] !== 0)
   if (given) fault(`${flagOf(given)} needs ${needs}`)
 }
 

@@ -29,6 +29,7 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '--client-ca', 'x'], '--client-ca needs --tls or a tls:// address to listen on'],
   [['serve', '0', '--min-version', '1.3'], '--min-version needs --tls or a tls:// address'],
   [['serve', '0', '--ignore-unexpected-eof'], '--ignore-unexpected-eof needs --tls or a tls:// address'],
+  [['serve', '0', '--handshake-timeout', '5s'], '--handshake-timeout needs --tls or a tls:// address'],
   [['serve', '0', '--tls', 'auto', '--min-version', '1.1'], "--min-version: '1.1' is not allowed; expected 1.2 or 1.3"],
   // on the side of the target
   [['serve', '0', '--tls', 'auto', '--ca', 'x'], '--ca needs a tls:// address to connect to'],
@@ -53,6 +54,8 @@ const mistakes: [line: string[], says: string][] = [
   [['send', '--server-name', 'x'], '--server-name needs --tls or --to tls://'],
   [['send', '--insecure'], '--insecure needs --tls or --to tls://'],
   [['send', '--cert', 'x', '--key', 'x'], '--cert needs --tls or --to tls://'],
+  [['send', '--min-version', '1.3'], '--min-version needs --tls or --to tls://'],
+  [['send', '--handshake-timeout', '5s'], '--handshake-timeout needs --tls or --to tls://'],
   [['send', '--tls', '--cert', 'x'], '--cert needs --key'],
   [['send', '--tls', '--insecure', '--pin', pin], '--insecure and --pin exclude each other'],
   [['send', '--tls', '--pin', 'sha256//abc'], "--pin: 'sha256//abc' is no pin; expected 'sha256//' and the base64"],
