@@ -1,7 +1,8 @@
 /** The log of a command: pino on stderr, JSON lines or, on a terminal, lines for people. */
 import { type Logger, pino } from 'pino'
 import { escapeJson, escapeLine } from '../lib/escape.js'
-import { logMethod, writeLine } from '../lib/log-safety.js'
+import { lineWriter } from '../lib/line-writer.js'
+import { logMethod } from '../lib/log-safety.js'
 
 export type { Logger }
 
@@ -25,10 +26,11 @@ export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, bef
   const level = logLevel ?? (quiet ? 'error' : verbose ? 'debug' : 'info')
   const format = logFormat ?? (process.stderr.isTTY ? 'text' : 'json')
   let muted = false
+  const writeLine = lineWriter(format === 'json' ? escapeJson : line => formatRecord(JSON.parse(line)))
   const write = (line: string) => {
     if (muted) return
     before()
-    writeLine(format === 'json' ? escapeJson(line) : formatRecord(JSON.parse(line)))
+    writeLine(line)
   }
   const log = pino({ base: null, level, hooks: { logMethod } }, { write })
   return {

@@ -4,7 +4,8 @@ import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
 import type { ConnectionInfo } from './connection.js'
 import { escapeJson } from './escape.js'
-import { logMethod, writeLine } from './log-safety.js'
+import { lineWriter } from './line-writer.js'
+import { logMethod } from './log-safety.js'
 
 export type { Logger }
 
@@ -96,7 +97,7 @@ let logger: Logger | undefined
 function stderrLogger(): Logger {
   if (!logger) {
     const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino')
-    logger = pino({ name: 'tcp-pipe', hooks: { logMethod } }, { write: line => writeLine(escapeJson(line)) })
+    logger = pino({ name: 'tcp-pipe', hooks: { logMethod } }, { write: lineWriter(escapeJson) })
   }
   return logger
 }

@@ -1,5 +1,4 @@
 /** Log lines that no peer can forge: what our own loggers do with every line. */
-import { writeSync } from 'node:fs'
 import type { LogFn, Logger } from 'pino'
 
 /**
@@ -17,13 +16,4 @@ function takenKeys(log: Logger): string[] {
 
 function isPlain(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !(value instanceof Error)
-}
-
-/** On stderr, synchronous, so that no line is lost at an exit; a stderr that is full or gone is no reason to fail. */
-export function writeLine(line: string): void {
-  try {
-    writeSync(2, line)
-  } catch {
-    // there is nowhere left to tell it
-  }
 }

@@ -178,9 +178,10 @@ function written(
     syncBuiltinESMExports()
   }
   t.teardown(restore)
-  const capture = (descriptor: number, text: string) => {
+  const capture = (descriptor: number, bytes: Buffer) => {
     t.equal(descriptor, 2)
-    return lines.push(text)
+    lines.push(String(bytes))
+    return bytes.length
   }
   fs.writeSync = capture as typeof writeSync
   syncBuiltinESMExports()
