@@ -26,11 +26,12 @@ export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, bef
   const level = logLevel ?? (quiet ? 'error' : verbose ? 'debug' : 'info')
   const format = logFormat ?? (process.stderr.isTTY ? 'text' : 'json')
   let muted = false
-  const writeLine = lineWriter(format === 'json' ? escapeJson : line => formatRecord(JSON.parse(line)))
+  const lines = lineWriter(format === 'json' ? escapeJson : line => formatRecord(JSON.parse(line)))
+  process.once('exit', lines.end)
   const write = (line: string) => {
     if (muted) return
     before()
-    writeLine(line)
+    lines.write(line)
   }
   const log = pino({ base: null, level, hooks: { logMethod } }, { write })
   return {

@@ -41,6 +41,7 @@ export async function main(argv: string[], version: string): Promise<void> {
       process.exitCode = report(error)
     },
   )
+  process.stderr.on('error', () => {}) // where its reader has gone there is nobody to tell
   try {
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {

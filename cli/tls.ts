@@ -133,7 +133,7 @@ const targetNames = ['targetCert', 'targetKey', 'targetPassphraseFile'] as const
 const commonNames = ['minVersion', 'ignoreUnexpectedEof', 'handshakeTimeout'] as const
 const peerNames = ['ca', 'pin', 'serverName', 'insecure'] as const
 
-/** An option that would do nothing is a mistake: somebody believes that it protects him. Of one that is off nobody does. */
+/** An option that would do nothing is a mistake: somebody believes that it protects him. A timeout that is off protects nobody. */
 function refuse(options: ServerTlsOptions, names: readonly (keyof ServerTlsOptions)[], needs: string): void {
   const given = names.find(name => options[name] !== undefined && options[name] !== false && options[name] !== 0)
   if (given) fault(`${flagOf(given)} needs ${needs}`)

@@ -97,7 +97,7 @@ let logger: Logger | undefined
 function stderrLogger(): Logger {
   if (!logger) {
     const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino')
-    logger = pino({ name: 'tcp-pipe', hooks: { logMethod } }, { write: lineWriter(escapeJson) })
+    logger = pino({ name: 'tcp-pipe', hooks: { logMethod } }, lineWriter(escapeJson))
   }
   return logger
 }

@@ -1,72 +1,88 @@
-/** Log lines on stderr: synchronous, so that none is lost at an exit, whole, and counted where they cannot be written. */
+/** Log lines on stderr, each whole: at once where there is room, so that none is lost at an exit, otherwise in turn. */
 import { writeSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 import { errorCode } from './errors.js'
 
 export interface LineWriterOptions {
   /** Default: 2, stderr. */
   fd?: number
-  /** Milliseconds that a line waits for a reader that does not read. Default: 5 seconds. */
-  patience?: number
+  /** The stream that others write to the same descriptor with; it keeps the order. Default: `process.stderr`. */
+  stream?: Writable
+  /** Bytes that may wait for a reader that does not read. Default: 16 MiB. */
+  mostWaiting?: number
 }
 
-/** Milliseconds between two attempts. */
-const pause = 5
-
-const waiting = new Int32Array(new SharedArrayBuffer(4))
+/** As pino wants it. */
+export interface LineWriter {
+  write(line: string): void
+  /** Tells what has been lost and is not told yet: for the exit of the process. */
+  end(): void
+}
 
 /**
  * Writes the JSON lines that pino gives, each as `format` makes it. Node makes a stderr that is a pipe or a socket
- * non-blocking, and it may be full: then a line waits, and so does the process, as it would for one that blocks. What
- * has waited for too long is lost, and the next line that can be written tells how many were. A stderr that is gone is
- * no reason to fail.
+ * non-blocking: what it has no room for waits in memory, and behind it all that comes later. What is beyond
+ * `mostWaiting`, or cannot be written for another reason, as on a full disk, is lost: the next line that can be written
+ * tells how many lines were. A stderr whose reader has gone is no reason to fail.
  */
 export function lineWriter(
   format: (line: string) => string,
-  { fd = 2, patience = 5000 }: LineWriterOptions = {},
-): (line: string) => void {
-  let unfinished: Buffer = Buffer.alloc(0) // of a line that has been begun
+  { fd = 2, stream = process.stderr, mostWaiting = 16 * 1024 * 1024 }: LineWriterOptions = {},
+): LineWriter {
   let lost = 0
-  let isStuck = false
+  let isCut = false
 
-  function put(bytes: Buffer): Buffer {
-    let until = performance.now() + patience
-    let at = 0
-    while (at < bytes.length) {
-      const written = attempt(fd, bytes.subarray(at))
-      at += written
-      if (written > 0) {
-        isStuck = false
-        until = performance.now() + patience
-      } else {
-        isStuck ||= performance.now() >= until
-        if (isStuck) break
-        Atomics.wait(waiting, 0, 0, pause)
-      }
+  function write(line: string): void {
+    if (stream.writableLength > mostWaiting || !put(start() + format(line))) {
+      lost++
+    } else {
+      lost = 0
+      isCut = false
     }
-    return bytes.subarray(at)
   }
 
-  return line => {
-    unfinished = put(unfinished)
-    const text = Buffer.from(lost > 0 ? format(notice(lost)) + format(line) : format(line))
-    const left = unfinished.length > 0 ? text : put(text)
-    if (left.length === text.length) lost++
-    else {
-      lost = 0
-      unfinished = left
+  /** What is owed before the next line. */
+  function start(): string {
+    return `${isCut ? '\n' : ''}${lost > 0 ? format(notice(lost)) : ''}`
+  }
+
+  function end(): void {
+    if (lost > 0) attempt(fd, Buffer.from(start()))
+  }
+
+  /** Whether it is written, waits, or is nobody's any more. */
+  function put(text: string): boolean {
+    const bytes = Buffer.from(text)
+    const { written, failure } = stream.writableLength > 0 ? { written: 0, failure: 'EAGAIN' } : attempt(fd, bytes)
+    if (failure === 'EAGAIN') {
+      if (stream.listenerCount('error') === 0) stream.on('error', () => {})
+      stream.write(bytes.subarray(written))
     }
+    if (!isOfDisk(failure)) return true
+    isCut ||= written > 0
+    return false
+  }
+
+  return { write, end }
+}
+
+/** All of it, or as much as there is room for. */
+function attempt(fd: number, bytes: Buffer): { written: number; failure?: string | undefined } {
+  let written = 0
+  try {
+    while (written < bytes.length) written += writeSync(fd, bytes, written)
+    return { written }
+  } catch (error) {
+    return { written, failure: errorCode(error) }
   }
 }
 
-/** How many bytes were taken: all of them if nobody can ever read them. */
-function attempt(fd: number, bytes: Buffer): number {
-  try {
-    return writeSync(fd, bytes)
-  } catch (error) {
-    return errorCode(error) === 'EAGAIN' ? 0 : bytes.length
-  }
+/** There may be room again; of a reader that has gone (EPIPE, EIO, EBADF) there is nothing to expect. */
+function isOfDisk(code: string | undefined): boolean {
+  return code !== undefined && ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
 }
 
 function notice(lost: number): string {
-  return `${JSON.stringify({ level: 40, time: Date.now(), lost, msg: 'log lines lost: nobody has read stderr' })}\n`
+  const msg = 'log lines lost: there was no room for them on stderr'
+  return `${JSON.stringify({ level: 40, time: Date.now(), lost, msg })}\n`
 }

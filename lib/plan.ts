@@ -72,10 +72,13 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
 
 /**
  * A Transform that is ended while a chunk waits for room behind it (by a timer, say) would keep that chunk's callback: its
- * input would never end, and what is before it would wait for that.
+ * input would never end, and what is before it would wait for that. What still comes is dropped.
  */
 function releaseHeld(this: Transform): void {
-  this._read(0)
+  if (this.writableFinished) return
+  this._transform = (_chunk, _encoding, done) => done()
+  this._flush = done => done()
+  Transform.prototype._read.call(this, 0)
 }
 
 /** The names of transforms whose stage is a Duplex. */

@@ -12,6 +12,8 @@ import { logger } from '../../transforms/logger.js'
 import { memoryLog } from '../laws/support.js'
 import { run } from '../lib/pipes.js'
 
+process.setMaxListeners(0) // each log has something to do at the exit
+
 t.test('formatRecord: time, level, message, fields, on one line (C-11)', async t => {
   for (const [record, line] of [
     [{ level: 30, msg: 'listening', port: 1 }, 'info  listening port=1'],

@@ -184,8 +184,8 @@ export async function exchangeTls(
   const socket = await dialTls(t, port, options)
   const received: Buffer[] = []
   socket.on('data', chunk => received.push(chunk)).end(data)
-  await bounded(closed(socket), 'an answer') // the iterator of a Readable would not wait for our close_notify
-  if (socket.failed) throw socket.failed
+  const fate = await fateOf(socket) // the iterator of a Readable would not wait for our close_notify
+  if (fate !== 'end') throw socket.failed ?? Object.assign(new Error(`the connection: ${fate}`), { code: fate })
   return Buffer.concat(received)
 }
 

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { serve as serveInLibrary } from '../../lib/index.js'
 import { certificates, dialTls, exchangeTls, fateOf, listenTls, type RecipeName, secured } from './certificates.js'
@@ -61,16 +60,21 @@ for (const maxVersion of versions) {
 
   t.test(`and to a server that has ended its side: ${version} (A-01)`, { skip }, async t => {
     const sent = pattern(1_000_007)
-    let received: Promise<Buffer> | undefined
+    const received: Buffer[] = []
+    let ended: Promise<unknown> | undefined
     const target = await listenTls(t, { ...files.of('server').pem, maxVersion }, socket => {
-      received = buffer(socket)
+      ended = once(
+        socket.on('data', chunk => received.push(chunk)),
+        'end',
+      )
       secured(socket).then(() => socket.end('bye'))
     })
     const to = ['--to', `tls://127.0.0.1:${target.port}`, '--ca', files.of('authority').cert]
     const { code, stdout, logs } = await run(t, ['send', ...to, '-t', trailing], { input: sent })
     t.equal(code, 0)
     t.equal(String(stdout), 'bye')
-    t.ok((await received)?.equals(Buffer.concat([sent, Buffer.from('trailer')])))
+    await ended
+    t.ok(Buffer.concat(received).equals(Buffer.concat([sent, Buffer.from('trailer')])))
     t.match(logs, [{ msg: 'connection closed', tls: { protocol: maxVersion } }])
   })
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type Duplex, PassThrough } from 'node:stream'
+import { type Duplex, PassThrough, Transform, type TransformCallback } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { many } from 'stream-chain/defs.js'
 import t from 'tap'
@@ -205,14 +205,28 @@ t.test('a plan tells its stages that they are replaced', async t => {
 })
 
 t.test('a Transform that ends while its input waits for room lets the stages before it end', async t => {
-  const stage = new PassThrough({ highWaterMark: 1 })
+  const flush = (done: TransformCallback) => done(null, 'a trailer')
+  const stage = new Transform({ highWaterMark: 1, transform: (chunk, _encoding, done) => done(null, chunk), flush })
   const [head] = planned([same(), stage]).streams as [Duplex, Duplex]
   head.pipe(stage)
-  head.end('a line\n')
+  head.write('a line\n')
+  head.end('one that is dropped, as the trailer is\n')
   await once(stage, 'readable')
   stage.push(null)
   const finished = once(stage, 'finish')
   t.equal(String(stage.read()), 'a line\n')
   stage.resume()
   await finished
+})
+
+t.test('a Transform that has ended well is asked for nothing more', async t => {
+  const stage = new Transform({
+    read() {
+      this.push('x')
+      this.push(null)
+    },
+    transform: (_chunk, _encoding, done) => done(),
+  })
+  t.equal(await textOf([stage], 'input'), 'x')
+  t.equal(stage.errored, null)
 })

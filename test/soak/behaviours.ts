@@ -110,7 +110,7 @@ export const behaviours: readonly Behaviour[] = [
     share: 1,
     servers: secureEchoes,
     async run(raw) {
-      const socket = connect({ socket: raw, rejectUnauthorized: false })
+      const socket = begin(raw)
       await once(raw, 'connect')
       socket.destroy()
       await closed(raw)
@@ -159,10 +159,15 @@ export async function behave({ name, run }: Behaviour, socket: Socket): Promise<
 
 /** When its handshake has been made. In that very turn Node would end without close_notify. */
 async function secured(raw: Socket): Promise<TLSSocket> {
-  const socket = connect({ socket: raw, rejectUnauthorized: false })
+  const socket = begin(raw)
   await once(socket, 'secureConnect')
   await turn()
   return socket
+}
+
+/** A handshake. Its errors are for whoever waits; without a listener they would end the process. */
+function begin(raw: Socket): TLSSocket {
+  return connect({ socket: raw, rejectUnauthorized: false }).on('error', () => {})
 }
 
 async function exchange(socket: Socket, data: Buffer): Promise<number> {
