@@ -269,23 +269,40 @@ t.test('an exit of the process ends it, since nobody else would', async t => {
   for (const stage of stages) stage.destroy()
 })
 
-t.test('what the program has started ends with it', { skip: existsSync('/proc') ? false : 'no /proc' }, async t => {
+const noProc = existsSync('/proc') ? false : 'no /proc'
+
+t.test('what the program has started ends with it', { skip: noProc }, async t => {
   const stage = script('sleep 100 & echo $!; sleep 100')
   stage.write('input')
   const pid = String(await once(stage, 'data')).trim()
-  const running = () => {
-    try {
-      return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-    } catch {
-      return false
-    }
-  }
-  t.ok(running())
+  t.ok(isRunning(pid))
   stage.destroy()
   await once(stage, 'close')
-  for (const end = Date.now() + 5000; running() && Date.now() < end; ) await setImmediate()
-  t.notOk(running())
+  await untilEnded(pid)
+  t.notOk(isRunning(pid))
 })
+
+t.test('what a program that fails has left behind ends, too', { skip: noProc }, async t => {
+  const { text, error } = await run([script('sleep 100 </dev/null >/dev/null 2>&1 & echo $!; exit 3')], 'input')
+  t.match(error, { message: 'exec: sh failed with exit code 3' })
+  const pid = text.trim()
+  t.match(pid, /^\d+$/)
+  await untilEnded(pid)
+  t.notOk(isRunning(pid))
+})
+
+/** A process that has ended and is still to be waited for does not run. */
+function isRunning(pid: string): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+async function untilEnded(pid: string): Promise<void> {
+  for (const end = Date.now() + 5000; isRunning(pid) && Date.now() < end; ) await setImmediate()
+}
 
 t.test('what has left the group of the program and holds its pipes is not waited for', needs('setsid'), async t => {
   const stage = planned([script('setsid sh -c "echo started; sleep 3" &')]).streams[0] as Duplex
