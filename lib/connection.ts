@@ -109,7 +109,8 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   const closed = new Promise<Summary>(resolve => {
     settle = resolve
   })
-  const watch = idleWatch(options, () => sinks.some(sink => !isSocket(sink) && isBusy(sink)), fail)
+  let drainedAt = Number.NEGATIVE_INFINITY
+  const watch = idleWatch(options, waitedForSink, fail)
   addSocket(socket)
   deadlines(socket, options, fail)
 
@@ -124,6 +125,10 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
     })
     added.on('error', error => failBy(added, error))
     watch(added)
+  }
+
+  function waitedForSink(time: number): boolean {
+    return performance.now() - drainedAt < time || sinks.some(sink => !isSocket(sink) && isBusy(sink))
   }
 
   function failBy(by: Socket, error: Error): void {
@@ -173,6 +178,10 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   ): Promise<void> {
     sinks.push(sink)
     if (sink.socket) watch(sink.socket)
+    else if (!isSocket(sink))
+      sink.on('drain', () => {
+        drainedAt = performance.now()
+      })
     for (const stream of [source, sink]) adopt(stream)
     try {
       if (source === (socket as Readable)) await firstByte(socket)

@@ -13,10 +13,13 @@ export interface Timeouts {
   maxDuration?: number | undefined
 }
 
-/** Gives what watches a socket of the connection; `fail` is called when the last of them that still moved is silent, too. */
+/**
+ * Gives what watches a socket of the connection; `fail` is called when the last of them that still moved is silent, too.
+ * `waitedForSink` tells whether our own sink is what is waited for, or was within so many milliseconds.
+ */
 export function idleWatch(
   { idleTimeout, halfClosedTimeout }: Timeouts,
-  waitsForSink: () => boolean,
+  waitedForSink: (time: number) => boolean,
   fail: (error: Error) => void,
 ): (socket: Socket) => void {
   const silentAt = new Map<Socket, number>() // how many bytes it had moved when it was found silent
@@ -34,7 +37,7 @@ export function idleWatch(
     socket.on('timeout', () => {
       const half = halfClosedTimeout !== undefined && (socket.readableEnded || socket.writableFinished)
       const time = half ? halfClosedTimeout : idleTimeout
-      if (waitsForSink()) return void socket.setTimeout(time)
+      if (waitedForSink(time)) return void socket.setTimeout(time)
       silentAt.set(socket, moved(socket))
       if (areSilent()) fail(timeoutError(half ? 'half-closed' : 'idle', `no byte for ${time} ms`))
     })

@@ -342,6 +342,26 @@ t.test('idle timeout: not while our own sink is what we wait for', async t => {
   t.match(await ended, { closedBy: 'timeout' }, 'and then it is')
 })
 
+t.test('idle timeout: it begins anew when our sink goes on', async t => {
+  const { socket, client, connection } = await open(t, { idleTimeout: 200 })
+  let goOn: (() => void) | undefined
+  const sink = new Writable({
+    highWaterMark: 1,
+    write(_chunk, _encoding, callback) {
+      goOn = callback
+    },
+  })
+  client.write('x')
+  const ended = work(connection, socket, none, sink, 'forward')
+  await until(() => goOn !== undefined)
+  await once(socket, 'timeout')
+  await delay(150) // soon before the next one
+  const began = performance.now()
+  goOn?.()
+  t.match(await ended, { closedBy: 'timeout' })
+  t.ok(performance.now() - began > 195)
+})
+
 t.test('idle timeout: not while the end of our sink is under way', async t => {
   const { socket, client, connection } = await open(t, { idleTimeout: 10_000, halfClosedTimeout: 100 })
   let finish: (() => void) | undefined
