@@ -1,7 +1,7 @@
 /** The rules of `--allow` and `--deny`, from the line and from files. */
 import { readFile } from 'node:fs/promises'
-import { parseRule } from '../lib/access.js'
-import { errorMessage, TcpPipeError } from '../lib/errors.js'
+import { parseRule } from '../lib/server/access.js'
+import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 
 type AccessOption = '--allow' | '--deny'
 

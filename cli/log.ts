@@ -1,8 +1,8 @@
 /** The log of a command: pino on stderr, JSON lines or, on a terminal, lines for people. */
 import { type Logger, pino } from 'pino'
-import { escapeJson, escapeLine } from '../lib/escape.js'
-import { lineWriter } from '../lib/line-writer.js'
-import { logMethod } from '../lib/log-safety.js'
+import { escapeJson, escapeLine } from '../lib/text/escape.js'
+import { lineWriter } from '../lib/text/line-writer.js'
+import { logMethod } from '../lib/text/log-safety.js'
 
 export type { Logger }
 

@@ -1,7 +1,7 @@
 /** The program: its commands, their options from line and environment, and what becomes of errors. */
 import { Command, CommanderError } from 'commander'
-import { errorMessage, TcpPipeError } from '../lib/errors.js'
-import { escapeLine } from '../lib/escape.js'
+import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { escapeLine } from '../lib/text/escape.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { proxyCommand } from './proxy.js'
 import { sendCommand } from './send.js'

@@ -1,9 +1,9 @@
 /** Options of commands: how their values are read, and the environment variables that stand for them. */
 import { type Command, Option } from 'commander'
-import { parseAddress } from '../lib/address.js'
-import { errorMessage, TcpPipeError } from '../lib/errors.js'
-import { longestTime } from '../lib/listen-options.js'
-import { formatDuration, parseBytes, parseDuration } from '../lib/quantities.js'
+import { parseAddress } from '../lib/endpoints/address.js'
+import { longestTime } from '../lib/server/listen-options.js'
+import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { formatDuration, parseBytes, parseDuration } from '../lib/text/quantities.js'
 
 /** An option whose value is read by `read`; whatever that throws becomes a usage mistake that names the option. */
 export function value<T>(flags: string, description: string, read: (text: string) => T): Option {

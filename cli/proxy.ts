@@ -1,8 +1,8 @@
 /** `tcp-pipe proxy`. */
 import { Command, type Option } from 'commander'
-import { type Address, parseAddress } from '../lib/address.js'
-import { TcpPipeError } from '../lib/errors.js'
+import { type Address, parseAddress } from '../lib/endpoints/address.js'
 import { proxy } from '../lib/proxy.js'
+import { TcpPipeError } from '../lib/text/errors.js'
 import { type LogOptions, openLog } from './log.js'
 import { commonOptions, effectiveOptions, value } from './options.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'

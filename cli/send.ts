@@ -2,12 +2,12 @@
 import { isIP } from 'node:net'
 import { ReadStream } from 'node:tty'
 import { Command, Option } from 'commander'
-import { type Address, defaultHost, defaultPort, formatAddress } from '../lib/address.js'
-import type { Source } from '../lib/connection.js'
-import { checkFiles, concatenate, fileSource } from '../lib/endpoints/file-source.js'
+import type { Source } from '../lib/connection/connection.js'
+import { type Address, defaultHost, defaultPort, formatAddress } from '../lib/endpoints/address.js'
+import { checkFiles, concatenate, fileSource } from '../lib/endpoints/file/file-source.js'
 import { stdinSource } from '../lib/endpoints/stdio.js'
-import { errorCode, errorMessage, TcpPipeError } from '../lib/errors.js'
 import { send } from '../lib/send.js'
+import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import {
   address,

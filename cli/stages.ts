@@ -1,5 +1,5 @@
 /** The stages that options name. The transforms are imported when there is one: that takes 40 ms. */
-import type { Stage } from '../lib/stage.js'
+import type { Stage } from '../lib/stages/stage.js'
 
 /**
  * From texts, as `-t` takes them; a function, since streams can be used once.

@@ -1,5 +1,5 @@
 /** What bytes from the network become on a terminal. */
-import type { Stage } from '../lib/stage.js'
+import type { Stage } from '../lib/stages/stage.js'
 import { escape as escapeControls } from '../transforms/escape.js'
 
 /**

@@ -1,10 +1,10 @@
 /** The TLS options of commands: what they are, and the files that they name. */
 import { readFileSync } from 'node:fs'
 import { Option } from 'commander'
-import type { Address } from '../lib/address.js'
-import { errorMessage, TcpPipeError } from '../lib/errors.js'
-import { parsePins } from '../lib/pin.js'
-import type { ClientTls, ServerTls } from '../lib/secure-context.js'
+import type { Address } from '../lib/endpoints/address.js'
+import { parsePins } from '../lib/endpoints/tls/pin.js'
+import type { ClientTls, ServerTls } from '../lib/endpoints/tls/secure-context.js'
+import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import type { Logger } from './log.js'
 import { choice, group, single, value } from './options.js'
 
@@ -146,7 +146,7 @@ async function readListener(options: ServerTlsOptions): Promise<ServerTls> {
   const given = Object.values(identity).find(({ path }) => path !== undefined)
   if (auto && given) fault(`--tls auto and ${given.flag} exclude each other: auto makes a certificate itself`)
   if (!auto && !given) fault('--tls needs --cert FILE and --key FILE; or --tls auto, which makes them')
-  const { checkServerTls } = await import('../lib/secure-context.js')
+  const { checkServerTls } = await import('../lib/endpoints/tls/secure-context.js')
   const files = { ...identity, clientCa: { flag: '--client-ca', path: clientCa } }
   return checked(files, pems => ({ ...pems, auto, minVersion, ignoreUnexpectedEof }), checkServerTls)
 }
@@ -155,7 +155,7 @@ async function readPeer(options: PeerOptions, identity: Files<'cert' | 'key' | '
   const { ca, pin, serverName, insecure, minVersion, ignoreUnexpectedEof } = options
   if (insecure && (ca ?? pin) !== undefined)
     fault(`--insecure and --${ca ? 'ca' : 'pin'} exclude each other: --insecure verifies nothing`)
-  const { clientContext } = await import('../lib/secure-context.js')
+  const { clientContext } = await import('../lib/endpoints/tls/secure-context.js')
   const files = { ...identity, ca: { flag: '--ca', path: ca } }
   return checked(
     files,

@@ -1,9 +1,9 @@
 /** `tcp-pipe transforms`: the list, one in detail, and the page of documentation, all from the transforms themselves. */
 import { Argument, Command } from 'commander'
-import { type Definition, groups } from '../lib/define.js'
-import { didYouMean, TcpPipeError } from '../lib/errors.js'
-import { isModulePath, loadModule } from '../lib/modules.js'
-import { type Option, text } from '../lib/options.js'
+import { type Definition, groups } from '../lib/stages/define.js'
+import { isModulePath, loadModule } from '../lib/stages/modules.js'
+import { didYouMean, TcpPipeError } from '../lib/text/errors.js'
+import { type Option, text } from '../lib/text/options.js'
 
 const units = {
   bytes: 'bytes, in chunks',

@@ -1,16 +1,16 @@
 /** proxy: client → transforms → target, and target → reply transforms → client. */
 import type { Socket } from 'node:net'
-import { type Address, type AddressInput, formatAddress, toAddress } from './address.js'
-import { type Chain, openChain } from './chain.js'
-import type { OpenConnection } from './connection.js'
+import { type Chain, openChain } from './connection/chain.js'
+import type { OpenConnection } from './connection/connection.js'
+import { type Address, type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
 import { dial } from './endpoints/tcp.js'
-import { TcpPipeError } from './errors.js'
-import { checkTime, type ListenOptions, listenAddress, withDefaults } from './listen-options.js'
-import { checkLoop } from './loop.js'
-import type { ClientTls } from './secure-context.js'
+import { openTrust } from './endpoints/tls/contexts.js'
+import type { ClientTls } from './endpoints/tls/secure-context.js'
 import { checkFunction, type Transforms } from './serve.js'
-import { openServer, type Server } from './server.js'
-import { openTrust } from './trust.js'
+import { checkTime, type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
+import { checkLoop } from './server/own-address.js'
+import { openServer, type Server } from './server/server.js'
+import { TcpPipeError } from './text/errors.js'
 
 export interface ProxyOptions extends ListenOptions {
   /** The server that each client is connected to. */

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
+import { type ConnectionInfo, lingerTime, type OpenConnection, openConnection } from './connection/connection.js'
 import {
   type Address,
   type AddressInput,
@@ -10,19 +11,18 @@ import {
   type TcpAddress,
   toAddress,
   withTls,
-} from './address.js'
-import { type ConnectionInfo, lingerTime, type OpenConnection, openConnection } from './connection.js'
-import type { Logger } from './context.js'
+} from './endpoints/address.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import { dial } from './endpoints/tcp.js'
-import { abortError, errorMessage, TcpPipeError, timeoutError } from './errors.js'
-import { checkMisplaced, checkTime } from './listen-options.js'
-import { partsOf } from './parts.js'
-import { formatDuration } from './quantities.js'
-import type { ClientContext, ClientTls } from './secure-context.js'
+import { targetContext } from './endpoints/tls/contexts.js'
+import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
 import { checkFunction, type Transforms } from './serve.js'
-import type { Summary } from './summary.js'
-import { targetContext } from './trust.js'
+import { checkMisplaced, checkTime } from './server/listen-options.js'
+import type { Logger } from './stages/context.js'
+import { partsOf } from './stages/parts.js'
+import type { Summary } from './stats/summary.js'
+import { abortError, errorMessage, TcpPipeError, timeoutError } from './text/errors.js'
+import { formatDuration } from './text/quantities.js'
 
 export interface SendOptions {
   /** Default: 127.0.0.1. */

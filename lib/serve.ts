@@ -1,18 +1,18 @@
 /** serve: each connection is socket → transforms → sink, and, if there is something to send, source → socket. */
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
-import { type AddressInput, formatAddress, toAddress } from './address.js'
-import type { Connection, ConnectionInfo, OpenConnection, Sink, Source } from './connection.js'
-import { type Logger, openContext } from './context.js'
+import type { Connection, ConnectionInfo, OpenConnection, Sink, Source } from './connection/connection.js'
+import { type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
 import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
-import { TcpPipeError, timeoutError } from './errors.js'
-import { checkTime, type ListenOptions, listenAddress, withDefaults } from './listen-options.js'
-import { partsOf } from './parts.js'
-import type { ClientTls } from './secure-context.js'
-import { openServer, type Server } from './server.js'
-import type { Stage } from './stage.js'
-import { openTrust, type Trust } from './trust.js'
+import { openTrust, type Trust } from './endpoints/tls/contexts.js'
+import type { ClientTls } from './endpoints/tls/secure-context.js'
+import { checkTime, type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
+import { openServer, type Server } from './server/server.js'
+import { type Logger, openContext } from './stages/context.js'
+import { partsOf } from './stages/parts.js'
+import type { Stage } from './stages/stage.js'
+import { TcpPipeError, timeoutError } from './text/errors.js'
 
 /** The stage or the stages of one connection: a function, called for each when its first byte comes, since a stream can be used once. */
 export type Transforms = (info: ConnectionInfo) => Stage | readonly Stage[]

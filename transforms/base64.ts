@@ -1,4 +1,4 @@
-import { blockBytes, defineTransform, flag, integer } from '../lib/define.js'
+import { blockBytes, defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Writes bytes as base64 (RFC 4648), in one line or in lines of a width. */
 export const base64 = defineTransform({

@@ -1,5 +1,5 @@
 import { constants, createBrotliCompress } from 'node:zlib'
-import { defineTransform, flag, integer } from '../lib/define.js'
+import { defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Compresses bytes in the brotli format (RFC 7932). */
 export const brotli = defineTransform({

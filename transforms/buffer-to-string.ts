@@ -1,6 +1,6 @@
 import { isAscii } from 'node:buffer'
-import { blockBytes, defineTransform, flag, flushable, none, text } from '../lib/define.js'
-import { errorMessage, TcpPipeError } from '../lib/errors.js'
+import { blockBytes, defineTransform, flag, flushable, none, text } from '../lib/stages/define.js'
+import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 
 /** Decodes text in any encoding; what stands behind it receives strings, and bytes are UTF-8 from here on. */
 export const bufferToString = defineTransform({

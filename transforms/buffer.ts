@@ -1,5 +1,5 @@
-import { bytes, defineTransform } from '../lib/define.js'
-import { delayLine } from '../lib/delay-line.js'
+import { delayLine } from '../lib/faults/delay-line.js'
+import { bytes, defineTransform } from '../lib/stages/define.js'
 
 /** Takes in up to so many bytes more than the reader wants, so that a sender in bursts need not wait for it. */
 export const buffer = defineTransform({

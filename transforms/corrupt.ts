@@ -1,6 +1,6 @@
-import { defineTransform, integer } from '../lib/define.js'
-import { type Fault, faultStage } from '../lib/fault.js'
-import { checkTrigger, defaultBlock, type Place, triggerOptions } from '../lib/trigger.js'
+import { type Fault, faultStage } from '../lib/faults/fault.js'
+import { checkTrigger, defaultBlock, type Place, triggerOptions } from '../lib/faults/trigger.js'
+import { defineTransform, integer } from '../lib/stages/define.js'
 
 /** Flips bits of a byte. */
 export const corrupt = defineTransform({

@@ -1,5 +1,5 @@
-import { countLines } from '../lib/count-lines.js'
-import { defineTransform, duration } from '../lib/define.js'
+import { countLines } from '../lib/formats/count-lines.js'
+import { defineTransform, duration } from '../lib/stages/define.js'
 
 /** Counts bytes, chunks and lines, and logs the counts; the bytes pass unchanged. */
 export const counter = defineTransform({

@@ -1,4 +1,4 @@
-import { blockBytes, defineTransform } from '../lib/define.js'
+import { blockBytes, defineTransform } from '../lib/stages/define.js'
 
 /** Ends lines with CR LF: puts a CR before each LF that has none. */
 export const crlf = defineTransform({

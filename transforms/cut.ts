@@ -1,7 +1,7 @@
-import { defineTransform } from '../lib/define.js'
-import { faultStage } from '../lib/fault.js'
-import { gate } from '../lib/gate.js'
-import { checkTrigger, triggerOptions } from '../lib/trigger.js'
+import { faultStage } from '../lib/faults/fault.js'
+import { gate } from '../lib/faults/gate.js'
+import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
+import { defineTransform } from '../lib/stages/define.js'
 
 /** Ends the stream well at a place, as a peer does that stops too early; what follows is dropped. */
 export const cut = defineTransform({

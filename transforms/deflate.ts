@@ -1,5 +1,5 @@
 import { constants, createDeflate, createDeflateRaw } from 'node:zlib'
-import { defineTransform, flag, integer } from '../lib/define.js'
+import { defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Compresses bytes in the zlib format (RFC 1950) or as bare deflate (RFC 1951). */
 export const deflate = defineTransform({

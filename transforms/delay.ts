@@ -1,8 +1,8 @@
-import { chance } from '../lib/chance.js'
-import { bytes, defineTransform, duration } from '../lib/define.js'
-import { delayLine } from '../lib/delay-line.js'
-import { onsetStage } from '../lib/onset.js'
-import { checkTrigger, triggerOptions } from '../lib/trigger.js'
+import { chance } from '../lib/faults/chance.js'
+import { delayLine } from '../lib/faults/delay-line.js'
+import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
+import { onsetStage } from '../lib/faults/triggered.js'
+import { bytes, defineTransform, duration } from '../lib/stages/define.js'
 
 /** Lets everything through later by the latency, and by some jitter, as a long line does; the rate stays. */
 export const delay = defineTransform({

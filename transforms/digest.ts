@@ -1,5 +1,5 @@
 import { createHash, getHashes } from 'node:crypto'
-import { defineTransform, text } from '../lib/define.js'
+import { defineTransform, text } from '../lib/stages/define.js'
 
 /** Logs the hash of all bytes at the end; the bytes pass unchanged. */
 export const digest = defineTransform({

@@ -1,6 +1,6 @@
-import { defineTransform, none } from '../lib/define.js'
-import { type Fault, faultStage } from '../lib/fault.js'
-import { checkTrigger, defaultBlock, triggerOptions } from '../lib/trigger.js'
+import { type Fault, faultStage } from '../lib/faults/fault.js'
+import { checkTrigger, defaultBlock, triggerOptions } from '../lib/faults/trigger.js'
+import { defineTransform, none } from '../lib/stages/define.js'
 
 /** Loses a block of bytes; what follows closes up. */
 export const drop = defineTransform({

@@ -1,3 +1,4 @@
+import { canonicalRows, coloredRows } from '../lib/formats/hex-dump.js'
 import {
   blockBytes,
   bytes,
@@ -7,11 +8,10 @@ import {
   formatRemote,
   integer,
   text,
-} from '../lib/define.js'
-import { escapeLine } from '../lib/escape.js'
-import { canonicalRows, coloredRows } from '../lib/hex-dump.js'
-import { formatDuration } from '../lib/quantities.js'
-import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/side-file.js'
+} from '../lib/stages/define.js'
+import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/stages/side-file.js'
+import { escapeLine } from '../lib/text/escape.js'
+import { formatDuration } from '../lib/text/quantities.js'
 
 /** Shows each chunk in hex and as text, on stderr or in a file; the bytes pass unchanged. */
 export const dump = defineTransform({

@@ -1,5 +1,5 @@
-import { defineTransform, flag, flushable } from '../lib/define.js'
-import { escapeLine, escapeText } from '../lib/escape.js'
+import { defineTransform, flag, flushable } from '../lib/stages/define.js'
+import { escapeLine, escapeText } from '../lib/text/escape.js'
 
 /** Makes control characters visible, so that text cannot drive a terminal; LF, TAB and joiners stay. */
 // biome-ignore lint/suspicious/noShadowRestrictedNames: an export has its transform's name

@@ -2,9 +2,9 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { Duplex, type Readable } from 'node:stream'
-import { blockBytes, type Context, defineTransform, words } from '../lib/define.js'
-import { errorMessage, TcpPipeError } from '../lib/errors.js'
-import { escapeLine } from '../lib/escape.js'
+import { blockBytes, type Context, defineTransform, words } from '../lib/stages/define.js'
+import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { escapeLine } from '../lib/text/escape.js'
 
 /** Passes the bytes through a program: they are its stdin, and its stdout is what goes on. */
 export const exec = defineTransform({

@@ -1,4 +1,3 @@
-import { defineTransform } from '../lib/define.js'
 import {
   checkFraming,
   cutByDelimiter,
@@ -8,7 +7,8 @@ import {
   frameSize,
   framingOptions,
   reframe,
-} from '../lib/framing.js'
+} from '../lib/formats/framing.js'
+import { defineTransform } from '../lib/stages/define.js'
 
 /** Makes each line a frame, with its length before it or a delimiter behind it; or each block of so many bytes. */
 export const frame = defineTransform({

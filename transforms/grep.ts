@@ -1,4 +1,4 @@
-import { defineTransform, flag, none, regexp } from '../lib/define.js'
+import { defineTransform, flag, none, regexp } from '../lib/stages/define.js'
 
 /** Keeps the lines that match a pattern. */
 export const grep = defineTransform({

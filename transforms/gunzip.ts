@@ -1,6 +1,6 @@
 import { createGunzip } from 'node:zlib'
-import { capOptions, decompressor } from '../lib/decompressor.js'
-import { blockBytes, defineTransform } from '../lib/define.js'
+import { capOptions, decompressor } from '../lib/formats/decompressor.js'
+import { blockBytes, defineTransform } from '../lib/stages/define.js'
 
 /** Decompresses gzip (RFC 1952), with caps on the output. */
 export const gunzip = defineTransform({

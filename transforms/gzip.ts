@@ -1,5 +1,5 @@
 import { constants, createGzip } from 'node:zlib'
-import { defineTransform, flag, integer } from '../lib/define.js'
+import { defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Compresses bytes in the gzip format (RFC 1952). */
 export const gzip = defineTransform({

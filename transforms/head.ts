@@ -1,4 +1,4 @@
-import { defineTransform, integer, many, stop } from '../lib/define.js'
+import { defineTransform, integer, many, stop } from '../lib/stages/define.js'
 
 /** Passes the first lines, then ends. */
 export const head = defineTransform({

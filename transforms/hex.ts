@@ -1,5 +1,5 @@
-import { blockBytes, bytes, defineTransform, flag, integer } from '../lib/define.js'
-import { canonicalRows, formatOffset, plainRows } from '../lib/hex-dump.js'
+import { canonicalRows, formatOffset, plainRows } from '../lib/formats/hex-dump.js'
+import { blockBytes, bytes, defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Writes bytes as a hex dump: offset, digits and text as `hexdump -v -C` does, or digits alone as `xxd -p` does. */
 export const hex = defineTransform({

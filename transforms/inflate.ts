@@ -1,6 +1,6 @@
 import { createInflate, createInflateRaw } from 'node:zlib'
-import { capOptions, decompressor } from '../lib/decompressor.js'
-import { blockBytes, defineTransform, flag } from '../lib/define.js'
+import { capOptions, decompressor } from '../lib/formats/decompressor.js'
+import { blockBytes, defineTransform, flag } from '../lib/stages/define.js'
 
 /** Decompresses the zlib format (RFC 1950) or bare deflate (RFC 1951), with caps on the output. */
 export const inflate = defineTransform({

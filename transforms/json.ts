@@ -1,5 +1,5 @@
-import { defineTransform, flag, list, type UnitTypes } from '../lib/define.js'
-import { TcpPipeError } from '../lib/errors.js'
+import { defineTransform, flag, list, type UnitTypes } from '../lib/stages/define.js'
+import { TcpPipeError } from '../lib/text/errors.js'
 
 /** Checks JSON values and writes each on a line of its own, compact or pretty, the whole or parts of it. */
 export const json = defineTransform({

@@ -1,4 +1,4 @@
-import { blockBytes, defineTransform } from '../lib/define.js'
+import { blockBytes, defineTransform } from '../lib/stages/define.js'
 
 /** Ends lines with LF: takes the CR out of each CR LF. */
 export const lf = defineTransform({

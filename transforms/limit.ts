@@ -1,6 +1,6 @@
-import { bytes, defineTransform, many, stop } from '../lib/define.js'
-import { fromOnset, onsetStage } from '../lib/onset.js'
-import { checkTrigger, triggerOptions } from '../lib/trigger.js'
+import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
+import { fromOnset, onsetStage } from '../lib/faults/triggered.js'
+import { bytes, defineTransform, many, stop } from '../lib/stages/define.js'
 
 /** Lets so many bytes pass, and then ends well, whatever would follow. */
 export const limit = defineTransform({

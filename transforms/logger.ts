@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { choice, defineTransform, integer } from '../lib/define.js'
-import { escapeLine } from '../lib/escape.js'
+import { choice, defineTransform, integer } from '../lib/stages/define.js'
+import { escapeLine } from '../lib/text/escape.js'
 
 /** Logs each chunk: its offset, its size and how it begins; the bytes pass unchanged. */
 export const logger = defineTransform({

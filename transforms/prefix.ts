@@ -1,6 +1,6 @@
-import { defineTransform, text } from '../lib/define.js'
-import { escapeLine } from '../lib/escape.js'
-import { template } from '../lib/template.js'
+import { defineTransform, text } from '../lib/stages/define.js'
+import { escapeLine } from '../lib/text/escape.js'
+import { template } from '../lib/text/template.js'
 
 /** Puts a text before each line. */
 export const prefix = defineTransform({

@@ -1,4 +1,4 @@
-import { defineTransform, flag, regexp, text } from '../lib/define.js'
+import { defineTransform, flag, regexp, text } from '../lib/stages/define.js'
 
 /** Replaces what matches a pattern in each line. */
 export const replace = defineTransform({

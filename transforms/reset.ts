@@ -1,7 +1,7 @@
-import { defineTransform } from '../lib/define.js'
-import { faultStage } from '../lib/fault.js'
-import { gate } from '../lib/gate.js'
-import { checkTrigger, triggerOptions } from '../lib/trigger.js'
+import { faultStage } from '../lib/faults/fault.js'
+import { gate } from '../lib/faults/gate.js'
+import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
+import { defineTransform } from '../lib/stages/define.js'
 
 /** Fails at a place, which resets the connection, as a peer does that has crashed. */
 export const reset = defineTransform({

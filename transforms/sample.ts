@@ -1,4 +1,4 @@
-import { defineTransform, integer, none } from '../lib/define.js'
+import { defineTransform, integer, none } from '../lib/stages/define.js'
 
 /** Keeps one line in so many: the first one, and then each that stands so many behind. */
 export const sample = defineTransform({

@@ -1,4 +1,4 @@
-import { defineTransform, integer, none } from '../lib/define.js'
+import { defineTransform, integer, none } from '../lib/stages/define.js'
 
 /** Drops the first lines. */
 export const skip = defineTransform({

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
-import { blockBytes, bytes, defineTransform } from '../lib/define.js'
-import { type Onset, onsetStage } from '../lib/onset.js'
-import { checkTrigger, triggerOptions } from '../lib/trigger.js'
+import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
+import { type Onset, onsetStage } from '../lib/faults/triggered.js'
+import { blockBytes, bytes, defineTransform } from '../lib/stages/define.js'
 
 /** Cuts the stream into chunks of at most so many bytes, each of which goes on by itself. */
 export const slice = defineTransform({

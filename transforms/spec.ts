@@ -1,8 +1,8 @@
-import { lazyStream } from '../lib/compose.js'
-import type { Registry, TransformEntry } from '../lib/define.js'
-import { loadModule } from '../lib/modules.js'
-import { modulePaths, parse } from '../lib/spec.js'
-import type { Stage } from '../lib/stage.js'
+import { lazyStream } from '../lib/stages/compose.js'
+import type { Registry, TransformEntry } from '../lib/stages/define.js'
+import { loadModule } from '../lib/stages/modules.js'
+import { modulePaths, parse } from '../lib/stages/spec.js'
+import type { Stage } from '../lib/stages/stage.js'
 import * as exported from './index.js'
 
 /**

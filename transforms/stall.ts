@@ -1,7 +1,7 @@
-import { defineTransform, duration } from '../lib/define.js'
-import { faultStage } from '../lib/fault.js'
-import { gate } from '../lib/gate.js'
-import { checkTrigger, triggerOptions } from '../lib/trigger.js'
+import { faultStage } from '../lib/faults/fault.js'
+import { gate } from '../lib/faults/gate.js'
+import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
+import { defineTransform, duration } from '../lib/stages/define.js'
 
 /** Lets nothing pass from a place on, for a while or for ever; the writer waits. */
 export const stall = defineTransform({

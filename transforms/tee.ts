@@ -1,5 +1,5 @@
-import { defineTransform, text } from '../lib/define.js'
-import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/side-file.js'
+import { defineTransform, text } from '../lib/stages/define.js'
+import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/stages/side-file.js'
 
 /** Writes all bytes to a file, too; they pass unchanged, at the speed of the file. */
 export const tee = defineTransform({

@@ -1,6 +1,6 @@
-import { bytes, defineTransform } from '../lib/define.js'
-import { fromOnset, onsetStage } from '../lib/onset.js'
-import { checkTrigger, triggerOptions } from '../lib/trigger.js'
+import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
+import { fromOnset, onsetStage } from '../lib/faults/triggered.js'
+import { bytes, defineTransform } from '../lib/stages/define.js'
 
 /** Limits the rate: bytes are held until they are due. */
 export const throttle = defineTransform({

@@ -1,6 +1,6 @@
-import { blockBytes, defineTransform } from '../lib/define.js'
-import { TcpPipeError } from '../lib/errors.js'
-import { escapeLine } from '../lib/escape.js'
+import { blockBytes, defineTransform } from '../lib/stages/define.js'
+import { TcpPipeError } from '../lib/text/errors.js'
+import { escapeLine } from '../lib/text/escape.js'
 
 /** Turns base64 (RFC 4648), of either alphabet, back into its bytes. */
 export const unbase64 = defineTransform({

@@ -1,5 +1,5 @@
-import { defineTransform, flag } from '../lib/define.js'
-import { checkFraming, frameCutter, framingOptions, joinByDelimiter, reframe } from '../lib/framing.js'
+import { checkFraming, frameCutter, framingOptions, joinByDelimiter, reframe } from '../lib/formats/framing.js'
+import { defineTransform, flag } from '../lib/stages/define.js'
 
 /** Makes each frame a line: what `frame` writes, and the frames of many protocols. */
 export const unframe = defineTransform({

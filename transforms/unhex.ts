@@ -1,7 +1,7 @@
-import { bytes, choice, defineTransform } from '../lib/define.js'
-import { TcpPipeError } from '../lib/errors.js'
-import { escapeLine } from '../lib/escape.js'
-import { formatOffset } from '../lib/hex-dump.js'
+import { formatOffset } from '../lib/formats/hex-dump.js'
+import { bytes, choice, defineTransform } from '../lib/stages/define.js'
+import { TcpPipeError } from '../lib/text/errors.js'
+import { escapeLine } from '../lib/text/escape.js'
 
 /** Turns a hex dump back into its bytes: `hexdump -v -C`, `xxd -p` and whatever `hex` writes. */
 export const unhex = defineTransform({

@@ -1,6 +1,6 @@
-import { capOptions, decompressor } from '../lib/decompressor.js'
-import { blockBytes, defineTransform, integer } from '../lib/define.js'
-import { createZstdDecompress, frameCutter, lacksZstd, parameters } from '../lib/zstd.js'
+import { capOptions, decompressor } from '../lib/formats/decompressor.js'
+import { createZstdDecompress, frameCutter, lacksZstd, parameters } from '../lib/formats/zstd.js'
+import { blockBytes, defineTransform, integer } from '../lib/stages/define.js'
 
 /** Decompresses zstd (RFC 8878), with caps on the output and on the memory that it takes. */
 export const unzstd = defineTransform({

@@ -1,5 +1,5 @@
-import { defineTransform, flag, integer } from '../lib/define.js'
-import { createZstdCompress, lacksZstd, parameters } from '../lib/zstd.js'
+import { createZstdCompress, lacksZstd, parameters } from '../lib/formats/zstd.js'
+import { defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Compresses bytes in the zstd format (RFC 8878). */
 export const zstd = defineTransform({

@@ -3,8 +3,8 @@ import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
-import type { Sink, Source } from '../connection.js'
-import { fileSource } from './file-source.js'
+import type { Sink, Source } from '../connection/connection.js'
+import { fileSource } from './file/file-source.js'
 
 interface Shared {
   failure?: Error

@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Address, formatAddress, type TcpAddress } from '../address.js'
-import type { Sink } from '../connection.js'
-import { TcpPipeError, timeoutError } from '../errors.js'
-import { formatDuration } from '../quantities.js'
-import { hiddenReset, resetOnError } from '../reset.js'
-import type { ClientContext } from '../secure-context.js'
-import type { HandshakeOptions } from './tls.js'
+import type { Sink } from '../connection/connection.js'
+import { TcpPipeError, timeoutError } from '../text/errors.js'
+import { formatDuration } from '../text/quantities.js'
+import { type Address, formatAddress, type TcpAddress } from './address.js'
+import { hiddenReset, resetOnError } from './reset.js'
+import type { HandshakeOptions } from './tls/handshake.js'
+import type { ClientContext } from './tls/secure-context.js'
 import { removeStale } from './unix.js'
 
 export interface DialOptions extends HandshakeOptions {
@@ -41,7 +41,7 @@ export async function listen(
 /** Connects, and speaks TLS where the address says so. The socket is paused until it is piped. */
 export async function dial(address: Address, options: DialOptions = {}): Promise<Socket> {
   if (!address.tls) return persistentDial(address, options, 0)
-  const { tlsConnect } = await import('./tls.js') // first: nobody would see an error or an end of the socket meanwhile
+  const { tlsConnect } = await import('./tls/handshake.js') // first: nobody would see an error or an end of the socket meanwhile
   return tlsConnect(await persistentDial(address, options, 0), address, options.tls as ClientContext, options)
 }
 

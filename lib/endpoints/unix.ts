@@ -1,7 +1,7 @@
 /** Unix sockets: a path that a dead server left behind is taken over, anything else in its place is not. */
 import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
-import { errorCode, TcpPipeError } from '../errors.js'
+import { errorCode, TcpPipeError } from '../text/errors.js'
 
 /**
  * Removes a socket nobody listens on any more.

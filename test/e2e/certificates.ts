@@ -6,7 +6,7 @@ import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type ConnectionOptions, connect, TLSSocket, type TlsOptions } from 'node:tls'
 import type { Test } from 'tap'
-import { hiddenReset } from '../../lib/reset.js'
+import { hiddenReset } from '../../lib/endpoints/reset.js'
 import { bounded, cleanup, closed, shortDirectory } from './support.js'
 
 interface Recipe {

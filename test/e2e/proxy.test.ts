@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { hiddenReset } from '../../lib/reset.js'
+import { hiddenReset } from '../../lib/endpoints/reset.js'
 import {
   blackHole,
   bounded,

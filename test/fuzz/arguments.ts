@@ -1,6 +1,6 @@
 /** Command lines that somebody may type: each ends as documented, and a mistake is one line. */
 import fc from 'fast-check'
-import { parseAddress } from '../../lib/address.js'
+import { parseAddress } from '../../lib/endpoints/address.js'
 import { type Result, shortDirectory, tcpPipe } from '../e2e/support.js'
 import { Finding, inScope, inTime, type Part } from './part.js'
 import { anySpec, validSpec } from './specs.js'

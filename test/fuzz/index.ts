@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import fc from 'fast-check'
-import { chance } from '../../lib/chance.js'
+import { chance } from '../../lib/faults/chance.js'
 import { commandLines } from './arguments.js'
 import { library } from './library.js'
 import { Finding, inTime, type Part } from './part.js'

@@ -4,9 +4,9 @@ import { pipeline } from 'node:stream/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import { toParts } from '../../lib/parts.js'
-import { type Plan, type PlanOptions, plan } from '../../lib/plan.js'
-import type { Stage } from '../../lib/stage.js'
+import { toParts } from '../../lib/stages/parts.js'
+import { type Plan, type PlanOptions, plan } from '../../lib/stages/plan.js'
+import type { Stage } from '../../lib/stages/stage.js'
 
 export type Input = string | Buffer | Iterable<string | Buffer>
 

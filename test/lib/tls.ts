@@ -2,9 +2,9 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Test } from 'tap'
-import { type HandshakeOptions, tlsAcceptor, tlsConnect } from '../../lib/endpoints/tls.js'
-import { type ClientTls, clientContext, type ServerTls, serverContext } from '../../lib/secure-context.js'
-import { selfSigned } from '../../lib/self-signed.js'
+import { type HandshakeOptions, tlsAcceptor, tlsConnect } from '../../lib/endpoints/tls/handshake.js'
+import { type ClientTls, clientContext, type ServerTls, serverContext } from '../../lib/endpoints/tls/secure-context.js'
+import { selfSigned } from '../../lib/endpoints/tls/self-signed.js'
 import { socketPair } from './network.js'
 
 /** A certificate for localhost and its key. */

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { selfSigned } from '../../lib/self-signed.js'
+import { selfSigned } from '../../lib/endpoints/tls/self-signed.js'
 import { files, node, read, root } from './support.js'
 
 const cli = join(root, 'dist/cli/index.js')

@@ -6,8 +6,8 @@ import { PassThrough, Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { selfSigned } from '../../lib/endpoints/tls/self-signed.js'
 import { type ClientTls, send } from '../../lib/index.js'
-import { selfSigned } from '../../lib/self-signed.js'
 import { files, node, read, root } from './support.js'
 
 const tested = new Set<string>()

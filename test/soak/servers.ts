@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import { proxy } from '../../lib/proxy.js'
 import { serve } from '../../lib/serve.js'
-import type { Server } from '../../lib/server.js'
+import type { Server } from '../../lib/server/server.js'
 import { spec } from '../../transforms/spec.js'
 
 /** Opens a server on a port that the system chooses; `target` is the port of an echo that a proxy passes on to. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compose } from '../../lib/compose.js'
+import { compose } from '../../lib/stages/compose.js'
 import { bufferToString } from '../../transforms/buffer-to-string.js'
 import { hex } from '../../transforms/hex.js'
 import { spec } from '../../transforms/spec.js'

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { compose } from '../../lib/compose.js'
 import { serve } from '../../lib/serve.js'
+import { compose } from '../../lib/stages/compose.js'
 import { buffer } from '../../transforms/buffer.js'
 import { spec } from '../../transforms/spec.js'
 import { noise } from '../laws/support.js'

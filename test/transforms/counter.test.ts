@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { mock } from 'node:test'
 import t from 'tap'
-import { openContext } from '../../lib/context.js'
+import { openContext } from '../../lib/stages/context.js'
 import { counter } from '../../transforms/counter.js'
 import { connection, memoryLog, noise } from '../laws/support.js'
 import { cutEvery, errorOf, run } from '../lib/pipes.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compose } from '../../lib/compose.js'
+import { compose } from '../../lib/stages/compose.js'
 import { drop } from '../../transforms/drop.js'
 import { spec } from '../../transforms/spec.js'
 import { noise } from '../laws/support.js'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compose } from '../../lib/compose.js'
+import { compose } from '../../lib/stages/compose.js'
 import { frame } from '../../transforms/frame.js'
 import { spec } from '../../transforms/spec.js'
 import { unframe } from '../../transforms/unframe.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compose } from '../../lib/compose.js'
+import { compose } from '../../lib/stages/compose.js'
 import { hex } from '../../transforms/hex.js'
 import { needs, noise, output } from '../laws/support.js'
 import { cutEvery, run, textOf } from '../lib/pipes.js'

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { groups } from '../../lib/define.js'
+import { groups } from '../../lib/stages/define.js'
 import * as exported from '../../transforms/index.js'
 import { registry } from '../../transforms/spec.js'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compose } from '../../lib/compose.js'
+import { compose } from '../../lib/stages/compose.js'
 import { json } from '../../transforms/json.js'
 import { spec } from '../../transforms/spec.js'
 import { needs, output } from '../laws/support.js'

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import { compose } from '../../lib/compose.js'
 import { send } from '../../lib/send.js'
 import { serve } from '../../lib/serve.js'
+import { compose } from '../../lib/stages/compose.js'
 import { limit } from '../../transforms/limit.js'
 import { spec } from '../../transforms/spec.js'
 import { noise } from '../laws/support.js'

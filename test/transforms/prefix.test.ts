@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Context } from '../../lib/context.js'
+import type { Context } from '../../lib/stages/context.js'
 import { prefix } from '../../transforms/prefix.js'
 import { spec } from '../../transforms/spec.js'
 import { connection } from '../laws/support.js'

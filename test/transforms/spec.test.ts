@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compose } from '../../lib/compose.js'
+import { compose } from '../../lib/stages/compose.js'
 import { loadSpec, registry, spec } from '../../transforms/spec.js'
 import { textOf } from '../lib/pipes.js'
 

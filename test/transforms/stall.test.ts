@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
-import { openContext } from '../../lib/context.js'
+import { openContext } from '../../lib/stages/context.js'
 import { spec } from '../../transforms/spec.js'
 import { stall } from '../../transforms/stall.js'
 import { memoryLog, noise } from '../laws/support.js'

@@ -1,6 +1,6 @@
 /** What the compiler infers and what it refuses, held by `tsc -p tsconfig.test.json`. Nothing here is run. */
 import { createGunzip, createGzip } from 'node:zlib'
-import { compose } from '../../lib/compose.js'
+import { compose } from '../../lib/stages/compose.js'
 import {
   bytes,
   choice,
@@ -13,8 +13,8 @@ import {
   regexp,
   stop,
   text,
-} from '../../lib/define.js'
-import { eachJson, eachLine, type TransformStream } from '../../lib/stage.js'
+} from '../../lib/stages/define.js'
+import { eachJson, eachLine, type TransformStream } from '../../lib/stages/stage.js'
 
 /** Compiles if both are the same type. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false

@@ -1,6 +1,6 @@
 /** What the compiler knows of each transform: its options, and what stands behind it receives. Nothing here is run. */
-import { compose, records } from '../../lib/compose.js'
-import type { TransformStream } from '../../lib/stage.js'
+import { compose, records } from '../../lib/stages/compose.js'
+import type { TransformStream } from '../../lib/stages/stage.js'
 import * as transforms from '../../transforms/index.js'
 
 const { bufferToString, cut, digest, drop, exec, frame, grep, gunzip, hex, json, prefix, replace, sample, throttle } =

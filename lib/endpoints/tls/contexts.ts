@@ -1,0 +1,100 @@
+/** TLS on both sides of a server: what is needed of it is imported when an address asks for it. */
+
+import { TcpPipeError } from '../../text/errors.js'
+import type { Address } from '../address.js'
+import type { Accept } from './handshake.js'
+import type { ClientContext, ClientTls, ServerTls } from './secure-context.js'
+
+/** Certificates, keys and authorities that take the place of the present ones. */
+export interface SecureContexts {
+  /** For clients that connect. */
+  tls?: ServerTls | 'auto' | undefined
+  /** For the target. */
+  targetTls?: ClientTls | undefined
+}
+
+/** How the two sides of a server are secured just now. */
+export interface Trust {
+  /** The handshake with a client; undefined without TLS. */
+  readonly accept: Accept | undefined
+  /** The pin of our certificate, as clients may check it. */
+  readonly pin: string | undefined
+  /** Until when our certificate is valid. */
+  readonly validTo: Date | undefined
+  /** For the target; undefined if that is reached without TLS. */
+  readonly target: ClientContext | undefined
+  /** From now on; rejects with `ERR_OPTION` and changes nothing if one of them is wrong, or for a side without TLS. */
+  setSecureContext(next: SecureContexts): Promise<void>
+}
+
+/** Throws `ERR_OPTION`. */
+export async function openTrust(
+  listen: Address,
+  to: Address | undefined,
+  { tls, targetTls }: { tls?: ServerTls | 'auto' | boolean | undefined; targetTls?: ClientTls | undefined },
+): Promise<Trust> {
+  const own = lazy(async () => (await import('./self-signed.js')).selfSigned())
+  let server = listen.tls ? await openServerSide(tls, own) : undefined
+  let target = await targetContext(to, targetTls)
+  return {
+    get accept() {
+      return server?.accept
+    },
+    get pin() {
+      return server?.pin
+    },
+    get validTo() {
+      return server?.validTo
+    },
+    get target() {
+      return target
+    },
+    async setSecureContext(next) {
+      if (!next.tls && !next.targetTls) throw new TcpPipeError('ERR_OPTION', 'setSecureContext needs tls or targetTls')
+      if (next.tls && !server) throw new TcpPipeError('ERR_OPTION', 'tls: the server listens without TLS')
+      const nextServer = next.tls ? await openServerSide(next.tls, own) : server
+      target = next.targetTls ? await targetContext(to, next.targetTls) : target
+      server = nextServer
+    },
+  }
+}
+
+/** To dial this address: undefined without TLS. Throws `ERR_OPTION`. */
+export async function targetContext(
+  to: Address | undefined,
+  tls: ClientTls | undefined,
+  name = 'targetTls',
+): Promise<ClientContext | undefined> {
+  if (!to?.tls) {
+    if (tls) throw new TcpPipeError('ERR_OPTION', `${name} needs an address with TLS to connect to, as tls://host:port`)
+    return undefined
+  }
+  const { clientContext } = await import('./secure-context.js')
+  return clientContext(tls ?? {})
+}
+
+async function openServerSide(
+  tls: ServerTls | 'auto' | boolean | undefined,
+  own: () => Promise<Identity>,
+): Promise<{ accept: Accept; pin: string; validTo: Date }> {
+  const [{ checkServerTls, serverContext }, { tlsAcceptor }] = await Promise.all([
+    import('./secure-context.js'),
+    import('./handshake.js'),
+  ])
+  const { auto = false, ...given } = tls === 'auto' ? { auto: true } : typeof tls === 'object' ? tls : {}
+  if (auto) checkServerTls({ ...given, auto })
+  const context = serverContext(auto ? { ...given, ...(await own()) } : given)
+  const { pin, validTo } = context
+  return { accept: tlsAcceptor(context), pin, validTo }
+}
+
+type Identity = { cert: string; key: string }
+
+/** Made once, so that new options do not change the pin. */
+function lazy<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}

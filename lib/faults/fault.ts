@@ -1,0 +1,74 @@
+/** A fault that a stage makes on purpose: in which connection, by which chance, and what is told of it. */
+
+import type { Context } from '../stages/context.js'
+import { TcpPipeError } from '../text/errors.js'
+import { chance } from './chance.js'
+import { openTrigger, type Trigger, type TriggerValues, triggerText } from './trigger.js'
+
+export interface FaultOptions {
+  /** That of the transform. */
+  readonly name: string
+  readonly values: TriggerValues
+  readonly context: Context
+  /** Whether it does something to the byte at its place, and so comes when there is one. */
+  readonly needsByte: boolean
+}
+
+export interface Fault extends Pick<Trigger, 'places' | 'position'> {
+  /** Tells that it has come, `offset` bytes behind the beginning. */
+  fire(offset: number): void
+  /** What a stage fails with that fails there. */
+  error(offset: number): TcpPipeError
+  /** A number from 0 to 1, never 1 itself, that belongs to a block or a match; each use of it has its own. */
+  chance(index: number, use: number): number
+  /** To be called when the stage is over, as often as one likes: warns of a fault that has never come. */
+  over(): void
+}
+
+/**
+ * The stage that makes the fault; in another connection than the one that is meant it passes everything. Chance depends
+ * on the seed, the connection's number, the direction and the number of the block or the match, and on nothing else.
+ */
+export function faultStage<Stage>(
+  options: FaultOptions,
+  make: (fault: Fault) => Stage,
+): Stage | ((chunk: Buffer) => Buffer) {
+  const { values, context } = options
+  const { number = 1 } = context.connection ?? {}
+  return values.connection === undefined || values.connection === number ? make(openFault(options)) : chunk => chunk
+}
+
+function openFault({ name, values, context, needsByte }: FaultOptions): Fault {
+  const { probability, seed = Math.floor(Math.random() * 2 ** 32) } = values
+  const { number = 1, direction } = context.connection ?? {}
+  const text = triggerText(name, values)
+  let fired = false
+  let isOver = false
+  let isRandom = false
+
+  function throwOf(index: number, use: number): number {
+    isRandom = true
+    return chance(seed, number, direction === 'reply' ? 1 : 0, index, use)
+  }
+
+  const isChosen = (index: number) => throwOf(index, 0) < (probability as number)
+  const { places, position, missing } = openTrigger(values, { needsByte, isChosen })
+
+  function fire(offset: number): void {
+    fired = true
+    context.noteFault({ fault: name, offset, direction, ...(isRandom && { seed }) })
+  }
+
+  function error(offset: number): TcpPipeError {
+    const where = direction === undefined ? '' : ` in the ${direction} direction`
+    return new TcpPipeError('ERR_FAULT', `fault${where}: ${text} at byte ${offset}${isRandom ? `, seed=${seed}` : ''}`)
+  }
+
+  function over(): void {
+    const isMissed = !isOver && !fired && probability === undefined && !context.replaced.aborted
+    isOver = true
+    if (isMissed) context.warn(`${direction === undefined ? '' : `${direction}: `}${text} never fired: ${missing()}`)
+  }
+
+  return { places, position, fire, error, chance: throwOf, over }
+}

@@ -1,0 +1,155 @@
+/** A Duplex that passes bytes up to a place, at which it is ended, fails, or is held for a while. */
+import { Duplex } from 'node:stream'
+import { batchBytes } from '../formats/records.js'
+import type { Place } from './trigger.js'
+
+export interface GateOptions {
+  /** The places in the chunk that comes next, and the number of bytes before it. */
+  places(chunk: Buffer): Iterable<Place>
+  position(): number
+  /** A place in time: so many milliseconds after the first use, whether bytes come or not. */
+  readonly at: number | undefined
+  /** What is done at a place. All bytes before it have gone on. */
+  strike(gate: Gate, offset: number): void
+  /** Called when the input has ended, or the stream is destroyed; perhaps twice. */
+  over(): void
+}
+
+export interface Gate {
+  /** Ends well; what still comes is dropped. */
+  end(): void
+  /** Fails when what has gone on has been read, and its readers have had `grace` for it. */
+  fail(error: Error): void
+  /** Nothing goes on, not even the end, for so many milliseconds, or without end, or until the signal is aborted. */
+  hold(time: number | undefined, release: AbortSignal): void
+}
+
+/**
+ * Milliseconds between the last bytes and a failure. What stages behind the gate still hold would be lost with it; and a
+ * peer that finds bytes and a reset at once may take it for an end, as every program on libuv does.
+ */
+export const grace = 20
+
+export function gate({ places, position, at, strike, over }: GateOptions): Duplex {
+  let begun = false
+  let shut = false // nothing goes on
+  let ended = false
+  let failure: Error | undefined
+  let passing: Iterator<void> | undefined // the chunk of which a part has gone on
+  let writer: (() => void) | undefined // waits until what it has written has been read
+  let closer: (() => void) | undefined // waits for the end to go on
+  let timer: NodeJS.Timeout | undefined
+  let letGo = () => {}
+
+  /** A stage that is only made does nothing yet. */
+  function begin(): void {
+    if (begun) return
+    begun = true
+    if (at !== undefined) timer = setTimeout(() => strike(controls, position()), at)
+    for (const { offset } of places(Buffer.alloc(0))) strike(controls, offset)
+  }
+
+  /** Yields when it is not to go on. */
+  function* pass(chunk: Buffer): Generator<void, void, void> {
+    const start = position()
+    let from = 0
+    for (const { offset } of places(chunk)) {
+      push(chunk, from, offset - start)
+      from = offset - start
+      strike(controls, offset)
+      if (shut) yield
+    }
+    push(chunk, from, chunk.length)
+  }
+
+  function push(chunk: Buffer, from: number, to: number): void {
+    if (from < to) stream.push(to - from === chunk.length ? chunk : chunk.subarray(from, to))
+  }
+
+  function advance(): void {
+    if (shut || (passing && !passing.next().done)) return
+    passing = undefined
+    if (closer) close(closer)
+    else if (stream.readableLength === 0) resume()
+  }
+
+  function resume(): void {
+    const callback = writer
+    writer = undefined
+    callback?.()
+  }
+
+  function close(callback: () => void): void {
+    clearTimeout(timer)
+    over()
+    stream.push(null)
+    callback()
+  }
+
+  const controls: Gate = {
+    end() {
+      shut = true
+      ended = true
+      stream.push(null)
+      resume()
+    },
+    fail(error) {
+      shut = true
+      failure = error
+      if (stream.readableLength === 0) failSoon()
+    },
+    hold(time, release) {
+      shut = true
+      const open = () => {
+        letGo()
+        shut = false
+        advance()
+      }
+      letGo = () => {
+        clearTimeout(timer)
+        release.removeEventListener('abort', open)
+      }
+      release.addEventListener('abort', open)
+      if (time !== undefined) timer = setTimeout(open, time)
+    },
+  }
+
+  /** In an event loop that is late the readers have their turn before it all the same. */
+  function failSoon(): void {
+    clearTimeout(timer)
+    timer = setTimeout(() => setImmediate(() => stream.destroy(failure)), grace)
+  }
+
+  const stream = new Duplex({
+    writableHighWaterMark: batchBytes,
+    readableHighWaterMark: 0, // read() is called when everything has been read, and not before
+    write(chunk: Buffer, _encoding, callback) {
+      if (ended) return void setImmediate(callback) // not at once: an endless source would keep the event loop
+      writer = callback
+      begin()
+      if (ended) return
+      passing = pass(chunk)
+      advance()
+    },
+    final(callback) {
+      begin()
+      if (ended) callback()
+      else {
+        closer = callback
+        advance()
+      }
+    },
+    read() {
+      begin()
+      if (failure) failSoon()
+      else if (!passing) advance()
+    },
+    destroy(error, callback) {
+      clearTimeout(timer)
+      letGo()
+      over()
+      callback(error)
+    },
+  })
+  return stream
+}

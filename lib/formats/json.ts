@@ -1,0 +1,169 @@
+/** Cuts a text into concatenated JSON values (RFC 8259), as jq reads them: one after the other, white space between. */
+
+import { TcpPipeError, tooLong } from '../text/errors.js'
+import { countLines } from './count-lines.js'
+
+export interface JsonScanner {
+  /** The values that are complete with this text. */
+  write(text: string): unknown[]
+  /** The last value, if it is a scalar that only the end completes. */
+  end(): unknown[]
+}
+
+/** Deeper nesting is refused: JSON.parse takes more, but not whoever walks through the value. */
+export const maxDepth = 512
+
+/**
+ * A value of more than `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`, one that is wrong or nested too deep with
+ * `ERR_JSON` and its line.
+ */
+export function jsonScanner(maxLine: number): JsonScanner {
+  let line = 1 // of the text that comes next
+  let begun = '' // a value whose end has not come yet
+  let begunLine = 1
+  let scan = openScan('')
+
+  function write(text: string): unknown[] {
+    const found: unknown[] = []
+    const end = begun === '' ? 0 : valueEnd(text, 0, scan)
+    checkDepth(() => begunLine)
+    if (end === -1) begun += text
+    else {
+      if (begun !== '') found.push(parse(begun + text.slice(0, end), () => begunLine))
+      begun = ''
+      addValues(found, text, end)
+    }
+    if (begun.length > maxLine) throw tooLong('JSON value', maxLine)
+    line += countLines(text)
+    return found
+  }
+
+  /** The values that begin in this text. */
+  function addValues(found: unknown[], text: string, from: number): void {
+    const lineAt = (position: number) => line + countLines(text.slice(0, position))
+    let tried = -1 // where the line ends that is not one value
+    for (let at = skipSpace(text, from); at < text.length; at = skipSpace(text, at)) {
+      if (at > tried) {
+        const { value, end } = wholeLine(text, at, maxLine)
+        if (value !== undefined) {
+          found.push(value)
+          at = end
+          continue
+        }
+        tried = end
+      }
+      scan = openScan(text[at] as string)
+      const start = at
+      at = valueEnd(text, start + 1, scan)
+      checkDepth(() => lineAt(start))
+      if (at === -1) {
+        begun = text.slice(start)
+        begunLine = lineAt(start)
+        return
+      }
+      found.push(parse(text.slice(start, at), () => lineAt(start)))
+    }
+  }
+
+  function end(): unknown[] {
+    if (begun === '') return []
+    if (!scan.scalar) throw wrong('Unexpected end of JSON input', begunLine, line)
+    return [parse(begun, () => begunLine)]
+  }
+
+  function checkDepth(firstLine: () => number): void {
+    if (scan.depth > maxDepth) throw wrong(`nested deeper than ${maxDepth}`, firstLine(), firstLine())
+  }
+
+  function parse(text: string, firstLine: () => number): unknown {
+    if (!fits(text, maxLine)) throw tooLong('JSON value', maxLine)
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      const message = (error as Error).message.replace(/ \(line \d+ column \d+\)$/, '') // within the value
+      throw wrong(message, firstLine(), firstLine() + countLines(text))
+    }
+  }
+
+  return { write, end }
+}
+
+/** Where the scan of a value stands, so that no character is looked at twice. */
+interface Scan {
+  /** A number or a word, which only what stands behind it ends. */
+  scalar: boolean
+  depth: number
+  quoted: boolean
+  escaped: boolean
+}
+
+/** Behind the first character of a value. */
+function openScan(first: string): Scan {
+  const nested = first === '{' || first === '['
+  const quoted = first === '"'
+  return { scalar: !nested && !quoted, depth: nested ? 1 : 0, quoted, escaped: false }
+}
+
+/** The common case, one value on a short line of its own, at the speed of JSON.parse. It cannot be nested too deep. */
+function wholeLine(text: string, start: number, maxLine: number): { value?: unknown; end: number } {
+  const end = text.indexOf('\n', start)
+  if (end === -1) return { end: text.length }
+  const line = text.slice(start, end)
+  if (line.length > 2 * maxDepth || !isClosed(line) || !fits(line, maxLine)) return { end }
+  try {
+    return { value: JSON.parse(line), end }
+  } catch {
+    return { end } // several values, a part of one, or a wrong one: the scan will tell
+  }
+}
+
+/** An exception costs ten times as much as a value: the first line of a pretty-printed one is seen without. */
+function isClosed(line: string): boolean {
+  const first = line[0] as string
+  const last = line.trimEnd().at(-1)
+  return first === '{' ? last === '}' : first === '[' ? last === ']' : true
+}
+
+/** The index behind the value that the scan is in, or -1 if its end has not come. */
+function valueEnd(text: string, from: number, scan: Scan): number {
+  return scan.scalar ? scalarEnd(text, from) : nestedEnd(text, from, scan)
+}
+
+function scalarEnd(text: string, from: number): number {
+  const delimiter = /[\s{["\]},:]/g
+  delimiter.lastIndex = from
+  return delimiter.exec(text)?.index ?? -1
+}
+
+function nestedEnd(text: string, from: number, scan: Scan): number {
+  let { depth, quoted, escaped } = scan
+  for (let i = from; i < text.length; i++) {
+    const character = text[i]
+    if (escaped) escaped = false
+    else if (quoted) {
+      if (character === '\\') escaped = true
+      else if (character === '"') quoted = false
+    } else if (character === '"') quoted = true
+    else if (character === '{' || character === '[') depth++
+    else if (character === '}' || character === ']') depth--
+    if (depth > maxDepth) break
+    if (depth === 0 && !quoted) return i + 1
+  }
+  Object.assign(scan, { depth, quoted, escaped })
+  return -1
+}
+
+function skipSpace(text: string, from: number): number {
+  let i = from
+  while (i < text.length && ' \t\r\n'.includes(text[i] as string)) i++
+  return i
+}
+
+function fits(text: string, maxLine: number): boolean {
+  return text.length * 3 <= maxLine || Buffer.byteLength(text) <= maxLine
+}
+
+function wrong(message: string, firstLine: number, lastLine: number): TcpPipeError {
+  const where = firstLine === lastLine ? `line ${firstLine}` : `lines ${firstLine} to ${lastLine}`
+  return new TcpPipeError('ERR_JSON', `${where}: ${message}`)
+}

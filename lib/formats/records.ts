@@ -1,0 +1,248 @@
+/**
+ * The units of a stage and the codecs between them. Records travel in batches: arrays of at most 1,024 records or
+ * 64 KiB. Bytes are Buffers, a line is a string without its LF, json is a value.
+ */
+import { type Flushable, flushable } from 'stream-chain/defs.js'
+import { errorMessage, TcpPipeError, tooLong } from '../text/errors.js'
+import { countLines } from './count-lines.js'
+import { jsonScanner } from './json.js'
+
+export type Unit = 'bytes' | 'line' | 'json'
+export type Batch = unknown[]
+
+/** A function of a fused run: a batch comes in, batches go out. */
+export type BatchFunction = ((batch: Batch) => unknown) | Flushable<Batch, unknown>
+
+export const batchRecords = 1024
+export const batchBytes = 64 * 1024
+
+/** The length cap of a record in bytes, unless `maxLine` sets another one. */
+export const defaultMaxLine = 1024 * 1024
+
+const LF = 10
+
+/** Shared by a decoder and the encoder behind it, so that a last line without its LF stays without it. */
+export interface Ending {
+  unterminated: boolean
+}
+
+/** Lines without the literal are of no use to the stage behind the decoder: they may be skipped, and are counted. */
+export interface LineFilter {
+  literal: string
+  skip(lines: number): void
+}
+
+/** Chunks → records of the unit. A record over `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`. */
+export function decoder(
+  unit: 'line' | 'json',
+  maxLine: number,
+  ending: Ending,
+  filter?: LineFilter,
+  rest?: Rest,
+): Flushable<Batch, unknown> {
+  return unit === 'line' ? lineDecoder(maxLine, ending, filter, rest) : jsonDecoder(maxLine)
+}
+
+/** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON, unless `encode` knows better. */
+export function encoder(ending: Ending, encode?: (record: unknown) => string): (batch: Batch) => Batch {
+  let owed = false // a record was written whose LF comes only if another one follows
+
+  function join(lines: string[]): Buffer {
+    if (owed) lines.unshift('')
+    owed = ending.unterminated
+    if (!owed) lines.push('')
+    const text = lines.join('\n')
+    return Buffer.from(text, isAscii(text) ? 'latin1' : 'utf8') // twice as fast
+  }
+
+  function toLine(value: unknown): unknown {
+    return value instanceof Uint8Array ? value : stringify(value, encode)
+  }
+
+  return records => {
+    const batch = encode ? records.map(toLine) : records
+    if (areLines(batch)) return [join(batch)]
+    const chunks: Batch = []
+    let lines: string[] = []
+    for (const value of batch) {
+      if (typeof value === 'string') lines.push(value)
+      else if (!(value instanceof Uint8Array)) lines.push(stringify(value))
+      else {
+        if (lines.length > 0) chunks.push(join(lines))
+        if (owed) chunks.push(Buffer.from('\n'))
+        chunks.push(value)
+        lines = []
+        owed = false
+      }
+    }
+    if (lines.length > 0) chunks.push(join(lines))
+    return chunks
+  }
+}
+
+/** A loop, since it runs for every record between two stages. */
+export function areLines(batch: Batch): batch is string[] {
+  for (const value of batch) if (typeof value !== 'string') return false
+  return true
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length
+}
+
+/** Bytes as they came: a string becomes UTF-8. */
+export function toBuffer(chunk: unknown): Buffer {
+  if (typeof chunk === 'string') return Buffer.from(chunk)
+  const view = chunk as Uint8Array
+  return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
+}
+
+/** Where a decoder leaves, if it is wanted, the first bytes of a character that its input has ended in. */
+export interface Rest {
+  wanted: boolean
+  bytes: Buffer
+}
+
+function lineDecoder(
+  maxLine: number,
+  ending: Ending,
+  filter: LineFilter | undefined,
+  rest: Rest | undefined,
+): Flushable<Batch, unknown> {
+  const split = filter ? literalSplitter(filter) : splitLines
+  let held = Buffer.alloc(0) // its first `length` bytes are the beginning of a line
+  let length = 0
+
+  /** Copies: a view would keep the whole chunk, and a peer that sends single bytes would fill the memory with views. */
+  function hold(bytes: Buffer): void {
+    const whole = length + bytes.length
+    if (whole > maxLine) throw tooLong('line', maxLine)
+    if (whole > held.length) held = Buffer.concat([held], Math.min(2 * whole, maxLine))
+    bytes.copy(held, length)
+    length = whole
+  }
+
+  function release(): string {
+    const line = held.toString('utf8', 0, length)
+    if (held.length > batchBytes) held = Buffer.alloc(0)
+    length = 0
+    return line
+  }
+
+  function cut(bytes: Buffer): string[] {
+    if (length === 0) return split(checkLines(bytes, maxLine))
+    const end = bytes.indexOf(LF)
+    hold(end === -1 ? bytes : bytes.subarray(0, end))
+    return end === -1 ? [release()] : [release(), ...cut(bytes.subarray(end + 1))]
+  }
+
+  function* decode(chunk: Buffer): Generator<Batch> {
+    for (let start = 0; start < chunk.length; start += batchBytes) {
+      const part = chunk.subarray(start, start + batchBytes)
+      const last = part.lastIndexOf(LF)
+      if (last !== -1) yield* batches(cut(part.subarray(0, last)))
+      hold(part.subarray(last + 1))
+    }
+  }
+
+  function leaveRest(rest: Rest): void {
+    const size = partOfCharacter(held.subarray(0, length))
+    rest.bytes = Buffer.from(held.subarray(length - size, length))
+    length -= size
+  }
+
+  return flushable(
+    function* (batch: Batch) {
+      for (const chunk of batch) yield* decode(toBuffer(chunk))
+    },
+    function* () {
+      if (rest?.wanted) leaveRest(rest)
+      if (length === 0) return
+      ending.unterminated = true
+      yield [release()]
+    },
+  )
+}
+
+/** How many of the last bytes are the beginning of a character in UTF-8 (RFC 3629) that is longer. */
+function partOfCharacter(bytes: Buffer): number {
+  for (let count = 1; count <= Math.min(3, bytes.length); count++) {
+    const byte = bytes[bytes.length - count] as number
+    if (byte < 0x80) return 0
+    if (byte >= 0xc0) return count < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? count : 0
+  }
+  return 0
+}
+
+function splitLines(bytes: Buffer): string[] {
+  return bytes.toString().split('\n')
+}
+
+/**
+ * Searches in the bytes: what is found there in UTF-8 is found in the text, also among invalid bytes. Where many lines
+ * have the literal, making strings of all of them is faster, and the search is tried again after some blocks.
+ */
+function literalSplitter({ literal, skip }: LineFilter): (bytes: Buffer) => string[] {
+  const needle = Buffer.from(literal)
+  let pause = 0
+  return bytes => {
+    if (pause > 0) {
+      pause--
+      return splitLines(bytes)
+    }
+    const lines: string[] = []
+    for (let at = bytes.indexOf(needle); at !== -1; ) {
+      const start = bytes.lastIndexOf(LF, at) + 1
+      const next = bytes.indexOf(LF, at)
+      const end = next === -1 ? bytes.length : next
+      lines.push(bytes.toString('utf8', start, end))
+      at = end < bytes.length ? bytes.indexOf(needle, end) : -1
+    }
+    const all = countLines(bytes) + 1 // the last one has no LF here
+    if (4 * lines.length > all) pause = 64
+    skip(all - lines.length)
+    return lines
+  }
+}
+
+/** Lengths are those of the input, before invalid bytes become U+FFFD. */
+function checkLines(bytes: Buffer, maxLine: number): Buffer {
+  for (let from = 0; from + maxLine < bytes.length; ) {
+    const next = bytes.indexOf(LF, from)
+    const end = next === -1 ? bytes.length : next
+    if (end - from > maxLine) throw tooLong('line', maxLine)
+    from = end + 1
+  }
+  return bytes
+}
+
+function jsonDecoder(maxLine: number): Flushable<Batch, unknown> {
+  const scanner = jsonScanner(maxLine)
+  const text = new TextDecoder()
+  return flushable(
+    function* (batch: Batch) {
+      for (const chunk of batch) yield* batches(scanner.write(text.decode(toBuffer(chunk), { stream: true })))
+    },
+    function* () {
+      yield* batches(scanner.write(text.decode()))
+      yield* batches(scanner.end())
+    },
+  )
+}
+
+function* batches(records: Batch): Generator<Batch> {
+  for (let from = 0; from < records.length; from += batchRecords)
+    yield records.length > batchRecords ? records.slice(from, from + batchRecords) : records
+}
+
+function stringify(value: unknown, encode: (value: unknown) => string | undefined = JSON.stringify): string {
+  let json: string | undefined
+  try {
+    json = encode(value)
+  } catch (cause) {
+    if (cause instanceof TcpPipeError) throw cause
+    throw new TcpPipeError('ERR_STAGE_RESULT', `a value cannot be written as JSON: ${errorMessage(cause)}`, { cause })
+  }
+  if (json === undefined) throw new TcpPipeError('ERR_STAGE_RESULT', `a ${typeof value} cannot be written as JSON`)
+  return json
+}

@@ -1,0 +1,50 @@
+/** A proxy whose target is itself would dial itself without an end. */
+import { lookup } from 'node:dns/promises'
+import { isIPv4 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { resolve } from 'node:path'
+import { type Address, formatAddress, type TcpAddress } from '../endpoints/address.js'
+import { canonicalIp } from '../endpoints/ip.js'
+import { TcpPipeError } from '../text/errors.js'
+
+/** Throws `ERR_ADDRESS` if what listens on `listen` would be reached by dialling `target`. */
+export async function checkLoop(listen: Address, target: Address): Promise<void> {
+  if (!(await isReached(listen, target))) return
+  const what = `'${formatAddress(target)}' is the proxy's own address`
+  throw new TcpPipeError('ERR_ADDRESS', `${what}: it would connect to itself without an end; expected another target`)
+}
+
+async function isReached(listen: Address, target: Address): Promise<boolean> {
+  if ('path' in listen || 'path' in target)
+    return 'path' in listen && 'path' in target && resolve(listen.path) === resolve(target.path)
+  if (listen.port === 0 || listen.port !== target.port) return false
+  const [bound, dialled] = await Promise.all([addressesOf(listen), addressesOf(target)])
+  return dialled.map(toLoopback).some(to => bound.some(own => own === to || (takesAll(own, to) && isOwn(to))))
+}
+
+/** Linux takes a wildcard that is dialled for the loopback address of its family. */
+function toLoopback(address: string): string {
+  return address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address
+}
+
+/** `::` takes IPv4 connections, too. */
+function takesAll(own: string, address: string): boolean {
+  return own === '::' || (own === '0.0.0.0' && isIPv4(address))
+}
+
+/** A name that cannot be looked up reaches nothing now; if it is dialled, that is an error then. */
+async function addressesOf({ host }: TcpAddress): Promise<string[]> {
+  const address = canonicalIp(host)
+  if (address !== undefined) return [address]
+  const found = await lookup(host, { all: true }).catch(() => [])
+  return found.map(each => canonicalIp(each.address) as string)
+}
+
+function isOwn(address: string): boolean {
+  const own = Object.values(networkInterfaces()).flat()
+  return isLoopback(address) || own.some(each => each && canonicalIp(each.address) === address)
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
+}

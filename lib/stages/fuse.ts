@@ -1,0 +1,129 @@
+/** Fuses neighbouring function stages into one byte-mode Duplex, with the codecs between stages of different unit. */
+import type { Duplex } from 'node:stream'
+import { asStream } from 'stream-chain/asStream.js'
+import { flushable, many, none, setFunctionList } from 'stream-chain/defs.js'
+import {
+  areLines,
+  type Batch,
+  type BatchFunction,
+  decoder,
+  type Ending,
+  encoder,
+  type LineFilter,
+  type Rest,
+  toBuffer,
+  type Unit,
+} from '../formats/records.js'
+import { meterRun, type RunMeter, type StageMeter, stageMeter } from '../stats/meter.js'
+import { type Family, lift } from './lift.js'
+import type { FunctionStage } from './stage.js'
+
+/** The high-water mark of a run on either side. */
+export const highWaterMark = 64 * 1024
+
+/** What a run gives: bytes, or in object mode the batches of records that its last stage gives. */
+export type Output = 'bytes' | 'batches'
+
+/** Function stages → one Duplex and its meter. */
+export function fuse(
+  stages: readonly FunctionStage[],
+  maxLine: number,
+  output: Output = 'bytes',
+  rest?: Rest,
+): { stream: Duplex; meter: RunMeter } {
+  const functions: BatchFunction[] = []
+  const releases: (() => void)[] = []
+  const meters = stages.map(stage => stageMeter(stage.name))
+  let unit: Unit = 'bytes' // of what the last function gave
+  let ending: Ending = { unterminated: false }
+
+  stages.forEach((stage, i) => {
+    const next = stage.unit ?? unit
+    const meter = meters[i] as StageMeter
+    const encode = stages[i - 1]?.encode
+    if (next !== unit && unit !== 'bytes') functions.push(encoder(ending, encode))
+    if (next !== unit && next !== 'bytes') {
+      ending = { unterminated: false }
+      functions.push(decoder(next, maxLine, ending, lineFilter(stage, meter), i === 0 ? rest : undefined))
+    } else if (stage.unit) functions.push(sameUnit(stage.unit, maxLine, ending, encode))
+    unit = next
+    const family: Family = unit === 'bytes' ? 'bytes' : 'records'
+    const { run, release } = lift(stage, family, meter)
+    functions.push(run)
+    releases.push(release)
+  })
+  if (output === 'bytes') {
+    if (unit !== 'bytes') functions.push(encoder(ending, stages.at(-1)?.encode))
+    functions.push(leave)
+  }
+
+  // What gen() makes, without its own driver, which asStream() does not use.
+  const fused = setFunctionList((chunk: Buffer) => chunk as unknown, [enter, ...functions])
+  const stream: Duplex = asStream(fused, {
+    writableObjectMode: false,
+    readableObjectMode: output === 'batches',
+    readableHighWaterMark: output === 'batches' ? 1 : highWaterMark,
+    writableHighWaterMark: highWaterMark,
+  })
+  giveWay(stream)
+  stream.on('close', () => {
+    for (const release of releases) release()
+  })
+  return { stream, meter: meterRun(stream, meters) }
+}
+
+/**
+ * What comes behind a stop is discarded, by stream-chain at once: a source that never waits would then keep the event
+ * loop to itself, and the end that the stop has made would never come out.
+ */
+function giveWay(stream: Duplex): void {
+  const { _write, push } = stream
+  let stopped = false
+  stream.push = (chunk, encoding) => {
+    stopped ||= chunk === null && !stream.writableEnded
+    return push.call(stream, chunk, encoding)
+  }
+  stream._write = (chunk, encoding, callback) => {
+    if (stopped) setImmediate(callback)
+    else _write.call(stream, chunk, encoding, callback)
+  }
+}
+
+function lineFilter({ literal }: FunctionStage, meter: StageMeter): LineFilter | undefined {
+  if (literal === undefined) return undefined
+  const skip = (lines: number) => {
+    meter.recordsIn += lines
+  }
+  return { literal, skip }
+}
+
+function enter(chunk: Buffer): Batch {
+  return [chunk]
+}
+
+/** Each chunk is pushed by itself: where a stage cut its output stays visible. */
+function leave(batch: Batch): unknown {
+  return batch.length === 1 ? toBuffer(batch[0]) : many(batch.map(toBuffer))
+}
+
+/**
+ * Between two stages of the same unit records pass as they are. A plain function may have given something else (bytes
+ * or a value among lines): from then on everything goes through bytes, as it would between two programs.
+ */
+function sameUnit(unit: Unit, maxLine: number, ending: Ending, encodeOne: FunctionStage['encode']): BatchFunction {
+  if (unit === 'bytes') return (batch: Batch) => batch.map(toBuffer)
+  const encode = encoder(ending, encodeOne)
+  const decode = decoder(unit, maxLine, ending)
+  let mixed = false
+  return flushable(
+    (batch: Batch) => {
+      mixed ||= unit === 'line' ? !areLines(batch) : batch.some(isBytes)
+      return mixed ? decode(encode(batch)) : batch
+    },
+    () => decode(none as never),
+  )
+}
+
+function isBytes(value: unknown): boolean {
+  return value instanceof Uint8Array
+}

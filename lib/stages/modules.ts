@@ -1,0 +1,70 @@
+/** Stages of a user's own, imported from a file. */
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, errorMessage, TcpPipeError } from '../text/errors.js'
+import { lazyStream } from './compose.js'
+import type { TransformEntry } from './define.js'
+import { type Part, recipe, toParts } from './parts.js'
+import { isDuplex, isStageObject, type Stage } from './stage.js'
+
+/** True if the name of a stage is the path of a module. */
+export function isModulePath(name: string): boolean {
+  return /^\.{0,2}\//.test(name)
+}
+
+/**
+ * The default export of a module as a transform: a transform, a function, `{ write, flush, destroy }`, or what `compose`
+ * made of these. The path is taken from the working directory.
+ *
+ * @throws `ERR_MODULE` if it cannot be imported or has no such export
+ */
+export async function loadModule(path: string): Promise<TransformEntry> {
+  const exported = await importDefault(path)
+  if (isTransform(exported)) return exported
+  const parts = exportedParts(path, exported)
+  const definition = {
+    name: path,
+    summary: `the stage of ${path}`,
+    unit: 'bytes',
+    create: () => lazyStream(parts),
+  } as const
+  return { definition, recipe: () => recipe(path, undefined, definition.create) }
+}
+
+async function importDefault(path: string): Promise<unknown> {
+  try {
+    const module: { default?: unknown } = await import(pathToFileURL(resolve(path)).href)
+    return module.default
+  } catch (cause) {
+    const message = errorMessage(cause).replace(/ imported from .*/, '')
+    throw fault(`${path} cannot be imported: ${message}${hint(message)}`, cause)
+  }
+}
+
+function hint(message: string): string {
+  if (/file.extension/i.test(message)) return '; Node 22.18 and later load TypeScript'
+  return message.includes("package 'tcp-pipe'") ? "; 'npm link tcp-pipe' in its folder makes it known there" : ''
+}
+
+/** It may come from another copy of this library. */
+function isTransform(value: unknown): value is TransformEntry {
+  return typeof value === 'function' && 'definition' in value && 'recipe' in value
+}
+
+/** Of what modules export: a stream is taken apart once, and its module may be loaded again. */
+const known = new WeakMap<object, Part[]>()
+
+const expected = 'expected a transform (defineTransform), a function or { write, flush, destroy }'
+
+function exportedParts(path: string, exported: unknown): Part[] {
+  if (!isDuplex(exported) && !isStageObject(exported) && typeof exported !== 'function')
+    throw fault(`the default export of ${path} is ${describe(exported)}; ${expected}`)
+  const parts = known.get(exported) ?? toParts(exported as Stage, 0)
+  known.set(exported, parts)
+  if (parts.some(isDuplex)) throw fault(`${path} exports a stream, which can be used once only; ${expected}`)
+  return parts
+}
+
+function fault(message: string, cause?: unknown): TcpPipeError {
+  return new TcpPipeError('ERR_MODULE', message, { cause })
+}

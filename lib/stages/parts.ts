@@ -1,0 +1,90 @@
+/** What stages are made of: a stream that is made of recipes and has not begun gives them up, any other one stays itself. */
+import type { Duplex } from 'node:stream'
+import type { Unit } from '../formats/records.js'
+import { describe, TcpPipeError } from '../text/errors.js'
+import { isDuplex, isStageObject, type Recipe, type Stage, unitOf } from './stage.js'
+
+/** A recipe for a stage, or a stream. */
+export type Part = Recipe | Duplex
+
+/** What is known of a stream that is made of recipes when it is first used. */
+export interface Lazy {
+  readonly parts: Part[]
+  fresh: boolean
+  taken: boolean
+  records(): AsyncGenerator<unknown>
+}
+
+const lazy = new WeakMap<Duplex, Lazy>()
+const used = new WeakSet<Duplex>()
+
+/** From now on `toParts` knows the stream's parts. */
+export function register(stream: Duplex, state: Lazy): void {
+  lazy.set(stream, state)
+}
+
+/** Takes the stream for reading its records. */
+export function takeRecords(stream: Duplex): Lazy {
+  const state = lazy.get(stream)
+  if (!state) throw new TcpPipeError('ERR_STAGE', 'records() reads what compose() or a transform made')
+  if (state.taken) throw takenError()
+  if (used.has(stream)) throw usedError('this stream')
+  if (!state.fresh) throw new TcpPipeError('ERR_STAGE', 'records() comes too late: the stream has begun')
+  used.add(stream)
+  return state
+}
+
+export const expectedStage = 'expected a Duplex, a function or { write, flush, destroy }'
+
+/** A stage as the parts that it is made of; throws `ERR_STAGE`, naming its place. */
+export function toParts(stage: Stage, index: number): Part[] {
+  if (isDuplex(stage)) return takeApart(stage, index)
+  const isUncalled = typeof stage === 'function' && 'definition' in stage
+  if (!isUncalled && (typeof stage === 'function' || isStageObject(stage))) {
+    const name = (stage as { name?: unknown }).name
+    return [recipe(typeof name === 'string' && name ? name : `stage ${index + 1}`, unitOf(stage), () => stage as never)]
+  }
+  const what = isUncalled ? 'a transform that is not called' : describe(stage)
+  throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is ${what}; ${expectedStage}`)
+}
+
+/** The parts of one stage or of several. */
+export function partsOf(stages: Stage | readonly Stage[]): Part[] {
+  return Array.isArray(stages) ? stages.flatMap(toParts) : toParts(stages as Stage, 0)
+}
+
+export function recipe(
+  name: string,
+  unit: Unit | undefined,
+  create: Recipe['create'],
+  more: Pick<Recipe, 'context' | 'makesLines' | 'whole'> = {},
+): Recipe {
+  return { name, unit, create, ...more }
+}
+
+/** The parts of a stream; throws `ERR_STAGE` if it stands in a pipeline already. */
+export function takeApart(stream: Duplex, index: number): Part[] {
+  const state = lazy.get(stream)
+  if (state?.taken || used.has(stream)) {
+    throw usedError(`stage ${index + 1}`)
+  }
+  if (stream.destroyed) throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is destroyed`)
+  if (!state || !isFresh(stream, state)) {
+    used.add(stream)
+    return [stream]
+  }
+  state.taken = true
+  return state.parts
+}
+
+function isFresh(stream: Duplex, { fresh }: Lazy): boolean {
+  return fresh && stream.eventNames().length === 0 && stream.writableLength === 0 && !stream.writableEnded
+}
+
+function usedError(what: string): TcpPipeError {
+  return new TcpPipeError('ERR_STAGE', `${what} stands in a pipeline already: a stream can be used once`)
+}
+
+export function takenError(): TcpPipeError {
+  return new TcpPipeError('ERR_STAGE', 'this stream was composed into another one; write to that one, and read from it')
+}

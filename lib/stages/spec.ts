@@ -1,0 +1,142 @@
+/** The text form of a pipeline: `gunzip | grep 'GET /' invert=true | hex width=8`. */
+
+import { didYouMean, errorCode, errorMessage, TcpPipeError } from '../text/errors.js'
+import type { Option } from '../text/options.js'
+import type { Registry, TransformEntry } from './define.js'
+import { isModulePath } from './modules.js'
+import type { Recipe } from './stage.js'
+
+/** More stages than this in one spec are refused. */
+export const maxStages = 100
+
+interface Word {
+  text: string
+  /** Its beginning up to the first quote or escape: only there `name=` is the name of an option. */
+  bare: string
+  quoted: boolean
+  /** Column of its first character, from 1. */
+  column: number
+}
+
+/** The paths of modules among the stages, which are to be imported before the text is parsed. */
+export function modulePaths(text: string): string[] {
+  return split(text).flatMap(([name]) => (name && isModulePath(name.text) ? [name.text] : []))
+}
+
+/** Text → recipes, every option checked. `modules` are those of its paths. Throws `ERR_SPEC` with the column. */
+export function parse(
+  text: string,
+  registry: Registry,
+  modules: Iterable<readonly [string, TransformEntry]> = [],
+): Recipe[] {
+  const named = Object.values(registry).map(transform => [transform.definition.name, transform] as const)
+  const transforms = new Map([...named, ...modules])
+  const stages = split(text)
+  if (stages.length > maxStages)
+    throw new TcpPipeError('ERR_SPEC', `${stages.length} stages; at most ${maxStages} are allowed`)
+  return stages.map(([name, ...words]) => {
+    if (!name)
+      throw new TcpPipeError(
+        'ERR_SPEC',
+        `'${shorten(text)}': a stage is missing; expected a transform on both sides of '|'`,
+      )
+    const transform = transforms.get(name.text)
+    if (!transform && isModulePath(name.text))
+      throw fault(text, name.column, `'${name.text}' is a module; loadSpec() imports it`)
+    if (!transform) {
+      throw fault(text, name.column, `unknown transform '${name.text}'${unknownHint(name.text, transforms.keys())}`)
+    }
+    return stage(text, transform, name, words)
+  })
+}
+
+function unknownHint(name: string, names: Iterable<string>): string {
+  if (/\/|\.[cm]?[jt]s$/.test(name)) return `; a module of your own is './${name}'`
+  return didYouMean(name, names) || "; 'tcp-pipe transforms' lists them"
+}
+
+function stage(text: string, transform: TransformEntry, name: Word, words: Word[]): Recipe {
+  try {
+    return transform.recipe(optionsOf(text, transform, words))
+  } catch (error) {
+    if (errorCode(error) === 'ERR_SPEC') throw error
+    throw fault(text, name.column, errorMessage(error))
+  }
+}
+
+function optionsOf(text: string, transform: TransformEntry, words: Word[]): Record<string, unknown> {
+  const { name, options: schema = {} } = transform.definition
+  const rest = Object.keys(schema).find(key => schema[key]?.rest)
+  if (rest !== undefined) return words.length > 0 ? { [rest]: words.map(word => word.text) } : {}
+  const positional = Object.keys(schema).filter(key => schema[key]?.positional)
+  const options: Record<string, unknown> = {}
+  for (const word of words) {
+    const [prefix = '', key] = /^([\w-]+)=/.exec(word.bare) ?? []
+    const named = key !== undefined && Object.hasOwn(schema, key)
+    const target = named ? key : positional.find(each => !Object.hasOwn(options, each))
+    if (target === undefined) throw fault(text, word.column, tooMany(transform, word.text, key))
+    if (Object.hasOwn(options, target)) throw fault(text, word.column, `${name} ${target} is given twice`)
+    try {
+      options[target] = (schema[target] as Option).parse(named ? word.text.slice(prefix.length) : word.text)
+    } catch (error) {
+      throw fault(text, word.column, `${name} ${target}: ${errorMessage(error)}`)
+    }
+  }
+  return options
+}
+
+function tooMany({ definition }: TransformEntry, word: string, key: string | undefined): string {
+  const names = Object.keys(definition.options ?? {})
+  const known =
+    names.length === 0 ? `${definition.name} has no options` : `its options: ${names.map(name => `${name}=`).join(' ')}`
+  const hint = names.includes(word) ? `; write ${word}=… for that option` : didYouMean(key ?? '', names)
+  return `${definition.name} cannot take '${word}'; ${known}${hint}`
+}
+
+/** Words of each stage, as a shell would see them: '…' is literal, in "…" and outside \ escapes, | separates stages. */
+function split(text: string): Word[][] {
+  const stages: Word[][] = [[]]
+  let word: Word | undefined
+  let quote: { mark: string; column: number } | undefined
+  const add = (character: string, column: number, quoted: boolean) => {
+    word ??= { text: '', bare: '', quoted: false, column }
+    word.text += character
+    word.quoted ||= quoted
+    if (!word.quoted) word.bare += character
+  }
+  const close = () => {
+    if (word) stages.at(-1)?.push(word)
+    word = undefined
+  }
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i] as string
+    const column = i + 1
+    if (character === '\\' && quote?.mark !== "'") {
+      const next = text[++i]
+      if (next === undefined) throw fault(text, column, 'a backslash at the end; expected a character behind it')
+      // As in a shell: inside "…" only \ and " are escaped, so that a regular expression can be written there.
+      add(quote && next !== '"' && next !== '\\' ? `\\${next}` : next, column, true)
+    } else if (quote) {
+      if (character === quote.mark) quote = undefined
+      else add(character, column, true)
+    } else if (character === '"' || character === "'") {
+      quote = { mark: character, column }
+      add('', column, true)
+    } else if (character === '|') {
+      close()
+      stages.push([])
+    } else if (/\s/.test(character)) close()
+    else add(character, column, false)
+  }
+  if (quote) throw fault(text, quote.column, `the quote ${quote.mark} is not closed`)
+  close()
+  return stages
+}
+
+function fault(text: string, column: number, message: string): TcpPipeError {
+  return new TcpPipeError('ERR_SPEC', `'${shorten(text)}', column ${column}: ${message}`)
+}
+
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}

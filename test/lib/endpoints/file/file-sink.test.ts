@@ -1,0 +1,188 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
+import t from 'tap'
+import type { Sink } from '../../../../lib/connection/connection.js'
+import { fileSink } from '../../../../lib/endpoints/file/file-sink.js'
+import { collect } from '../../network.js'
+
+const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
+
+async function write(sink: Sink, ...chunks: (string | Buffer)[]): Promise<void> {
+  await pipeline(Readable.from(chunks.map(chunk => Buffer.from(chunk))), sink)
+}
+
+async function broken(sink: Sink, chunk = 'half'): Promise<void> {
+  await new Promise(resolve => sink.write(chunk, resolve))
+  sink.destroy(new Error('broken'))
+  await finished(sink).catch(() => {})
+  if (!sink.closed) await new Promise<void>(resolve => sink.once('close', resolve))
+}
+
+const text = (path: string) => readFileSync(path, 'utf8')
+
+t.test('a whole file: a .part first, then its name', async t => {
+  const path = join(t.testdir({}), 'deep', 'er', '{id}.log')
+  const sink = await fileSink(path, info)
+  const name = path.replace('{id}', 'abc')
+  t.same(readdirSync(dirname(name)), ['abc.log.part'])
+  await write(sink, 'one ', 'two ', Buffer.alloc(600_000, '3'))
+  t.equal(text(name), `one two ${'3'.repeat(600_000)}`)
+  t.same(readdirSync(dirname(name)), ['abc.log'])
+  t.same(sink.report?.(), { file: name, bytes: 600_008 })
+})
+
+t.test('chunks that wait are written together', async t => {
+  const path = join(t.testdir({}), 'f')
+  const sink = await fileSink(path, info)
+  for (const chunk of ['a', 'b', '', 'c']) sink.write(chunk)
+  sink.end()
+  await finished(sink)
+  t.equal(text(path), 'abc')
+})
+
+t.test('an empty file', async t => {
+  const path = join(t.testdir({}), 'f')
+  await write(await fileSink(path, info))
+  t.equal(text(path), '')
+})
+
+t.test('a name that exists (E-06)', async t => {
+  const dir = t.testdir({ f: 'precious' })
+  const path = join(dir, 'f')
+  await t.rejects(fileSink(path, info), {
+    code: 'ERR_FILE_EXISTS',
+    message: `'${path}' exists; it is replaced only with force, and added to with append`,
+  })
+  t.same(readdirSync(dir), ['f'])
+  await write(await fileSink(path, info, { append: true }), ' thing')
+  t.equal(text(path), 'precious thing')
+  const sink = await fileSink(path, info, { force: true })
+  t.equal(text(path), 'precious thing', 'it stands until the new one is complete')
+  await write(sink, 'new')
+  t.equal(text(path), 'new')
+  t.same(readdirSync(dir), ['f'])
+})
+
+t.test('append makes a file, without a .part, and reports what it added', async t => {
+  const path = join(t.testdir({}), 'f')
+  for (const chunk of ['a', 'bc']) {
+    const sink = await fileSink(path, info, { append: true })
+    await write(sink, chunk)
+    t.same(sink.report?.(), { file: path, bytes: chunk.length })
+  }
+  t.equal(text(path), 'abc')
+})
+
+t.test('a directory is refused', async t => {
+  const dir = t.testdir({ sub: {}, file: '' })
+  for (const options of [{}, { append: true }, { force: true }])
+    await t.rejects(fileSink(join(dir, 'sub'), info, options), { code: 'ERR_FILE_EXISTS', message: /is a directory/ })
+  await t.rejects(fileSink(join(dir, 'file', 'below'), info), { code: /ENOTDIR|EEXIST/ })
+})
+
+t.test('a name that is taken while the file is written', async t => {
+  const path = join(t.testdir({}), 'f')
+  const sink = await fileSink(path, info)
+  writeFileSync(path, 'faster')
+  await t.rejects(write(sink, 'late'), { code: 'ERR_FILE_EXISTS' })
+  t.equal(text(path), 'faster')
+  t.equal(text(`${path}.part`), 'late', 'nothing is lost')
+  t.same(sink.report?.(), { file: `${path}.part`, bytes: 4 })
+})
+
+t.test('a symlink in place of the name is not followed (E-06)', async t => {
+  const dir = t.testdir({})
+  symlinkSync(join(dir, 'elsewhere'), join(dir, 'f'))
+  await t.rejects(write(await fileSink(join(dir, 'f'), info), 'x'), { code: 'ERR_FILE_EXISTS' })
+  symlinkSync(join(dir, 'elsewhere'), join(dir, 'g.part'))
+  await write(await fileSink(join(dir, 'g'), info), 'x')
+  t.notOk(existsSync(join(dir, 'elsewhere')))
+})
+
+t.test('with force a link is replaced, and what it leads to stays as it is (E-06)', async t => {
+  const dir = t.testdir({ precious: 'precious' })
+  symlinkSync(join(dir, 'precious'), join(dir, 'f'))
+  await t.rejects(fileSink(join(dir, 'f'), info), { code: 'ERR_FILE_EXISTS' }, 'without it that is a name that exists')
+  await write(await fileSink(join(dir, 'f'), info, { force: true }), 'new')
+  t.equal(text(join(dir, 'precious')), 'precious')
+  t.equal(text(join(dir, 'f')), 'new')
+  t.notOk(lstatSync(join(dir, 'f')).isSymbolicLink())
+})
+
+t.test('the name of a peer cannot lead out of the folder (E-06)', async t => {
+  const dir = t.testdir({ in: {}, out: {} })
+  for (const remote of ['../out', `${dir}/out`, '..', '%2e%2e', 'C:\\x', 'a\0b', 'fe80::1', 'x'.repeat(5000)])
+    await write(await fileSink(join(dir, 'in', '{remote}', '{id}.bin'), { ...info, remote }), 'x')
+  t.same(readdirSync(dir), ['in', 'out'])
+  t.same(readdirSync(join(dir, 'out')), [])
+  t.equal(readdirSync(join(dir, 'in')).length, 8)
+})
+
+t.test('a link in place of a folder that is named after a peer is not followed (E-06)', async t => {
+  const dir = t.testdir({ in: {}, out: {} })
+  symlinkSync(join(dir, 'out'), join(dir, 'in', info.remote))
+  await t.rejects(fileSink(join(dir, 'in', '{remote}', 'f'), info), { code: 'ERR_FILE_EXISTS', message: /is a link/ })
+  t.same(readdirSync(join(dir, 'out')), [])
+  symlinkSync(join(dir, 'out'), join(dir, 'mine'))
+  await write(await fileSink(join(dir, 'mine', '{remote}'), info), 'x')
+  t.same(readdirSync(join(dir, 'out')), [info.remote], "a link of the operator's own")
+})
+
+t.test('the directory disappears', async t => {
+  const dir = t.testdir({ sub: {} })
+  const path = join(dir, 'sub', 'f')
+  const sink = await fileSink(path, info)
+  execFileSync('rm', ['-r', join(dir, 'sub')])
+  await t.rejects(write(sink, 'x'), { code: 'ENOENT' })
+})
+
+t.test('a leftover .part is replaced, one that is being written is not', async t => {
+  const dir = t.testdir({ 'f.part': 'leftover' })
+  const path = join(dir, 'f')
+  const first = await fileSink(path, info)
+  await t.rejects(fileSink(path, info), { code: 'ERR_FILE_EXISTS' }, 'two connections with one name')
+  await write(first, 'x')
+  t.equal(text(path), 'x')
+  const again = await fileSink(path, info, { force: true })
+  await broken(again)
+  await write(await fileSink(path, info, { force: true }), 'y')
+  t.equal(text(path), 'y', 'a failure gives the name free')
+})
+
+t.test('a .part that cannot be replaced does not keep the name', async t => {
+  const dir = t.testdir({ 'f.part': { sub: '' } })
+  await t.rejects(fileSink(join(dir, 'f'), info), { code: /EISDIR|EPERM/ })
+  execFileSync('rm', ['-r', join(dir, 'f.part')])
+  await write(await fileSink(join(dir, 'f'), info), 'x')
+})
+
+t.test('a failure keeps the .part and tells of it', async t => {
+  const dir = t.testdir({})
+  const sink = await fileSink(join(dir, 'f'), info)
+  await broken(sink)
+  t.same(readdirSync(dir), ['f.part'])
+  t.equal(text(join(dir, 'f.part')), 'half')
+  t.same(sink.report?.(), { file: join(dir, 'f.part'), bytes: 4 })
+})
+
+t.test('devices and FIFOs are written directly', async t => {
+  await write(await fileSink('/dev/null', info), 'gone')
+  const path = join(t.testdir({}), 'fifo')
+  execFileSync('mkfifo', [path])
+  const reader = open(path, 'r').then(handle => collect(handle.createReadStream()))
+  await write(await fileSink(path, info), 'through')
+  t.equal(String(await reader), 'through')
+})
+
+t.test('a full device', async t => {
+  const sink = await fileSink('/dev/full', info)
+  await t.rejects(write(sink, 'x'), { code: 'ENOSPC' })
+  const several = await fileSink('/dev/full', info)
+  several.write('a')
+  several.write('b')
+  await t.rejects(finished(several.end('c')), { code: 'ENOSPC' })
+})

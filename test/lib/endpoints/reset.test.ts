@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, Server, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { hiddenReset, resetOnDestroy, resetOnError } from '../../../lib/endpoints/reset.js'
+import { needs } from '../../laws/support.js'
+import { closed, collect, handles, socketPair, unixPair, until } from '../network.js'
+import { tlsPair } from '../tls.js'
+
+/** A client that reads only when it is told to, and tells a reset from an end in all cases: libuv takes both for an end. */
+const reader = `
+import socket, sys
+s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+sys.stdin.readline()
+try:
+    while s.recv(65536): pass
+    print('end')
+except ConnectionResetError: print('reset')`
+
+t.test('resetOnError: much data waits, and we have ended', needs('python3'), async t => {
+  const server = new Server({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = spawn('python3', ['-c', reader, String((server.address() as { port: number }).port)])
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  server.close()
+  resetOnError(socket)
+  const errors: Error[] = []
+  socket.on('error', error => errors.push(error))
+  socket.end(Buffer.alloc(20_000_000))
+  await delay(20)
+  socket.destroy(new Error('ours'))
+  socket.destroy(new Error('again'))
+  await closed(socket)
+  t.match(errors, [{ message: 'ours' }])
+  t.equal(errors.length, 1)
+  client.stdin.end('\n')
+  t.equal(String(await collect(client.stdout)).trim(), 'reset', 'a part is never taken for the whole')
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('hiddenReset: none', async t => {
+  const [socket, client] = await socketPair(t)
+  t.equal(hiddenReset(socket), undefined, 'nothing has come')
+  client.end()
+  await collect(socket)
+  t.equal(hiddenReset(socket), undefined, 'a clean end')
+  socket.destroy()
+  t.equal(hiddenReset(socket), undefined, 'no descriptor')
+})
+
+t.test('resetOnError: our FIN is under way, or seen', async t => {
+  for (const wait of [false, true]) {
+    const [socket, client] = await socketPair(t)
+    resetOnError(socket)
+    const errors: Error[] = []
+    socket.on('error', error => errors.push(error))
+    client.resume()
+    socket.end()
+    if (wait) await once(socket, 'finish')
+    else await new Promise(resolve => process.nextTick(resolve))
+    socket.destroy(new Error('ours'))
+    await closed(socket)
+    t.match(errors, [{ message: 'ours' }])
+    t.equal(errors.length, 1)
+    client.destroy()
+  }
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('resetOnError: without an error it is an end, and the reset of a peer keeps its error', async t => {
+  const [one, other] = await socketPair(t)
+  resetOnError(one)
+  one.destroy()
+  await collect(other)
+  t.notOk(other.errored, 'an end')
+  const [socket, client] = await socketPair(t)
+  resetOnError(socket)
+  client.resetAndDestroy()
+  const [error] = await once(socket.resume(), 'error')
+  t.equal(error.code, 'ECONNRESET')
+})
+
+t.test('resetOnError: a socket that is connecting', async t => {
+  const server = new Server().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = connect((server.address() as { port: number }).port, '127.0.0.1')
+  resetOnError(socket)
+  server.on('connection', accepted =>
+    accepted
+      .on('error', () => {})
+      .resume()
+      .destroy(),
+  )
+  const error = once(socket, 'error')
+  socket.destroy(new Error('ours'))
+  t.match(await error.catch(reason => [reason]), [{ message: 'ours' }])
+  server.close()
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('hiddenReset: data and a reset have come together', async t => {
+  const [socket, client] = await socketPair(t)
+  await new Promise<void>(resolve => client.write('x', () => resolve(void client.resetAndDestroy())))
+  const seen = new Promise<Error | undefined>(resolve => {
+    socket.on('end', () => resolve(hiddenReset(socket)))
+    socket.on('error', resolve) // a libuv that tells it by itself
+  })
+  socket.resume()
+  t.match(await seen, { code: 'ECONNRESET' })
+})
+
+t.test('the socket below TLS is the one that is reset, and whose reset is looked for', async t => {
+  for (const side of ['server', 'client'] as const) {
+    const pair = await tlsPair(t)
+    const [failing, other] = side === 'server' ? [pair.server, pair.client] : [pair.client, pair.server]
+    resetOnError(failing)
+    const errors: Error[] = []
+    failing.on('error', error => errors.push(error))
+    const seen = once(other.resume(), 'error')
+    failing.end(Buffer.alloc(5_000_000))
+    failing.destroy(new Error('ours'))
+    t.match(await seen, [{ code: 'ECONNRESET' }])
+    t.match(errors, [{ message: 'ours' }])
+  }
+  const { server, clientRaw } = await tlsPair(t, { server: { ignoreUnexpectedEof: true } })
+  t.equal(hiddenReset(server), undefined, 'nothing has come')
+  const over = new Promise<Error | undefined>(resolve => {
+    server.on('end', () => resolve(hiddenReset(server)))
+    server.on('error', resolve)
+  })
+  server.resume()
+  clientRaw.resetAndDestroy()
+  t.match(await over, { code: 'ECONNRESET' })
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('resetOnDestroy: whoever destroys it, and with or without an error; until it is taken back', async t => {
+  const [socket, client] = await socketPair(t)
+  resetOnDestroy(socket)
+  socket.destroy()
+  t.match(await once(client.resume(), 'error'), [{ code: 'ECONNRESET' }])
+  const [kept, peer] = await socketPair(t)
+  resetOnDestroy(kept)()
+  kept.destroy()
+  t.equal((await collect(peer)).length, 0, 'an end')
+  const [unix, other] = await unixPair(t)
+  resetOnDestroy(unix)
+  unix.destroy()
+  t.equal((await collect(other)).length, 0, 'there is no reset')
+})

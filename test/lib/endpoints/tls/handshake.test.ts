@@ -1,0 +1,220 @@
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import t from 'tap'
+import { resetOnError } from '../../../../lib/endpoints/reset.js'
+import { tlsAcceptor, tlsConnect } from '../../../../lib/endpoints/tls/handshake.js'
+import { pinOf } from '../../../../lib/endpoints/tls/pin.js'
+import { clientContext, serverContext } from '../../../../lib/endpoints/tls/secure-context.js'
+import {
+  clientOf,
+  closed,
+  collect,
+  failOnWarning,
+  listener,
+  outcome,
+  portOf,
+  socketPair,
+  unixPair,
+} from '../../network.js'
+import { handshakes, identity, stranger, tlsPair, tlsPairWithHop } from '../../tls.js'
+
+const pin = pinOf(new X509Certificate(identity.cert))
+const otherPin = pinOf(new X509Certificate(stranger.cert))
+const to = { host: '127.0.0.1', port: 1, tls: true } as const
+
+for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+  t.test(`${version}: half-close in both directions, every byte (A-01)`, async t => {
+    failOnWarning(t)
+    const { server, client, serverRaw, clientRaw } = await tlsPair(t, { version })
+    const data = Buffer.alloc(3_000_000, 'x')
+    client.end(data)
+    t.equal((await collect(server)).length, data.length)
+    server.write('after your end')
+    server.end(', and to mine')
+    t.equal(String(await collect(client)), 'after your end, and to mine')
+    await Promise.all([serverRaw, clientRaw].map(raw => raw.closed || closed(raw)))
+    t.equal(server.bytesRead, data.length, 'bytes are those of the data')
+    t.equal(client.bytesWritten, data.length)
+  })
+
+  t.test(`${version}: a failure resets the socket below, whoever fails`, async t => {
+    for (const side of ['server', 'client'] as const) {
+      const pair = await tlsPair(t, { version })
+      const [failing, other] = side === 'server' ? [pair.server, pair.client] : [pair.client, pair.server]
+      resetOnError(failing)
+      const seen = outcome(other as Socket)
+      failing.write('a part')
+      await once(other, 'data')
+      failing.destroy(new Error('ours'))
+      t.match(await seen, { ended: false, code: 'ECONNRESET' }, side)
+    }
+  })
+
+  t.test(`${version}: an end that was not announced is a failure, and can be accepted`, async t => {
+    const strict = await tlsPairWithHop(t, { version })
+    const seen = outcome(strict.server as Socket)
+    strict.client.write('a part')
+    await once(strict.server, 'data')
+    strict.cut()
+    t.match(await seen, { ended: false, code: 'ERR_UNEXPECTED_EOF' })
+
+    const tolerant = await tlsPairWithHop(t, { version, server: { ignoreUnexpectedEof: true } })
+    tolerant.client.write('a part')
+    await once(tolerant.server, 'readable')
+    tolerant.cut()
+    t.equal(String(await collect(tolerant.server)), 'a part')
+  })
+
+  t.test(`${version}: the certificate of the client`, async t => {
+    const server = { clientCa: identity.cert }
+    const good = await tlsPair(t, { version, server, client: { ca: identity.cert, ...identity } })
+    good.client.end('x')
+    t.equal(String(await collect(good.server)), 'x')
+
+    for (const [own, code, hint] of [
+      [{}, 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE', /the client has no certificate/],
+      [
+        stranger,
+        'DEPTH_ZERO_SELF_SIGNED_CERT',
+        /^the client's certificate is refused: .*; nobody in clientCa \(--client-ca\) has signed it/,
+      ],
+    ] as const) {
+      const { server: refused, client } = await handshakes(t, {
+        version,
+        server,
+        client: { ca: identity.cert, ...own },
+      })
+      t.match(refused, { reason: { code, message: hint } })
+      if (client.status === 'rejected') t.match(client.reason, { code: /^ECONNRESET$|ALERT_HANDSHAKE_FAILURE$/ })
+      else {
+        const { code, ended } = await outcome(client.value as Socket)
+        t.match(code, /^ECONNRESET$|ALERT_CERTIFICATE_REQUIRED$/, 'in TLS 1.3 the client is told when it is ready')
+        t.notOk(ended && code === undefined)
+      }
+    }
+  })
+}
+
+t.test('a refused client is told what may be wrong', async t => {
+  const options = { server: { clientCa: identity.cert }, client: { ca: identity.cert } }
+  const { client } = await handshakes(t, options)
+  if (client.status === 'rejected') return t.match(client.reason.message, /certificate/)
+  const [error] = await once(client.value, 'error')
+  t.match(error.message, /the server wants a certificate|perhaps it does not accept us/)
+})
+
+t.test('a server that is not verified gets no byte, and is reset', async t => {
+  for (const [client, code, hint] of [
+    [{}, 'DEPTH_ZERO_SELF_SIGNED_CERT', /or its pin as pin \(--pin\)$/],
+    [{ ca: stranger.cert }, 'DEPTH_ZERO_SELF_SIGNED_CERT', /./],
+    [
+      { ca: identity.cert, serverName: 'other.example' },
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      /as serverName \(--server-name\)$/,
+    ],
+    [{ ca: identity.cert, serverName: '127.0.0.2' }, 'ERR_TLS_CERT_ALTNAME_INVALID', /./],
+    [{ pin: otherPin }, 'ERR_PIN', `pin: the server's public key is ${pin}; expected ${otherPin}`],
+    [{ ca: identity.cert, pin: otherPin }, 'ERR_PIN', /./],
+    [{ ca: stranger.cert, pin }, 'DEPTH_ZERO_SELF_SIGNED_CERT', /./],
+  ] as const) {
+    const { client: refusing, clientRaw, server } = await handshakes(t, { client })
+    t.match(refusing, { reason: { code, message: hint } })
+    t.ok(clientRaw.destroyed)
+    if (server.status === 'fulfilled')
+      t.match(await outcome(server.value as Socket), { ended: false, data: Buffer.alloc(0) })
+  }
+})
+
+t.test('a server that is verified, in all the ways', async t => {
+  for (const client of [
+    { ca: identity.cert },
+    { ca: identity.cert, serverName: 'localhost' },
+    { ca: identity.cert, serverName: '::1' },
+    { pin },
+    { pin: `${otherPin};${pin}` },
+    { ca: identity.cert, pin },
+    { insecure: true },
+  ]) {
+    const pair = await tlsPair(t, { client })
+    pair.client.end('x')
+    t.equal(String(await collect(pair.server)), 'x')
+  }
+})
+
+t.test('a peer that speaks no TLS, or none that fits', async t => {
+  const [raw, plain] = await socketPair(t)
+  const seen = outcome(plain)
+  plain.write('GET / HTTP/1.1\r\n\r\n')
+  const accept = tlsAcceptor(serverContext(identity))
+  await t.rejects(accept(raw), { code: 'ERR_SSL_HTTP_REQUEST', message: /the peer does not speak TLS$/ })
+  t.notOk((await seen).code === undefined && (await seen).ended && (await seen).data.length === 0, 'no clean end')
+
+  const server = await listener(t, socket => void socket.once('data', () => socket.write('SSH-2.0-x\r\n')))
+  const client = clientOf(t, { port: portOf(server) })
+  await once(client, 'connect')
+  const failed = tlsConnect(client, to, clientContext({ insecure: true }))
+  await t.rejects(failed, { code: 'ERR_SSL_WRONG_VERSION_NUMBER', message: /the peer does not speak TLS$/ })
+
+  const old = await handshakes(t, { version: 'TLSv1.2', client: { ca: identity.cert, minVersion: '1.3' } })
+  t.match(
+    [old.client, old.server],
+    [{ reason: { message: /see minVersion/ } }, { reason: { message: /see minVersion/ } }],
+  )
+})
+
+t.test('the handshake timeout is absolute, on both sides', async t => {
+  const [raw, dripping] = await socketPair(t)
+  dripping.write(Buffer.of(0x16))
+  const timer = setInterval(() => dripping.write(Buffer.of(3)), 20) // it does go on
+  t.teardown(() => clearInterval(timer))
+  const seen = outcome(dripping)
+  const accept = tlsAcceptor(serverContext(identity))
+  await t.rejects(accept(raw, { handshakeTimeout: 60 }), {
+    code: 'ERR_TIMEOUT',
+    timeout: 'handshake',
+    message: 'handshake timeout: no TLS with the client in 60ms',
+  })
+  clearInterval(timer)
+  t.match(await seen, { code: /ECONNRESET|EPIPE/ })
+
+  const [client] = await socketPair(t)
+  await t.rejects(tlsConnect(client, to, clientContext({}), { handshakeTimeout: 20 }), {
+    message: 'handshake timeout: no TLS with tls://127.0.0.1:1 in 20ms',
+  })
+})
+
+t.test('0 is without limit; a signal ends it', async t => {
+  const [raw] = await socketPair(t)
+  const abort = new AbortController()
+  const accepted = tlsAcceptor(serverContext(identity))(raw, { handshakeTimeout: 0, signal: abort.signal })
+  abort.abort(new Error('enough'))
+  await t.rejects(accepted, { message: 'enough' })
+  t.ok(raw.destroyed)
+  const [other] = await socketPair(t)
+  await t.rejects(tlsConnect(other, to, clientContext({}), { signal: abort.signal }), { message: 'enough' })
+})
+
+t.test('a peer that leaves in the middle of it', async t => {
+  for (const leave of ['destroy', 'resetAndDestroy'] as const) {
+    const [raw, client] = await socketPair(t)
+    const accepted = tlsAcceptor(serverContext(identity))(raw, { handshakeTimeout: 300 })
+    client.write(Buffer.of(0x16, 3, 1))
+    client[leave]()
+    await t.rejects(accepted, { message: /ended the handshake|in 300ms/ })
+  }
+})
+
+t.test('over a unix socket, which cannot be reset', async t => {
+  const good = await tlsPair(t, { client: { ca: identity.cert, serverName: 'localhost' } }, unixPair(t))
+  good.client.end('x')
+  t.equal(String(await collect(good.server)), 'x')
+  const bad = await handshakes(t, { client: {} }, unixPair(t))
+  t.match(bad.client, { reason: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
+  const [raw, client] = await unixPair(t)
+  client.end()
+  const path = { path: '/run/x', tls: true } as const
+  await t.rejects(tlsConnect(raw, path, clientContext({}), { handshakeTimeout: 50 }), {
+    message: /unix:\/run\/x|ended the handshake/,
+  })
+})

@@ -1,0 +1,118 @@
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import t from 'tap'
+import { pinOf } from '../../../../lib/endpoints/tls/pin.js'
+import {
+  type ClientTls,
+  checkServerTls,
+  clientContext,
+  type ServerTls,
+  serverContext,
+} from '../../../../lib/endpoints/tls/secure-context.js'
+import { identity, stranger } from '../../tls.js'
+
+const { cert, key } = identity
+const locked = generateKeyPairSync('ec', {
+  namedCurve: 'P-256',
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+}).privateKey
+
+t.test('serverContext: what Node is told', async t => {
+  const pin = pinOf(new X509Certificate(cert))
+  t.match(serverContext(identity), { pin, ignoreUnexpectedEof: false, options: { cert, key, minVersion: 'TLSv1.2' } })
+  t.notOk('requestCert' in serverContext(identity).options)
+  t.match(serverContext({ ...identity, minVersion: '1.3', ignoreUnexpectedEof: true, clientCa: stranger.cert }), {
+    ignoreUnexpectedEof: true,
+    options: { minVersion: 'TLSv1.3', ca: stranger.cert, requestCert: true, rejectUnauthorized: true },
+  })
+  t.ok(serverContext({ cert: Buffer.from(cert), key: Buffer.from(key) }), 'Buffers')
+})
+
+/** RSA of 512 bits, valid for a hundred years. */
+const weak = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIIBVQIBADANBgkqhkiG9w0BAQEFAASCAT8wggE7AgEAAkEA1+6nha6zDiI7Y4Fa
+3KJlNYJ/nRqxCR6sKyLwRfUSZ7G1ofGAIxq558/OnhIEsEwi3wzZ0pBhTX3KQQSe
+Uzi9YwIDAQABAkAfdyl2M4ToFFjvIRRqfkedSozqCc+ucofIKWk16IZsEZana0lf
+g0gTbe37tvWDIWRrFf6QDeCgtOP9HBbJZBfBAiEA+1P8/taCmRoL805vkxnd0MWL
+1/0ta7wbXK/ihx1ZpxECIQDb8jnAU34jFw2ksHy4nzL70v4KhHkwr9lt43rgN8cl
+MwIgA6mOpzwC/S4m/G2pLJCU7eTjC8uxrL85+tjJSUTBOLECIQDb6aJSqWiKP0eV
+7hyWIB9C6OC2tWPTCVA17mfyffKxPwIhAMsJY1RwcgIIykqSyKKeKPLVau06ekzD
+gruMZZklmfwx
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBdzCCASGgAwIBAgIUejQ7+RWEgO7BhDiTNh6yaf6SWjIwDQYJKoZIhvcNAQEL
+BQAwDzENMAsGA1UEAwwEd2VhazAgFw0yNjExMjMyMjA3MTRaGA8yMTI2MTAzMDIy
+MDcxNFowDzENMAsGA1UEAwwEd2VhazBcMA0GCSqGSIb3DQEBAQUAA0sAMEgCQQDX
+7qeFrrMOIjtjgVrcomU1gn+dGrEJHqwrIvBF9RJnsbWh8YAjGrnnz86eEgSwTCLf
+DNnSkGFNfcpBBJ5TOL1jAgMBAAGjUzBRMB0GA1UdDgQWBBS2SaT0Nh98RSAFS980
+PClAf6nn1jAfBgNVHSMEGDAWgBS2SaT0Nh98RSAFS980PClAf6nn1jAPBgNVHRMB
+Af8EBTADAQH/MA0GCSqGSIb3DQEBCwUAA0EAC241sYzv7dRVCzcFReJTiyJA5sha
+W98Y2ePbpzfw/qVaPl4gcH/fEtUqCfK4QQBvLsxUd0CBT7Pa2gRi07c/Ng==
+-----END CERTIFICATE-----`,
+}
+
+t.test('what OpenSSL thinks of the whole', async t => {
+  t.throws(() => serverContext(weak), { code: 'ERR_OPTION', message: /^tls: .*key too small/ })
+})
+
+t.test('several certificates in a file, with words between', async t => {
+  const chain = `# ours\n${cert}\n# another\n${stranger.cert}\n`
+  t.equal(serverContext({ cert: chain, key, clientCa: chain }).pin, serverContext(identity).pin)
+})
+
+t.test('checkServerTls: auto has no certificate yet', async t => {
+  t.equal(checkServerTls({ auto: true, clientCa: cert }), undefined)
+  t.ok(checkServerTls(identity) instanceof X509Certificate)
+})
+
+t.test('serverContext: what is wrong is told with its name', async t => {
+  for (const [tls, message] of [
+    [{}, 'tls needs cert and key, or auto'],
+    [{ cert }, 'cert needs key'],
+    [{ ...identity, clientCas: cert }, "tls: unknown option 'clientCas'; did you mean 'clientCa'?"],
+    [{ ...identity, insecure: true }, /^tls: unknown option 'insecure'; expected auto, clientCa, cert, /],
+    [{ key }, 'key needs cert'],
+    [{ passphrase: 'secret' }, 'passphrase needs key'],
+    [{ ...identity, auto: true }, 'auto and cert exclude each other'],
+    [{ cert, key: stranger.key }, 'key: it is not the key of cert'],
+    [{ cert: 'x', key }, /^cert: this is no certificate \(.*\); expected PEM$/],
+    [{ cert: key, key }, /^cert: this is no certificate/],
+    [{ cert, key: cert }, /^key: it cannot be read \([^)]*\)$/],
+    [{ cert, key: locked }, 'key: it is encrypted; expected its passphrase, too'],
+    [{ cert, key: locked, passphrase: 'guess' }, /^key: it cannot be read \(.*\); is the passphrase right\?$/],
+    [{ cert, key: locked, passphrase: 'secret' }, 'key: it is not the key of cert'],
+    [{ ...identity, clientCa: 'x' }, /^clientCa: this is no certificate/],
+    [{ ...identity, clientCa: `${cert}\n-----BEGIN CERTIFICATE-----\nxx` }, /^clientCa: this is no certificate/],
+    [{ ...identity, minVersion: '1.1' }, 'minVersion: 1.1 is not allowed; expected 1.2 or 1.3'],
+    [{ cert: `${cert}\n-----BEGIN CERTIFICATE-----\n`, key }, /^cert: this is no certificate/],
+  ] as [ServerTls, string | RegExp][])
+    t.throws(() => serverContext(tls), { code: 'ERR_OPTION', message }, String(message))
+})
+
+t.test('clientContext', async t => {
+  const pin = pinOf(new X509Certificate(cert))
+  t.match(clientContext({}), { verify: true, pins: undefined, serverName: undefined, ignoreUnexpectedEof: false })
+  t.match(clientContext({ ca: cert, pin }), { verify: true, pins: [pin] })
+  t.match(clientContext({ pin }), { verify: false, pins: [pin] })
+  t.match(clientContext({ insecure: true, serverName: 'x', ignoreUnexpectedEof: true }), {
+    verify: false,
+    serverName: 'x',
+    ignoreUnexpectedEof: true,
+  })
+  t.ok(clientContext(identity), 'a certificate of our own')
+  for (const [tls, message] of [
+    [{ cert }, 'cert needs key'],
+    [{ pinn: 'x' }, "tls: unknown option 'pinn'; did you mean 'pin'?"],
+    [{ ca: '' }, /^ca: this is no certificate/],
+    [{ pin: 'x' }, /^'x' is no pin/],
+    [{ serverName: '' }, "serverName: '' is not allowed"],
+    [{ insecure: true, pin }, 'insecure and pin exclude each other'],
+    [{ insecure: true, ca: cert }, 'insecure and ca exclude each other'],
+    [{ minVersion: 1.3 }, undefined],
+    [{ minVersion: 'TLSv1.2' }, 'minVersion: TLSv1.2 is not allowed'],
+  ] as unknown as [ClientTls, string | RegExp | undefined][]) {
+    if (message) t.throws(() => clientContext(tls), { code: 'ERR_OPTION', message }, String(message))
+    else t.throws(() => clientContext(tls), { code: 'ERR_OPTION' })
+  }
+})

@@ -1,0 +1,293 @@
+import fc from 'fast-check'
+import { none } from 'stream-chain/defs.js'
+import t from 'tap'
+import {
+  type Batch,
+  type BatchFunction,
+  batchBytes,
+  batchRecords,
+  decoder,
+  encoder,
+  toBuffer,
+} from '../../../lib/formats/records.js'
+import { TcpPipeError } from '../../../lib/text/errors.js'
+import { cutAt, cutEvery, cuts, memoryInUse } from '../pipes.js'
+
+/** Chunks → records → chunks, by the codecs alone. */
+function throughCodecs(chunks: Buffer[], unit: 'line' | 'json' = 'line', maxLine = 2 ** 20): Buffer {
+  const ending = { unterminated: false }
+  const decode = decoder(unit, maxLine, ending)
+  const encode = encoder(ending)
+  return Buffer.concat([...batches(decode, chunks)].flatMap(batch => encode(batch).map(toBuffer)))
+}
+
+/** What a decoder gives for each chunk and at the end. */
+function* batches(decode: BatchFunction, chunks: Iterable<Buffer>): Generator<Batch> {
+  for (const chunk of chunks) yield* decode([chunk]) as Generator<Batch>
+  yield* (decode as (end: unknown) => Generator<Batch>)(none)
+}
+
+function lines(chunks: Iterable<Buffer>, maxLine = 2 ** 20): unknown[] {
+  return [...batches(decoder('line', maxLine, { unterminated: false }), chunks)].flat()
+}
+
+t.test('lines come back as they were', async t => {
+  for (const [title, text] of [
+    ['nothing', ''],
+    ['one line', 'a\n'],
+    ['no LF on the last line', 'a\nb'],
+    ['one line without LF', 'a'],
+    ['an empty line', '\n'],
+    ['empty lines', '\n\n\na\n\n'],
+    ['a CR stays in the line', 'a\r\nb\r\n\r\nc\r'],
+    ['a byte order mark', '\ufeffa\n\ufeffb\n'],
+    ['NUL and control characters', '\0\x1b[2J\n\x7f\n'],
+    ['characters of 1, 2, 3 and 4 bytes', 'aé日😀\n😀日éa'],
+  ] as const) {
+    const bytes = Buffer.from(text)
+    t.equal(throughCodecs([bytes]).toString(), text, title)
+    t.equal(throughCodecs(cutEvery(1, bytes)).toString(), text, `${title}, byte by byte`)
+  }
+})
+
+t.test('a line is a string without its LF', async t => {
+  t.strictSame(lines([Buffer.from('a\r\n\nb')]), ['a\r', '', 'b'])
+  t.strictSame(lines([Buffer.from('a'), Buffer.from('b\nc'), Buffer.from('\n')]), ['ab', 'c'])
+  t.strictSame(lines([]), [])
+})
+
+t.test('any text, however it is cut, comes back as it was', async t => {
+  const texts = fc
+    .array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\n', '\r\n', '\ufeff')))
+    .map(parts => parts.join(''))
+  const isSame = (text: string, positions: number[]) =>
+    throughCodecs(cutAt(positions, Buffer.from(text))).equals(Buffer.from(text))
+  t.doesNotThrow(() => fc.assert(fc.property(texts, cuts, isSame), { numRuns: 500 }))
+})
+
+t.test('characters cut at every pair of places (A-08)', async t => {
+  const bytes = Buffer.from('aé日😀\nb\u0301é😀')
+  for (let i = 0; i <= bytes.length; i++) {
+    for (let j = i; j <= bytes.length; j++) {
+      if (!throughCodecs(cutAt([i, j], bytes)).equals(bytes)) t.fail(`cut at ${i} and ${j}`)
+    }
+  }
+})
+
+t.test('invalid bytes become U+FFFD as the Encoding Standard says, however they are cut (A-08)', async t => {
+  const standard = new TextDecoder('utf-8', { ignoreBOM: true })
+  const isStandard = (bytes: Buffer, positions: number[]) =>
+    throughCodecs(cutAt(positions, bytes)).toString() === standard.decode(bytes)
+  for (const hex of ['ff', 'c3', 'c328', 'e2820a', 'f09f98', 'f09f980a', 'eda080', 'c0af', 'f4908080', 'efbbbf80']) {
+    t.ok(isStandard(Buffer.from(hex, 'hex'), []), hex)
+  }
+  const byte = fc.oneof(
+    fc.integer({ min: 0, max: 255 }),
+    fc.constantFrom(0x0a, 0xc3, 0xe2, 0x82, 0xf0, 0x9f, 0xed, 0xa0, 0xef, 0xbb, 0xbf),
+  )
+  const arbitrary = fc.array(byte).map(values => Buffer.from(values))
+  t.doesNotThrow(() => fc.assert(fc.property(arbitrary, cuts, isStandard), { numRuns: 500 }))
+})
+
+t.test('a line of maxLine bytes is the longest (E-04)', async t => {
+  for (const maxLine of [1, 100, batchBytes, 3 * batchBytes + 17]) {
+    for (const [title, size] of [
+      ['in one chunk', Infinity],
+      ['in chunks of 7 bytes', 7],
+      ['in chunks of a batch', batchBytes],
+    ] as const) {
+      for (const [before, behind] of [
+        ['', ''],
+        ['', '\n'],
+        ['x\n', '\ny'],
+      ] as const) {
+        const input = (length: number) => {
+          const bytes = Buffer.from(`${before}${'a'.repeat(length)}${behind}`)
+          return size === Infinity ? [bytes] : cutEvery(size, bytes)
+        }
+        const name = `${maxLine} bytes ${title}, between '${before.trim()}' and '${behind.trim()}'`
+        t.doesNotThrow(() => lines(input(maxLine - 1), maxLine), `one less: ${name}`)
+        t.doesNotThrow(() => lines(input(maxLine), maxLine), name)
+        const error = { code: 'ERR_RECORD_TOO_LONG', message: `a line is longer than maxLine, ${maxLine} bytes` }
+        t.throws(() => lines(input(maxLine + 1), maxLine), error, `one more: ${name}`)
+      }
+    }
+  }
+})
+
+t.test('the length of a line is that of its bytes', async t => {
+  t.strictSame(lines([Buffer.from('日\n日日')], 6), ['日', '日日'])
+  t.throws(() => lines([Buffer.from('日日')], 5), { code: 'ERR_RECORD_TOO_LONG' })
+  t.strictSame(lines([Buffer.from('ffff', 'hex')], 2), ['\ufffd\ufffd'], 'before invalid ones are replaced')
+})
+
+t.test('a long line in single bytes takes no more memory than its length (E-04)', async t => {
+  const decode = decoder('line', 2 ** 20, { unterminated: false }) as (batch: Batch) => Generator<Batch>
+  const before = memoryInUse()
+  for (let i = 0; i < 2 ** 20; i++) for (const _ of decode([Buffer.from('a')])) t.fail('no line has ended')
+  const taken = memoryInUse() - before
+  t.ok(taken < 48 * 2 ** 20, `${taken} bytes`)
+  t.throws(() => [...decode([Buffer.from('a')])], { code: 'ERR_RECORD_TOO_LONG' })
+})
+
+t.test('a long line leaves nothing behind', async t => {
+  const long = 'x'.repeat(3 * batchBytes)
+  t.strictSame(lines(cutEvery(1000, Buffer.from(`${long}\nshort\n${long}\n\nend`))), [long, 'short', long, '', 'end'])
+})
+
+t.test('a batch has at most 1,024 records and comes from at most 64 KiB', async t => {
+  const decode = () => decoder('line', 2 ** 20, { unterminated: false })
+  const empty = [...batches(decode(), [Buffer.alloc(1e6, '\n')])]
+  t.equal(empty.flat().length, 1e6)
+  t.equal(Math.max(...empty.map(batch => batch.length)), batchRecords)
+  const filled = [...batches(decode(), [Buffer.alloc(1e6, `${'a'.repeat(99)}\n`)])]
+  t.equal(filled.flat().length, 1e4)
+  t.ok(filled.every(batch => batch.join('\n').length <= batchBytes + 100))
+  const values = [...batches(decoder('json', 2 ** 20, { unterminated: false }), [Buffer.from('1 '.repeat(5000))])]
+  t.strictSame(
+    values.map(batch => batch.length),
+    [1024, 1024, 1024, 1024, 904],
+  )
+})
+
+t.test('a million empty lines come back as they were (E-04)', async t => {
+  const bytes = Buffer.alloc(1e6, '\n')
+  t.ok(throughCodecs([bytes]).equals(bytes))
+})
+
+t.test('what is written', async t => {
+  const object = { a: [1, null], toString: undefined }
+  for (const [title, batch, text] of [
+    ['nothing', [], ''],
+    ['strings are lines', ['a', '', 'b'], 'a\n\nb\n'],
+    ['other values are lines of JSON', [1, null, true, -0, [2], object], '1\nnull\ntrue\n0\n[2]\n{"a":[1,null]}\n'],
+    ['bytes are written as they are', [Buffer.from('x'), new Uint8Array([121])], 'xy'],
+    ['bytes among lines', ['a', Buffer.from('x'), 'b', 2, Buffer.from('y')], 'a\nxb\n2\ny'],
+    ['lone surrogates become U+FFFD', ['\ud800a'], '\ufffda\n'],
+  ] as const) {
+    const chunks = encoder({ unterminated: false })([...batch])
+    t.equal(Buffer.concat(chunks.map(toBuffer)).toString(), text, title)
+  }
+})
+
+t.test('neighbouring lines are one chunk', async t => {
+  t.equal(encoder({ unterminated: false })(['a', 'b', 'c']).length, 1)
+})
+
+t.test('behind an input whose last line had no LF, each LF comes with the next record', async t => {
+  const ending = { unterminated: false }
+  const encode = encoder(ending)
+  const written: Buffer[] = []
+  const write = (...batch: Batch) => written.push(...encode(batch).map(toBuffer))
+  write('a')
+  ending.unterminated = true
+  write('b')
+  write('c', 'd')
+  write(Buffer.from('bytes'), 'e')
+  write(1)
+  t.equal(Buffer.concat(written).toString(), 'a\nb\nc\nd\nbytese\n1')
+})
+
+t.test('a value that is no JSON is refused in words', async t => {
+  const cyclic: unknown[] = []
+  cyclic.push(cyclic)
+  for (const [value, message] of [
+    [() => {}, 'a function cannot be written as JSON'],
+    [Symbol('x'), 'a symbol cannot be written as JSON'],
+    [1n, /^a value cannot be written as JSON: .*BigInt/],
+    [cyclic, /^a value cannot be written as JSON: .*circular/],
+  ] as const) {
+    t.throws(() => encoder({ unterminated: false })([value]), { code: 'ERR_STAGE_RESULT', message })
+  }
+})
+
+t.test('a value that is nested 1e5 deep is written, or refused where the engine cannot', async t => {
+  let deep: unknown[] = []
+  for (let i = 0; i < 1e5; i++) deep = [deep]
+  try {
+    t.equal(Buffer.concat(encoder({ unterminated: false })([deep]) as Buffer[]).length, 2 * 1e5 + 3)
+  } catch (error) {
+    t.match(error, { code: 'ERR_STAGE_RESULT', message: /^a value cannot be written as JSON: .*call stack/ })
+  }
+})
+
+t.test('toBuffer takes what a stage of bytes may give', async t => {
+  const view = new Uint8Array([0, 97, 98, 0]).subarray(1, 3)
+  const buffer = Buffer.from('ab')
+  t.strictSame(toBuffer('é'), Buffer.from('é'))
+  t.strictSame(toBuffer(view), buffer)
+  t.equal(toBuffer(view).buffer, view.buffer, 'without a copy')
+  t.equal(toBuffer(buffer), buffer)
+})
+
+t.test('json: values come back, one on each line', async t => {
+  const text = ' {"a":"日😀\\n"}\n[1, 2]3 null "s"\n-1.5e3 '
+  for (const chunks of [[Buffer.from(text)], cutEvery(1, Buffer.from(text))]) {
+    t.equal(throughCodecs(chunks, 'json').toString(), '{"a":"日😀\\n"}\n[1,2]\n3\nnull\ns\n-1500\n')
+  }
+  t.equal(throughCodecs([Buffer.from('\ufeff{}')], 'json').toString(), '{}\n', 'a byte order mark is no value')
+  t.equal(throughCodecs([Buffer.from('"\xff"', 'latin1')], 'json').toString(), '\ufffd\n', 'invalid bytes')
+})
+
+t.test('lines without a literal are skipped and counted', async t => {
+  const input = 'a\nxa\n\nb\nax\n'
+  const filtered = (text: string, chunks: Buffer[] = [Buffer.from(text)], maxLine = 100) => {
+    let skipped = 0
+    const skip = (lines: number) => {
+      skipped += lines
+    }
+    const decode = decoder('line', maxLine, { unterminated: false }, { literal: 'x', skip })
+    return { kept: [...batches(decode, chunks)].flat(), skipped: () => skipped }
+  }
+  const { kept, skipped } = filtered(input)
+  t.same(kept, ['xa', 'ax'])
+  t.equal(skipped(), 3)
+  t.same(filtered('\n\n').kept, [])
+  t.same(filtered('xx').kept, ['xx'], 'no LF at all')
+  const many = Array<Buffer>(100).fill(Buffer.from('a\nx\n'))
+  const dense = filtered('', many)
+  t.ok(dense.kept.length < 200, 'where many lines have it, the rest is not searched for a while')
+  t.equal(dense.kept.filter(line => line === 'x').length, 100)
+  t.equal(dense.kept.length + dense.skipped(), 200)
+  t.throws(() => filtered(`x\n${'a'.repeat(101)}\n`), { code: 'ERR_RECORD_TOO_LONG' }, 'a line that would be skipped')
+  for (const size of [1, 2, 3]) {
+    const cut = filtered(input, cutEvery(size, Buffer.from(input)))
+    t.same(
+      cut.kept.filter(line => String(line).includes('x')),
+      ['xa', 'ax'],
+      'others may come, too',
+    )
+    t.equal(cut.kept.length + cut.skipped(), 5)
+  }
+})
+
+t.test('an encoder that is told how a record is written', async t => {
+  const quote = encoder({ unterminated: false }, value => JSON.stringify(value, null, 1))
+  t.equal(Buffer.concat(quote(['a', [1], Buffer.from('raw')]).map(toBuffer)).toString(), '"a"\n[\n 1\n]\nraw')
+  const none = encoder({ unterminated: false }, () => undefined as never)
+  t.throws(() => none([1]), { code: 'ERR_STAGE_RESULT', message: 'a number cannot be written as JSON' })
+  const refusal = new TcpPipeError('ERR_RECORD_TOO_LONG', 'its own words')
+  const refusing = encoder({ unterminated: false }, () => {
+    throw refusal
+  })
+  t.throws(() => refusing([1]), refusal)
+})
+
+t.test('the beginning of a character is left over if that is wanted', async t => {
+  for (const [input, line, left] of [
+    ['a', 'a', ''],
+    ['', undefined, ''],
+    ['a\xc3', 'a', '\xc3'],
+    ['a\xc3\xa9', 'aé', ''],
+    ['\xe2\x82', undefined, '\xe2\x82'],
+    ['b\xf0\x9d\x84', 'b', '\xf0\x9d\x84'],
+    ['\xf0\x9d\x84\x9e', '𝄞', ''],
+    ['\x80\x80\x80\x80', '\ufffd\ufffd\ufffd\ufffd', ''],
+  ] as const) {
+    const rest = { wanted: true, bytes: Buffer.alloc(0) }
+    const decode = decoder('line', 2 ** 20, { unterminated: false }, undefined, rest)
+    const given = [...batches(decode, [Buffer.from(input, 'latin1')])].flat()
+    t.same(given, line === undefined ? [] : [line], JSON.stringify(input))
+    t.equal(rest.bytes.toString('latin1'), left)
+  }
+})

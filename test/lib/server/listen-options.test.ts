@@ -1,0 +1,51 @@
+import t from 'tap'
+import { toAddress } from '../../../lib/endpoints/address.js'
+import { openTrust } from '../../../lib/endpoints/tls/contexts.js'
+import {
+  checkTime,
+  type ListenOptions,
+  listenAddress,
+  longestTime,
+  withDefaults,
+} from '../../../lib/server/listen-options.js'
+
+const trust = await openTrust(toAddress('0'), undefined, {})
+
+t.test('what is wrong in the options of everything that listens', async t => {
+  for (const [options, message] of [
+    [{ port: -1 }, /port must be/],
+    [{ idleTimeout: -1 }, /^idleTimeout: -1 is not allowed; expected milliseconds from 0 to 2147483647$/],
+    [{ halfClosedTimeout: 2 ** 31 }, /^halfClosedTimeout/],
+    [{ maxConnections: 0 }, /^maxConnections: 0 is not allowed/],
+    [{ maxPerIp: 0 }, /^maxPerIp: 0 is not allowed/],
+    [{ cert: 'x' } as ListenOptions, /^cert belongs into tls or targetTls$/],
+    [{ maxPerIp: 1.5 }, /^maxPerIp: 1.5 is not allowed; expected a whole number from 1$/],
+    [{ idleTimeout: '5' as unknown as number }, /^idleTimeout: 5 is not allowed/],
+    [{ maxBytes: Number.NaN }, /^maxBytes: NaN is not allowed/],
+    [{ firstByteTimeout: -1 }, /^firstByteTimeout: -1 is not allowed/],
+    [{ allow: ['junk'] }, /^allow: 'junk'/],
+    [{ path: '/tmp/a', deny: ['::1'] }, /^deny: the clients of a unix socket have no address/],
+    [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of a unix socket/],
+  ] as [ListenOptions, RegExp][])
+    t.throws(() => listenAddress(options), { message })
+  t.same(listenAddress({}), { host: '127.0.0.1', port: 3099 })
+  t.same(listenAddress({ port: 1, tls: 'auto' }), { host: '127.0.0.1', port: 1, tls: true })
+  t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { path: '/tmp/a' })
+})
+
+t.test('the defaults', async t => {
+  t.match(withDefaults({}, 1, trust), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
+  t.ok(withDefaults({}, 2, trust).maxConnections <= withDefaults({}, 1, trust).maxConnections)
+  const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxLine: 4 }
+  t.match(withDefaults(given, 1, trust), given)
+})
+
+t.test('checkTime: what a timer of Node takes', async t => {
+  for (const time of [undefined, 0, 1.5, longestTime]) checkTime('wait', time)
+  for (const time of [-1, longestTime + 1, Number.NaN])
+    t.throws(
+      () => checkTime('wait', time),
+      { code: 'ERR_OPTION', message: `wait: ${time} is not allowed` },
+      String(time),
+    )
+})

@@ -1,0 +1,48 @@
+import { networkInterfaces } from 'node:os'
+import t from 'tap'
+import { parseAddress } from '../../../lib/endpoints/address.js'
+import { checkLoop } from '../../../lib/server/own-address.js'
+
+const check = (listen: string, target: string) => checkLoop(parseAddress(listen), parseAddress(target))
+
+t.test("the proxy's own address is refused as its target, whatever it is called", async t => {
+  const own = Object.values(networkInterfaces())
+    .flatMap(each => each ?? [])
+    .filter(({ family, internal }) => family === 'IPv4' && !internal)
+    .map(({ address }) => [`0.0.0.0:7`, `${address}:7`] as const)
+  for (const [listen, target] of [
+    ['7', '127.0.0.1:7'],
+    ['7', 'localhost:7'],
+    ['localhost:7', '7'],
+    ['7', '0.0.0.0:7'],
+    ['7', '[::ffff:127.0.0.1]:7'],
+    ['0.0.0.0:7', '127.0.0.2:7'],
+    ['0.0.0.0:7', '0.0.0.0:7'],
+    ['[::]:7', '[::1]:7'],
+    ['[::]:7', '0.0.0.0:7'],
+    ['[::]:7', '[::ffff:0.0.0.0]:7'],
+    ['[::1]:7', '[::]:7'],
+    ['[::1]:7', '[0:0:0:0:0:0:0:1]:7'],
+    ['unix:/tmp/a', 'unix:/tmp/../tmp/a'],
+    ...own,
+  ] as const)
+    await t.rejects(check(listen, target), { code: 'ERR_ADDRESS', message: /own address/ }, `${listen} ${target}`)
+})
+
+t.test('another one is not', async t => {
+  for (const [listen, target] of [
+    ['7', '8'],
+    ['0', '0'],
+    ['7', '127.0.0.2:7'],
+    ['127.0.0.2:7', '0.0.0.0:7'],
+    ['[::1]:7', '0.0.0.0:7'],
+    ['7', '[::]:7'],
+    ['0.0.0.0:7', '[::1]:7'],
+    ['0.0.0.0:7', '192.0.2.1:7'],
+    ['7', 'no-such-host.invalid:7'],
+    ['unix:/tmp/a', 'unix:/tmp/b'],
+    ['unix:/tmp/a', '7'],
+    ['7', 'unix:/tmp/a'],
+  ] as const)
+    await t.resolves(check(listen, target), `${listen} ${target}`)
+})

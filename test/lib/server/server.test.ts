@@ -1,0 +1,356 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { generate } from 'selfsigned'
+import t, { type Test } from 'tap'
+import type { OpenConnection } from '../../../lib/connection/connection.js'
+import { toAddress } from '../../../lib/endpoints/address.js'
+import { openTrust } from '../../../lib/endpoints/tls/contexts.js'
+import { tlsConnect } from '../../../lib/endpoints/tls/handshake.js'
+import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
+import type { ServerOptions } from '../../../lib/server/listen-options.js'
+import { openServer } from '../../../lib/server/server.js'
+import type { Summary } from '../../../lib/stats/summary.js'
+import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from '../network.js'
+import { identity, stranger } from '../tls.js'
+
+/** No TLS. */
+const trust = await openTrust(toAddress('0'), undefined, {})
+
+const defaults: ServerOptions = {
+  trust,
+  log: undefined,
+  maxLine: undefined,
+  idleTimeout: 0,
+  halfClosedTimeout: 0,
+  maxConnections: 100,
+  maxPerIp: undefined,
+  handshakeTimeout: undefined,
+  once: false,
+  signal: undefined,
+  onConnection: undefined,
+}
+
+async function open(
+  t: Test,
+  options: Partial<ServerOptions> = {},
+  work: (connection: OpenConnection, socket: Socket) => Promise<void> = async () => {},
+  address = toAddress({ port: 0 }),
+) {
+  const server = await openServer(address, { ...defaults, ...options }, work)
+  t.teardown(() => server.close({ drain: 0 }))
+  return { server, dial: () => clientOf(t, 'path' in address ? address.path : server.address) }
+}
+
+const hello = async (_: OpenConnection, socket: Socket) => void socket.end('hello')
+
+const forever = () => new Promise<void>(() => {})
+
+t.test('work that is done ends a connection, work that fails resets it', async t => {
+  failOnWarning(t)
+  const good = await open(t)
+  const client = good.dial()
+  t.equal((await collect(client)).length, 0)
+  const bad = await open(t, {}, () => Promise.reject(new Error('bad')))
+  t.match(await outcome(bad.dial()), { ended: false, code: 'ECONNRESET' })
+})
+
+t.test('the address, the connections, the log', async t => {
+  const { log, lines } = recorder()
+  const seen: unknown[] = []
+  const { server, dial } = await open(t, { log, onConnection: connection => seen.push(connection) }, forever)
+  t.match(server.address, { address: '127.0.0.1', family: 'IPv4' })
+  t.match(lines, [{ msg: 'listening', address: '127.0.0.1', port: server.address.port, maxConnections: 100 }])
+  dial()
+  await until(() => server.connections.size === 1)
+  t.same([...server.connections], seen)
+})
+
+t.test('close: the running ones have time', async t => {
+  const { server, dial } = await open(t, {}, () => new Promise(resolve => setTimeout(resolve, 30)))
+  const client = dial()
+  const received = collect(client)
+  await until(() => server.connections.size === 1)
+  const closing = server.close()
+  await once(client, 'end')
+  client.end()
+  t.equal(await closing, 0)
+  await received
+  await server.closed
+})
+
+t.test('close: those that are left are reset, and their number is told', async t => {
+  const { server, dial } = await open(t, {}, forever)
+  const clients = [dial(), dial(), dial()].map(outcome)
+  await until(() => server.connections.size === 3)
+  const connections = [...server.connections]
+  const closing = server.close({ drain: 10 })
+  t.match(await Promise.all(clients), [{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
+  t.match(await Promise.all(connections.map(each => each.closed)), [{ closedBy: 'timeout', timeout: 'drain' }, {}, {}])
+  t.equal(await Promise.race([closing, new Promise(resolve => setTimeout(resolve, 500, 'it waits for the work'))]), 3)
+})
+
+t.test('once', async t => {
+  const { server, dial } = await open(t, { once: true })
+  const client = dial()
+  await collect(client)
+  client.end()
+  await server.closed
+  t.match(await outcome(dial()), { code: 'ECONNREFUSED' })
+})
+
+t.test('once: one that came at the same time is refused', async t => {
+  const { log, lines } = recorder()
+  const { server, dial } = await open(t, { once: true, log })
+  const clients = [dial(), dial(), dial()]
+  const ended = clients.map(client => outcome(client.once('end', () => client.end())))
+  const codes = (await Promise.all(ended)).map(({ code }) => code)
+  t.equal(codes.filter(code => code === undefined).length, 1, 'one was served')
+  await server.closed
+  t.equal(lines.filter(line => line.msg === 'connection closed').length, 1)
+})
+
+t.test('maxConnections', async t => {
+  const { log, lines } = recorder()
+  for (const address of [toAddress({ port: 0 }), { path: socketPath(t) }]) {
+    lines.length = 0
+    const { server, dial } = await open(t, { maxConnections: 2, log }, forever, address)
+    dial()
+    dial()
+    await until(() => server.connections.size === 2)
+    for (let i = 0; i < 3; i++) {
+      const client = dial()
+      const refused = await outcome(client.once('end', () => client.end()))
+      t.ok(refused.ended === 'path' in address, 'reset, where there is a reset')
+      t.equal(server.connections.size, 2)
+    }
+    t.match(
+      lines.filter(line => line.msg === 'connections refused').map(line => line.refused),
+      [{ maxConnections: 1 }],
+      'told once',
+    )
+    await server.close({ drain: 0 })
+  }
+})
+
+t.test('a client that is gone before it is accepted', async t => {
+  const { server, dial } = await open(t)
+  const hit = `const s = require('net').connect(${server.address.port}, '127.0.0.1', () => s.resetAndDestroy())`
+  execFileSync(process.execPath, ['-e', hit])
+  const client = dial()
+  await collect(client)
+  client.end()
+  t.equal(await server.close(), 0)
+})
+
+t.test('a client that is gone before it is accepted is the only one of `once`', async t => {
+  const summaries: Promise<Summary>[] = []
+  const { server } = await open(t, { once: true, onConnection: ({ closed }) => void summaries.push(closed) })
+  const hit = `const s = require('net').connect(${server.address.port}, '127.0.0.1', () => s.resetAndDestroy())`
+  execFileSync(process.execPath, ['-e', hit])
+  await server.closed
+  t.equal(summaries.length, 1)
+})
+
+t.test('signal', async t => {
+  const controller = new AbortController()
+  const { signal } = controller
+  const { server, dial } = await open(t, { signal }, connection => connection.closed.then(() => {}))
+  t.ok(server)
+  const received = outcome(dial())
+  await until(() => server.connections.size === 1)
+  controller.abort()
+  t.match(await received, { ended: false, code: 'ECONNRESET' })
+  await t.rejects(openServer(toAddress({ port: 0 }), { ...defaults, signal }, forever), { name: 'AbortError' })
+  const late = new AbortController()
+  const opened = openServer(toAddress({ port: 0 }), { ...defaults, signal: late.signal }, forever)
+  late.abort()
+  await t.rejects(opened, { name: 'AbortError' }, 'aborted while it is being opened')
+})
+
+t.test('nothing is left open', async t => {
+  const { server } = await open(t)
+  await server[Symbol.asyncDispose]()
+  await until(() => !('TCPServerWrap' in handles()))
+  t.pass()
+})
+
+t.test('disable and enable: the port is closed for a while, connections are reset', async t => {
+  for (const address of [toAddress({ port: 0 }), toAddress(`unix:${socketPath(t)}`)]) {
+    const { server, dial } = await open(t, {}, forever, address)
+    const client = dial()
+    client.once('end', () => client.end()) // a unix socket knows no reset
+    const seen = outcome(client)
+    await until(() => server.connections.size === 1)
+    const [connection] = server.connections
+    await server.disable()
+    t.match(await seen, { code: 'path' in address ? undefined : 'ECONNRESET' })
+    t.match(await connection?.closed, { closedBy: 'signal', error: { message: 'the server was disabled' } })
+    t.match(await outcome(dial()), { code: /ECONNREFUSED|ENOENT/ })
+    await server.enable()
+    const again = dial()
+    await once(again, 'connect')
+    await server.close({ drain: 0 })
+    await t.rejects(server.enable(), { code: 'ERR_CLOSED' })
+    await server.disable()
+  }
+})
+
+t.test('disable and enable are done in the order of the calls', async t => {
+  const { server, dial } = await open(t)
+  void server.disable()
+  void server.disable()
+  const enabled = server.enable()
+  await enabled
+  await server.enable()
+  t.equal((await collect(dial())).length, 0)
+})
+
+t.test('closed while it is disabled, or while it is being enabled', async t => {
+  const { server } = await open(t)
+  await server.disable()
+  await server.close()
+  await server.closed
+  const other = await open(t)
+  await other.server.disable()
+  const enabled = other.server.enable()
+  await null // it has begun to listen
+  await null
+  const closing = other.server.close({ drain: 0 })
+  await Promise.allSettled([enabled, closing])
+  await other.server.closed
+  t.match(await outcome(other.dial()), { code: 'ECONNREFUSED' })
+})
+
+t.test('the port is somebody else’s by then: that is told, and it can be tried again', async t => {
+  const { server, dial } = await open(t)
+  await server.disable()
+  const thief = createServer().listen(server.address.port, '127.0.0.1')
+  await once(thief, 'listening')
+  await t.rejects(server.enable(), { code: 'EADDRINUSE' })
+  thief.close()
+  await once(thief, 'close')
+  await server.enable()
+  t.equal((await collect(dial())).length, 0)
+})
+
+t.test('counts and numbers', async t => {
+  const numbers: number[] = []
+  const { server, dial } = await open(t, { maxConnections: 1 }, async ({ info }) => {
+    numbers.push(info('forward').number)
+    if (numbers.length === 2) throw new Error('bad')
+  })
+  for (let i = 0; i < 3; i++) {
+    const client = dial()
+    client.once('end', () => client.end())
+    await outcome(client)
+    await until(() => server.connections.size === 0)
+  }
+  t.same(numbers, [1, 2, 3])
+  t.same(server.counts, { accepted: 3, failed: 1, refused: 0, handshakeFailures: 0 })
+})
+
+t.test('access lists: before anything is read', async t => {
+  const { log, lines } = recorder()
+  const { server, dial } = await open(t, { allow: ['127.0.0.0/8'], deny: ['127.0.0.1'], log }, forever)
+  t.match(await outcome(dial()), { ended: false, code: 'ECONNRESET' })
+  t.match(lines.at(-1), { refused: { access: 1 }, remote: '127.0.0.1', msg: 'connections refused' })
+  t.same(server.counts, { accepted: 0, failed: 0, refused: 1, handshakeFailures: 0 })
+})
+
+t.test('maxPerIp: as many of one address, and there is room again', async t => {
+  const { server, dial } = await open(t, { maxPerIp: 2 }, forever)
+  const first = dial()
+  dial()
+  await until(() => server.connections.size === 2)
+  t.match(await outcome(dial()), { code: 'ECONNRESET' })
+  first.resetAndDestroy()
+  await until(() => server.connections.size === 1)
+  dial()
+  await until(() => server.connections.size === 2)
+  t.match(server.counts, { accepted: 3, refused: 1 })
+})
+
+t.test('TLS: a connection begins behind the handshake; one that fails is told, and no connection', async t => {
+  const { log, lines } = recorder()
+  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { trust, log }, hello)
+  t.match(lines[0], { msg: 'listening', pin: server.pin })
+  t.equal(server.pin, trust.pin)
+  const secure = async () => {
+    const raw = dial()
+    await once(raw, 'connect')
+    return tlsConnect(raw, { host: '127.0.0.1', port: 1, tls: true }, clientContext({ ca: identity.cert }))
+  }
+  t.equal(String(await collect(await secure())), 'hello')
+  const plain = dial()
+  plain.write('GET / HTTP/1.0\r\n\r\n')
+  await outcome(plain)
+  t.match(server.counts, { accepted: 1, failed: 0, handshakeFailures: 1 })
+  const failed = lines.find(({ msg }) => msg === 'TLS handshake failed')
+  t.match(failed, {
+    level: 40,
+    remote: /^127\.0\.0\.1:\d+$/,
+    code: 'ERR_SSL_HTTP_REQUEST',
+    error: /does not speak TLS/,
+  })
+  const { pin } = server
+  await server.setSecureContext({ tls: stranger })
+  t.not(server.pin, pin)
+  await t.rejects(secure(), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+})
+
+t.test('TLS: handshakes count for the limits, and do not hold up the end', async t => {
+  const { log, lines } = recorder()
+  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { trust, log, maxConnections: 1, handshakeTimeout: 0 }, forever)
+  const silent = dial()
+  const seen = outcome(silent)
+  await once(silent, 'connect')
+  t.match(await outcome(dial()), { code: 'ECONNRESET' })
+  t.match(server.counts, { accepted: 0, refused: 1 })
+  t.equal(await server.close(), 0)
+  t.match(await seen, { code: 'ECONNRESET' })
+  t.match(
+    lines.find(({ msg }) => msg === 'TLS handshake failed'),
+    { code: 'ERR_CLOSED' },
+  )
+})
+
+t.test('TLS: with once the first one that has shaken hands is served', async t => {
+  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { trust, once: true }, hello)
+  const sockets = [dial(), dial(), dial()]
+  await Promise.all(sockets.map(socket => once(socket, 'connect')))
+  const to = { host: '127.0.0.1', port: 1, tls: true } as const
+  const shaken = sockets.map(async raw => collect(await tlsConnect(raw, to, clientContext({ ca: identity.cert }))))
+  const results = await Promise.allSettled(shaken)
+  t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+  await server.closed
+  t.match(server.counts, { accepted: 1 })
+})
+
+t.test('onConnection that throws fails the connection', async t => {
+  const onConnection = () => {
+    throw new Error('no')
+  }
+  const { server, dial } = await open(t, { onConnection }, forever)
+  t.match(await outcome(dial()), { code: 'ECONNRESET' })
+  t.match(server.counts, { accepted: 1, failed: 1 })
+})
+
+t.test('TLS: a certificate that has expired is told', async t => {
+  const notBeforeDate = new Date('2020-01-01')
+  const notAfterDate = new Date('2020-02-01')
+  const made = await generate([{ name: 'commonName', value: 'old' }], { keyType: 'ec', notBeforeDate, notAfterDate })
+  const expired = { cert: made.cert, key: made.private }
+  const { log, lines } = recorder()
+  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: expired })
+  const { server } = await open(t, { trust, log })
+  const warning = { level: 40, validTo: '2020-02-01T00:00:00.000Z', msg: 'the certificate has expired' }
+  t.match(lines, [{ msg: 'listening' }, warning])
+  await server.setSecureContext({ tls: identity })
+  t.equal(lines.length, 2)
+  await server.setSecureContext({ tls: expired })
+  t.match(lines[2], warning)
+})

@@ -1,0 +1,105 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { lazyStream } from '../../../lib/stages/compose.js'
+import { isModulePath, loadModule } from '../../../lib/stages/modules.js'
+import { eachJson } from '../../../lib/stages/stage.js'
+import { textOf } from '../pipes.js'
+
+const library = new URL('../../../lib/index.js', import.meta.url).href
+
+t.test('which names are paths', async t => {
+  for (const name of ['../a.js', '../../a.js', '/a.js', './a', '/']) t.ok(isModulePath(name), name)
+  for (const name of ['a', 'a.js', 'a/b.js', '.../a', '', '.', '.a']) t.notOk(isModulePath(name), name)
+})
+
+/** A module as a stage of one pipeline after the other. */
+async function through(path: string, input: string, options?: Record<string, unknown>): Promise<string[]> {
+  const { recipe } = await loadModule(path)
+  const run = async () => textOf([lazyStream([recipe(options)])], input)
+  return [await run(), await run()]
+}
+
+t.test('what a module may export', async t => {
+  for (const [title, source, expected] of [
+    ['a function', 'export default chunk => chunk.toString().toUpperCase()', 'A\nB\n'],
+    ['an async generator', 'export default async function* (chunk) { yield chunk; yield "!" }', 'a\nb\n!'],
+    ['an object', 'export default { write: chunk => chunk, flush: () => "end" }', 'a\nb\nend'],
+    [
+      'a function of lines',
+      `import { eachLine } from '${library}'; export default eachLine(line => line + '.')`,
+      'a.\nb.\n',
+    ],
+    [
+      'a transform',
+      `import { defineTransform } from '${library}'
+       export default defineTransform({ name: 'up', summary: '', unit: 'line', create: () => line => line.toUpperCase() })`,
+      'A\nB\n',
+    ],
+    [
+      'a pipeline',
+      `import { compose, eachLine } from '${library}'
+       export default compose(eachLine(line => line + 1), line => line + 2)`,
+      'a12\nb12\n',
+    ],
+  ] as const) {
+    const name = `${title}.mjs`
+    t.same(await through(join(t.testdir({ [name]: source }), name), 'a\nb\n'), [expected, expected], title)
+  }
+})
+
+t.test('a function receives what the stage before it gives', async t => {
+  const dir = t.testdir({ 'type.mjs': 'export default record => typeof record' })
+  const { recipe } = await loadModule(join(dir, 'type.mjs'))
+  t.equal(await textOf([eachJson(value => value), lazyStream([recipe()])], '1 {}'), 'number\nobject\n')
+})
+
+t.test('a pipeline is loaded again and again', async t => {
+  const path = join(
+    t.testdir({ 'again.mjs': `import { compose } from '${library}'; export default compose(c => c)` }),
+    'again.mjs',
+  )
+  for (let i = 0; i < 2; i++) t.same(await through(path, 'a'), ['a', 'a'])
+})
+
+t.test('a transform keeps its options', async t => {
+  const source = `import { defineTransform, text } from '${library}'
+    const options = { word: text('w', { required: true }) }
+    export default defineTransform({ name: 'x', summary: '', unit: 'line', options, create: ({ word }) => () => word })`
+  const path = join(t.testdir({ 'options.mjs': source }), 'options.mjs')
+  t.same(await through(path, 'a\nb', { word: 'w' }), ['w\nw', 'w\nw'])
+  t.throws((await loadModule(path)).recipe, { code: 'ERR_OPTION', message: /needs word/ })
+})
+
+t.test('what is refused', async t => {
+  const dir = t.testdir({
+    'none.mjs': 'export const a = 1',
+    'number.mjs': 'export default 7',
+    'duplex.mjs': "import { PassThrough } from 'node:stream'; export default new PassThrough()",
+    'throws.mjs': "throw new Error('its own fault')",
+    'syntax.mjs': 'export default (',
+    'needs.mjs': "import 'no-such-package'",
+    'text.xyz': '',
+  })
+  for (const [name, message] of [
+    ['none.mjs', /^the default export of .*none\.mjs is undefined; expected a transform/],
+    ['number.mjs', /is a number; expected/],
+    ['duplex.mjs', /exports a stream, which can be used once only; expected/],
+    ['throws.mjs', /throws\.mjs cannot be imported: its own fault$/],
+    ['syntax.mjs', /cannot be imported: Unexpected/],
+    ['missing.mjs', /cannot be imported: Cannot find module '[^']*missing\.mjs'$/],
+    ['needs.mjs', /Cannot find package 'no-such-package'$/],
+    ['text.xyz', /file.extension.*Node 22\.18 and later load TypeScript/i],
+  ] as const) {
+    await t.rejects(loadModule(join(dir, name)), { code: 'ERR_MODULE', message }, name)
+  }
+})
+
+t.test('a module that does not find this package is told how', async t => {
+  // Outside of this project, where its own name resolves.
+  const dir = await mkdtemp(join(tmpdir(), 'tcp-pipe-test-'))
+  t.teardown(() => rm(dir, { recursive: true }))
+  await writeFile(join(dir, 'stage.mjs'), "import 'tcp-pipe'")
+  await t.rejects(loadModule(join(dir, 'stage.mjs')), { message: /'tcp-pipe'; 'npm link tcp-pipe' in its folder/ })
+})

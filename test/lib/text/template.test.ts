@@ -1,0 +1,46 @@
+import { basename, dirname } from 'node:path'
+import t from 'tap'
+import { expandTemplate, isTemplate, template } from '../../../lib/text/template.js'
+
+const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
+
+t.test('isTemplate', async t => {
+  for (const name of ['id', 'remote', 'port', 'time']) t.ok(isTemplate(`a/{${name}}.log`), name)
+  for (const name of ['', 'a.log', '{name}', '{id', '{ID}']) t.notOk(isTemplate(name), `'${name}'`)
+})
+
+t.test('expandTemplate (E-06)', async t => {
+  t.equal(expandTemplate('logs/{remote}-{port}-{id}{id}.log', info), 'logs/127.0.0.1-4000-abcabc.log')
+  t.match(expandTemplate('{time}', info), /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/, 'no colon')
+  t.equal(expandTemplate('{port}', { ...info, port: undefined }), 'none')
+  t.equal(expandTemplate('{id}{remote}{port}'), 'nonenonenone', 'no connection')
+  t.equal(expandTemplate('{name}', info), '{name}', 'not one of ours')
+  for (const [remote, name] of [
+    ['../../etc/passwd', '.._.._etc_passwd'],
+    ['..', '_'],
+    ['.', '_'],
+    ['', '_'],
+    ['/abs', '_abs'],
+    ['a\0b', 'a_b'],
+    ['C:\\x', 'C__x'],
+    ['fe80::1%eth0', 'fe80__1_eth0'],
+    ['%00', '_00'],
+    ['{id}', '_id_'],
+    ['$&', '__'],
+    ['x'.repeat(5000), 'x'.repeat(100)],
+    ['\u202e', '_'],
+  ] as const) {
+    const path = expandTemplate('out/{remote}', { ...info, remote })
+    t.equal(path, `out/${name}`)
+    t.same([dirname(path), basename(path)], ['out', name], 'stays in its place')
+  }
+})
+
+t.test('template', async t => {
+  let count = 0
+  const number = () => String(++count)
+  const text = template('{a}{b}-{number} {c} {toString}{', { a: 'A', b: '{a}', number })
+  t.equal(text(), 'A{a}-1 {c} {toString}{', 'a value is not expanded again')
+  t.equal(text(), 'A{a}-2 {c} {toString}{', 'a function is asked each time')
+  for (const open of ['{a', '{a:', '{a }', '{ a}', 'a}', '{}', '{{a']) t.equal(template(open, { a: 'A' })(), open)
+})
