@@ -1,9 +1,9 @@
 /** Options of commands: how their values are read, and the environment variables that stand for them. */
+
 import { type Command, Option } from 'commander'
 import { parseAddress } from '../lib/endpoints/address.js'
-import { longestTime } from '../lib/server/listen-options.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
-import { formatDuration, parseBytes, parseDuration } from '../lib/text/quantities.js'
+import { formatDuration, longestTime, parseBytes, parseDuration } from '../lib/text/quantities.js'
 
 /** An option whose value is read by `read`; whatever that throws becomes a usage mistake that names the option. */
 export function value<T>(flags: string, description: string, read: (text: string) => T): Option {
@@ -75,7 +75,7 @@ export function commonOptions(command: Command): Command {
     choice('--log-format <format>', 'text or json (default: text on a terminal, otherwise json)', ['text', 'json']),
   ])
   for (const option of options) command.addOption(option)
-  return command.addOption(bytes('--max-line <bytes>', 'length cap of a line or a JSON value (default: 1m)'))
+  return command.addOption(bytes('--max-record <bytes>', 'length cap of a line or a JSON value (default: 1m)'))
 }
 
 /**
@@ -107,7 +107,7 @@ function isOnLine(command: Command, name: string): boolean {
   return names.some(each => command.getOptionValueSource(each) === 'cli')
 }
 
-const common = new Set(['maxLine', 'raw', 'logLevel', 'quiet', 'verbose', 'logFormat'])
+const common = new Set(['maxRecord', 'raw', 'logLevel', 'quiet', 'verbose', 'logFormat'])
 
 function variableOf(command: Command, option: Option): string {
   const words = option.attributeName().replace(/[A-Z]/g, letter => `_${letter}`)

@@ -1,6 +1,7 @@
 /** One line on stderr that shows how far a source has been read, in the manner of pv. */
+
 import cliProgress, { type Options, type Params } from 'cli-progress'
-import type { Source } from '../lib/connection/connection.js'
+import type { Source } from '../lib/endpoints/endpoint.js'
 import { formatBytes } from '../lib/text/quantities.js'
 
 const { Format, SingleBar } = cliProgress

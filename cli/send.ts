@@ -1,9 +1,10 @@
 /** `tcp-pipe send`. */
+
 import { isIP } from 'node:net'
 import { ReadStream } from 'node:tty'
 import { Command, Option } from 'commander'
-import type { Source } from '../lib/connection/connection.js'
 import { type Address, defaultHost, defaultPort, formatAddress } from '../lib/endpoints/address.js'
+import type { Source } from '../lib/endpoints/endpoint.js'
 import { checkFiles, concatenate, fileSource } from '../lib/endpoints/file/file-source.js'
 import { stdinSource } from '../lib/endpoints/stdio.js'
 import { send } from '../lib/send.js'
@@ -42,7 +43,7 @@ interface Options extends LogOptions, SendTlsOptions {
   size?: number
   progress?: boolean
   raw?: boolean
-  maxLine?: number
+  maxRecord?: number
 }
 
 const examples = `Examples:
@@ -131,9 +132,9 @@ async function run(command: Command, files: string[]): Promise<void> {
   )
   try {
     const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
-    const { retry, onEof, wait, maxLine } = options
+    const { retry, onEof, wait, maxRecord } = options
     const { warnings } = await send({
-      ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, onEof, wait, maxLine },
+      ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, onEof, wait, maxRecord },
       tls,
       from,
       transforms,

@@ -1,14 +1,17 @@
 /** `tcp-pipe serve`. */
+
 import { statSync } from 'node:fs'
 import { Command } from 'commander'
-import { type ConnectionInfo, formatRemote, type Source } from '../lib/connection/connection.js'
 import { type Address, defaultHost, defaultPort, parseAddress } from '../lib/endpoints/address.js'
+import type { Source } from '../lib/endpoints/endpoint.js'
 import { fileSink } from '../lib/endpoints/file/file-sink.js'
 import { checkFiles, fileSource } from '../lib/endpoints/file/file-source.js'
 import { stdinSource } from '../lib/endpoints/stdio.js'
 import { type ServeOptions, serve } from '../lib/serve.js'
+import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { formatRemote } from '../lib/text/remote.js'
 import { isTemplate } from '../lib/text/template.js'
 import { type LogOptions, openLog } from './log.js'
 import { address, commonOptions, effectiveOptions, rawOption, repeatable } from './options.js'

@@ -1,17 +1,13 @@
 /** What the commands that listen have in common: their options, and how they end. */
 import type { Option } from 'commander'
-import type { Connection } from '../lib/connection/connection.js'
 import type { Address } from '../lib/endpoints/address.js'
-import type { ClientTls } from '../lib/endpoints/tls/secure-context.js'
-import type { ListenOptions } from '../lib/server/listen-options.js'
-import type { Server } from '../lib/server/server.js'
-import type { Summary } from '../lib/stats/summary.js'
+import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../lib/index.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
 import type { Logger } from './log.js'
 import { bytes, count, duration, group, repeatable } from './options.js'
 import { dieOf, onHangUp, onSignals } from './process.js'
-import { readServerTls, type ServerTlsOptions, type ServerTrust, serverTlsOptions, warnIfInsecure } from './tls.js'
+import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOptions, warnIfInsecure } from './tls.js'
 
 export interface ServerOptions extends ServerTlsOptions {
   once?: boolean
@@ -26,7 +22,7 @@ export interface ServerOptions extends ServerTlsOptions {
   idleTimeout?: number
   halfClosedTimeout?: number
   drainTimeout?: number
-  maxLine?: number
+  maxRecord?: number
 }
 
 export function serverOptions(): Option[] {
@@ -69,7 +65,7 @@ export async function runServer(
   log: Logger,
   start: (options: CommonOptions) => Promise<Server>,
 ): Promise<{ server: Server; closed: Promise<void> }> {
-  const { once, maxConnections, maxPerIp, maxBytes, maxDuration, maxLine } = options
+  const { once, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord } = options
   const { connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout } = options
   const allow = options.allow && (await readRules('--allow', options.allow))
   const deny = options.deny && (await readRules('--deny', options.deny))
@@ -78,7 +74,7 @@ export async function runServer(
       'ERR_OPTION',
       '--allow, --deny and --max-per-ip: the clients of a unix socket have no address',
     )
-  const trust = await readServerTls(options, listen, target)
+  const tls = await readServerTls(options, listen, target)
   warnIfInsecure(log, options)
   let first: Summary | undefined
   let server: Server | undefined
@@ -93,12 +89,12 @@ export async function runServer(
     () => server?.close({ drain: 0 }), // the line of each connection is told before the end
   )
   const read = () => readServerTls(options, listen, target)
-  const hasFiles = trust.tls || trust.targetTls
+  const hasFiles = tls.tls || tls.targetTls
   const stopReloading = onHangUp(hasFiles ? () => server && void reload(server, log, read) : undefined)
   server = await start({
-    ...{ log, once, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxLine, onConnection },
+    ...{ log, once, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord, onConnection },
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
-    ...trust,
+    ...tls,
   })
   if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
   const closed = server.closed.then(() => {
@@ -126,7 +122,7 @@ async function drain(
 }
 
 /** With the files as they are now. What cannot be used is told, and the old certificates stay. */
-async function reload(server: Server, log: Logger, read: () => Promise<ServerTrust>): Promise<void> {
+async function reload(server: Server, log: Logger, read: () => Promise<ServerSideTls>): Promise<void> {
   try {
     await server.setSecureContext(await read())
     log.info(server.pin ? { pin: server.pin } : {}, 'certificates reloaded')

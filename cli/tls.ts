@@ -39,7 +39,7 @@ export interface ServerTlsOptions extends PeerOptions, Identity {
   targetPassphraseFile?: string
 }
 
-export interface ServerTrust {
+export interface ServerSideTls {
   tls?: ServerTls
   targetTls?: ClientTls
 }
@@ -117,7 +117,7 @@ export async function readServerTls(
   options: ServerTlsOptions,
   listen: Address | undefined,
   target: Address | undefined,
-): Promise<ServerTrust> {
+): Promise<ServerSideTls> {
   const isOn = options.tls || listen?.tls === true
   if (!isOn) refuse(options, [...identityNames, 'clientCa'], '--tls or a tls:// address to listen on')
   if (!target?.tls) refuse(options, [...peerNames, ...targetNames], 'a tls:// address to connect to')

@@ -1,16 +1,18 @@
 /** proxy: client → transforms → target, and target → reply transforms → client. */
+
 import type { Socket } from 'node:net'
 import { type Chain, openChain } from './connection/chain.js'
 import type { OpenConnection } from './connection/connection.js'
 import { type Address, type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
 import { dial } from './endpoints/tcp.js'
-import { openTrust } from './endpoints/tls/contexts.js'
+import { openTlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
-import { checkFunction, type Transforms } from './serve.js'
-import { checkTime, type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
-import { checkLoop } from './server/own-address.js'
+import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
+import { checkOwnAddress } from './server/own-address.js'
 import { openServer, type Server } from './server/server.js'
+import { checkFunction, type Transforms } from './stages/transforms.js'
 import { TcpPipeError } from './text/errors.js'
+import { checkTime } from './text/quantities.js'
 
 export interface ProxyOptions extends ListenOptions {
   /** The server that each client is connected to. */
@@ -26,7 +28,7 @@ export interface ProxyOptions extends ListenOptions {
 }
 
 /** A proxy that is running. */
-export interface Link extends Server {
+export interface ProxyServer extends Server {
   /** The transforms from the client to the target. */
   readonly forward: Chain
   /** The transforms from the target to the client. */
@@ -43,14 +45,14 @@ export interface Link extends Server {
  *
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system's error if it cannot listen
  */
-export async function proxy(options: ProxyOptions): Promise<Link> {
+export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
   const { to: target, transforms, replyTransforms, connectTimeout, handshakeTimeout } = options
   const address = listenAddress(options)
   const to = dialAddress(target)
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   checkTime('connectTimeout', connectTimeout)
-  const trust = await openTrust(address, to, options)
-  await checkLoop(address, to)
+  const contexts = await openTlsContexts(address, to, options)
+  await checkOwnAddress(address, to)
   const about = { to: formatAddress(to) }
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
@@ -58,12 +60,12 @@ export async function proxy(options: ProxyOptions): Promise<Link> {
   async function work(connection: OpenConnection, client: Socket): Promise<void> {
     const abort = new AbortController()
     connection.failed.catch(() => abort.abort())
-    const socket = await dial(to, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: trust.target })
+    const socket = await dial(to, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
     connection.join(socket, about.to)
     await Promise.all([forward.run(connection, client, socket), reply.run(connection, socket, client)])
   }
 
-  const server = await openServer(address, { ...withDefaults(options, 2, trust), about }, work)
+  const server = await openServer(address, { ...withDefaults(options, 2, contexts), about }, work)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
 }
 

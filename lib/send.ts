@@ -1,8 +1,9 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
+
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import { type ConnectionInfo, lingerTime, type OpenConnection, openConnection } from './connection/connection.js'
+import { lingerTime, type OpenConnection, openConnection } from './connection/connection.js'
 import {
   type Address,
   type AddressInput,
@@ -16,13 +17,13 @@ import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import { dial } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
-import { checkFunction, type Transforms } from './serve.js'
-import { checkMisplaced, checkTime } from './server/listen-options.js'
-import type { Logger } from './stages/context.js'
+import { checkMisplaced } from './server/listen-options.js'
+import type { ConnectionInfo, Logger } from './stages/context.js'
 import { partsOf } from './stages/parts.js'
+import { checkFunction, type Transforms } from './stages/transforms.js'
 import type { Summary } from './stats/summary.js'
 import { abortError, errorMessage, TcpPipeError, timeoutError } from './text/errors.js'
-import { formatDuration } from './text/quantities.js'
+import { checkTime, formatDuration } from './text/quantities.js'
 
 export interface SendOptions {
   /** Default: 127.0.0.1. */
@@ -59,7 +60,7 @@ export interface SendOptions {
   onEof?: 'half-close' | 'close' | undefined
   /** Milliseconds to wait for the peer's end once we have ended; 0 is without limit. Default: 0. */
   wait?: number | undefined
-  maxLine?: number | undefined
+  maxRecord?: number | undefined
   signal?: AbortSignal | undefined
   /** A pino logger. Default: silent. */
   log?: Logger | undefined
@@ -106,8 +107,8 @@ async function dialFor(options: SendOptions, address: Address, tls: ClientContex
 async function exchange(socket: Socket, options: SendOptions): Promise<Summary> {
   const { transforms = () => [], replyTransforms = () => [], signal } = options
   const { from = stdinSource(), output = process.stdout } = options
-  const { log, maxLine, idleTimeout = 0, maxDuration } = options
-  const connection = openConnection(socket, { log, maxLine, idleTimeout, maxDuration })
+  const { log, maxRecord, idleTimeout = 0, maxDuration } = options
+  const connection = openConnection(socket, { log, maxRecord, idleTimeout, maxDuration })
   const abort = () => connection.fail(abortError(signal as AbortSignal))
   signal?.addEventListener('abort', abort, { once: true })
   const forwardInfo = connection.info('forward')

@@ -1,21 +1,21 @@
 /** serve: each connection is socket → transforms → sink, and, if there is something to send, source → socket. */
+
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
-import type { Connection, ConnectionInfo, OpenConnection, Sink, Source } from './connection/connection.js'
+import type { Connection, OpenConnection } from './connection/connection.js'
 import { type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
+import type { Sink, Source } from './endpoints/endpoint.js'
 import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
-import { openTrust, type Trust } from './endpoints/tls/contexts.js'
+import { openTlsContexts, type TlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
-import { checkTime, type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
+import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server } from './server/server.js'
-import { type Logger, openContext } from './stages/context.js'
+import { type ConnectionInfo, type Logger, openContext } from './stages/context.js'
 import { partsOf } from './stages/parts.js'
-import type { Stage } from './stages/stage.js'
+import { checkFunction, type Transforms } from './stages/transforms.js'
 import { TcpPipeError, timeoutError } from './text/errors.js'
-
-/** The stage or the stages of one connection: a function, called for each when its first byte comes, since a stream can be used once. */
-export type Transforms = (info: ConnectionInfo) => Stage | readonly Stage[]
+import { checkTime } from './text/quantities.js'
 
 /** A stream that all connections share and that is never ended, an address, or a function that makes a sink for each. */
 export type SinkInput = Writable | AddressInput | ((info: ConnectionInfo) => Sink | Promise<Sink>)
@@ -50,18 +50,18 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   checkServeOptions(options, handler)
   const { to, from } = options
   const target = isAddress(to) ? toAddress(to) : undefined
-  const trust = await openTrust(address, target, options)
-  const work = handler ? handling(handler, options) : piping(options, trust)
+  const contexts = await openTlsContexts(address, target, options)
+  const work = handler ? handling(handler, options) : piping(options, contexts)
   const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
   const about = target && { to: formatAddress(target) }
-  return openServer(address, { ...withDefaults(options, descriptors, trust), ...(about && { about }) }, work)
+  return openServer(address, { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }, work)
 }
 
 type Work = (connection: OpenConnection, socket: Socket) => Promise<void>
 
-function piping(options: ServeOptions, trust: Trust): Work {
+function piping(options: ServeOptions, contexts: TlsContexts): Work {
   const { transforms = () => [], replyTransforms = () => [], from, reply } = options
-  const sinkFor = reply ? undefined : sinkFactory(options, trust)
+  const sinkFor = reply ? undefined : sinkFactory(options, contexts)
   return async (connection, socket) => {
     const info = connection.info('forward')
     const sink = sinkFor ? await sinkFor(info, connection) : socket
@@ -99,7 +99,7 @@ function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions
 
 type SinkFactory = (info: ConnectionInfo, connection: OpenConnection) => Sink | Promise<Sink>
 
-function sinkFactory(options: ServeOptions, trust: Trust): SinkFactory {
+function sinkFactory(options: ServeOptions, contexts: TlsContexts): SinkFactory {
   const { to = process.stdout, connectTimeout, handshakeTimeout } = options
   if (typeof to === 'function') return to
   if (!isAddress(to)) return () => sharedSink(to)
@@ -107,7 +107,7 @@ function sinkFactory(options: ServeOptions, trust: Trust): SinkFactory {
   return (_, { failed }) => {
     const abort = new AbortController()
     failed.catch(() => abort.abort()) // nobody waits for the target any more
-    return tcpSink(address, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: trust.target })
+    return tcpSink(address, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
   }
 }
 
@@ -126,15 +126,6 @@ function checkServeOptions(options: ServeOptions, handler: unknown): void {
   if (isAddress(to)) toAddress(to)
   if (connectTimeout !== undefined && !isAddress(to)) fault('connectTimeout needs to: an address')
   checkTime('connectTimeout', connectTimeout)
-}
-
-/** An array of streams would serve one connection and fail on the second. */
-export function checkFunction(name: string, value: unknown): void {
-  if (value === undefined || typeof value === 'function') return
-  const hint = Array.isArray(value)
-    ? 'an array of stages would serve one connection only: write () => [...]'
-    : `it is ${typeof value}`
-  fault(`${name} must be a function that is called for each connection; ${hint}`)
 }
 
 function fault(message: string): never {

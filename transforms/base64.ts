@@ -6,7 +6,7 @@ export const base64 = defineTransform({
   summary: 'write bytes as base64',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     width: integer('characters per line; default: no lines', { min: 1 }),
     url: flag("with '-' and '_' for '+' and '/', and without '=' at the end"),

@@ -7,7 +7,7 @@ export const brotli = defineTransform({
   summary: 'compress bytes in the brotli format',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     quality: integer('from 0, fast, to 11, small', { min: 0, max: 11, default: 4 }),
     window: integer('how far back it looks for what repeats, as a power of 2: 18 is 256 KiB', {

@@ -8,7 +8,7 @@ export const bufferToString = defineTransform({
   summary: 'decode text in any encoding to UTF-8',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     encoding: text("name of the encoding, such as 'latin1' or 'utf-16le'", {
       positional: true,

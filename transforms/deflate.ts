@@ -7,7 +7,7 @@ export const deflate = defineTransform({
   summary: 'compress bytes in the zlib format',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     level: integer('from 0, none, over 1, fast, to 9, small', { min: 0, max: 9, default: 6 }),
     raw: flag('bare deflate, without header and checksum'),

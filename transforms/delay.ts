@@ -1,7 +1,7 @@
 import { chance } from '../lib/faults/chance.js'
 import { delayLine } from '../lib/faults/delay-line.js'
 import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
-import { onsetStage } from '../lib/faults/triggered.js'
+import { triggeredStage } from '../lib/faults/triggered.js'
 import { bytes, defineTransform, duration } from '../lib/stages/define.js'
 
 /** Lets everything through later by the latency, and by some jitter, as a long line does; the rate stays. */
@@ -27,8 +27,8 @@ export const delay = defineTransform({
   create({ latency, jitter = 0, max, seed = Math.floor(Math.random() * 2 ** 32), ...values }, context) {
     let count = 0
     const delay = () => latency + jitter * chance(seed, count++)
-    return onsetStage('delay', { ...values, seed }, context, onset =>
-      delayLine({ max, delay, release: context.replaced, onset }),
+    return triggeredStage('delay', { ...values, seed }, context, start =>
+      delayLine({ max, delay, release: context.replaced, start }),
     )
   },
 })

@@ -12,7 +12,7 @@ export const exec = defineTransform({
   summary: 'pass the bytes through a program',
   group: 'extend',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     command: words('the program and its arguments', {
       allowed: 'words without a NUL character',

@@ -16,7 +16,7 @@ export const frame = defineTransform({
   summary: 'make each line a frame, with its length before it',
   group: 'lines and records',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     ...framingOptions,
     size: frameSize('make frames of so many bytes instead of lines; the last one may be shorter'),

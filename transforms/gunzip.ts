@@ -8,7 +8,7 @@ export const gunzip = defineTransform({
   summary: 'decompress the gzip format',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: capOptions(200),
   example: { spec: 'gzip | gunzip', input: 'Hello\n', output: 'Hello\n' },
   notes:

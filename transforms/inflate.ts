@@ -8,7 +8,7 @@ export const inflate = defineTransform({
   summary: 'decompress the zlib format',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: { raw: flag('bare deflate, without header and checksum'), ...capOptions(200) },
   example: { spec: 'deflate | inflate', input: 'Hello\n', output: 'Hello\n' },
   notes:

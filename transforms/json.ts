@@ -7,7 +7,7 @@ export const json = defineTransform({
   summary: 'check JSON values, write each on a line',
   group: 'lines and records',
   unit: 'json',
-  whole: true,
+  indivisible: true,
   options: {
     pick: list('keep these members only', {
       allowed: "paths separated by ',', such as 'id,user.name'",

@@ -1,5 +1,5 @@
 import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
-import { fromOnset, onsetStage } from '../lib/faults/triggered.js'
+import { fromStart, triggeredStage } from '../lib/faults/triggered.js'
 import { bytes, defineTransform, many, stop } from '../lib/stages/define.js'
 
 /** Lets so many bytes pass, and then ends well, whatever would follow. */
@@ -28,8 +28,8 @@ export const limit = defineTransform({
       return left > 0 ? passed : many([passed, stop])
     }
 
-    return onsetStage('limit', values, context, onset =>
-      onset ? { write: fromOnset(onset, write), destroy: onset.over } : write,
+    return triggeredStage('limit', values, context, start =>
+      start ? { write: fromStart(start, write), destroy: start.over } : write,
     )
   },
 })

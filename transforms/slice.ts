@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
-import { type Onset, onsetStage } from '../lib/faults/triggered.js'
+import { type StartingPoint, triggeredStage } from '../lib/faults/triggered.js'
 import { blockBytes, bytes, defineTransform } from '../lib/stages/define.js'
 
 /** Cuts the stream into chunks of at most so many bytes, each of which goes on by itself. */
@@ -21,13 +21,13 @@ export const slice = defineTransform({
     'socket as writes of their own; the network may join them again, and what comes at once leaves at once: put ' +
     '`throttle` behind it to space them out.' +
     ' With a trigger (`after`, `at`, `on` …, see `cut`) it begins at that place; what is before passes as it is.',
-  create: ({ size, ...values }, context) => onsetStage('slice', values, context, onset => slices(size, onset)),
+  create: ({ size, ...values }, context) => triggeredStage('slice', values, context, start => slices(size, start)),
 })
 
 /** Its own stream, since small chunks take much more memory than their bytes: few of them wait for the reader. */
-function slices(size: number, onset?: Onset): Duplex {
+function slices(size: number, start?: StartingPoint): Duplex {
   let chunk: Buffer = Buffer.alloc(0)
-  let whole = 0 // so many bytes of the chunk stay together: they are before the onset
+  let whole = 0 // so many bytes of the chunk stay together: they are before the start
   let at = 0
   let isWanted = false
   let resume: (() => void) | undefined
@@ -49,13 +49,13 @@ function slices(size: number, onset?: Onset): Duplex {
     writableHighWaterMark: blockBytes,
     write(next: Buffer, _encoding, callback) {
       chunk = next
-      whole = onset ? onset.split(next)[0].length : 0
+      whole = start ? start.split(next)[0].length : 0
       at = 0
       resume = callback
       flow()
     },
     final(callback) {
-      onset?.over()
+      start?.over()
       stream.push(null)
       callback()
     },
@@ -64,7 +64,7 @@ function slices(size: number, onset?: Onset): Duplex {
       flow()
     },
     destroy(error, callback) {
-      onset?.over()
+      start?.over()
       callback(error)
     },
   })

@@ -3,7 +3,7 @@ import type { Registry, TransformEntry } from '../lib/stages/define.js'
 import { loadModule } from '../lib/stages/modules.js'
 import { modulePaths, parse } from '../lib/stages/spec.js'
 import type { Stage } from '../lib/stages/stage.js'
-import * as exported from './index.js'
+import * as exported from './registry.js'
 
 /**
  * A pipeline from its text form, `'gunzip | hex width=8'`, as the function that `serve` and `send` take. Several texts

@@ -1,5 +1,5 @@
 import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
-import { fromOnset, onsetStage } from '../lib/faults/triggered.js'
+import { fromStart, triggeredStage } from '../lib/faults/triggered.js'
 import { bytes, defineTransform } from '../lib/stages/define.js'
 
 /** Limits the rate: bytes are held until they are due. */
@@ -63,11 +63,11 @@ export const throttle = defineTransform({
       return chunk
     }
 
-    return onsetStage('throttle', values, context, onset => ({
-      write: onset ? fromOnset(onset, write) : write,
+    return triggeredStage('throttle', values, context, start => ({
+      write: start ? fromStart(start, write) : write,
       destroy() {
         clearTimeout(timer)
-        onset?.over()
+        start?.over()
       },
     }))
   },

@@ -8,7 +8,7 @@ export const unbase64 = defineTransform({
   summary: 'turn base64 back into its bytes',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   example: { spec: 'unbase64', input: 'SGVs\nbG8K\n', output: 'Hello\n' },
   notes:
     "The alphabets are those of RFC 4648 §4 and §5: '+' and '-' are the same, and so are '/' and '_'. White space is " +

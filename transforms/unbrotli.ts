@@ -8,7 +8,7 @@ export const unbrotli = defineTransform({
   summary: 'decompress the brotli format',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: capOptions(1000),
   example: { spec: 'brotli | unbrotli', input: 'Hello\n', output: 'Hello\n' },
   notes:

@@ -7,7 +7,7 @@ export const unframe = defineTransform({
   summary: 'make each frame a line',
   group: 'lines and records',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     ...framingOptions,
     raw: flag('the bytes of the frames alone, without an LF behind each'),

@@ -9,7 +9,7 @@ export const unhex = defineTransform({
   summary: 'turn a hex dump back into its bytes',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     form: choice('of the dump', ['auto', 'canonical', 'plain'], { default: 'auto' }),
     offset: bytes('the offset that a canonical dump begins with', { default: 0 }),

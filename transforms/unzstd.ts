@@ -8,7 +8,7 @@ export const unzstd = defineTransform({
   summary: 'decompress the zstd format',
   group: 'convert',
   unit: 'bytes',
-  whole: true,
+  indivisible: true,
   options: {
     window: integer('the largest window that a frame may ask for, as a power of 2: 23 is 8 MiB', {
       min: 10,

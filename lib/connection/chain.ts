@@ -1,11 +1,12 @@
 /** The chain of transforms of one direction of a link: the one for new connections, and a change of those that are open. */
 
 import type { Duplex } from 'node:stream'
-import { checkFunction, type Transforms } from '../serve.js'
+import type { ConnectionInfo } from '../stages/context.js'
 import { partsOf } from '../stages/parts.js'
 import type { Plan } from '../stages/plan.js'
+import { checkFunction, type Transforms } from '../stages/transforms.js'
 import { TcpPipeError } from '../text/errors.js'
-import type { ConnectionInfo, OpenConnection } from './connection.js'
+import type { OpenConnection } from './connection.js'
 import { openRelay, type Relay } from './relay.js'
 
 export interface Chain {

@@ -1,31 +1,28 @@
 /** One connection: its pipelines, its timeouts, how it fails and the summary of its end. */
+
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { Sink, Source } from '../endpoints/endpoint.js'
 import { capBytes } from '../endpoints/max-bytes.js'
 import { hiddenReset, resetOnError } from '../endpoints/reset.js'
-import type { FaultNote, Logger } from '../stages/context.js'
+import type { ConnectionInfo, Logger } from '../stages/context.js'
 import type { Part } from '../stages/parts.js'
 import { type Plan, plan } from '../stages/plan.js'
 import type { RunMeter } from '../stats/meter.js'
-import { closedByFailure, logSummary, type Side, type Summary, type TlsFacts, tlsFacts } from '../stats/summary.js'
+import {
+  closedByFailure,
+  type FaultNote,
+  logSummary,
+  type Side,
+  type Summary,
+  type TlsFacts,
+  tlsFacts,
+} from '../stats/summary.js'
 import { errorCode, type TimeoutName } from '../text/errors.js'
+import { formatRemote } from '../text/remote.js'
 import { deadlines, idleWatch, type Timeouts } from './timeouts.js'
-
-/** What a stage and a log line know of the connection that they belong to. */
-export interface ConnectionInfo {
-  /** Short, unique over restarts, sorts by time. */
-  readonly id: string
-  /** Its place among the connections of its server, from 1. */
-  readonly number: number
-  /** The peer's address, or the path of a unix socket. */
-  readonly remote: string
-  /** The peer's port; undefined for a unix socket. */
-  readonly port: number | undefined
-  /** Which of the connection's two pipelines a stage stands in. */
-  readonly direction: 'forward' | 'reply'
-}
 
 /** A connection as library users see it. */
 export interface Connection extends Omit<ConnectionInfo, 'direction'> {
@@ -33,18 +30,9 @@ export interface Connection extends Omit<ConnectionInfo, 'direction'> {
   readonly closed: Promise<Summary>
 }
 
-/**
- * A sink may tell of itself in the summary, and be told that what comes is text in whole lines. One that is a peer has a
- * socket: its silence is that of the connection.
- */
-export type Sink = Writable & { report?(): object; lines?: boolean; readonly socket?: Socket }
-
-/** A source may count what it has read, and have something to tell when it has been read. */
-export type Source = Readable & { readonly bytesRead?: number; readonly warnings?: readonly string[] }
-
 export interface ConnectionOptions extends Timeouts {
   log: Logger | undefined
-  maxLine: number | undefined
+  maxRecord: number | undefined
   /** Its place among the connections of its server. Default: 1. */
   number?: number
   /** How many bytes a peer may send over it. Default: without limit. */
@@ -85,7 +73,7 @@ const mostFaults = 100
 
 export function openConnection(socket: Socket, options: ConnectionOptions): OpenConnection {
   const started = performance.now()
-  const { number = 1, maxLine, maxBytes } = options
+  const { number = 1, maxRecord, maxBytes } = options
   const identity = { id: newId(), number, remote: remoteName(socket), port: socket.remotePort }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
   const sockets: Socket[] = []
@@ -164,7 +152,7 @@ export function openConnection(socket: Socket, options: ConnectionOptions): Open
   function prepare(parts: readonly Part[], direction: ConnectionInfo['direction']): Plan {
     const warn = (message: string) => void warnings.push(message)
     const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
-    const planned = plan(parts, { log, connection: { ...identity, direction }, warn, noteFault, maxLine })
+    const planned = plan(parts, { log, connection: { ...identity, direction }, warn, noteFault, maxRecord })
     for (const meter of planned.meters) runs.add(meter)
     for (const stream of planned.streams) adopt(stream)
     return planned
@@ -298,12 +286,6 @@ function ignore(): void {}
 export function remoteName(socket: Socket): string {
   const isUnix = socket.localAddress === undefined // of a client that has gone already only that is known
   return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? (isUnix ? 'unix' : 'unknown')
-}
-
-/** `127.0.0.1:80`, or the name of a unix socket. */
-export function formatRemote({ remote, port }: { remote: string; port: number | undefined }): string {
-  if (port === undefined) return remote
-  return remote.includes(':') ? `[${remote}]:${port}` : `${remote}:${port}`
 }
 
 function release(source: Readable, keep: boolean): void {

@@ -115,7 +115,7 @@ export function openRelay(source: Duplex, sink: Duplex, first: Plan): Relay {
     done,
     get open() {
       const hasBegun = current.meters.some(({ bytesIn }) => bytesIn > 0)
-      return hasBegun && !head().writableEnded ? current.whole : []
+      return hasBegun && !head().writableEnded ? current.indivisible : []
     },
     change,
   }

@@ -1,9 +1,10 @@
 /** stdout (or any stream that several connections share) and stdin. */
+
 import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
-import type { Sink, Source } from '../connection/connection.js'
+import type { Sink, Source } from './endpoint.js'
 import { fileSource } from './file/file-source.js'
 
 interface Shared {

@@ -1,12 +1,13 @@
 /** Sockets, listening and dialled, TCP and unix. Every one allows half-open: each side is ended by us. */
+
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Sink } from '../connection/connection.js'
 import { TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
 import { type Address, formatAddress, type TcpAddress } from './address.js'
+import type { Sink } from './endpoint.js'
 import { hiddenReset, resetOnError } from './reset.js'
 import type { HandshakeOptions } from './tls/handshake.js'
 import type { ClientContext } from './tls/secure-context.js'

@@ -1,7 +1,7 @@
 /** A Duplex that holds a bounded number of bytes until they are due and the reader wants them. */
 import { Duplex } from 'node:stream'
-import { batchBytes } from '../formats/records.js'
-import type { Onset } from './triggered.js'
+import { blockBytes } from '../formats/records.js'
+import type { StartingPoint } from './triggered.js'
 
 export interface DelayLineOptions {
   /** When so many bytes are held, the writer waits; the chunk with which they are may go beyond. */
@@ -11,7 +11,7 @@ export interface DelayLineOptions {
   /** When it is aborted, everything is due. */
   readonly release: AbortSignal
   /** What is before it has no delay, nor has the end if it never comes. Default: everything has one. */
-  readonly onset?: Onset | undefined
+  readonly start?: StartingPoint | undefined
 }
 
 /** Bytes that leave together, or the end. */
@@ -27,11 +27,11 @@ interface Block {
  * delay at once. Chunks are copied, and those that are due together are joined: a peer that sends single bytes takes
  * no more than twice their number and a block for each millisecond in which they come.
  */
-export function delayLine({ max, delay, release, onset }: DelayLineOptions): Duplex {
+export function delayLine({ max, delay, release, start }: DelayLineOptions): Duplex {
   const blocks: Block[] = []
   let held = 0
   let wanted = false
-  let delays = onset === undefined // whether what comes has a delay
+  let delays = start === undefined // whether what comes has a delay
   let writer: (() => void) | undefined // waits until less is held
   let timer: NodeJS.Timeout | undefined
 
@@ -44,7 +44,7 @@ export function delayLine({ max, delay, release, onset }: DelayLineOptions): Dup
   function add(chunk: Buffer): void {
     const due = dueTime()
     const last = blocks.at(-1)
-    if (last?.due === due && last.length + chunk.length <= batchBytes) append(last, chunk)
+    if (last?.due === due && last.length + chunk.length <= blockBytes) append(last, chunk)
     else blocks.push({ due, bytes: copyOf(chunk, chunk.length), length: chunk.length })
     held += chunk.length
   }
@@ -92,15 +92,15 @@ export function delayLine({ max, delay, release, onset }: DelayLineOptions): Dup
 
   const stream = new Duplex({
     readableHighWaterMark: 1, // what waits for the reader waits here, where it is counted and joined
-    writableHighWaterMark: batchBytes,
+    writableHighWaterMark: blockBytes,
     write(chunk: Buffer, _encoding, callback) {
-      if (onset) addParts(onset.split(chunk))
+      if (start) addParts(start.split(chunk))
       else add(chunk)
       writer = callback
       deliver()
     },
     final(callback) {
-      onset?.over()
+      start?.over()
       blocks.push({ due: dueTime(), bytes: null, length: 0 })
       deliver()
       callback()
@@ -112,7 +112,7 @@ export function delayLine({ max, delay, release, onset }: DelayLineOptions): Dup
     destroy(error, callback) {
       clearTimeout(timer)
       blocks.length = 0
-      onset?.over()
+      start?.over()
       callback(error)
     },
   })
@@ -122,7 +122,7 @@ export function delayLine({ max, delay, release, onset }: DelayLineOptions): Dup
 function append(block: Block, chunk: Buffer): void {
   const whole = block.length + chunk.length
   const bytes = block.bytes as Buffer
-  if (whole > bytes.length) block.bytes = copyOf(bytes.subarray(0, block.length), Math.min(2 * whole, batchBytes))
+  if (whole > bytes.length) block.bytes = copyOf(bytes.subarray(0, block.length), Math.min(2 * whole, blockBytes))
   block.bytes?.set(chunk, block.length)
   block.length = whole
 }

@@ -1,6 +1,6 @@
 /** A Duplex that passes bytes up to a place, at which it is ended, fails, or is held for a while. */
 import { Duplex } from 'node:stream'
-import { batchBytes } from '../formats/records.js'
+import { blockBytes } from '../formats/records.js'
 import type { Place } from './trigger.js'
 
 export interface GateOptions {
@@ -121,7 +121,7 @@ export function gate({ places, position, at, strike, over }: GateOptions): Duple
   }
 
   const stream = new Duplex({
-    writableHighWaterMark: batchBytes,
+    writableHighWaterMark: blockBytes,
     readableHighWaterMark: 0, // read() is called when everything has been read, and not before
     write(chunk: Buffer, _encoding, callback) {
       if (ended) return void setImmediate(callback) // not at once: an endless source would keep the event loop

@@ -4,7 +4,7 @@ import type { Context } from '../stages/context.js'
 import { type Fault, faultStage } from './fault.js'
 import type { TriggerValues } from './trigger.js'
 
-export interface Onset {
+export interface StartingPoint {
   /** What of a chunk is before the place, and what is behind it; either may be empty. To be called once for each chunk. */
   split(chunk: Buffer): [before: Buffer, behind: Buffer]
   /** To be called when the stage is over, as often as one likes: warns of a place that has never come. */
@@ -15,21 +15,21 @@ export interface Onset {
 const triggers = ['after', 'at', 'on', 'connection', 'probability'] as const
 
 /**
- * The stage that begins at the first place, which is where a byte comes. Without a trigger there is no onset: it begins
+ * The stage that begins at the first place, which is where a byte comes. Without a trigger there is no start: it begins
  * at once. In another connection than the one that is meant it passes everything.
  */
-export function onsetStage<Stage>(
+export function triggeredStage<Stage>(
   name: string,
   values: TriggerValues,
   context: Context,
-  make: (onset?: Onset) => Stage,
+  make: (start?: StartingPoint) => Stage,
 ): Stage | ((chunk: Buffer) => Buffer) {
   if (triggers.every(key => values[key] === undefined)) return make()
-  return faultStage({ name, values, context, needsByte: true }, fault => make(openOnset(fault)))
+  return faultStage({ name, values, context, needsByte: true }, fault => make(openStartingPoint(fault)))
 }
 
-/** Does to what is behind the onset what the function does to each chunk. */
-export function fromOnset<Result>({ split }: Onset, write: (chunk: Buffer) => Result) {
+/** Does to what is behind the start what the function does to each chunk. */
+export function fromStart<Result>({ split }: StartingPoint, write: (chunk: Buffer) => Result) {
   return (chunk: Buffer) => {
     const [before, behind] = split(chunk)
     if (behind.length === 0) return before
@@ -38,7 +38,7 @@ export function fromOnset<Result>({ split }: Onset, write: (chunk: Buffer) => Re
   }
 }
 
-function openOnset({ places, position, fire, over }: Fault): Onset {
+function openStartingPoint({ places, position, fire, over }: Fault): StartingPoint {
   let begun = false
 
   /** The length of what is before the place. */

@@ -5,7 +5,7 @@ import { callbackify } from 'node:util'
 import type { Zlib } from 'node:zlib'
 import { errorMessage, TcpPipeError } from '../text/errors.js'
 import { bytes, integer } from '../text/options.js'
-import { batchBytes } from './records.js'
+import { blockBytes } from './records.js'
 
 /** One format, as zlib reads it. */
 export interface Format {
@@ -68,7 +68,7 @@ export function decompressor({ name, stream: inner, padding = false, cut = whole
   }
 
   const outer = new Duplex({
-    readableHighWaterMark: batchBytes,
+    readableHighWaterMark: blockBytes,
     write: (chunk, _encoding, callback) => callbackify(writeAll)(chunk, callback),
     final: callback => callbackify(endAll)(callback),
     read: () => void inner.resume(),

@@ -4,7 +4,7 @@ import { literal, literalBytes } from '../text/literal.js'
 import { bytes, choice, type ValuesOf } from '../text/options.js'
 import { type Cutter, cutByDelimiter, cutByLength, type LengthFormat, type Limit } from './cutters.js'
 import { type Joiner, joinByDelimiter, joinByLength } from './joiners.js'
-import { batchBytes, batchRecords } from './records.js'
+import { batchRecords, blockBytes } from './records.js'
 
 export { cutByDelimiter, cutBySize } from './cutters.js'
 export { joinByDelimiter } from './joiners.js'
@@ -95,7 +95,7 @@ export function reframe(cutter: Cutter, join: Joiner) {
     try {
       for (const frame of frames) {
         size += frame.length
-        if (batch.push(frame) >= batchRecords || size >= batchBytes) yield take()
+        if (batch.push(frame) >= batchRecords || size >= blockBytes) yield take()
       }
     } finally {
       if (batch.length > 0) yield take() // what is wrong with these is wrong before what ended the loop

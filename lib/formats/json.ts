@@ -14,10 +14,10 @@ export interface JsonScanner {
 export const maxDepth = 512
 
 /**
- * A value of more than `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`, one that is wrong or nested too deep with
+ * A value of more than `maxRecord` bytes fails with `ERR_RECORD_TOO_LONG`, one that is wrong or nested too deep with
  * `ERR_JSON` and its line.
  */
-export function jsonScanner(maxLine: number): JsonScanner {
+export function jsonScanner(maxRecord: number): JsonScanner {
   let line = 1 // of the text that comes next
   let begun = '' // a value whose end has not come yet
   let begunLine = 1
@@ -33,7 +33,7 @@ export function jsonScanner(maxLine: number): JsonScanner {
       begun = ''
       addValues(found, text, end)
     }
-    if (begun.length > maxLine) throw tooLong('JSON value', maxLine)
+    if (begun.length > maxRecord) throw tooLong('JSON value', maxRecord)
     line += countLines(text)
     return found
   }
@@ -44,7 +44,7 @@ export function jsonScanner(maxLine: number): JsonScanner {
     let tried = -1 // where the line ends that is not one value
     for (let at = skipSpace(text, from); at < text.length; at = skipSpace(text, at)) {
       if (at > tried) {
-        const { value, end } = wholeLine(text, at, maxLine)
+        const { value, end } = wholeLine(text, at, maxRecord)
         if (value !== undefined) {
           found.push(value)
           at = end
@@ -76,7 +76,7 @@ export function jsonScanner(maxLine: number): JsonScanner {
   }
 
   function parse(text: string, firstLine: () => number): unknown {
-    if (!fits(text, maxLine)) throw tooLong('JSON value', maxLine)
+    if (!fits(text, maxRecord)) throw tooLong('JSON value', maxRecord)
     try {
       return JSON.parse(text)
     } catch (error) {
@@ -105,11 +105,11 @@ function openScan(first: string): Scan {
 }
 
 /** The common case, one value on a short line of its own, at the speed of JSON.parse. It cannot be nested too deep. */
-function wholeLine(text: string, start: number, maxLine: number): { value?: unknown; end: number } {
+function wholeLine(text: string, start: number, maxRecord: number): { value?: unknown; end: number } {
   const end = text.indexOf('\n', start)
   if (end === -1) return { end: text.length }
   const line = text.slice(start, end)
-  if (line.length > 2 * maxDepth || !isClosed(line) || !fits(line, maxLine)) return { end }
+  if (line.length > 2 * maxDepth || !isClosed(line) || !fits(line, maxRecord)) return { end }
   try {
     return { value: JSON.parse(line), end }
   } catch {
@@ -159,8 +159,8 @@ function skipSpace(text: string, from: number): number {
   return i
 }
 
-function fits(text: string, maxLine: number): boolean {
-  return text.length * 3 <= maxLine || Buffer.byteLength(text) <= maxLine
+function fits(text: string, maxRecord: number): boolean {
+  return text.length * 3 <= maxRecord || Buffer.byteLength(text) <= maxRecord
 }
 
 function wrong(message: string, firstLine: number, lastLine: number): TcpPipeError {

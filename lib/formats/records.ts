@@ -14,10 +14,10 @@ export type Batch = unknown[]
 export type BatchFunction = ((batch: Batch) => unknown) | Flushable<Batch, unknown>
 
 export const batchRecords = 1024
-export const batchBytes = 64 * 1024
+export const blockBytes = 64 * 1024
 
-/** The length cap of a record in bytes, unless `maxLine` sets another one. */
-export const defaultMaxLine = 1024 * 1024
+/** The length cap of a record in bytes, unless `maxRecord` sets another one. */
+export const defaultMaxRecord = 1024 * 1024
 
 const LF = 10
 
@@ -32,15 +32,15 @@ export interface LineFilter {
   skip(lines: number): void
 }
 
-/** Chunks → records of the unit. A record over `maxLine` bytes fails with `ERR_RECORD_TOO_LONG`. */
+/** Chunks → records of the unit. A record over `maxRecord` bytes fails with `ERR_RECORD_TOO_LONG`. */
 export function decoder(
   unit: 'line' | 'json',
-  maxLine: number,
+  maxRecord: number,
   ending: Ending,
   filter?: LineFilter,
   rest?: Rest,
 ): Flushable<Batch, unknown> {
-  return unit === 'line' ? lineDecoder(maxLine, ending, filter, rest) : jsonDecoder(maxLine)
+  return unit === 'line' ? lineDecoder(maxRecord, ending, filter, rest) : jsonDecoder(maxRecord)
 }
 
 /** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON, unless `encode` knows better. */
@@ -104,7 +104,7 @@ export interface Rest {
 }
 
 function lineDecoder(
-  maxLine: number,
+  maxRecord: number,
   ending: Ending,
   filter: LineFilter | undefined,
   rest: Rest | undefined,
@@ -116,29 +116,29 @@ function lineDecoder(
   /** Copies: a view would keep the whole chunk, and a peer that sends single bytes would fill the memory with views. */
   function hold(bytes: Buffer): void {
     const whole = length + bytes.length
-    if (whole > maxLine) throw tooLong('line', maxLine)
-    if (whole > held.length) held = Buffer.concat([held], Math.min(2 * whole, maxLine))
+    if (whole > maxRecord) throw tooLong('line', maxRecord)
+    if (whole > held.length) held = Buffer.concat([held], Math.min(2 * whole, maxRecord))
     bytes.copy(held, length)
     length = whole
   }
 
   function release(): string {
     const line = held.toString('utf8', 0, length)
-    if (held.length > batchBytes) held = Buffer.alloc(0)
+    if (held.length > blockBytes) held = Buffer.alloc(0)
     length = 0
     return line
   }
 
   function cut(bytes: Buffer): string[] {
-    if (length === 0) return split(checkLines(bytes, maxLine))
+    if (length === 0) return split(checkLines(bytes, maxRecord))
     const end = bytes.indexOf(LF)
     hold(end === -1 ? bytes : bytes.subarray(0, end))
     return end === -1 ? [release()] : [release(), ...cut(bytes.subarray(end + 1))]
   }
 
   function* decode(chunk: Buffer): Generator<Batch> {
-    for (let start = 0; start < chunk.length; start += batchBytes) {
-      const part = chunk.subarray(start, start + batchBytes)
+    for (let start = 0; start < chunk.length; start += blockBytes) {
+      const part = chunk.subarray(start, start + blockBytes)
       const last = part.lastIndexOf(LF)
       if (last !== -1) yield* batches(cut(part.subarray(0, last)))
       hold(part.subarray(last + 1))
@@ -206,18 +206,18 @@ function literalSplitter({ literal, skip }: LineFilter): (bytes: Buffer) => stri
 }
 
 /** Lengths are those of the input, before invalid bytes become U+FFFD. */
-function checkLines(bytes: Buffer, maxLine: number): Buffer {
-  for (let from = 0; from + maxLine < bytes.length; ) {
+function checkLines(bytes: Buffer, maxRecord: number): Buffer {
+  for (let from = 0; from + maxRecord < bytes.length; ) {
     const next = bytes.indexOf(LF, from)
     const end = next === -1 ? bytes.length : next
-    if (end - from > maxLine) throw tooLong('line', maxLine)
+    if (end - from > maxRecord) throw tooLong('line', maxRecord)
     from = end + 1
   }
   return bytes
 }
 
-function jsonDecoder(maxLine: number): Flushable<Batch, unknown> {
-  const scanner = jsonScanner(maxLine)
+function jsonDecoder(maxRecord: number): Flushable<Batch, unknown> {
+  const scanner = jsonScanner(maxRecord)
   const text = new TextDecoder()
   return flushable(
     function* (batch: Batch) {

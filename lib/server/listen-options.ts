@@ -2,10 +2,11 @@
 
 import type { Connection, ConnectionOptions } from '../connection/connection.js'
 import { type Address, defaultPort, toAddress, withTls } from '../endpoints/address.js'
-import type { Trust } from '../endpoints/tls/contexts.js'
+import type { TlsContexts } from '../endpoints/tls/contexts.js'
 import type { ServerTls } from '../endpoints/tls/secure-context.js'
 import type { Logger } from '../stages/context.js'
 import { TcpPipeError } from '../text/errors.js'
+import { checkTime } from '../text/quantities.js'
 import { type AccessLists, accessCheck } from './access.js'
 import { connectionLimit } from './descriptor-limit.js'
 
@@ -38,7 +39,7 @@ export interface ListenOptions extends AccessLists {
   /** Milliseconds without a byte once one side has ended; 0 is never. Default: 1 minute. */
   halfClosedTimeout?: number | undefined
   /** Length cap of a line or a JSON value in bytes. Default: 1 MiB. */
-  maxLine?: number | undefined
+  maxRecord?: number | undefined
   /** Resets all connections when it is aborted; `closed` then rejects with an AbortError. */
   signal?: AbortSignal | undefined
   /** A pino logger. Default: silent. */
@@ -88,21 +89,21 @@ function checkLimit(name: string, value: number | undefined): void {
 }
 
 /** With their defaults; each connection takes so many descriptors. */
-export function withDefaults(options: ListenOptions, descriptorsEach: number, trust: Trust): ServerOptions {
-  const { log, allow, deny, maxLine, maxPerIp, maxBytes, maxDuration } = options
+export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
+  const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration } = options
   const { handshakeTimeout, firstByteTimeout, signal, onConnection } = options
   return {
     idleTimeout: options.idleTimeout ?? 600_000,
     halfClosedTimeout: options.halfClosedTimeout ?? 60_000,
     maxConnections: options.maxConnections ?? connectionLimit(descriptorsEach),
     once: options.once ?? false,
-    ...{ trust, log, allow, deny, maxLine, maxPerIp, maxBytes, maxDuration },
+    ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration },
     ...{ handshakeTimeout, firstByteTimeout, signal, onConnection },
   }
 }
 
 export interface ServerOptions extends ConnectionOptions, AccessLists {
-  trust: Trust
+  contexts: TlsContexts
   maxConnections: number
   maxPerIp: number | undefined
   handshakeTimeout: number | undefined
@@ -111,14 +112,4 @@ export interface ServerOptions extends ConnectionOptions, AccessLists {
   onConnection: ((connection: Connection) => void) | undefined
   /** What else the log line `listening` tells. */
   about?: object
-}
-
-/** The longest time that a timer of Node takes, in milliseconds. */
-export const longestTime = 2 ** 31 - 1
-
-/** A timer of Node takes a time over its limit, and what is no number, for 1 ms. */
-export function checkTime(name: string, value: number | undefined): void {
-  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= longestTime)) return
-  const expected = `expected milliseconds from 0 to ${longestTime}`
-  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; ${expected}`)
 }

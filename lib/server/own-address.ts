@@ -8,7 +8,7 @@ import { canonicalIp } from '../endpoints/ip.js'
 import { TcpPipeError } from '../text/errors.js'
 
 /** Throws `ERR_ADDRESS` if what listens on `listen` would be reached by dialling `target`. */
-export async function checkLoop(listen: Address, target: Address): Promise<void> {
+export async function checkOwnAddress(listen: Address, target: Address): Promise<void> {
   if (!(await isReached(listen, target))) return
   const what = `'${formatAddress(target)}' is the proxy's own address`
   throw new TcpPipeError('ERR_ADDRESS', `${what}: it would connect to itself without an end; expected another target`)

@@ -1,13 +1,8 @@
 /** Accepts connections and keeps account of them: who may come in, limits, drain, the end of the server. */
+
 import { setMaxListeners } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
-import {
-  type Connection,
-  formatRemote,
-  type OpenConnection,
-  openConnection,
-  remoteName,
-} from '../connection/connection.js'
+import { type Connection, type OpenConnection, openConnection, remoteName } from '../connection/connection.js'
 import type { Address } from '../endpoints/address.js'
 import { resetOnError } from '../endpoints/reset.js'
 import { listen } from '../endpoints/tcp.js'
@@ -16,8 +11,10 @@ import type { Accept } from '../endpoints/tls/handshake.js'
 import { openRefusals, type Reason } from '../stats/refusals.js'
 import { failureFields } from '../stats/summary.js'
 import { abortError, TcpPipeError, timeoutError } from '../text/errors.js'
+import { longestTime } from '../text/quantities.js'
+import { formatRemote } from '../text/remote.js'
 import { accessCheck } from './access.js'
-import { longestTime, type ServerOptions } from './listen-options.js'
+import type { ServerOptions } from './listen-options.js'
 import { openTally } from './tally.js'
 
 export interface CloseOptions {
@@ -69,7 +66,7 @@ export async function openServer(
   options: ServerOptions,
   work: (connection: OpenConnection, socket: Socket) => Promise<void>,
 ): Promise<OpenServer> {
-  const { trust, log, maxConnections, maxPerIp, handshakeTimeout, signal, onConnection, about } = options
+  const { contexts, log, maxConnections, maxPerIp, handshakeTimeout, signal, onConnection, about } = options
   if (signal?.aborted) throw abortError(signal)
   const server = await listen(address)
   if (signal?.aborted) {
@@ -98,7 +95,7 @@ export async function openServer(
   server.on('connection', socket => {
     const leave = admit(socket)
     if (typeof leave === 'string') return refuse(socket, leave)
-    const work = trust.accept ? secure(socket, trust.accept) : open(socket)
+    const work = contexts.accept ? secure(socket, contexts.accept) : open(socket)
     const done = work.finally(() => {
       running.delete(done)
       leave()
@@ -221,12 +218,12 @@ export async function openServer(
   if (signal) setMaxListeners(0, signal) // as many servers as its user likes
   signal?.addEventListener('abort', abort, { once: true })
   void whenStopped.then(() => signal?.removeEventListener('abort', abort))
-  const { pin } = trust
+  const { pin } = contexts
   log?.info({ ...bound, ...(pin && { pin }), ...about, maxConnections }, 'listening')
   warnIfExpired()
 
   function warnIfExpired(): void {
-    const { validTo } = trust
+    const { validTo } = contexts
     if (validTo && validTo.getTime() < Date.now()) log?.warn({ validTo }, 'the certificate has expired')
   }
 
@@ -239,10 +236,10 @@ export async function openServer(
       return { accepted, failed, refused: refusals.total, handshakeFailures }
     },
     get pin() {
-      return trust.pin
+      return contexts.pin
     },
     async setSecureContext(next) {
-      await trust.setSecureContext(next)
+      await contexts.setSecureContext(next)
       warnIfExpired()
     },
     close,

@@ -1,7 +1,8 @@
 /** Stages as one Duplex, which is made of streams when it is first used. */
 import { Duplex, finished, pipeline } from 'node:stream'
+import { blockBytes } from '../formats/records.js'
 import { TcpPipeError } from '../text/errors.js'
-import { highWaterMark, type Output } from './fuse.js'
+import type { Output } from './fuse.js'
 import { type Lazy, type Part, recipe, register, takenError, takeRecords, toParts } from './parts.js'
 import { plan } from './plan.js'
 import type { OutOf, Stage, TransformStream } from './stage.js'
@@ -135,8 +136,8 @@ export function lazyStream(parts: Part[]): Duplex {
   }
 
   const stream = new Duplex({
-    readableHighWaterMark: highWaterMark,
-    writableHighWaterMark: highWaterMark,
+    readableHighWaterMark: blockBytes,
+    writableHighWaterMark: blockBytes,
     write(chunk, encoding, callback) {
       use(callback, head => head.write(chunk, encoding, cause(head, callback)))
     },

@@ -2,12 +2,26 @@
 import { setMaxListeners } from 'node:events'
 import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
-import type { ConnectionInfo } from '../connection/connection.js'
+import type { Direction, FaultNote } from '../stats/summary.js'
 import { escapeJson } from '../text/escape.js'
 import { lineWriter } from '../text/line-writer.js'
 import { logMethod } from '../text/log-safety.js'
 
 export type { Logger }
+
+/** What a stage and a log line know of the connection that they belong to. */
+export interface ConnectionInfo {
+  /** Short, unique over restarts, sorts by time. */
+  readonly id: string
+  /** Its place among the connections of its server, from 1. */
+  readonly number: number
+  /** The peer's address, or the path of a unix socket. */
+  readonly remote: string
+  /** The peer's port; undefined for a unix socket. */
+  readonly port: number | undefined
+  /** Which of the connection's two pipelines a stage stands in. */
+  readonly direction: Direction
+}
 
 export interface Context {
   /** Bound to the connection; outside a server a logger that writes JSON lines to stderr. */
@@ -22,15 +36,6 @@ export interface Context {
   warn(message: string): void
   /** Adds a fault that a stage has made on purpose to the connection's summary. */
   noteFault(fault: FaultNote): void
-}
-
-/** Which fault it was, and behind how many bytes of which direction. */
-export interface FaultNote {
-  readonly fault: string
-  readonly offset: number
-  readonly direction: ConnectionInfo['direction'] | undefined
-  /** With which it comes again, if chance had a part in it. */
-  readonly seed?: number
 }
 
 /** Where a context's log and connection come from. */

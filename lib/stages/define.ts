@@ -1,4 +1,7 @@
 /** The contract of a transform: one object from which its syntax, its checks, its help and its types come. */
+export { formatRemote } from '../text/remote.js'
+export type { ConnectionInfo } from './context.js'
+
 import { inspect } from 'node:util'
 import type { Unit } from '../formats/records.js'
 import { describe, didYouMean, TcpPipeError } from '../text/errors.js'
@@ -9,8 +12,7 @@ import { recipe } from './parts.js'
 import type { Body, Recipe, RecordOf, TransformStream } from './stage.js'
 
 export { flushable, many, none, stop } from 'stream-chain/defs.js'
-export { type ConnectionInfo, formatRemote } from '../connection/connection.js'
-export { batchBytes as blockBytes } from '../formats/records.js'
+export { blockBytes } from '../formats/records.js'
 export * from '../text/options.js'
 export type { Context, Logger } from './context.js'
 
@@ -39,7 +41,7 @@ export interface Definition<S extends OptionSchema = OptionSchema, U extends Uni
    * Whether it needs its stream from the beginning to the end: a live change of stages is refused while it is open, since
    * it could not be ended in the middle without a loss or an error. Default: false.
    */
-  readonly whole?: boolean
+  readonly indivisible?: boolean
   /** A spec that shows it, with what it makes of which input. A test runs it. */
   readonly example?: { readonly spec: string; readonly input: string; readonly output: string }
   /** More for its page: formats and their sources, what to watch out for. */
@@ -81,12 +83,16 @@ export function defineTransform<U extends Unit, R = Buffer, const S extends Opti
   definition: Definition<S, U, R>,
 ): Transform<S, RecordOf<R>> {
   checkDefinition(definition as unknown as Definition)
-  const { name, unit, options: schema = {} as S, makesLines, whole, create } = definition
+  const { name, unit, options: schema = {} as S, makesLines, indivisible, create } = definition
   const toRecipe = (options?: Record<string, unknown> | null, context?: Partial<Context>) => {
     const values = checkOptions(name, schema, options ?? {}) as ValuesOf<S>
     const wrong = definition.check?.(values)
     if (wrong) throw new TcpPipeError('ERR_OPTION', `${name} ${wrong}`)
-    return recipe(name, unit, surroundings => create(values, surroundings) as Body, { context, makesLines, whole })
+    return recipe(name, unit, surroundings => create(values, surroundings) as Body, {
+      context,
+      makesLines,
+      indivisible,
+    })
   }
   const transform = (options?: Record<string, unknown>, context?: Partial<Context>) =>
     lazyStream([toRecipe(options, context)])

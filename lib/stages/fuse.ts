@@ -6,6 +6,7 @@ import {
   areLines,
   type Batch,
   type BatchFunction,
+  blockBytes,
   decoder,
   type Ending,
   encoder,
@@ -18,16 +19,13 @@ import { meterRun, type RunMeter, type StageMeter, stageMeter } from '../stats/m
 import { type Family, lift } from './lift.js'
 import type { FunctionStage } from './stage.js'
 
-/** The high-water mark of a run on either side. */
-export const highWaterMark = 64 * 1024
-
 /** What a run gives: bytes, or in object mode the batches of records that its last stage gives. */
 export type Output = 'bytes' | 'batches'
 
 /** Function stages → one Duplex and its meter. */
 export function fuse(
   stages: readonly FunctionStage[],
-  maxLine: number,
+  maxRecord: number,
   output: Output = 'bytes',
   rest?: Rest,
 ): { stream: Duplex; meter: RunMeter } {
@@ -44,8 +42,8 @@ export function fuse(
     if (next !== unit && unit !== 'bytes') functions.push(encoder(ending, encode))
     if (next !== unit && next !== 'bytes') {
       ending = { unterminated: false }
-      functions.push(decoder(next, maxLine, ending, lineFilter(stage, meter), i === 0 ? rest : undefined))
-    } else if (stage.unit) functions.push(sameUnit(stage.unit, maxLine, ending, encode))
+      functions.push(decoder(next, maxRecord, ending, lineFilter(stage, meter), i === 0 ? rest : undefined))
+    } else if (stage.unit) functions.push(sameUnit(stage.unit, maxRecord, ending, encode))
     unit = next
     const family: Family = unit === 'bytes' ? 'bytes' : 'records'
     const { run, release } = lift(stage, family, meter)
@@ -62,8 +60,8 @@ export function fuse(
   const stream: Duplex = asStream(fused, {
     writableObjectMode: false,
     readableObjectMode: output === 'batches',
-    readableHighWaterMark: output === 'batches' ? 1 : highWaterMark,
-    writableHighWaterMark: highWaterMark,
+    readableHighWaterMark: output === 'batches' ? 1 : blockBytes,
+    writableHighWaterMark: blockBytes,
   })
   giveWay(stream)
   stream.on('close', () => {
@@ -110,10 +108,10 @@ function leave(batch: Batch): unknown {
  * Between two stages of the same unit records pass as they are. A plain function may have given something else (bytes
  * or a value among lines): from then on everything goes through bytes, as it would between two programs.
  */
-function sameUnit(unit: Unit, maxLine: number, ending: Ending, encodeOne: FunctionStage['encode']): BatchFunction {
+function sameUnit(unit: Unit, maxRecord: number, ending: Ending, encodeOne: FunctionStage['encode']): BatchFunction {
   if (unit === 'bytes') return (batch: Batch) => batch.map(toBuffer)
   const encode = encoder(ending, encodeOne)
-  const decode = decoder(unit, maxLine, ending)
+  const decode = decoder(unit, maxRecord, ending)
   let mixed = false
   return flushable(
     (batch: Batch) => {

@@ -1,6 +1,6 @@
 /** Lifts a function of one record to a function of batches, in order, one call at a time. */
 import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stream-chain/defs.js'
-import { type Batch, type BatchFunction, batchBytes, batchRecords } from '../formats/records.js'
+import { type Batch, type BatchFunction, batchRecords, blockBytes } from '../formats/records.js'
 import { type StageMeter, start, stop as stopClock, stopwatch } from '../stats/meter.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { FunctionStage } from './stage.js'
@@ -17,7 +17,7 @@ export interface Lifted {
 type Steps = Generator<unknown, void, void>
 
 /** A function may make more of a batch than there was; from here on what it makes goes on in parts. */
-const mostBytes = 4 * batchBytes
+const mostBytes = 4 * blockBytes
 
 /** A plain result costs one call; promises, generators and `many` go through a generator that yields what it has when it waits. */
 export function lift({ name, write, flush, abort }: FunctionStage, family: Family, meter: StageMeter): Lifted {
@@ -79,7 +79,7 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
         checkResult(value, family, name)
         results.push(value)
         size += sizeOf(value)
-        if (results.length >= batchRecords || size >= batchBytes) yield* deliver()
+        if (results.length >= batchRecords || size >= blockBytes) yield* deliver()
       }
     }
 

@@ -57,7 +57,7 @@ export function recipe(
   name: string,
   unit: Unit | undefined,
   create: Recipe['create'],
-  more: Pick<Recipe, 'context' | 'makesLines' | 'whole'> = {},
+  more: Pick<Recipe, 'context' | 'makesLines' | 'indivisible'> = {},
 ): Recipe {
   return { name, unit, create, ...more }
 }

@@ -1,6 +1,6 @@
 /** Parts → runs → the streams of one pipeline: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
 import { type Duplex, Transform } from 'node:stream'
-import { defaultMaxLine, type Rest, type Unit } from '../formats/records.js'
+import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
 import { meterRun, type RunMeter, stageMeter } from '../stats/meter.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import { type Context, openContext, type Surroundings } from './context.js'
@@ -10,7 +10,7 @@ import { type FunctionStage, functionStage, isDuplex, isStageObject } from './st
 
 export interface PlanOptions extends Surroundings {
   /** The length cap of a line or a JSON value in bytes. Default: 1 MiB. */
-  maxLine?: number | undefined
+  maxRecord?: number | undefined
   /** What the last function run gives. Default: bytes. */
   output?: Output
 }
@@ -22,7 +22,7 @@ export interface Plan {
   /** Whether what comes out is text in whole lines, the last one perhaps without its LF. */
   makesLines: boolean
   /** The names of the stages that cannot be ended in the middle; of a Duplex of somebody else's nobody knows. */
-  whole: string[]
+  indivisible: string[]
   /** Tells the stages that others are to take their place. */
   replace(): void
   /** Of a character that a replaced line stage has got a part of: its bytes are for those that take the place. */
@@ -31,9 +31,9 @@ export interface Plan {
 
 /** Parts → the streams of one pipeline. */
 export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
-  const { maxLine = defaultMaxLine, output = 'bytes' } = options
+  const { maxRecord = defaultMaxRecord, output = 'bytes' } = options
   const { context, close, replace } = openContext(options)
-  const whole: string[] = []
+  const indivisible: string[] = []
   const rest: Rest = { wanted: false, bytes: Buffer.alloc(0) }
   const streams: Duplex[] = []
   const meters: RunMeter[] = []
@@ -43,13 +43,13 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
 
   function closeRun(gives: Output): void {
     if (functions.length === 0) return
-    const { stream, meter } = fuse(functions, maxLine, gives, streams.length === 0 ? rest : undefined)
+    const { stream, meter } = fuse(functions, maxRecord, gives, streams.length === 0 ? rest : undefined)
     streams.push(stream)
     meters.push(meter)
     functions = []
   }
 
-  for (const stage of parts.flatMap(part => prepare(part, context, whole))) {
+  for (const stage of parts.flatMap(part => prepare(part, context, indivisible))) {
     unit = isDuplex(stage) ? 'bytes' : (stage.unit ?? unit)
     makesLines = !isDuplex(stage) && (stage.makesLines ?? unit !== 'bytes')
     if (!isDuplex(stage)) functions.push(stage)
@@ -67,7 +67,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     replace()
   }
 
-  return { streams, meters, makesLines, whole, replace: tellReplaced, rest }
+  return { streams, meters, makesLines, indivisible, replace: tellReplaced, rest }
 }
 
 /**
@@ -85,19 +85,19 @@ function releaseHeld(this: Transform): void {
 const names = new WeakMap<Duplex, string>()
 
 /** A recipe is carried out: what it creates may itself be a stream made of recipes. */
-function prepare(part: Part, surroundings: Context, whole: string[]): (FunctionStage | Duplex)[] {
+function prepare(part: Part, surroundings: Context, indivisible: string[]): (FunctionStage | Duplex)[] {
   if (isDuplex(part)) {
-    if (!names.has(part)) whole.push(part.constructor.name)
+    if (!names.has(part)) indivisible.push(part.constructor.name)
     return [part]
   }
   const { context: given } = part
   const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
   const body = part.create(context)
-  if (part.whole || part.unit === 'json') whole.push(part.name) // a value cannot be cut as a line can
+  if (part.indivisible || part.unit === 'json') indivisible.push(part.name) // a value cannot be cut as a line can
   if (isDuplex(body)) names.set(body, part.name)
   else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)
   else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
-  return takeApart(body, 0).flatMap(inner => prepare(inner, context, whole))
+  return takeApart(body, 0).flatMap(inner => prepare(inner, context, indivisible))
 }
 
 function bodyError(name: string, body: unknown): TcpPipeError {

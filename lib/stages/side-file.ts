@@ -1,9 +1,10 @@
 /** A file that a stage writes beside the data of its connection, opened when there is something to write. */
+
 import { type FileHandle, open } from 'node:fs/promises'
-import type { ConnectionInfo } from '../connection/connection.js'
 import { errorCode, TcpPipeError } from '../text/errors.js'
 import { flag } from '../text/options.js'
 import { expandTemplate } from '../text/template.js'
+import type { ConnectionInfo } from './context.js'
 
 export interface SideFile {
   /** Resolves when the file has it. */

@@ -59,7 +59,7 @@ export interface Recipe {
   /** Whether it makes text in whole lines; undefined: if its unit is a record. */
   readonly makesLines?: boolean | undefined
   /** Whether it cannot be ended in the middle of a stream, to let other stages go on. */
-  readonly whole?: boolean | undefined
+  readonly indivisible?: boolean | undefined
   create(context: Context): Body
 }
 

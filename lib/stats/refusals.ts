@@ -1,5 +1,5 @@
 /** Connections that were turned away: counted by reason, and told in few lines, however many they are. */
-import type { Logger } from '../stages/context.js'
+import type { Logger } from 'pino'
 
 /** Why a connection was turned away: the access lists or a limit. */
 export type Reason = 'access' | 'maxConnections' | 'maxPerIp'

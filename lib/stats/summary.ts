@@ -1,9 +1,21 @@
 /** How a connection went, and the one log line that tells it. */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { FaultNote, Logger } from '../stages/context.js'
+import type { Logger } from 'pino'
 import { errorCode, errorMessage, type TimeoutName } from '../text/errors.js'
 import type { RunMeter } from './meter.js'
+
+/** From the client or our source towards the sink or the target; or back. */
+export type Direction = 'forward' | 'reply'
+
+/** Which fault it was, and behind how many bytes of which direction. */
+export interface FaultNote {
+  readonly fault: string
+  readonly offset: number
+  readonly direction: Direction | undefined
+  /** With which it comes again, if chance had a part in it. */
+  readonly seed?: number
+}
 
 /** The two sockets of a connection through a proxy. */
 export type Side = 'client' | 'target'

@@ -51,8 +51,8 @@ export function timeoutError(timeout: TimeoutName, what: string): TcpPipeError &
 }
 
 /** A line or a JSON value over the cap. */
-export function tooLong(what: string, maxLine: number): TcpPipeError {
-  return new TcpPipeError('ERR_RECORD_TOO_LONG', `a ${what} is longer than maxLine, ${maxLine} bytes`)
+export function tooLong(what: string, maxRecord: number): TcpPipeError {
+  return new TcpPipeError('ERR_RECORD_TOO_LONG', `a ${what} is longer than maxRecord, ${maxRecord} bytes`)
 }
 
 /** What an aborted operation rejects with; the signal's reason is its cause. */

@@ -53,3 +53,13 @@ function parse(text: string, units: Record<string, number>, allowed: string): nu
   if (Number.isFinite(value)) return value // not of hundreds of digits
   throw new TcpPipeError('ERR_OPTION', `'${text}' is not ${allowed}`)
 }
+
+/** The longest time that a timer of Node takes, in milliseconds. */
+export const longestTime = 2 ** 31 - 1
+
+/** A timer of Node takes a time over its limit, and what is no number, for 1 ms. */
+export function checkTime(name: string, value: number | undefined): void {
+  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= longestTime)) return
+  const expected = `expected milliseconds from 0 to ${longestTime}`
+  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; ${expected}`)
+}

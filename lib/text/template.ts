@@ -1,8 +1,13 @@
 /** Texts with placeholders in braces. */
-import type { ConnectionInfo } from '../connection/connection.js'
-
 /** What stands for a placeholder: the same text always, or what it is at the time. */
 export type Values = Record<string, string | (() => string)>
+
+/** What can stand in the name of a file of a connection. */
+export interface Named {
+  readonly id: string
+  readonly remote: string
+  readonly port: number | undefined
+}
 
 const forFiles = /\{(id|remote|port|time)\}/
 
@@ -27,7 +32,7 @@ export function isTemplate(name: string): boolean {
 }
 
 /** `logs/{remote}-{id}.log` → a path; each value is made safe, so that none can leave its place in the name. */
-export function expandTemplate(name: string, info?: Pick<ConnectionInfo, 'id' | 'remote' | 'port'>): string {
+export function expandTemplate(name: string, info?: Named): string {
   const { id = 'none', remote = 'none', port = 'none' } = info ?? {}
   const time = () =>
     new Date()

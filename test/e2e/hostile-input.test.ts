@@ -65,9 +65,9 @@ t.test('a frame over the limit is refused by its length alone (E-03)', async t =
 
 t.test('a line, a value or a frame without end is an error, and takes no memory (E-04)', linux, async t => {
   for (const [spec, begin, says] of [
-    ['grep x', '', 'a line is longer than maxLine, 1048576 bytes'],
-    ['json', '"', 'a JSON value is longer than maxLine, 1048576 bytes'],
-    ['json', '[1, ', 'a JSON value is longer than maxLine, 1048576 bytes'],
+    ['grep x', '', 'a line is longer than maxRecord, 1048576 bytes'],
+    ['json', '"', 'a JSON value is longer than maxRecord, 1048576 bytes'],
+    ['json', '[1, ', 'a JSON value is longer than maxRecord, 1048576 bytes'],
     ['unframe nul', '', 'longer than max'],
   ] as const) {
     const server = await serve(t, ['0', '--reply', '-t', spec], { faults: [says] })

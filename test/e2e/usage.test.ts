@@ -36,7 +36,7 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '--max-connections', '0'], "--max-connections: '0' is not a whole number from 1"],
   [['serve', '0', '--max-connections', '1e3'], "'1e3' is not a whole number from 1"],
   [['serve', '0', '--idle-timeout', 'soon'], "--idle-timeout: 'soon' is not a duration, such as '250ms'"],
-  [['serve', '0', '--max-line', '1x'], "--max-line: '1x' is not bytes, such as"],
+  [['serve', '0', '--max-record', '1x'], "--max-record: '1x' is not bytes, such as"],
   [
     ['serve', '0', '--log-level', 'loud'],
     "--log-level: 'loud' is not allowed; expected trace, debug, info, warn, error or silent",

@@ -27,7 +27,7 @@ const flags = [
 
 const named = [
   ...['-t', '--transform', '-r', '--reply-transform', '-b', '--both', '-o', '--output', '--to', '--from', '--bind'],
-  ...['--idle-timeout', '--half-closed-timeout', '--drain-timeout', '--connect-timeout', '--wait', '--max-line'],
+  ...['--idle-timeout', '--half-closed-timeout', '--drain-timeout', '--connect-timeout', '--wait', '--max-record'],
   ...['--max-connections', '--retry', '--size', '--log-level', '--log-format', '--on-eof', '--transfrom'],
 ]
 

@@ -1,12 +1,14 @@
 /** Servers of the library in this process: stages and handlers that fail in every way, transforms that change meanwhile. */
+
 import type { NetConnectOpts, Socket } from 'node:net'
 import { join } from 'node:path'
 import { Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import type { Connection, Source } from '../../lib/connection/connection.js'
-import { type Link, proxy } from '../../lib/proxy.js'
+import type { Connection } from '../../lib/connection/connection.js'
+import type { Source } from '../../lib/endpoints/endpoint.js'
+import { type ProxyServer, proxy } from '../../lib/proxy.js'
 import { type Handler, serve } from '../../lib/serve.js'
 import type { ListenOptions } from '../../lib/server/listen-options.js'
 import type { Server } from '../../lib/server/server.js'
@@ -189,12 +191,13 @@ const sources: Behaviours<() => Source> = {
 
 /** The transforms of a link while it runs. */
 const changes = {
-  use: (link: Link, direction: 'forward' | 'reply', text: string) => link[direction].use(spec(text)),
-  clear: (link: Link, direction: 'forward' | 'reply') => link[direction].clear(),
-  'use what is whole': (link: Link, direction: 'forward' | 'reply') => link[direction].use(spec('gzip | gunzip')),
-  'use what throws': (link: Link, direction: 'forward' | 'reply') => link[direction].use(() => fail()),
-  disable: (link: Link) => link.disable(),
-  enable: (link: Link) => link.enable(),
+  use: (link: ProxyServer, direction: 'forward' | 'reply', text: string) => link[direction].use(spec(text)),
+  clear: (link: ProxyServer, direction: 'forward' | 'reply') => link[direction].clear(),
+  'use what is whole': (link: ProxyServer, direction: 'forward' | 'reply') =>
+    link[direction].use(spec('gzip | gunzip')),
+  'use what throws': (link: ProxyServer, direction: 'forward' | 'reply') => link[direction].use(() => fail()),
+  disable: (link: ProxyServer) => link.disable(),
+  enable: (link: ProxyServer) => link.enable(),
 } as const
 
 interface Change {
@@ -319,11 +322,11 @@ async function playCase(test: Test, value: Case): Promise<void> {
       ? { expected: 'echo', exact: value.exact, resets: !value.unix }
       : { expected: undefined, exact: false, resets: false }
   try {
-    const changed = work.kind === 'proxy' ? work.changes.map(change => changeLink(server as Link, change)) : []
+    const changed = work.kind === 'proxy' ? work.changes.map(change => changeLink(server as ProxyServer, change)) : []
     if (end === 'close' || end === 'abort') {
       await playToTheEnd(playing, () => value.exact)
       await inTime(Promise.all(changed), 'a change of transforms')
-      if (work.kind === 'proxy') await inTime((server as Link).enable(), 'enable()')
+      if (work.kind === 'proxy') await inTime((server as ProxyServer).enable(), 'enable()')
       await allEnded(opened, server, work)
       await restored('with all clients gone handles and descriptors', before, resources, settleTime)
       playing.push(await ordinaryClient(to, 'echo'))
@@ -387,7 +390,7 @@ async function openServer(
   })
 }
 
-async function changeLink(link: Link, { after, what, direction, text }: Change): Promise<void> {
+async function changeLink(link: ProxyServer, { after, what, direction, text }: Change): Promise<void> {
   await delay(after)
   try {
     await changes[what](link, direction, text)

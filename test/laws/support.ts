@@ -1,10 +1,10 @@
 /** What a transform needs around it in a test: a log that can be read, a connection, programs to compare with. */
+
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
 import { Writable } from 'node:stream'
 import zlib from 'node:zlib'
 import { pino } from 'pino'
-import type { ConnectionInfo } from '../../lib/connection/connection.js'
-import type { Logger } from '../../lib/stages/context.js'
+import type { ConnectionInfo, Logger } from '../../lib/stages/context.js'
 import { parse } from '../../lib/stages/spec.js'
 import { errorMessage } from '../../lib/text/errors.js'
 import { registry } from '../../transforms/spec.js'

@@ -1,12 +1,14 @@
 /** Runs stages that make faults, and tells what they did. */
+
 import type { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import type { Connection, ConnectionInfo } from '../../lib/connection/connection.js'
+import type { Connection } from '../../lib/connection/connection.js'
 import { proxy } from '../../lib/proxy.js'
 import { serve } from '../../lib/serve.js'
+import type { ConnectionInfo } from '../../lib/stages/context.js'
 import { plan } from '../../lib/stages/plan.js'
 import { parse } from '../../lib/stages/spec.js'
 import type { Summary } from '../../lib/stats/summary.js'

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { dial } from '../../lib/endpoints/tcp.js'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
 import { clientContext, serverContext } from '../../lib/endpoints/tls/secure-context.js'
-import { type Link, type ProxyOptions, proxy } from '../../lib/proxy.js'
+import { type ProxyOptions, type ProxyServer, proxy } from '../../lib/proxy.js'
 import type { Summary } from '../../lib/stats/summary.js'
 import { delay } from '../../transforms/delay.js'
 import { limit } from '../../transforms/limit.js'
@@ -14,7 +14,7 @@ import { clientOf, listener, outcome, portOf, received, silentPort } from './net
 import { identity, stranger } from './tls.js'
 
 interface Started {
-  link: Link
+  link: ProxyServer
   client(): Socket
   /** The summary of each connection. */
   ends: Promise<Summary>[]

@@ -5,11 +5,12 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Readable, Transform } from 'node:stream'
 import t, { type Test } from 'tap'
-import type { ConnectionInfo, Source } from '../../lib/connection/connection.js'
+import type { Source } from '../../lib/endpoints/endpoint.js'
 import { fileSource } from '../../lib/endpoints/file/file-source.js'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
 import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import { type SendOptions, send } from '../../lib/send.js'
+import type { ConnectionInfo } from '../../lib/stages/context.js'
 import { stop } from '../../lib/stages/define.js'
 import {
   collect,

@@ -5,30 +5,48 @@ import { files, read, root } from './support.js'
 
 const sources = ['lib', 'transforms', 'cli'].flatMap(folder => files(folder, '.ts'))
 
-/** What a folder may import besides itself, node and packages. */
-const allowed: Record<string, RegExp> = {
-  lib: /^$/,
-  transforms:
-    /^lib\/(count-lines|define|quantities|errors|escape|template|decompressor|zstd|framing|delay-line|hex-dump|side-file|trigger|fault|onset|gate|chance)\.ts$/,
-  cli: /^(lib|transforms)\//,
+/** The rooms of `lib`, each of which may import itself and those after it. The first is its top level. */
+const rooms = ['', 'server', 'connection', 'endpoints', 'faults', 'stages', 'formats', 'stats', 'text']
+
+/** What a file outside of `lib` may import of it: authors of transforms see what a stage is, and no socket. */
+const doors: Record<string, RegExp> = {
+  transforms: /^lib\/(faults|stages|formats|text)\//,
+  cli: /^lib\/([^/]+\.ts|(endpoints|stages|text)\/|server\/access\.ts)/,
 }
 
-t.test('imports point one way: cli → transforms → lib', async t => {
+t.test('imports point one way: cli → transforms → lib, and in lib from room to room', async t => {
   for (const source of sources) {
     const folder = source.split('/')[0] as string
-    const outside = relativeImports(source).filter(path => !path.startsWith(`${folder}/`))
-    // The text form meets the registry in one place, which therefore knows the parser.
-    const rule = source === 'transforms/spec.ts' ? /^lib\// : (allowed[folder] as RegExp)
-    t.same(
-      outside.filter(path => !rule.test(path)),
-      [],
-      source,
-    )
+    const wrong = relativeImports(source).filter(path => {
+      if (folder === 'lib')
+        return !path.startsWith('lib/') || rooms.indexOf(roomOf(path)) < rooms.indexOf(roomOf(source))
+      if (path.startsWith(`${folder}/`) || (folder === 'cli' && path.startsWith('transforms/'))) return false
+      return !(doors[folder] as RegExp).test(path)
+    })
+    t.same(wrong, [], source)
   }
 })
 
+t.test('no imports go in a circle, those of types neither', async t => {
+  const done = new Set<string>()
+  const visit = (path: string, above: readonly string[]): void => {
+    if (above.includes(path)) t.fail([...above.slice(above.indexOf(path)), path].join(' → '))
+    if (above.includes(path) || done.has(path)) return
+    for (const next of relativeImports(path)) visit(next, [...above, path])
+    done.add(path)
+  }
+  for (const source of sources) visit(source, [])
+  t.equal(done.size, sources.length)
+})
+
+t.test('lib has a room for each concept', async t => {
+  const top = sources.filter(path => /^lib\/[^/]+$/.test(path))
+  t.ok(top.length <= 8, `${top.length} files at the top of lib`)
+  t.same([...new Set(sources.filter(path => path.startsWith('lib/')).map(roomOf))].sort(), [...rooms].sort())
+})
+
 t.test('every source of lib and transforms has its mirror among the tests', async t => {
-  for (const source of sources.filter(path => !path.startsWith('cli/'))) {
+  for (const source of sources.filter(path => !path.startsWith('cli/') && !isRegistry(path))) {
     const mirror = join('test', source.replace(/\.ts$/, '.test.ts'))
     t.ok(existsSync(join(root, mirror)), mirror)
   }
@@ -49,12 +67,14 @@ t.test('dist holds nothing but what the sources are compiled to', async t => {
 })
 
 t.test('a transform is one file and one export line', async t => {
-  const exported = [...read('transforms/index.ts').matchAll(/from '\.\/(.+)\.js'/g)].map(
+  const exported = [...read('transforms/registry.ts').matchAll(/from '\.\/(.+)\.js'/g)].map(
     match => `transforms/${match[1]}.ts`,
   )
   t.same(
     exported.sort(),
-    files('transforms', '.ts').filter(path => path !== 'transforms/index.ts'),
+    files('transforms', '.ts').filter(
+      path => !['index', 'registry', 'spec'].some(name => path.endsWith(`/${name}.ts`)),
+    ),
   )
 })
 
@@ -68,6 +88,17 @@ t.test('lib knows no process but the standard streams', async t => {
     )
   }
 })
+
+/** It has no line of its own but exports, and the test of `transforms/index.ts` is about them. */
+function isRegistry(path: string): boolean {
+  return path === 'transforms/registry.ts'
+}
+
+/** The folder of `lib` that a file is in, whichever folder in there; empty at the top. */
+function roomOf(path: string): string {
+  const [, room = '', ...rest] = path.split('/')
+  return rest.length > 0 ? room : ''
+}
 
 function relativeImports(source: string): string[] {
   return [...read(source).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(match =>

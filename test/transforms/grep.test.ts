@@ -53,10 +53,10 @@ t.test('as text', async t => {
 })
 
 t.test('a line over the cap is an error', async t => {
-  const maxLine = 1000
+  const maxRecord = 1000
   const lines = (length: number) => `short\n${'x'.repeat(length)}\nshort\n`
-  t.equal(await textOf([grep({ pattern: /x/ })], lines(1000), { maxLine }), `${'x'.repeat(1000)}\n`)
-  t.match(await errorOf([grep({ pattern: /x/ })], lines(1001), { maxLine }), { code: 'ERR_RECORD_TOO_LONG' })
+  t.equal(await textOf([grep({ pattern: /x/ })], lines(1000), { maxRecord }), `${'x'.repeat(1000)}\n`)
+  t.match(await errorOf([grep({ pattern: /x/ })], lines(1001), { maxRecord }), { code: 'ERR_RECORD_TOO_LONG' })
   t.match(await errorOf([grep({ pattern: /x/ })], 'x'.repeat(2 ** 20 + 1)), { code: 'ERR_RECORD_TOO_LONG' })
 })
 

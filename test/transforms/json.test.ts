@@ -74,7 +74,7 @@ t.test('what is no JSON', async t => {
     }
   }
   t.equal(await textOf([json()], '['.repeat(512) + ']'.repeat(512)), `${'['.repeat(512)}${']'.repeat(512)}\n`)
-  t.match(await errorOf([json()], `"${'x'.repeat(100)}"`, { maxLine: 50 }), { code: 'ERR_RECORD_TOO_LONG' })
+  t.match(await errorOf([json()], `"${'x'.repeat(100)}"`, { maxRecord: 50 }), { code: 'ERR_RECORD_TOO_LONG' })
 })
 
 t.test('indentation that is much more than the value is an error', async t => {

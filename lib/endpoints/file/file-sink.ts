@@ -1,11 +1,13 @@
 /** A file as a sink: written as NAME.part, claimed under its name without overwriting when it is complete. */
+
 import type { Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { Writable } from 'node:stream'
-import type { ConnectionInfo, Sink } from '../../connection/connection.js'
+import type { ConnectionInfo } from '../../stages/context.js'
 import { errorCode, TcpPipeError } from '../../text/errors.js'
 import { expandTemplate } from '../../text/template.js'
+import type { Sink } from '../endpoint.js'
 
 export interface FileSinkOptions {
   /** Write at the end of a file that exists; no `.part`. */

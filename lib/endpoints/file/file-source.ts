@@ -1,9 +1,10 @@
 /** Files as a source: one after the other, in large blocks. */
+
 import { close, constants, fstat, open, read, readSync, type Stats } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
-import type { Source } from '../../connection/connection.js'
+import type { Source } from '../endpoint.js'
 
 /** One read of a file. Smaller blocks cost more calls, larger ones gain nothing. */
 const blockSize = 512 * 1024

@@ -14,7 +14,7 @@ export interface SecureContexts {
 }
 
 /** How the two sides of a server are secured just now. */
-export interface Trust {
+export interface TlsContexts {
   /** The handshake with a client; undefined without TLS. */
   readonly accept: Accept | undefined
   /** The pin of our certificate, as clients may check it. */
@@ -28,11 +28,11 @@ export interface Trust {
 }
 
 /** Throws `ERR_OPTION`. */
-export async function openTrust(
+export async function openTlsContexts(
   listen: Address,
   to: Address | undefined,
   { tls, targetTls }: { tls?: ServerTls | 'auto' | boolean | undefined; targetTls?: ClientTls | undefined },
-): Promise<Trust> {
+): Promise<TlsContexts> {
   const own = lazy(async () => (await import('./self-signed.js')).selfSigned())
   let server = listen.tls ? await openServerSide(tls, own) : undefined
   let target = await targetContext(to, targetTls)

@@ -11,7 +11,7 @@ const upper = (chunk: Buffer) => chunk.toString().toUpperCase()
 
 async function connect(t: Test): Promise<OpenConnection> {
   const [socket] = await socketPair(t)
-  return openConnection(socket, { log: undefined, maxLine: undefined, idleTimeout: 0, halfClosedTimeout: 0 })
+  return openConnection(socket, { log: undefined, maxRecord: undefined, idleTimeout: 0, halfClosedTimeout: 0 })
 }
 
 function stream(chain: OpenChain, connection: OpenConnection) {

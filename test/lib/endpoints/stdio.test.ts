@@ -6,7 +6,7 @@ import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import type { Sink } from '../../../lib/connection/connection.js'
+import type { Sink } from '../../../lib/endpoints/endpoint.js'
 import { pipeSource, sharedSink, stdinSource } from '../../../lib/endpoints/stdio.js'
 import { collect, failOnWarning, heldSink, memorySink } from '../network.js'
 

@@ -231,7 +231,7 @@ t.test('what is held goes on at once when it is released, and so does what comes
   t.equal(String(Buffer.concat(chunks)), 'held and more')
 })
 
-t.test('what is before the onset has no delay, nor has the end if it never comes', async t => {
+t.test('what is before the start has no delay, nor has the end if it never comes', async t => {
   for (const [input, expected] of [
     [['ab', 'cd'], 'abc|d.'],
     [['abc', 'd'], 'abc|d.'],
@@ -246,7 +246,7 @@ t.test('what is before the onset has no delay, nor has the end if it never comes
       left -= before.length
       return [before, chunk.subarray(before.length)]
     }
-    const line = delayLine({ max: 100, delay: () => 10, release, onset: { split, over: () => ends.push('over') } })
+    const line = delayLine({ max: 100, delay: () => 10, release, start: { split, over: () => ends.push('over') } })
     const seen: string[] = []
     line.on('data', chunk => seen.push(String(chunk)))
     line.on('end', () => seen.push('.'))

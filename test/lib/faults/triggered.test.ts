@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type TriggerValues, triggerOptions } from '../../../lib/faults/trigger.js'
-import { fromOnset, type Onset, onsetStage } from '../../../lib/faults/triggered.js'
+import { fromStart, type StartingPoint, triggeredStage } from '../../../lib/faults/triggered.js'
 import { openContext, type Surroundings } from '../../../lib/stages/context.js'
 import { connection, memoryLog } from '../../laws/support.js'
 import { fakeClock } from '../clock.js'
@@ -8,20 +8,22 @@ import { cutEvery, textOf } from '../pipes.js'
 
 const letters = 'abcdefghijklmnopqrstuvwxyz'
 
-/** The stage that is its onset, what was logged and the warnings. */
+/** The stage that is its start, what was logged and the warnings. */
 function open(given: Partial<TriggerValues>, surroundings: Surroundings = { connection }) {
   const values = Object.fromEntries(Object.keys(triggerOptions).map(key => [key, undefined]))
   const { log, lines } = memoryLog()
   const warnings: string[] = []
   const warn = (message: string) => void warnings.push(message)
   const { context } = openContext({ log, warn, ...surroundings })
-  const stage = onsetStage('slow', { ...(values as unknown as TriggerValues), ...given }, context, onset => ({ onset }))
-  return { stage, onset: (stage as { onset: Onset }).onset, lines, warnings }
+  const stage = triggeredStage('slow', { ...(values as unknown as TriggerValues), ...given }, context, start => ({
+    start,
+  }))
+  return { stage, start: (stage as { start: StartingPoint }).start, lines, warnings }
 }
 
-/** What is before the onset, and what is behind it. */
-function parts(onset: Onset, chunks: Iterable<Buffer>): [string, string] {
-  const split = Array.from(chunks, chunk => onset.split(chunk).map(String))
+/** What is before the start, and what is behind it. */
+function parts(start: StartingPoint, chunks: Iterable<Buffer>): [string, string] {
+  const split = Array.from(chunks, chunk => start.split(chunk).map(String))
   return [split.map(([before]) => before).join(''), split.map(([, behind]) => behind).join('')]
 }
 
@@ -40,14 +42,14 @@ t.test('the first place, wherever the chunks are cut', async t => {
     [{ probability: 1, block: 4, after: 6 }, 8],
   ] as const) {
     for (const size of [1, 5, 13, 100]) {
-      const { onset, lines, warnings } = open(values)
+      const { start, lines, warnings } = open(values)
       const title = `${JSON.stringify(values)} by ${size}`
       t.same(
-        parts(onset, cutEvery(size, Buffer.from(letters))),
+        parts(start, cutEvery(size, Buffer.from(letters))),
         [letters.slice(0, before), letters.slice(before)],
         title,
       )
-      onset.over()
+      start.over()
       t.same(warnings, [])
       t.match(lines, [{ fault: 'slow', direction: 'reply', offset: before }])
       t.equal(lines.length, 1, 'it is logged once, although there may be more places')
@@ -57,8 +59,8 @@ t.test('the first place, wherever the chunks are cut', async t => {
 
 t.test('chance is that of the other faults', async t => {
   const offset = (seed: number) => {
-    const { onset, lines } = open({ probability: 0.1, block: 1, seed })
-    onset.split(Buffer.alloc(1000))
+    const { start, lines } = open({ probability: 0.1, block: 1, seed })
+    start.split(Buffer.alloc(1000))
     t.match(lines, [{ seed }])
     return lines[0]?.offset
   }
@@ -68,10 +70,10 @@ t.test('chance is that of the other faults', async t => {
 
 t.test('with at it is the first byte that comes so late', async t => {
   const clock = fakeClock(t)
-  const { onset, lines } = open({ at: 50 })
+  const { start, lines } = open({ at: 50 })
   const at = (time: number, text: string) => {
     clock.now = 1000 + time
-    return onset.split(Buffer.from(text)).map(String)
+    return start.split(Buffer.from(text)).map(String)
   }
   t.same(at(0, 'ab'), ['ab', ''])
   t.same(at(49, 'cd'), ['cd', ''])
@@ -83,7 +85,7 @@ t.test('with at it is the first byte that comes so late', async t => {
 })
 
 t.test('without a trigger there is none', async t => {
-  for (const values of [{}, { seed: 1 }]) t.same(open(values).stage, { onset: undefined })
+  for (const values of [{}, { seed: 1 }]) t.same(open(values).stage, { start: undefined })
 })
 
 t.test('in another connection everything passes', async t => {
@@ -100,25 +102,25 @@ t.test('one that never comes is a warning, once', async t => {
     [{ on: 'xyz' }, 'reply: slow on=xyz never fired: nothing came behind it'],
     [{ at: 60_000 }, 'reply: slow at=1m never fired: no byte came so late'],
   ] as const) {
-    const { onset, lines, warnings } = open(values)
-    t.same(parts(onset, cutEvery(5, Buffer.from(letters))), [letters, ''])
-    onset.over()
-    onset.over()
+    const { start, lines, warnings } = open(values)
+    t.same(parts(start, cutEvery(5, Buffer.from(letters))), [letters, ''])
+    start.over()
+    start.over()
     t.same(warnings, [expected])
     t.same(lines, [])
   }
-  const { onset, warnings } = open({ probability: 0 })
-  onset.over()
+  const { start, warnings } = open({ probability: 0 })
+  start.over()
   t.same(warnings, [])
 })
 
 t.test('a function that is called with what is behind', async t => {
   for (const size of [1, 5, 13, 100]) {
-    const upper = fromOnset(open({ on: 'cde' }).onset, chunk => String(chunk).toUpperCase())
+    const upper = fromStart(open({ on: 'cde' }).start, chunk => String(chunk).toUpperCase())
     t.equal(await textOf([upper], cutEvery(size, Buffer.from(letters))), `abcde${letters.slice(5).toUpperCase()}`)
   }
   const seen: string[] = []
-  const note = fromOnset(open({ after: 3 }).onset, chunk => void seen.push(String(chunk)))
+  const note = fromStart(open({ after: 3 }).start, chunk => void seen.push(String(chunk)))
   for (const text of ['ab', 'c', 'de', 'f']) note(Buffer.from(text))
   t.same(seen, ['de', 'f'], 'never with nothing')
 })

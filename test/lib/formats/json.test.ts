@@ -3,8 +3,8 @@ import t from 'tap'
 import { jsonScanner, maxDepth } from '../../../lib/formats/json.js'
 
 /** All values of a text that comes in parts. */
-function scan(parts: Iterable<string>, maxLine = 2 ** 20): unknown[] {
-  const scanner = jsonScanner(maxLine)
+function scan(parts: Iterable<string>, maxRecord = 2 ** 20): unknown[] {
+  const scanner = jsonScanner(maxRecord)
   return [...[...parts].flatMap(part => [...scanner.write(part)]), ...scanner.end()]
 }
 
@@ -106,7 +106,7 @@ t.test('what the parser says of places within the value is not repeated', async 
   t.throws(() => scan(['\n[x]']), { message: 'line 2: Unexpected x in JSON at position 2' })
 })
 
-t.test('a value of maxLine bytes is the longest', async t => {
+t.test('a value of maxRecord bytes is the longest', async t => {
   const value = (length: number) => `"${'a'.repeat(length - 2)}"`
   for (const [title, frame] of [
     ['on a line', (text: string) => `${text}\n`],
@@ -114,13 +114,16 @@ t.test('a value of maxLine bytes is the longest', async t => {
     ['behind another', (text: string) => `1 ${text} 2`],
     ['with much white space behind', (text: string) => `${text}${' '.repeat(500)}\n`],
   ] as const) {
-    for (const maxLine of [10, 100]) {
+    for (const maxRecord of [10, 100]) {
       for (const size of [1, 3, 1000]) {
         const parts = (length: number) => frame(value(length)).match(new RegExp(`[^]{1,${size}}`, 'g')) as string[]
-        const name = `${maxLine} bytes ${title}, in parts of ${size}`
-        t.doesNotThrow(() => scan(parts(maxLine), maxLine), name)
-        const error = { code: 'ERR_RECORD_TOO_LONG', message: `a JSON value is longer than maxLine, ${maxLine} bytes` }
-        t.throws(() => scan(parts(maxLine + 1), maxLine), error, `one more: ${name}`)
+        const name = `${maxRecord} bytes ${title}, in parts of ${size}`
+        t.doesNotThrow(() => scan(parts(maxRecord), maxRecord), name)
+        const error = {
+          code: 'ERR_RECORD_TOO_LONG',
+          message: `a JSON value is longer than maxRecord, ${maxRecord} bytes`,
+        }
+        t.throws(() => scan(parts(maxRecord + 1), maxRecord), error, `one more: ${name}`)
       }
     }
   }

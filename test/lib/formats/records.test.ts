@@ -4,8 +4,8 @@ import t from 'tap'
 import {
   type Batch,
   type BatchFunction,
-  batchBytes,
   batchRecords,
+  blockBytes,
   decoder,
   encoder,
   toBuffer,
@@ -14,9 +14,9 @@ import { TcpPipeError } from '../../../lib/text/errors.js'
 import { cutAt, cutEvery, cuts, memoryInUse } from '../pipes.js'
 
 /** Chunks → records → chunks, by the codecs alone. */
-function throughCodecs(chunks: Buffer[], unit: 'line' | 'json' = 'line', maxLine = 2 ** 20): Buffer {
+function throughCodecs(chunks: Buffer[], unit: 'line' | 'json' = 'line', maxRecord = 2 ** 20): Buffer {
   const ending = { unterminated: false }
-  const decode = decoder(unit, maxLine, ending)
+  const decode = decoder(unit, maxRecord, ending)
   const encode = encoder(ending)
   return Buffer.concat([...batches(decode, chunks)].flatMap(batch => encode(batch).map(toBuffer)))
 }
@@ -27,8 +27,8 @@ function* batches(decode: BatchFunction, chunks: Iterable<Buffer>): Generator<Ba
   yield* (decode as (end: unknown) => Generator<Batch>)(none)
 }
 
-function lines(chunks: Iterable<Buffer>, maxLine = 2 ** 20): unknown[] {
-  return [...batches(decoder('line', maxLine, { unterminated: false }), chunks)].flat()
+function lines(chunks: Iterable<Buffer>, maxRecord = 2 ** 20): unknown[] {
+  return [...batches(decoder('line', maxRecord, { unterminated: false }), chunks)].flat()
 }
 
 t.test('lines come back as they were', async t => {
@@ -89,12 +89,12 @@ t.test('invalid bytes become U+FFFD as the Encoding Standard says, however they 
   t.doesNotThrow(() => fc.assert(fc.property(arbitrary, cuts, isStandard), { numRuns: 500 }))
 })
 
-t.test('a line of maxLine bytes is the longest (E-04)', async t => {
-  for (const maxLine of [1, 100, batchBytes, 3 * batchBytes + 17]) {
+t.test('a line of maxRecord bytes is the longest (E-04)', async t => {
+  for (const maxRecord of [1, 100, blockBytes, 3 * blockBytes + 17]) {
     for (const [title, size] of [
       ['in one chunk', Infinity],
       ['in chunks of 7 bytes', 7],
-      ['in chunks of a batch', batchBytes],
+      ['in chunks of a batch', blockBytes],
     ] as const) {
       for (const [before, behind] of [
         ['', ''],
@@ -105,11 +105,11 @@ t.test('a line of maxLine bytes is the longest (E-04)', async t => {
           const bytes = Buffer.from(`${before}${'a'.repeat(length)}${behind}`)
           return size === Infinity ? [bytes] : cutEvery(size, bytes)
         }
-        const name = `${maxLine} bytes ${title}, between '${before.trim()}' and '${behind.trim()}'`
-        t.doesNotThrow(() => lines(input(maxLine - 1), maxLine), `one less: ${name}`)
-        t.doesNotThrow(() => lines(input(maxLine), maxLine), name)
-        const error = { code: 'ERR_RECORD_TOO_LONG', message: `a line is longer than maxLine, ${maxLine} bytes` }
-        t.throws(() => lines(input(maxLine + 1), maxLine), error, `one more: ${name}`)
+        const name = `${maxRecord} bytes ${title}, between '${before.trim()}' and '${behind.trim()}'`
+        t.doesNotThrow(() => lines(input(maxRecord - 1), maxRecord), `one less: ${name}`)
+        t.doesNotThrow(() => lines(input(maxRecord), maxRecord), name)
+        const error = { code: 'ERR_RECORD_TOO_LONG', message: `a line is longer than maxRecord, ${maxRecord} bytes` }
+        t.throws(() => lines(input(maxRecord + 1), maxRecord), error, `one more: ${name}`)
       }
     }
   }
@@ -131,7 +131,7 @@ t.test('a long line in single bytes takes no more memory than its length (E-04)'
 })
 
 t.test('a long line leaves nothing behind', async t => {
-  const long = 'x'.repeat(3 * batchBytes)
+  const long = 'x'.repeat(3 * blockBytes)
   t.strictSame(lines(cutEvery(1000, Buffer.from(`${long}\nshort\n${long}\n\nend`))), [long, 'short', long, '', 'end'])
 })
 
@@ -142,7 +142,7 @@ t.test('a batch has at most 1,024 records and comes from at most 64 KiB', async 
   t.equal(Math.max(...empty.map(batch => batch.length)), batchRecords)
   const filled = [...batches(decode(), [Buffer.alloc(1e6, `${'a'.repeat(99)}\n`)])]
   t.equal(filled.flat().length, 1e4)
-  t.ok(filled.every(batch => batch.join('\n').length <= batchBytes + 100))
+  t.ok(filled.every(batch => batch.join('\n').length <= blockBytes + 100))
   const values = [...batches(decoder('json', 2 ** 20, { unterminated: false }), [Buffer.from('1 '.repeat(5000))])]
   t.strictSame(
     values.map(batch => batch.length),
@@ -231,12 +231,12 @@ t.test('json: values come back, one on each line', async t => {
 
 t.test('lines without a literal are skipped and counted', async t => {
   const input = 'a\nxa\n\nb\nax\n'
-  const filtered = (text: string, chunks: Buffer[] = [Buffer.from(text)], maxLine = 100) => {
+  const filtered = (text: string, chunks: Buffer[] = [Buffer.from(text)], maxRecord = 100) => {
     let skipped = 0
     const skip = (lines: number) => {
       skipped += lines
     }
-    const decode = decoder('line', maxLine, { unterminated: false }, { literal: 'x', skip })
+    const decode = decoder('line', maxRecord, { unterminated: false }, { literal: 'x', skip })
     return { kept: [...batches(decode, chunks)].flat(), skipped: () => skipped }
   }
   const { kept, skipped } = filtered(input)

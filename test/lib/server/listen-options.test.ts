@@ -1,15 +1,10 @@
 import t from 'tap'
 import { toAddress } from '../../../lib/endpoints/address.js'
-import { openTrust } from '../../../lib/endpoints/tls/contexts.js'
-import {
-  checkTime,
-  type ListenOptions,
-  listenAddress,
-  longestTime,
-  withDefaults,
-} from '../../../lib/server/listen-options.js'
+import { openTlsContexts } from '../../../lib/endpoints/tls/contexts.js'
+import { type ListenOptions, listenAddress, withDefaults } from '../../../lib/server/listen-options.js'
+import { checkTime, longestTime } from '../../../lib/text/quantities.js'
 
-const trust = await openTrust(toAddress('0'), undefined, {})
+const contexts = await openTlsContexts(toAddress('0'), undefined, {})
 
 t.test('what is wrong in the options of everything that listens', async t => {
   for (const [options, message] of [
@@ -34,10 +29,10 @@ t.test('what is wrong in the options of everything that listens', async t => {
 })
 
 t.test('the defaults', async t => {
-  t.match(withDefaults({}, 1, trust), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
-  t.ok(withDefaults({}, 2, trust).maxConnections <= withDefaults({}, 1, trust).maxConnections)
-  const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxLine: 4 }
-  t.match(withDefaults(given, 1, trust), given)
+  t.match(withDefaults({}, 1, contexts), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
+  t.ok(withDefaults({}, 2, contexts).maxConnections <= withDefaults({}, 1, contexts).maxConnections)
+  const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxRecord: 4 }
+  t.match(withDefaults(given, 1, contexts), given)
 })
 
 t.test('checkTime: what a timer of Node takes', async t => {

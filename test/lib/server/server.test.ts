@@ -5,7 +5,7 @@ import { generate } from 'selfsigned'
 import t, { type Test } from 'tap'
 import type { OpenConnection } from '../../../lib/connection/connection.js'
 import { toAddress } from '../../../lib/endpoints/address.js'
-import { openTrust } from '../../../lib/endpoints/tls/contexts.js'
+import { openTlsContexts } from '../../../lib/endpoints/tls/contexts.js'
 import { tlsConnect } from '../../../lib/endpoints/tls/handshake.js'
 import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
 import type { ServerOptions } from '../../../lib/server/listen-options.js'
@@ -15,12 +15,12 @@ import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPat
 import { identity, stranger } from '../tls.js'
 
 /** No TLS. */
-const trust = await openTrust(toAddress('0'), undefined, {})
+const contexts = await openTlsContexts(toAddress('0'), undefined, {})
 
 const defaults: ServerOptions = {
-  trust,
+  contexts,
   log: undefined,
-  maxLine: undefined,
+  maxRecord: undefined,
   idleTimeout: 0,
   halfClosedTimeout: 0,
   maxConnections: 100,
@@ -273,10 +273,10 @@ t.test('maxPerIp: as many of one address, and there is room again', async t => {
 
 t.test('TLS: a connection begins behind the handshake; one that fails is told, and no connection', async t => {
   const { log, lines } = recorder()
-  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
-  const { server, dial } = await open(t, { trust, log }, hello)
+  const contexts = await openTlsContexts(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { contexts, log }, hello)
   t.match(lines[0], { msg: 'listening', pin: server.pin })
-  t.equal(server.pin, trust.pin)
+  t.equal(server.pin, contexts.pin)
   const secure = async () => {
     const raw = dial()
     await once(raw, 'connect')
@@ -302,8 +302,8 @@ t.test('TLS: a connection begins behind the handshake; one that fails is told, a
 
 t.test('TLS: handshakes count for the limits, and do not hold up the end', async t => {
   const { log, lines } = recorder()
-  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
-  const { server, dial } = await open(t, { trust, log, maxConnections: 1, handshakeTimeout: 0 }, forever)
+  const contexts = await openTlsContexts(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { contexts, log, maxConnections: 1, handshakeTimeout: 0 }, forever)
   const silent = dial()
   const seen = outcome(silent)
   await once(silent, 'connect')
@@ -318,8 +318,8 @@ t.test('TLS: handshakes count for the limits, and do not hold up the end', async
 })
 
 t.test('TLS: with once the first one that has shaken hands is served', async t => {
-  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
-  const { server, dial } = await open(t, { trust, once: true }, hello)
+  const contexts = await openTlsContexts(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
+  const { server, dial } = await open(t, { contexts, once: true }, hello)
   const sockets = [dial(), dial(), dial()]
   await Promise.all(sockets.map(socket => once(socket, 'connect')))
   const to = { host: '127.0.0.1', port: 1, tls: true } as const
@@ -345,8 +345,8 @@ t.test('TLS: a certificate that has expired is told', async t => {
   const made = await generate([{ name: 'commonName', value: 'old' }], { keyType: 'ec', notBeforeDate, notAfterDate })
   const expired = { cert: made.cert, key: made.private }
   const { log, lines } = recorder()
-  const trust = await openTrust(toAddress({ port: 0, tls: true }), undefined, { tls: expired })
-  const { server } = await open(t, { trust, log })
+  const contexts = await openTlsContexts(toAddress({ port: 0, tls: true }), undefined, { tls: expired })
+  const { server } = await open(t, { contexts, log })
   const warning = { level: 40, validTo: '2020-02-01T00:00:00.000Z', msg: 'the certificate has expired' }
   t.match(lines, [{ msg: 'listening' }, warning])
   await server.setSecureContext({ tls: identity })

@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { many, none, stop } from 'stream-chain/defs.js'
 import t from 'tap'
 import type { Unit } from '../../../lib/formats/records.js'
-import { fuse, highWaterMark } from '../../../lib/stages/fuse.js'
+import { blockBytes } from '../../../lib/formats/records.js'
+import { fuse } from '../../../lib/stages/fuse.js'
 import { type FunctionStage, functionStage } from '../../../lib/stages/stage.js'
 import { cutAt, cutEvery, cuts, type Input, settled, source } from '../pipes.js'
 
@@ -16,9 +17,9 @@ function stage(unit: Unit | undefined, write: Write = record => record, name = '
   return functionStage(write as (record: unknown) => unknown, name, unit)
 }
 
-async function textOf(stages: FunctionStage[], input: Input, maxLine = 2 ** 20): Promise<string> {
+async function textOf(stages: FunctionStage[], input: Input, maxRecord = 2 ** 20): Promise<string> {
   const chunks: Buffer[] = []
-  await pipeline(source(input), fuse(stages, maxLine).stream, async (output: AsyncIterable<Buffer>) => {
+  await pipeline(source(input), fuse(stages, maxRecord).stream, async (output: AsyncIterable<Buffer>) => {
     for await (const chunk of output) chunks.push(chunk)
   })
   return Buffer.concat(chunks).toString()
@@ -152,8 +153,8 @@ t.test('the cap of a record holds for every decoder', async t => {
 t.test('the stream is in byte mode, with 64 KiB on each side', async t => {
   const { stream } = fuse([stage('line')], 100)
   t.match(stream, { readableObjectMode: false, writableObjectMode: false })
-  t.match(stream, { readableHighWaterMark: highWaterMark, writableHighWaterMark: highWaterMark })
-  t.equal(highWaterMark, 65_536)
+  t.match(stream, { readableHighWaterMark: blockBytes, writableHighWaterMark: blockBytes })
+  t.equal(blockBytes, 65_536)
 })
 
 t.test('against a reader that has stalled, five stages take in less than 512 KiB', async t => {

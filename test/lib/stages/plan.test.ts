@@ -24,7 +24,7 @@ t.test('neighbouring functions are one stream, each Duplex is its own', async t 
     [['upper', 'stage 2'], ['Gzip'], ['stage 1', 'upper']],
   )
   t.equal(planned([compose(compose(same(), upper()), compose(same()))]).streams.length, 1, 'compose of compose is flat')
-  t.match(plan([]), { streams: [], meters: [], makesLines: false, whole: [] })
+  t.match(plan([]), { streams: [], meters: [], makesLines: false, indivisible: [] })
 })
 
 t.test('stages are called by name', async t => {
@@ -107,8 +107,8 @@ t.test('the signal of the context', async t => {
 })
 
 t.test('the cap of a line is an option of the plan', async t => {
-  t.equal(await textOf([same()], 'xxx\n', { maxLine: 3 }), 'xxx\n')
-  t.match(await errorOf([same()], 'xxxx\n', { maxLine: 3 }), { code: 'ERR_RECORD_TOO_LONG' })
+  t.equal(await textOf([same()], 'xxx\n', { maxRecord: 3 }), 'xxx\n')
+  t.match(await errorOf([same()], 'xxxx\n', { maxRecord: 3 }), { code: 'ERR_RECORD_TOO_LONG' })
   t.equal(await textOf([same()], 'x'.repeat(2 ** 20)), 'x'.repeat(2 ** 20), '1 MiB if nothing is said')
   t.match(await errorOf([same()], 'x'.repeat(2 ** 20 + 1)), { code: 'ERR_RECORD_TOO_LONG', message: /1048576 bytes/ })
 })
@@ -172,7 +172,7 @@ t.test('a plan names the stages that cannot be ended in the middle', async t => 
     name: 'whole',
     summary: '',
     unit: 'bytes',
-    whole: true,
+    indivisible: true,
     create: () => chunk => chunk,
   })
   const part = defineTransform({ name: 'part', summary: '', unit: 'bytes', create: () => new PassThrough() })
@@ -184,7 +184,7 @@ t.test('a plan names the stages that cannot be ended in the middle', async t => 
     (chunk: unknown) => chunk,
     eachJson(value => value),
   ]
-  t.same(plan(stages.flatMap(toParts)).whole, ['whole', 'whole', 'PassThrough', 'stage 6'])
+  t.same(plan(stages.flatMap(toParts)).indivisible, ['whole', 'whole', 'PassThrough', 'stage 6'])
 })
 
 t.test('a plan tells its stages that they are replaced', async t => {

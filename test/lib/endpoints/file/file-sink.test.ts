@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import t from 'tap'
-import type { Sink } from '../../../../lib/connection/connection.js'
+import type { Sink } from '../../../../lib/endpoints/endpoint.js'
 import { fileSink } from '../../../../lib/endpoints/file/file-sink.js'
 import { collect } from '../../network.js'
 

@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
-import type { Source } from '../../../../lib/connection/connection.js'
+import type { Source } from '../../../../lib/endpoints/endpoint.js'
 import { checkFiles, concatenate, fileSource } from '../../../../lib/endpoints/file/file-source.js'
 import { closed, collect, heldSink, memorySink, until } from '../../network.js'
 
