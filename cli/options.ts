@@ -1,7 +1,7 @@
 /** Options of commands: how their values are read, and the environment variables that stand for them. */
 
 import { type Command, Option } from 'commander'
-import { parseAddress } from '../lib/endpoints/address.js'
+import { type Ability, type Address, addressForms, endpointFor, parseAddress } from '../lib/endpoints/address.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatDuration, longestTime, parseBytes, parseDuration } from '../lib/text/quantities.js'
 
@@ -43,7 +43,23 @@ export const bytes = (flags: string, description: string, min = 0) =>
     if (number >= min) return number
     throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected at least ${min}`)
   })
-export const address = (flags: string, description: string) => value(flags, description, parseAddress)
+export const address = (flags: string, description: string, ability: Ability) =>
+  value(flags, description, addressFor(ability))
+
+/** Text → an address that can do this, and that another process can reach. Throws `ERR_ADDRESS`. */
+export function addressFor(ability: Ability): (text: string) => Address {
+  return text => {
+    const address = parseAddress(text)
+    if (!endpointFor(ability, address).inProcess) return address
+    const expected = `expected ${addressForms(ability)}`
+    throw new TcpPipeError('ERR_ADDRESS', `'${text}' reaches no other process; ${expected}`)
+  }
+}
+
+/** A file, or for `-` the standard stream. */
+export function fileOrStdio(path: string): Address {
+  return path === '-' ? { scheme: 'stdio' } : { scheme: 'file', path }
+}
 export const count = (flags: string, description: string, min: number) => value(flags, description, wholeNumber(min))
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const

@@ -1,10 +1,10 @@
 /** `tcp-pipe proxy`. */
 import { Command, type Option } from 'commander'
-import { type Address, parseAddress } from '../lib/endpoints/address.js'
+import { type Address, addressForms } from '../lib/endpoints/address.js'
 import { proxy } from '../lib/proxy.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { type LogOptions, openLog } from './log.js'
-import { commonOptions, effectiveOptions, value } from './options.js'
+import { addressFor, commonOptions, effectiveOptions, value } from './options.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'
 import { loadStages } from './stages.js'
 
@@ -30,7 +30,7 @@ export function proxyCommand(): Command {
       'Connects each client to the target and passes on what they send through transforms, with half-closes and resets.',
     )
     .usage('[options] <listen> <target>')
-    .argument('[listen]', 'where clients connect: host:port, :port, port, [::1]:port, tls://… or unix:path')
+    .argument('[listen]', `where clients connect: ${addressForms('listen')}`)
     .argument('[target]', 'the server that they are connected to, an address in the same forms')
     .addHelpText('before', examples)
     .addOption(
@@ -67,14 +67,14 @@ async function run(
   const replyTransforms = await loadStages(specs('reply'))
   const { log } = openLog(options)
   const { closed } = await runServer(options, { listen: address, target: to }, log, common =>
-    proxy({ ...address, ...common, to, transforms, replyTransforms }),
+    proxy({ listen: address, ...common, to, transforms, replyTransforms }),
   )
   await closed
 }
 
 /** Two of them: with one it would not be plain which it is. */
 function addresses(listen: string | undefined, target: string | undefined): [Address, Address] {
-  if (listen !== undefined && target !== undefined) return [parseAddress(listen), parseAddress(target)]
+  if (listen !== undefined && target !== undefined) return [addressFor('listen')(listen), addressFor('dial')(target)]
   const given = listen === undefined ? 'none is given' : `only '${listen}' is given`
   const expected = 'where clients connect and the target, as in: tcp-pipe proxy 6380 127.0.0.1:6379'
   throw new TcpPipeError('ERR_OPTION', `proxy takes two addresses, and ${given}; expected ${expected}`)

@@ -3,10 +3,10 @@
 import { isIP } from 'node:net'
 import { ReadStream } from 'node:tty'
 import { Command, Option } from 'commander'
-import { type Address, defaultHost, defaultPort, formatAddress } from '../lib/endpoints/address.js'
+import { type Address, addressForms, defaultHost, defaultPort, formatAddress } from '../lib/endpoints/address.js'
 import type { Source } from '../lib/endpoints/endpoint.js'
-import { checkFiles, concatenate, fileSource } from '../lib/endpoints/file/file-source.js'
-import { stdinSource } from '../lib/endpoints/stdio.js'
+import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
+import { sourceAt } from '../lib/endpoints/open.js'
 import { send } from '../lib/send.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
@@ -18,6 +18,7 @@ import {
   count,
   duration,
   effectiveOptions,
+  fileOrStdio,
   group,
   rawOption,
   repeatable,
@@ -61,15 +62,10 @@ export function sendCommand(): Command {
     )
     .argument('[files...]', "sent one after the other; '-' is stdin (default)")
     .addHelpText('before', examples)
-    .addOption(
-      address(
-        '--to <address>',
-        `host:port, :port, port, [::1]:port, tls://… or unix:path (default: ${defaultHost}:${defaultPort})`,
-      ),
-    )
+    .addOption(address('--to <address>', `${addressForms('dial')} (default: ${defaultHost}:${defaultPort})`, 'dial'))
     .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
     .addOption(repeatable('-r, --reply-transform <spec>', 'stages between the peer and stdout'))
-    .addOption(address('--bind <address>', "source address, as '127.0.0.2:0'"))
+    .addOption(address('--bind <address>', "source address, as '127.0.0.2:0'", 'dial'))
     .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
     .addOption(new Option('-6', 'IPv6 only'))
     .addOption(count('--retry <n>', 'further attempts to connect, with growing waits (default: 0)', 0))
@@ -166,8 +162,7 @@ function hasSummary(error: unknown): boolean {
 }
 
 function sourceOf(files: string[]): Source {
-  if (files.length === 0) return stdinSource()
-  const sources = files.map(file => () => (file === '-' ? stdinSource() : fileSource(file)))
+  const sources = (files.length > 0 ? files : ['-']).map(file => () => sourceAt(fileOrStdio(file)))
   return sources.length === 1 ? (sources[0] as () => Source)() : concatenate(sources)
 }
 
@@ -188,7 +183,7 @@ async function openProgress({ progress, quiet }: Options, source: Source, size: 
 function check(options: Options, files: string[]): void {
   const { to, bind } = options
   if (files.filter(file => file === '-').length > 1) fault("'-' is given twice: stdin can be read once")
-  if (bind && 'path' in bind) fault(`--bind: unix:${bind.path} is not allowed; expected host:port`)
+  if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host:port`)
   for (const [name, address] of Object.entries({ '--to': to, '--bind': bind })) {
     const version = address && 'host' in address ? isIP(address.host) : 0
     const asked = options[4] ? 4 : options[6] ? 6 : version

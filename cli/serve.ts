@@ -2,11 +2,9 @@
 
 import { statSync } from 'node:fs'
 import { Command } from 'commander'
-import { type Address, defaultHost, defaultPort, parseAddress } from '../lib/endpoints/address.js'
-import type { Source } from '../lib/endpoints/endpoint.js'
-import { fileSink } from '../lib/endpoints/file/file-sink.js'
-import { checkFiles, fileSource } from '../lib/endpoints/file/file-source.js'
-import { stdinSource } from '../lib/endpoints/stdio.js'
+import { type Address, addressForms, defaultHost, defaultPort } from '../lib/endpoints/address.js'
+import { checkFiles } from '../lib/endpoints/file/file-source.js'
+import { sourceAt } from '../lib/endpoints/open.js'
 import { type ServeOptions, serve } from '../lib/serve.js'
 import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
@@ -14,7 +12,7 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
 import { isTemplate } from '../lib/text/template.js'
 import { type LogOptions, openLog } from './log.js'
-import { address, commonOptions, effectiveOptions, rawOption, repeatable } from './options.js'
+import { address, addressFor, commonOptions, effectiveOptions, fileOrStdio, rawOption, repeatable } from './options.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'
 import { loadStages } from './stages.js'
@@ -46,15 +44,11 @@ export function serveCommand(): Command {
   const command = new Command('serve')
     .summary('accept connections: socket, transforms, stdout (or files, an address, the client itself)')
     .description('Accepts connections and pipes what they send through transforms to a sink.')
-    .argument(
-      '[address]',
-      `host:port, :port, port, [::1]:port, tls://… or unix:path (default: ${defaultHost}:${defaultPort})`,
-      parseAddress,
-    )
+    .argument('[address]', `${addressForms('listen')} (default: ${defaultHost}:${defaultPort})`, addressFor('listen'))
     .addHelpText('before', examples)
     .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
     .option('-o, --output <file>', "a file, with {id} {remote} {port} {time} in its name; '-' is stdout (default)")
-    .addOption(address('--to <address>', 'send the result to an address, one way'))
+    .addOption(address('--to <address>', 'send the result to an address, one way', 'dial'))
     .option('--reply', 'send the result back to the client')
     .option('--from <file>', "send this file to each client; '-' is stdin, with --once")
     .addOption(repeatable('-r, --reply-transform <spec>', 'stages between --from and the client'))
@@ -78,7 +72,7 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
   const { log, mute } = openLog(options)
   const { server, closed } = await runServer(options, { listen, target: options.to }, log, common =>
     serve({
-      ...listen,
+      ...(listen && { listen }),
       ...common,
       ...sinkOptions(options),
       transforms: info => [
@@ -86,7 +80,7 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
         ...labelStages(options, info),
         ...(toStdout ? terminalStages(options.raw) : []),
       ],
-      ...(options.from && { from: () => source(options.from as string), replyTransforms }),
+      ...(options.from && { from: () => sourceAt(fileOrStdio(options.from as string)), replyTransforms }),
     }),
   )
   const stopAt = (code: number) => {
@@ -110,11 +104,7 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
 function sinkOptions({ to, reply, output = '-', append, force }: Options): Pick<ServeOptions, 'to' | 'reply'> {
   if (reply) return { reply }
   if (to) return { to }
-  return output === '-' ? {} : { to: info => fileSink(output, info, { append, force }) }
-}
-
-function source(from: string): Source {
-  return from === '-' ? stdinSource() : fileSource(from)
+  return output === '-' ? {} : { to: { scheme: 'file', path: output, append, force } }
 }
 
 function labelStages({ label }: Options, info: ConnectionInfo): Stage[] {

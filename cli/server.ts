@@ -69,7 +69,7 @@ export async function runServer(
   const { connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout } = options
   const allow = options.allow && (await readRules('--allow', options.allow))
   const deny = options.deny && (await readRules('--deny', options.deny))
-  if (listen && 'path' in listen && (allow ?? deny ?? maxPerIp))
+  if (listen && !('host' in listen) && (allow ?? deny ?? maxPerIp))
     throw new TcpPipeError(
       'ERR_OPTION',
       '--allow, --deny and --max-per-ip: the clients of a unix socket have no address',

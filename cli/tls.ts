@@ -107,7 +107,7 @@ function commonTlsOptions(): Option[] {
 
 /** What `send` is told, from the files as they are now. Throws `ERR_OPTION`. */
 export async function readSendTls(options: SendTlsOptions, to: Address | undefined): Promise<ClientTls | boolean> {
-  const isOn = options.tls || to?.tls === true
+  const isOn = options.tls || to?.scheme === 'tls'
   if (!isOn) refuse(options, [...peerNames, ...identityNames, ...commonNames], '--tls or --to tls://…')
   return isOn && readPeer(options, identityFiles(options, '--'))
 }
@@ -118,13 +118,13 @@ export async function readServerTls(
   listen: Address | undefined,
   target: Address | undefined,
 ): Promise<ServerSideTls> {
-  const isOn = options.tls || listen?.tls === true
+  const isOn = options.tls || listen?.scheme === 'tls'
   if (!isOn) refuse(options, [...identityNames, 'clientCa'], '--tls or a tls:// address to listen on')
-  if (!target?.tls) refuse(options, [...peerNames, ...targetNames], 'a tls:// address to connect to')
-  if (!isOn && !target?.tls) refuse(options, commonNames, '--tls or a tls:// address')
+  if (target?.scheme !== 'tls') refuse(options, [...peerNames, ...targetNames], 'a tls:// address to connect to')
+  if (!isOn && target?.scheme !== 'tls') refuse(options, commonNames, '--tls or a tls:// address')
   return {
     ...(isOn && { tls: await readListener(options) }),
-    ...(target?.tls && { targetTls: await readPeer(options, identityFiles(options, '--target-')) }),
+    ...(target?.scheme === 'tls' && { targetTls: await readPeer(options, identityFiles(options, '--target-')) }),
   }
 }
 

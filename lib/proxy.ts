@@ -1,15 +1,14 @@
 /** proxy: client → transforms → target, and target → reply transforms → client. */
 
-import type { Socket } from 'node:net'
-import { type Chain, openChain } from './connection/chain.js'
-import type { OpenConnection } from './connection/connection.js'
-import { type Address, type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
-import { dial } from './endpoints/tcp.js'
+import { type Chain, type Ends, openChain } from './connection/chain.js'
+import { type Address, type AddressInput, endpointFor, formatAddress, toAddress } from './endpoints/address.js'
+import type { Leg } from './endpoints/endpoint.js'
+import { dial } from './endpoints/open.js'
+import { checkOwnAddress } from './endpoints/own-address.js'
 import { openTlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
 import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
-import { checkOwnAddress } from './server/own-address.js'
-import { openServer, type Server } from './server/server.js'
+import { openServer, type Server, type Work } from './server/server.js'
 import { checkFunction, type Transforms } from './stages/transforms.js'
 import { TcpPipeError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
@@ -57,24 +56,28 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
 
-  async function work(connection: OpenConnection, client: Socket): Promise<void> {
+  const relay: Work = async (connection, client) => {
     const abort = new AbortController()
     connection.failed.catch(() => abort.abort())
-    const socket = await dial(to, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
-    connection.join(socket, about.to)
-    await Promise.all([forward.run(connection, client, socket), reply.run(connection, socket, client)])
+    const target = await dial(to, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
+    connection.join(target, about.to)
+    const [there, back] = [between(client, target), between(target, client)]
+    await Promise.all([forward.run(connection, there), reply.run(connection, back)])
   }
 
-  const server = await openServer(address, { ...withDefaults(options, 2, contexts), about }, work)
+  const server = await openServer(address, { ...withDefaults(options, 2, contexts), about }, relay)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}
+
+function between(sourceLeg: Leg, sinkLeg: Leg): Ends {
+  return { source: sourceLeg.stream, sink: sinkLeg.stream, sourceLeg, sinkLeg }
 }
 
 function dialAddress(input: AddressInput | undefined): Address {
   if (input === undefined) throw new TcpPipeError('ERR_ADDRESS', 'proxy needs to: the address of the target')
   const address = toAddress(input)
-  if ('path' in address || address.port > 0) return address
-  throw new TcpPipeError(
-    'ERR_ADDRESS',
-    `'${formatAddress(address)}': port 0 cannot be dialled; expected a port from 1 to 65535`,
-  )
+  endpointFor('dial', address)
+  if (!('port' in address) || address.port > 0) return address
+  const text = formatAddress(address)
+  throw new TcpPipeError('ERR_ADDRESS', `'${text}': port 0 cannot be dialled; expected a port from 1 to 65535`)
 }

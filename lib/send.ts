@@ -1,28 +1,32 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
 
 import { setMaxListeners } from 'node:events'
-import type { Socket } from 'node:net'
-import type { Readable, Writable } from 'node:stream'
-import { lingerTime, type OpenConnection, openConnection } from './connection/connection.js'
+import { type Readable, Writable } from 'node:stream'
+import { type Chain, openChain } from './connection/chain.js'
+import { type Connection, type OpenConnection, openConnection } from './connection/connection.js'
+import { lingerTime } from './connection/linger.js'
 import {
   type Address,
   type AddressInput,
   defaultPort,
+  endpointFor,
   formatAddress,
-  type TcpAddress,
   toAddress,
   withTls,
 } from './endpoints/address.js'
+import type { Leg, Sink } from './endpoints/endpoint.js'
+import { checkSink, dial, sinkTo } from './endpoints/open.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
-import { dial } from './endpoints/tcp.js'
+import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
 import { checkMisplaced } from './server/listen-options.js'
-import type { ConnectionInfo, Logger } from './stages/context.js'
-import { partsOf } from './stages/parts.js'
+import type { Logger } from './stages/context.js'
 import { checkFunction, type Transforms } from './stages/transforms.js'
+import { logObserver } from './stats/log-observer.js'
+import { type Observer, observers } from './stats/observer.js'
 import type { Summary } from './stats/summary.js'
-import { abortError, errorMessage, TcpPipeError, timeoutError } from './text/errors.js'
+import { abortError, errorMessage, TcpPipeError, type TimeoutName, timeoutError } from './text/errors.js'
 import { checkTime, formatDuration } from './text/quantities.js'
 
 export interface SendOptions {
@@ -38,8 +42,8 @@ export interface SendOptions {
   tls?: ClientTls | boolean | undefined
   /** What is sent. Default: stdin. */
   from?: Readable | undefined
-  /** Where the reply goes; it is not ended. Default: stdout. */
-  output?: Writable | undefined
+  /** Where the reply goes: a stream, which is not ended, or an address such as `file:reply.bin`. Default: stdout. */
+  output?: Writable | AddressInput | undefined
   transforms?: Transforms | undefined
   replyTransforms?: Transforms | undefined
   /** The source address, with port 0 if any will do. */
@@ -64,8 +68,32 @@ export interface SendOptions {
   signal?: AbortSignal | undefined
   /** A pino logger. Default: silent. */
   log?: Logger | undefined
-  /** Called when the connection stands. */
-  onConnect?: ((info: ConnectionInfo) => void) | undefined
+  /** Hears that the connection is open, and how it ends. */
+  observer?: Pick<Observer, 'opened' | 'closed'> | undefined
+  /** Called when the connection is open. */
+  onConnect?: ((connection: SendConnection) => void) | undefined
+}
+
+/** The connection of a `send`. */
+export interface SendConnection extends Connection {
+  /** The transforms from the source to the peer. */
+  readonly forward: Chain
+  /** The transforms from the peer to the output. */
+  readonly reply: Chain
+}
+
+/** What `send` rejects with once it was connected: what ended the connection, with its summary. */
+export interface SendError extends Error {
+  readonly summary: Summary
+  /** `ERR_…` of this toolkit, or the code of the system. */
+  readonly code?: string
+  /** Which timeout has passed, if one has. */
+  readonly timeout?: TimeoutName
+}
+
+/** Whether `send` has failed after it was connected, so that there is a summary. */
+export function isSendError(error: unknown): error is SendError {
+  return error instanceof Error && 'summary' in error
 }
 
 /**
@@ -77,6 +105,7 @@ export async function send(options: SendOptions = {}): Promise<Summary> {
   const { host, port = defaultPort, path, tls, signal } = options
   const plain = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))
   const address = tls ? withTls(plain) : plain
+  endpointFor('dial', address)
   checkSendOptions(options)
   options.from?.on('error', () => {}) // it is told when the connection stands, or its own error is the one to tell
   const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
@@ -85,18 +114,17 @@ export async function send(options: SendOptions = {}): Promise<Summary> {
     throw abortError(signal)
   }
   if (signal) setMaxListeners(0, signal) // as many transfers as its user likes
-  const socket = await dialFor(options, address, context)
-  const summary = await exchange(socket, options)
+  const leg = await dialFor(options, address, context)
+  const summary = await exchange(leg, options)
   if (summary.error) throw Object.assign(summary.error, { summary })
   return summary
 }
 
-async function dialFor(options: SendOptions, address: Address, tls: ClientContext | undefined): Promise<Socket> {
-  const { log, from } = options
+async function dialFor(options: SendOptions, address: Address, tls: ClientContext | undefined): Promise<Leg> {
+  const { connectTimeout, handshakeTimeout, family, bind, retry, signal, log, from } = options
   return dial(address, {
-    ...options,
-    tls,
-    bind: options.bind === undefined ? undefined : (toAddress(options.bind) as TcpAddress),
+    ...{ connectTimeout, handshakeTimeout, family, retry, signal, tls },
+    bind: bind === undefined ? undefined : (toAddress(bind) as TcpAddress),
     onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
   }).catch(error => {
     from?.destroy()
@@ -104,26 +132,27 @@ async function dialFor(options: SendOptions, address: Address, tls: ClientContex
   })
 }
 
-async function exchange(socket: Socket, options: SendOptions): Promise<Summary> {
-  const { transforms = () => [], replyTransforms = () => [], signal } = options
-  const { from = stdinSource(), output = process.stdout } = options
-  const { log, maxRecord, idleTimeout = 0, maxDuration } = options
-  const connection = openConnection(socket, { log, maxRecord, idleTimeout, maxDuration })
+async function exchange(leg: Leg, options: SendOptions): Promise<Summary> {
+  const { signal, from = stdinSource(), log, maxRecord, idleTimeout = 0, maxDuration } = options
+  const observer = observers([log && logObserver(log), options.observer])
+  const connection = openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer })
+  const forward = openChain('forward', options.transforms)
+  const reply = openChain('reply', options.replyTransforms)
   const abort = () => connection.fail(abortError(signal as AbortSignal))
   signal?.addEventListener('abort', abort, { once: true })
-  const forwardInfo = connection.info('forward')
-  const replyInfo = connection.info('reply')
-  options.onConnect?.(forwardInfo)
+  observer.opened(connection)
+  options.onConnect?.(Object.assign(connection, { forward: forward.chain, reply: reply.chain }))
   if (from.errored) connection.fail(from.errored)
   let timer: NodeJS.Timeout | undefined
   try {
-    const back = connection.transfer(socket, () => partsOf(replyTransforms(replyInfo)), sharedSink(output), 'reply')
-    const forward = connection.transfer(from, () => partsOf(transforms(forwardInfo)), socket, 'forward')
-    for (const each of [back, forward]) each.catch(() => {}) // the first one to fail ends both
-    await Promise.race([forward, back.then(() => (isTerminal(from) ? undefined : forward))])
+    const sink = await openOutput(connection, options)
+    const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink, lazy: true })
+    const there = forward.run(connection, { source: from, sink: leg.stream, sinkLeg: leg })
+    for (const each of [back, there]) each.catch(() => {}) // the first one to fail ends both
+    await Promise.race([there, back.then(() => (isTerminal(from) ? undefined : there))])
     timer = boundWait(options, connection)
     await back
-    if (!isTerminal(from)) await forward
+    if (!isTerminal(from)) await there
   } catch (error) {
     connection.fail(error)
   }
@@ -134,25 +163,31 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
   return summary
 }
 
+function openOutput(connection: OpenConnection, { output = process.stdout }: SendOptions): Sink | Promise<Sink> {
+  if (output instanceof Writable) return sharedSink(output)
+  return sinkTo(toAddress(output), connection.info('reply'), {})
+}
+
 /** At the peer's end nobody waits for what is typed. */
 function isTerminal(from: Readable): boolean {
   return 'isTTY' in from && from.isTTY === true
 }
 
 function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {
-  if (onEof === 'close') return setTimeout(connection.close, lingerTime)
+  if (onEof === 'close') return setTimeout(connection.drop, lingerTime)
   const error = timeoutError('wait', `the peer did not end within ${formatDuration(wait)}`)
   return wait > 0 ? setTimeout(connection.fail, wait, error) : undefined
 }
 
 function checkSendOptions(options: SendOptions): void {
-  const { transforms, replyTransforms, onEof, family, retry, bind } = options
+  const { output, transforms, replyTransforms, onEof, family, retry, bind } = options
   const { wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
   checkMisplaced(options, 'tls')
+  if (output !== undefined && !(output instanceof Writable)) checkSink(toAddress(output))
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   for (const [name, value] of Object.entries({ wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration }))
     checkTime(name, value)
-  if (bind !== undefined && 'path' in toAddress(bind))
+  if (bind !== undefined && toAddress(bind).scheme !== 'tcp')
     fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
   if (onEof !== undefined && onEof !== 'half-close' && onEof !== 'close') fault('onEof', onEof, 'half-close or close')
   if (family !== undefined && family !== 4 && family !== 6) fault('family', family, '4 or 6')

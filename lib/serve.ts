@@ -1,18 +1,16 @@
-/** serve: each connection is socket → transforms → sink, and, if there is something to send, source → socket. */
-
-import type { Socket } from 'node:net'
-import { Writable } from 'node:stream'
+/** serve: each connection is leg → transforms → sink, and, if there is something to send, source → leg. */
+import { type Duplex, Writable } from 'node:stream'
+import { type Chain, openChain } from './connection/chain.js'
 import type { Connection, OpenConnection } from './connection/connection.js'
-import { type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
+import { type Address, type AddressInput, can, formatAddress, toAddress } from './endpoints/address.js'
 import type { Sink, Source } from './endpoints/endpoint.js'
+import { checkSink, sinkTo } from './endpoints/open.js'
 import { sharedSink } from './endpoints/stdio.js'
-import { tcpSink } from './endpoints/tcp.js'
 import { openTlsContexts, type TlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
 import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
-import { openServer, type Server } from './server/server.js'
+import { openServer, type Server, type Work } from './server/server.js'
 import { type ConnectionInfo, type Logger, openContext } from './stages/context.js'
-import { partsOf } from './stages/parts.js'
 import { checkFunction, type Transforms } from './stages/transforms.js'
 import { TcpPipeError, timeoutError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
@@ -21,7 +19,7 @@ import { checkTime } from './text/quantities.js'
 export type SinkInput = Writable | AddressInput | ((info: ConnectionInfo) => Sink | Promise<Sink>)
 
 export interface ServeOptions extends ListenOptions {
-  /** Between the socket and the sink. Default: none. */
+  /** Between the leg and the sink. Default: none. */
   transforms?: Transforms | undefined
   /** Where the result goes. Default: stdout. */
   to?: SinkInput | undefined
@@ -33,82 +31,90 @@ export interface ServeOptions extends ListenOptions {
   reply?: boolean | undefined
   /** What is sent to each client. */
   from?: ((info: ConnectionInfo) => Source) | undefined
-  /** Between `from` and the socket. */
+  /** Between `from` and the leg. */
   replyTransforms?: Transforms | undefined
 }
 
-/** Takes the socket as a Duplex, nothing between. It is ended when the promise resolves, and reset when it rejects. */
-export type Handler = (socket: Socket, context: { log: Logger; connection: Connection }) => unknown
+/** A server that pipes; with a handler the two have no effect. */
+export interface PipeServer extends Server {
+  /** The transforms from the client to the sink. */
+  readonly forward: Chain
+  /** The transforms from the source to the client. */
+  readonly reply: Chain
+}
+
+/** Takes the stream of the leg, nothing between. It is ended when the promise resolves, and reset when it rejects. */
+export type Handler = (stream: Duplex, context: { log: Logger; connection: Connection }) => unknown
 
 /**
  * Listens, and resolves when it does.
  *
- * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system's error if it cannot listen
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the error of the system if it cannot listen
  */
-export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<Server> {
+export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<PipeServer> {
   const address = listenAddress(options)
   checkServeOptions(options, handler)
-  const { to, from } = options
+  const { to, from, transforms, replyTransforms } = options
   const target = isAddress(to) ? toAddress(to) : undefined
   const contexts = await openTlsContexts(address, target, options)
-  const work = handler ? handling(handler, options) : piping(options, contexts)
-  const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
-  const about = target && { to: formatAddress(target) }
-  return openServer(address, { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }, work)
-}
+  const forward = openChain('forward', transforms)
+  const reply = openChain('reply', replyTransforms)
 
-type Work = (connection: OpenConnection, socket: Socket) => Promise<void>
-
-function piping(options: ServeOptions, contexts: TlsContexts): Work {
-  const { transforms = () => [], replyTransforms = () => [], from, reply } = options
-  const sinkFor = reply ? undefined : sinkFactory(options, contexts)
-  return async (connection, socket) => {
-    const info = connection.info('forward')
-    const sink = sinkFor ? await sinkFor(info, connection) : socket
-    const forward = connection.transfer(socket, () => partsOf(transforms(info)), sink, 'forward')
-    const replyInfo = connection.info('reply')
-    const replyParts = () => partsOf(replyTransforms(replyInfo))
-    const back = async () => from && connection.transfer(from(replyInfo), replyParts, socket, 'reply')
-    await Promise.all([forward, back()])
+  const piping: Work = async (connection, leg) => {
+    const { stream } = leg
+    const sink = options.reply ? undefined : await openSink(connection, options, target, contexts)
+    const back = async () => {
+      if (!from) return
+      const source = from(connection.info('reply'))
+      await reply.run(connection, { source, sink: stream, sinkLeg: leg })
+    }
+    const there = sink ? { sink } : { sink: stream, sinkLeg: leg }
+    await Promise.all([forward.run(connection, { source: stream, sourceLeg: leg, ...there, lazy: true }), back()])
   }
+
+  const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
+  const about = target && can('dial', target) && { to: formatAddress(target) }
+  const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }
+  const server = await openServer(address, settings, handler ? handling(handler, options) : piping)
+  return Object.assign(server, { forward: forward.chain, reply: reply.chain })
 }
 
 function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions): Work {
-  return async (connection, socket) => {
+  return async (connection, { stream }) => {
     const { context } = openContext({ log: connection.log })
     // `for await` destroys what it has read to its end, and the reply with it; here the promise says what comes then.
-    Object.defineProperty(socket, Symbol.asyncIterator, { value: () => socket.iterator({ destroyOnReturn: false }) })
+    Object.defineProperty(stream, Symbol.asyncIterator, { value: () => stream.iterator({ destroyOnReturn: false }) })
     let timer: NodeJS.Timeout | undefined
-    const late = timeoutError('half-closed', `the handler has not ended ${halfClosedTimeout} ms after its socket`)
+    const late = timeoutError('half-closed', `the handler has not ended ${halfClosedTimeout} ms after its connection`)
     const closed = () => {
       timer = setTimeout(connection.fail, halfClosedTimeout, late)
     }
     const over = () => {
-      socket.off('close', closed)
+      stream.off('close', closed)
       clearTimeout(timer)
     }
-    if (halfClosedTimeout > 0) socket.once('close', closed)
+    if (halfClosedTimeout > 0) stream.once('close', closed)
     void connection.closed.then(over) // it may have failed for another reason
     try {
-      await handler(socket, { log: context.log, connection })
+      await handler(stream, { log: context.log, connection })
     } finally {
       over()
     }
   }
 }
 
-type SinkFactory = (info: ConnectionInfo, connection: OpenConnection) => Sink | Promise<Sink>
-
-function sinkFactory(options: ServeOptions, contexts: TlsContexts): SinkFactory {
-  const { to = process.stdout, connectTimeout, handshakeTimeout } = options
-  if (typeof to === 'function') return to
-  if (!isAddress(to)) return () => sharedSink(to)
-  const address = toAddress(to)
-  return (_, { failed }) => {
-    const abort = new AbortController()
-    failed.catch(() => abort.abort()) // nobody waits for the target any more
-    return tcpSink(address, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
-  }
+async function openSink(
+  connection: OpenConnection,
+  { to = process.stdout, connectTimeout, handshakeTimeout }: ServeOptions,
+  target: Address | undefined,
+  contexts: TlsContexts,
+): Promise<Sink> {
+  const info = connection.info('forward')
+  if (typeof to === 'function') return to(info)
+  if (!target) return sharedSink(to as Writable)
+  const abort = new AbortController()
+  connection.failed.catch(() => abort.abort()) // nobody waits for the target any more
+  return sinkTo(target, info, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
 }
 
 function isAddress(to: SinkInput | undefined): to is AddressInput {
@@ -119,11 +125,11 @@ function checkServeOptions(options: ServeOptions, handler: unknown): void {
   const { to, reply, from, replyTransforms, transforms, connectTimeout } = options
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
   if (handler && (to || reply || from || transforms))
-    fault('a handler has the socket to itself; it goes with none of to, reply, from, transforms')
+    fault('a handler has the connection to itself; it goes with none of to, reply, from, transforms')
   if (to && reply) fault('to and reply exclude each other')
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
-  if (isAddress(to)) toAddress(to)
+  if (isAddress(to)) checkSink(toAddress(to))
   if (connectTimeout !== undefined && !isAddress(to)) fault('connectTimeout needs to: an address')
   checkTime('connectTimeout', connectTimeout)
 }

@@ -1,76 +1,140 @@
-/** The chain of transforms of one direction of a link: the one for new connections, and a change of those that are open. */
-
-import type { Duplex } from 'node:stream'
-import type { ConnectionInfo } from '../stages/context.js'
-import { partsOf } from '../stages/parts.js'
+/** The segments of one direction: those for new connections, and changes of the connections that are open. */
+import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import type { Plan } from '../stages/plan.js'
 import { checkFunction, type Transforms } from '../stages/transforms.js'
+import type { Direction } from '../stats/snapshot.js'
 import { TcpPipeError } from '../text/errors.js'
 import type { OpenConnection } from './connection.js'
-import { openRelay, type Relay } from './relay.js'
+import type { Transfer } from './transfer.js'
 
+/**
+ * The transforms of one direction, as named segments. A change applies to open connections, too: no byte is lost,
+ * repeated or moved. What replaced stages hold is delivered first; segments that are not changed keep their state.
+ *
+ * A change resolves when every open connection goes through the new stages. It rejects and changes nothing with
+ * `ERR_STAGE` while a stage that it would replace is open and cannot be ended in the middle of a stream (`indivisible`),
+ * and with the error of the function if that throws.
+ */
 export interface Chain {
-  /**
-   * Puts these transforms in the place of those that are there, also in the connections that are open. No byte is lost,
-   * repeated or moved: what is in the old ones is delivered first, and a record is cut where the change comes.
-   *
-   * Resolves when every open connection goes through the new ones. Rejects, and nothing is changed, with `ERR_STAGE` while
-   * a stage is open that cannot be ended in the middle, and with its own error if the function throws.
-   */
+  /** Replaces all segments by one, named `transforms`. */
   use(transforms: Transforms): Promise<void>
-  /** Takes the transforms away, as `use(() => [])`. */
+  /** Removes all segments. */
   clear(): Promise<void>
+  /**
+   * Replaces the segment of this name, or adds it: at the end, or before the segment named by `before`. Rejects with
+   * `ERR_OPTION` if there is no such segment.
+   */
+  set(name: string, transforms: Transforms, place?: { readonly before?: string | undefined }): Promise<void>
+  /** Removes the segment of this name. Rejects with `ERR_OPTION` if there is none. */
+  remove(name: string): Promise<void>
+  /** The names of the segments, from the source to the sink. */
+  list(): string[]
 }
 
 export interface OpenChain {
   readonly chain: Chain
-  /** Source → transforms → sink, for one connection; to the end of the sink. */
-  run(connection: OpenConnection, source: Duplex, sink: Duplex): Promise<void>
+  /** Source → segments → sink, for one connection; resolves when the sink has taken everything. */
+  run(connection: OpenConnection, ends: Ends): Promise<void>
 }
 
-export function openChain(direction: ConnectionInfo['direction'], first: Transforms = none): OpenChain {
-  const relays = new Map<Relay, OpenConnection>()
-  let transforms = first
+/** What stands at the two ends of a transfer. */
+export interface Ends {
+  readonly source: Source
+  readonly sink: Sink
+  readonly sourceLeg?: Leg | undefined
+  readonly sinkLeg?: Leg | undefined
+  /** Make the stages when the first byte comes. Default: at once. */
+  readonly lazy?: boolean
+}
 
-  function make(connection: OpenConnection, of: Transforms): Plan {
-    return connection.prepare(partsOf(of(connection.info(direction))), direction)
-  }
+interface Segment {
+  readonly name: string
+  readonly transforms: Transforms
+}
 
-  async function run(connection: OpenConnection, source: Duplex, sink: Duplex): Promise<void> {
-    const relay = openRelay(source, sink, make(connection, transforms))
-    relays.set(relay, connection)
+/** The segment of the option `transforms`, and of `use`. */
+const mainSegment = 'transforms'
+
+export function openChain(direction: Direction, first: Transforms | undefined): OpenChain {
+  const transfers = new Map<Transfer, OpenConnection>()
+  let segments: readonly Segment[] = first ? [{ name: mainSegment, transforms: first }] : []
+
+  async function run(connection: OpenConnection, ends: Ends): Promise<void> {
+    const requests = segments.map(({ name, transforms }) => ({
+      name,
+      make: () => connection.prepare(transforms, direction),
+    }))
+    const transfer = connection.transfer({ ...ends, direction, segments: requests })
+    transfers.set(transfer, connection)
     try {
-      await relay.done
+      await transfer.done
     } finally {
-      relays.delete(relay)
+      transfers.delete(transfer)
     }
   }
 
-  /** All of them are made before one is put in its place. */
-  async function use(next: Transforms): Promise<void> {
-    checkFunction('transforms', next)
-    const open = new Set([...relays.keys()].flatMap(relay => relay.open))
+  /** Those that are not in the present ones are made for every connection before one is put in place. */
+  async function change(next: readonly Segment[]): Promise<void> {
+    const gone = segments.filter(segment => !next.includes(segment)).map(({ name }) => name)
+    const open = new Set([...transfers.keys()].flatMap(transfer => transfer.open(gone)))
     if (open.size > 0) throw refusal(direction, [...open])
-    const plans: { relay: Relay; connection: OpenConnection; plan: Plan }[] = []
+    const changes = [...transfers].map(([transfer, connection]) => ({ transfer, plans: make(connection, next) }))
+    segments = next
+    await Promise.all(
+      changes.map(({ transfer, plans }) => {
+        const requests = next.map(({ name }, i) => ({ name, make: plans[i] && (() => plans[i] as Plan) }))
+        return transfer.change(requests)
+      }),
+    )
+  }
+
+  function make(connection: OpenConnection, next: readonly Segment[]): (Plan | undefined)[] {
+    const made: Plan[] = []
     try {
-      for (const [relay, connection] of relays) plans.push({ relay, connection, plan: make(connection, next) })
+      return next.map(segment => {
+        if (segments.includes(segment)) return undefined
+        const plan = connection.prepare(segment.transforms, direction)
+        made.push(plan)
+        return plan
+      })
     } catch (error) {
-      for (const { connection, plan } of plans) connection.forget(plan)
+      for (const plan of made) connection.forget(plan)
       throw error
     }
-    transforms = next
-    await Promise.all(plans.map(({ relay, connection, plan }) => relay.change(plan, connection.forget)))
   }
 
-  return { run, chain: { use, clear: () => use(none) } }
+  function at(name: string): number {
+    const index = segments.findIndex(segment => segment.name === name)
+    if (index >= 0) return index
+    const names = segments.map(segment => segment.name).join(', ') || 'there is none'
+    throw new TcpPipeError('ERR_OPTION', `${direction}: unknown segment '${name}'; expected one of: ${names}`)
+  }
+
+  const chain: Chain = {
+    async use(transforms) {
+      checkFunction('transforms', transforms)
+      await change([{ name: mainSegment, transforms }])
+    },
+    clear: () => change([]),
+    async set(name, transforms, { before } = {}) {
+      if (typeof name !== 'string' || name === '')
+        throw new TcpPipeError('ERR_OPTION', `name: ${String(name) || "''"} is not allowed; expected a text`)
+      checkFunction('transforms', transforms)
+      const segment = { name, transforms }
+      const present = segments.findIndex(each => each.name === name)
+      const index = present >= 0 ? present : before === undefined ? segments.length : at(before)
+      await change(segments.toSpliced(index, present >= 0 ? 1 : 0, segment))
+    },
+    async remove(name) {
+      await change(segments.toSpliced(at(name), 1))
+    },
+    list: () => segments.map(({ name }) => name),
+  }
+  return { chain, run }
 }
 
-function refusal(direction: string, names: string[]): TcpPipeError {
+function refusal(direction: Direction, names: string[]): TcpPipeError {
   const which = `${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} open`
-  const why = 'what cannot be ended in the middle of a stream'
+  const why = 'which cannot be ended in the middle of a stream'
   return new TcpPipeError('ERR_STAGE', `${direction}: the transforms cannot be changed while ${which}, ${why}`)
-}
-
-function none(): [] {
-  return []
 }

@@ -1,11 +1,11 @@
-/** The timeouts of a connection that stands: idle, half-closed, first byte, duration. */
-import type { Socket } from 'node:net'
+/** The timeouts of a connection that is open: idle, half-closed, first byte, duration. */
+import type { Leg } from '../endpoints/endpoint.js'
 import { timeoutError } from '../text/errors.js'
 
 export interface Timeouts {
-  /** Milliseconds without a byte in either direction, while our own sink is not what we wait for; 0 is never. */
+  /** Milliseconds without a byte in either direction, while the sink is not what is waited for; 0 is never. */
   idleTimeout: number
-  /** The same once one side has ended. Default: no other time then. */
+  /** The same once one side has ended. Default: `idleTimeout`. */
   halfClosedTimeout?: number | undefined
   /** Milliseconds for the first byte of the peer; 0 or undefined is never. */
   firstByteTimeout?: number | undefined
@@ -13,57 +13,61 @@ export interface Timeouts {
   maxDuration?: number | undefined
 }
 
+/** The counters of a connection are read this often in each timeout, so a timeout is late by at most a twentieth. */
+const looks = 20
+
 /**
- * Gives what watches a socket of the connection; `fail` is called when the last of them that still moved is silent, too.
- * `waitedForSink` tells whether our own sink is what is waited for, or was within so many milliseconds.
+ * Calls `fail` when no leg has moved a byte for the time. `isWaiting` says whether the sink is what is waited for. Legs
+ * may be added. Returns the function that ends it.
  */
-export function idleWatch(
+export function watchIdle(
+  legs: readonly Leg[],
   { idleTimeout, halfClosedTimeout }: Timeouts,
-  waitedForSink: (time: number) => boolean,
+  isWaiting: () => boolean,
   fail: (error: Error) => void,
-): (socket: Socket) => void {
-  const silentAt = new Map<Socket, number>() // how many bytes it had moved when it was found silent
+): () => void {
+  const times = [idleTimeout, halfClosedTimeout ?? 0].filter(time => time > 0)
+  if (times.length === 0) return () => {}
+  let bytes = 0
+  let wasHalfClosed = false
+  let since = performance.now()
 
-  function areSilent(): boolean {
-    return [...silentAt].every(([socket, bytes]) => socket.destroyed || bytes === moved(socket))
+  function look(): void {
+    const moved = legs.reduce((sum, leg) => sum + leg.bytes.in + leg.bytes.out, 0)
+    const halfClosed = halfClosedTimeout !== undefined && legs.some(isHalfClosed)
+    if (moved !== bytes || halfClosed !== wasHalfClosed || isWaiting()) since = performance.now()
+    bytes = moved
+    wasHalfClosed = halfClosed
+    const time = halfClosed ? halfClosedTimeout : idleTimeout
+    if (time > 0 && performance.now() - since >= time)
+      fail(timeoutError(halfClosed ? 'half-closed' : 'idle', `no byte for ${time} ms`))
   }
 
-  return socket => {
-    const halfClosed = () => halfClosedTimeout !== undefined && socket.setTimeout(halfClosedTimeout)
-    silentAt.set(socket, -1)
-    socket.setTimeout(idleTimeout)
-    socket.on('end', halfClosed)
-    socket.on('finish', halfClosed)
-    socket.on('timeout', () => {
-      const half = halfClosedTimeout !== undefined && (socket.readableEnded || socket.writableFinished)
-      const time = half ? halfClosedTimeout : idleTimeout
-      if (waitedForSink(time)) return void socket.setTimeout(time)
-      silentAt.set(socket, moved(socket))
-      if (areSilent()) fail(timeoutError(half ? 'half-closed' : 'idle', `no byte for ${time} ms`))
-    })
-  }
+  const timer = setInterval(look, Math.max(1, Math.min(...times) / looks)).unref()
+  return () => clearInterval(timer)
 }
 
-/** When it moves again, its own timer runs again. */
-function moved(socket: Socket): number {
-  return socket.bytesRead + socket.bytesWritten
+function isHalfClosed({ stream }: Leg): boolean {
+  return stream.readableEnded || stream.writableFinished
 }
 
-/** The two that run from the beginning. They are over when the socket is closed. */
+/** The two timeouts that run from the beginning. Returns the function that ends them. */
 export function deadlines(
-  socket: Socket,
+  { stream, bytes }: Leg,
   { firstByteTimeout = 0, maxDuration = 0 }: Timeouts,
   fail: (error: Error) => void,
-): void {
-  after(firstByteTimeout, () => {
-    const isSilent = socket.bytesRead === 0 && !socket.readableEnded
+): () => void {
+  const first = after(firstByteTimeout, () => {
+    const isSilent = bytes.in === 0 && !stream.readableEnded
     if (isSilent) fail(timeoutError('first-byte', `the peer sent nothing for ${firstByteTimeout} ms`))
   })
-  after(maxDuration, () => fail(timeoutError('duration', `the connection has lasted ${maxDuration} ms`)))
-
-  function after(time: number, work: () => void): void {
-    if (time === 0) return
-    const timer = setTimeout(work, time)
-    socket.once('close', () => clearTimeout(timer))
+  const last = after(maxDuration, () => fail(timeoutError('duration', `the connection has lasted ${maxDuration} ms`)))
+  return () => {
+    clearTimeout(first)
+    clearTimeout(last)
   }
+}
+
+function after(time: number, work: () => void): NodeJS.Timeout | undefined {
+  return time > 0 ? setTimeout(work, time) : undefined
 }

@@ -1,89 +1,105 @@
-/** Address text ⇄ Address. Without an explicit host everything is on loopback. */
-import { TcpPipeError } from '../text/errors.js'
+/** Address text ⇄ address, by the table of endpoints. Without an explicit host everything is on loopback. */
+import { errorMessage, TcpPipeError } from '../text/errors.js'
+import type { Endpoint } from './endpoint.js'
+import { endpoints } from './index.js'
+import { tcpAddress } from './tcp.js'
+import { unixAddress } from './unix.js'
 
-export interface TcpAddress {
-  readonly host: string
-  readonly port: number
-  /** TLS is spoken there. */
-  readonly tls?: true
-}
+/** Where something listens, is dialled, read or written. `scheme` names its endpoint. */
+export type Address = Parameters<(typeof endpoints)[number]['format']>[0]
 
-export interface UnixAddress {
-  readonly path: string
-  readonly tls?: true
-}
-
-export type Address = TcpAddress | UnixAddress
-
-/** An address as code writes it: its text, or its parts; the host is loopback unless it is given. */
+/** An address as code writes it: its text, or its parts; by default, the host is loopback and nothing is encrypted. */
 export type AddressInput =
   | string
+  | Address
   | { readonly host?: string | undefined; readonly port: number; readonly tls?: boolean | undefined }
   | { readonly path: string; readonly tls?: boolean | undefined }
 
-export const defaultHost = '127.0.0.1'
+export { defaultHost } from './tcp.js'
 export const defaultPort = 3099
 
-/** The kernel's limit for the path of a unix socket, in bytes (sun_path, unix(7)). */
-const maxPath = 107
+/** What an endpoint can do. */
+export type Ability = 'listen' | 'dial' | 'source' | 'sink'
 
-const forms = "'host:port', ':port', 'port', '[::1]:port', 'tcp://host:port', 'tls://host:port' or 'unix:path'"
-
-/** Any input → an Address that is complete and in range. Throws `ERR_ADDRESS`. */
-export function toAddress(input: AddressInput): Address {
-  if (typeof input === 'string') return parseAddress(input)
-  if (typeof input !== 'object' || input === null)
-    throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${forms}`)
-  const address =
-    'path' in input
-      ? unixAddress(input.path)
-      : { host: input.host || defaultHost, port: checkPort(input.port, String(input.port)) }
-  return input.tls ? withTls(address) : address
+/** The forms of the addresses that can do one of these things and reach other processes: `'port', … or 'unix:path'`. */
+export function addressForms(...abilities: Ability[]): string {
+  const forms = all
+    .filter(endpoint => !endpoint.inProcess && abilities.some(ability => endpoint[ability]))
+    .flatMap(({ syntax }) => syntax)
+  return `${forms.slice(0, -1).join(', ')} or ${forms.at(-1)}`
 }
 
-/** The same with TLS on it. */
-export function withTls(address: Address): Address {
-  return { ...address, tls: true }
-}
+/** In the order in which they are listed. */
+const all = [...endpoints].reverse() as readonly Pick<Endpoint, 'scheme' | 'syntax' | 'inProcess' | Ability>[]
 
-/** `host:port`, `:port`, `port`, `[::1]:port`, `tcp://…`, `tls://…`, `unix:path` → Address. Throws `ERR_ADDRESS`. */
+/** Text → address, such as `host:port`, `tls://host:port` or `unix:path`. Throws `ERR_ADDRESS`. */
 export function parseAddress(text: string): Address {
-  if (text.startsWith('unix:')) return unixAddress(text.slice('unix:'.length))
-  if (text.startsWith('tls://')) return withTls(hostAndPort(text.slice('tls://'.length), text))
-  return hostAndPort(text.startsWith('tcp://') ? text.slice('tcp://'.length) : text, text)
+  const endpoint = endpoints.find(each => each.accepts(text)) as (typeof endpoints)[number]
+  return named(text, () => endpoint.parse(text))
 }
 
-function hostAndPort(rest: string, text: string): TcpAddress {
-  const match = /^(?:\[([^[\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(rest)
-  if (!match || /^tls:(?!\/\/)/.test(text))
-    throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address; expected ${forms}`)
-  const [, bracketed, plain, port = ''] = match
-  if (bracketed === '')
-    throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not an address: nothing stands in the brackets`)
-  return {
-    host: bracketed || plain || defaultHost,
-    port: checkPort(/^\d+$/.test(port) ? Number(port) : Number.NaN, text),
+/** What is wrong follows the address in its message. */
+function named<A>(text: string, make: () => A): A {
+  try {
+    return make()
+  } catch (error) {
+    throw new TcpPipeError(
+      'ERR_ADDRESS',
+      `'${text}' is not an address: ${errorMessage(error)}; expected ${addressForms('listen', 'dial')}`,
+    )
   }
 }
 
-/** `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`, `tls://127.0.0.1:443`. */
-export function formatAddress({ tls, ...address }: Address): string {
-  if (tls) return `tls://${formatAddress(address).replace('tcp://', '')}`
-  if ('path' in address) return `unix:${address.path}`
-  const text = address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
-  return /^(unix|tls):/.test(text) ? `tcp://${text}` : text // hosts of these names
+/** `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`, `tls://127.0.0.1:443`: the inverse of `parseAddress`. */
+export function formatAddress(address: Address): string {
+  return endpointOf(address).format(address as never)
 }
 
-function checkPort(port: number, text: string): number {
-  if (Number.isInteger(port) && port >= 0 && port <= 65535) return port
-  throw new TcpPipeError('ERR_ADDRESS', `'${text}': the port must be a whole number from 0 to 65535; expected ${forms}`)
+/** Any input → an address that is complete and in range. Throws `ERR_ADDRESS`. */
+export function toAddress(input: AddressInput): Address {
+  if (typeof input === 'string') return parseAddress(input)
+  if (typeof input !== 'object' || input === null)
+    throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${addressForms('listen', 'dial')}`)
+  if ('scheme' in input) return input
+  const address =
+    'path' in input
+      ? named(`unix:${input.path}`, () => unixAddress(input.path))
+      : named(String(input.port), () => tcpAddress(input.host, input.port))
+  return input.tls ? withTls(address) : address
 }
 
-function unixAddress(path: string): UnixAddress {
-  const length = Buffer.byteLength(path)
-  if (length > 0 && length <= maxPath && !path.includes('\0')) return { path }
+/** The same address with TLS. Throws `ERR_ADDRESS` where there is no TLS. */
+export function withTls(address: Address): Address {
+  if (address.scheme === 'tls') return address
+  if (address.scheme === 'tcp' || address.scheme === 'unix') return { ...address, scheme: 'tls' }
+  throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}' cannot be combined with TLS`)
+}
+
+/** Whether the endpoint of the address can do this. */
+export function can(ability: Ability, address: Address): boolean {
+  return endpointOf(address)[ability] !== undefined
+}
+
+/** The endpoint of an address, which must be able to do this. Throws `ERR_ADDRESS`. */
+export function endpointFor<A extends Ability>(ability: A, address: Address): AbleEndpoint<A> {
+  const endpoint = endpointOf(address)
+  if (endpoint[ability]) return endpoint as unknown as AbleEndpoint<A>
+  const what = { listen: 'listened on', dial: 'connected to', source: 'read', sink: 'written to' }[ability]
   throw new TcpPipeError(
     'ERR_ADDRESS',
-    `'unix:${path}': the path of a unix socket has 1 to ${maxPath} bytes, not ${length}`,
+    `'${formatAddress(address)}' cannot be ${what}; expected ${addressForms(ability)}`,
   )
+}
+
+/** An endpoint that can do this. */
+type AbleEndpoint<A extends Ability> = Omit<Endpoint<Address>, A> & Required<Pick<Endpoint<Address>, A>>
+
+function endpointOf({ scheme }: Address): Endpoint<Address> {
+  const endpoint = endpoints.find(each => each.scheme === scheme)
+  if (endpoint) return endpoint as unknown as Endpoint<Address>
+  throw new TcpPipeError('ERR_ADDRESS', `scheme: '${scheme}' is not allowed; expected ${schemes()}`)
+}
+
+function schemes(): string {
+  return all.map(({ scheme }) => scheme).join(', ')
 }

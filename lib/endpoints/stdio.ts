@@ -4,8 +4,23 @@ import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
-import type { Sink, Source } from './endpoint.js'
+import { defineEndpoint, type Sink, type Source } from './endpoint.js'
 import { fileSource } from './file/file-source.js'
+
+export interface StdioAddress {
+  readonly scheme: 'stdio'
+}
+
+export const stdio = defineEndpoint<StdioAddress>({
+  scheme: 'stdio',
+  syntax: ['-'],
+  summary: 'stdin as a source, stdout as a sink',
+  accepts: text => text === '-',
+  parse: () => ({ scheme: 'stdio' }),
+  format: () => '-',
+  source: () => stdinSource(),
+  sink: () => sharedSink(process.stdout),
+})
 
 interface Shared {
   failure?: Error

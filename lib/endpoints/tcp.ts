@@ -1,116 +1,49 @@
-/** Sockets, listening and dialled, TCP and unix. Every one allows half-open: each side is ended by us. */
+/** TCP. */
+import { TcpPipeError } from '../text/errors.js'
+import { defineEndpoint } from './endpoint.js'
+import { dialSocket, listenForSockets, socketLeg } from './socket.js'
 
-import { once } from 'node:events'
-import { connect, createServer, type Server, type Socket } from 'node:net'
-import { Writable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
-import { TcpPipeError, timeoutError } from '../text/errors.js'
-import { formatDuration } from '../text/quantities.js'
-import { type Address, formatAddress, type TcpAddress } from './address.js'
-import type { Sink } from './endpoint.js'
-import { hiddenReset, resetOnError } from './reset.js'
-import type { HandshakeOptions } from './tls/handshake.js'
-import type { ClientContext } from './tls/secure-context.js'
-import { removeStale } from './unix.js'
-
-export interface DialOptions extends HandshakeOptions {
-  /** For an address with TLS. */
-  tls?: ClientContext | undefined
-  /** Milliseconds for each attempt; 0 is without limit. */
-  connectTimeout?: number | undefined
-  /** Further attempts after the first one, with jittered backoff from 100 ms to 5 s. */
-  retry?: number | undefined
-  /** The address family to use of a name that has both. */
-  family?: 4 | 6 | undefined
-  /** The source address. */
-  bind?: TcpAddress | undefined
-  /** Told before each further attempt. */
-  onRetry?: ((error: unknown, wait: number) => void) | undefined
+export interface TcpAddress {
+  readonly scheme: 'tcp'
+  readonly host: string
+  readonly port: number
 }
 
-/** Binds a new server, or one that is closed; the system's own error names the address and the code. */
-export async function listen(
-  address: Address,
-  server = createServer({ allowHalfOpen: true, keepAlive: true, noDelay: true }),
-): Promise<Server> {
-  if ('path' in address) await removeStale(address.path)
-  server.listen(address)
-  await once(server, 'listening')
-  return server
+export const defaultHost = '127.0.0.1'
+
+export const tcp = defineEndpoint<TcpAddress>({
+  scheme: 'tcp',
+  syntax: ['host:port', ':port', 'port', '[::1]:port', 'tcp://host:port'],
+  summary: 'TCP; without a host, 127.0.0.1',
+  accepts: () => true,
+  parse: text => parseHostAndPort(text.replace(/^tcp:\/\//, '')),
+  format: formatHostAndPort,
+  listen: (address, arrive) => listenForSockets(address, arrive),
+  dial: async (address, options) => socketLeg(await dialSocket(address, options)),
+})
+
+/** From its parts; the host is loopback by default. Throws `ERR_ADDRESS`. */
+export function tcpAddress(host: string | undefined, port: number): TcpAddress {
+  return { scheme: 'tcp', host: host || defaultHost, port: checkPort(port) }
 }
 
-/** Connects, and speaks TLS where the address says so. The socket is paused until it is piped. */
-export async function dial(address: Address, options: DialOptions = {}): Promise<Socket> {
-  if (!address.tls) return persistentDial(address, options, 0)
-  const { tlsConnect } = await import('./tls/handshake.js') // first: nobody would see an error or an end of the socket meanwhile
-  return tlsConnect(await persistentDial(address, options, 0), address, options.tls as ClientContext, options)
+/** `host:port`, `:port`, `port` or `[::1]:port`. Throws `ERR_ADDRESS`. */
+export function parseHostAndPort(text: string): TcpAddress {
+  const match = /^(?:\[([^[\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(text)
+  if (!match) throw new TcpPipeError('ERR_ADDRESS', 'its form is not known')
+  const [, bracketed, plain, port = ''] = match
+  if (bracketed === '') throw new TcpPipeError('ERR_ADDRESS', 'the brackets are empty')
+  const number = /^\d+$/.test(port) ? Number(port) : Number.NaN
+  return { scheme: 'tcp', host: bracketed || plain || defaultHost, port: checkPort(number) }
 }
 
-async function persistentDial(address: Address, options: DialOptions, attempt: number): Promise<Socket> {
-  const { retry = 0, signal, onRetry } = options
-  try {
-    return await attemptDial(address, options)
-  } catch (error) {
-    if (attempt >= retry || signal?.aborted) throw error
-    const wait = Math.round(Math.min(5000, 100 * 2 ** attempt) * (0.5 + Math.random() / 2))
-    onRetry?.(error, wait)
-    await delay(wait, undefined, { signal })
-    return persistentDial(address, options, attempt + 1)
-  }
+/** A host that could be taken for a scheme is written with `tcp://`. */
+export function formatHostAndPort({ host, port }: { readonly host: string; readonly port: number }): string {
+  const text = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  return /^(unix|tls|memory|file):/.test(text) ? `tcp://${text}` : text
 }
 
-/** A sink that sends to an address, with no timeout of its own once it stands. It finishes when the other end has ended; what that one answers is counted and dropped. */
-export async function tcpSink(address: Address, options: DialOptions): Promise<Sink> {
-  const socket = await dial(address, options)
-  resetOnError(socket)
-  const ended = new Promise<void>((resolve, reject) => {
-    socket.once('end', () => {
-      const reset = hiddenReset(socket)
-      if (reset) reject(reset)
-      else resolve()
-    })
-    socket.once('error', reject)
-    socket.once('close', () =>
-      reject(new TcpPipeError('ERR_TARGET', `${formatAddress(address)} closed the connection`)),
-    )
-  })
-  ended.catch(error => sink.destroy(error))
-  socket.resume()
-  const sink: Sink = new Writable({
-    write: (chunk, encoding, callback) => void socket.write(chunk, encoding, callback),
-    final(callback) {
-      socket.end()
-      ended.then(() => callback(), callback)
-    },
-    destroy(error, callback) {
-      socket.destroy(error ?? undefined)
-      callback(error)
-    },
-  })
-  return Object.assign(sink, { socket, report: () => ({ to: formatAddress(address), answered: socket.bytesRead }) })
-}
-
-async function attemptDial(address: Address, options: DialOptions): Promise<Socket> {
-  const { connectTimeout = 10_000, family, bind, signal } = options
-  const socket = connect({
-    ...address,
-    allowHalfOpen: true,
-    keepAlive: true,
-    noDelay: true,
-    ...(family && { family }),
-    ...(bind && { localAddress: bind.host, localPort: bind.port }),
-  })
-  const timer =
-    connectTimeout > 0 ? setTimeout(() => socket.destroy(timeout(address, connectTimeout)), connectTimeout) : undefined
-  await once(socket, 'connect', { signal })
-    .catch(error => {
-      socket.on('error', () => {}).destroy()
-      throw error
-    })
-    .finally(() => clearTimeout(timer))
-  return socket
-}
-
-function timeout(address: Address, time: number): TcpPipeError {
-  return timeoutError('connect', `no answer from ${formatAddress(address)} in ${formatDuration(time)}`)
+function checkPort(port: number): number {
+  if (Number.isInteger(port) && port >= 0 && port <= 65535) return port
+  throw new TcpPipeError('ERR_ADDRESS', 'the port must be a whole number from 0 to 65535')
 }

@@ -2,11 +2,43 @@
 import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { errorCode, TcpPipeError } from '../text/errors.js'
+import { defineEndpoint } from './endpoint.js'
+import { dialSocket, listenForSockets, socketLeg } from './socket.js'
+
+export interface UnixAddress {
+  readonly scheme: 'unix'
+  readonly path: string
+}
+
+/** The kernel's limit for the path of a unix socket, in bytes (sun_path, unix(7)). */
+const maxPath = 107
+
+export const unix = defineEndpoint<UnixAddress>({
+  scheme: 'unix',
+  syntax: ['unix:path'],
+  summary: 'a unix socket; one that a dead server has left behind is replaced',
+  accepts: text => text.startsWith('unix:'),
+  parse: text => unixAddress(text.slice('unix:'.length)),
+  format: ({ path }) => `unix:${path}`,
+  async listen(address, arrive) {
+    await removeStale(address.path)
+    return listenForSockets(address, arrive)
+  },
+  dial: async (address, options) => socketLeg(await dialSocket(address, options)),
+})
+
+/** Throws `ERR_ADDRESS`. */
+export function unixAddress(path: string): UnixAddress {
+  const length = Buffer.byteLength(path)
+  if (length > 0 && length <= maxPath && !path.includes('\0')) return { scheme: 'unix', path }
+  const what = `the path of a unix socket has 1 to ${maxPath} bytes, not ${length}`
+  throw new TcpPipeError('ERR_ADDRESS', path.includes('\0') ? 'its path has a NUL character' : what)
+}
 
 /**
- * Removes a socket nobody listens on any more.
+ * Removes a socket on which no process listens any more.
  *
- * @throws `ERR_ADDRESS` if something else than a socket has the path; a live socket is left for `listen` to refuse
+ * @throws `ERR_ADDRESS` if the path is not a socket; a live socket is left for `listen` to refuse
  */
 export async function removeStale(path: string): Promise<void> {
   const stat = lstatSync(path, { throwIfNoEntry: false })

@@ -1,10 +1,19 @@
 /** The options of everything that listens: what they mean, their checks and defaults. */
 
 import type { Connection, ConnectionOptions } from '../connection/connection.js'
-import { type Address, defaultPort, toAddress, withTls } from '../endpoints/address.js'
+import {
+  type Address,
+  type AddressInput,
+  defaultPort,
+  endpointFor,
+  formatAddress,
+  toAddress,
+  withTls,
+} from '../endpoints/address.js'
 import type { TlsContexts } from '../endpoints/tls/contexts.js'
 import type { ServerTls } from '../endpoints/tls/secure-context.js'
 import type { Logger } from '../stages/context.js'
+import type { Observer } from '../stats/observer.js'
 import { TcpPipeError } from '../text/errors.js'
 import { checkTime } from '../text/quantities.js'
 import { type AccessLists, accessCheck } from './access.js'
@@ -12,6 +21,8 @@ import { connectionLimit } from './descriptor-limit.js'
 
 /** What everything that listens can be told. */
 export interface ListenOptions extends AccessLists {
+  /** The address to listen on, instead of host and port or path. */
+  listen?: AddressInput | undefined
   /** Default: 127.0.0.1. */
   host?: string | undefined
   /** Default: 3099; 0 lets the system choose. */
@@ -44,13 +55,17 @@ export interface ListenOptions extends AccessLists {
   signal?: AbortSignal | undefined
   /** A pino logger. Default: silent. */
   log?: Logger | undefined
-  /** Called when a connection is accepted. */
+  /** Hears what happens: connections that open and close, clients that are turned away. */
+  observer?: Observer | undefined
+  /** Called when a connection is accepted; if it throws, that connection fails. */
   onConnection?: ((connection: Connection) => void) | undefined
 }
 
 /** The address to listen on, when the options have been checked; throws `ERR_OPTION` or `ERR_ADDRESS`. */
-export function listenAddress({ host, port = defaultPort, path, tls, ...options }: ListenOptions): Address {
-  const address = toAddress(path === undefined ? { host, port } : { path })
+export function listenAddress({ listen, host, port = defaultPort, path, tls, ...options }: ListenOptions): Address {
+  const plain = toAddress(listen ?? (path === undefined ? { host, port } : { path }))
+  const address = tls ? withTls(plain) : plain
+  endpointFor('listen', address)
   const { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration } = options
   const times = { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration }
   for (const [name, time] of Object.entries(times)) checkTime(name, time)
@@ -59,9 +74,9 @@ export function listenAddress({ host, port = defaultPort, path, tls, ...options 
   accessCheck({ allow, deny })
   checkMisplaced(options, 'tls or targetTls')
   const [byAddress] = Object.entries({ allow, deny, maxPerIp }).find(([, value]) => value !== undefined) ?? []
-  if ('path' in address && byAddress)
-    throw new TcpPipeError('ERR_OPTION', `${byAddress}: the clients of a unix socket have no address`)
-  return tls ? withTls(address) : address
+  if (!('host' in address) && byAddress)
+    throw new TcpPipeError('ERR_OPTION', `${byAddress}: the clients of ${formatAddress(address)} have no IP address`)
+  return address
 }
 
 /** What belongs into `tls` has no effect beside it: the server would listen without. */
@@ -91,18 +106,19 @@ function checkLimit(name: string, value: number | undefined): void {
 /** With their defaults; each connection takes so many descriptors. */
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
   const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration } = options
-  const { handshakeTimeout, firstByteTimeout, signal, onConnection } = options
+  const { handshakeTimeout, firstByteTimeout, signal, observer, onConnection } = options
   return {
     idleTimeout: options.idleTimeout ?? 600_000,
     halfClosedTimeout: options.halfClosedTimeout ?? 60_000,
     maxConnections: options.maxConnections ?? connectionLimit(descriptorsEach),
     once: options.once ?? false,
     ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration },
-    ...{ handshakeTimeout, firstByteTimeout, signal, onConnection },
+    ...{ handshakeTimeout, firstByteTimeout, signal, observer, onConnection },
   }
 }
 
-export interface ServerOptions extends ConnectionOptions, AccessLists {
+export interface ServerOptions extends Omit<ConnectionOptions, 'observer'>, AccessLists {
+  observer: Observer | undefined
   contexts: TlsContexts
   maxConnections: number
   maxPerIp: number | undefined
@@ -110,6 +126,6 @@ export interface ServerOptions extends ConnectionOptions, AccessLists {
   once: boolean
   signal: AbortSignal | undefined
   onConnection: ((connection: Connection) => void) | undefined
-  /** What else the log line `listening` tells. */
-  about?: object
+  /** Where connections go on to, for the event `listening`. */
+  about?: { readonly to: string }
 }

@@ -1,15 +1,14 @@
 /** Accepts connections and keeps account of them: who may come in, limits, drain, the end of the server. */
 
 import { setMaxListeners } from 'node:events'
-import type { AddressInfo, Socket } from 'node:net'
-import { type Connection, type OpenConnection, openConnection, remoteName } from '../connection/connection.js'
-import type { Address } from '../endpoints/address.js'
-import { resetOnError } from '../endpoints/reset.js'
-import { listen } from '../endpoints/tcp.js'
+import { type Connection, type OpenConnection, openConnection } from '../connection/connection.js'
+import { type Address, endpointFor } from '../endpoints/address.js'
+import type { Arrival, Bound, Leg } from '../endpoints/endpoint.js'
 import type { SecureContexts } from '../endpoints/tls/contexts.js'
-import type { Accept } from '../endpoints/tls/handshake.js'
-import { openRefusals, type Reason } from '../stats/refusals.js'
-import { failureFields } from '../stats/summary.js'
+import { logObserver } from '../stats/log-observer.js'
+import { observers } from '../stats/observer.js'
+import { serverFigures } from '../stats/server-figures.js'
+import type { Reason, ServerStats } from '../stats/snapshot.js'
 import { abortError, TcpPipeError, timeoutError } from '../text/errors.js'
 import { longestTime } from '../text/quantities.js'
 import { formatRemote } from '../text/remote.js'
@@ -24,33 +23,22 @@ export interface CloseOptions {
 
 export interface Server extends AsyncDisposable {
   /** What it is bound to, with the port that the system chose for 0; of a unix socket the path, and port 0. */
-  readonly address: { readonly address: string; readonly family: string; readonly port: number }
+  readonly address: Bound
   /** The connections that are open now. */
   readonly connections: ReadonlySet<Connection>
-  readonly counts: Counts
-  /** The pin of its certificate, as clients may check it: `sha256//…`. Undefined without TLS. */
+  /** The pin of its certificate, for `send --pin`: `sha256//…`. Undefined without TLS. */
   readonly pin: string | undefined
+  /** The figures at this time. */
+  stats(): ServerStats
   /**
-   * New certificates, keys and authorities, for connections that come from now on. Rejects with `ERR_OPTION` and changes
+   * Sets certificates, keys and authorities for connections that come from now on. Rejects with `ERR_OPTION` and changes
    * nothing if one of them cannot be used.
    */
   setSecureContext(next: SecureContexts): Promise<void>
-  /** Stops listening and ends the connections. Resolves with the number of those that had to be reset. */
+  /** Stops listening and ends the connections. Resolves with the number of connections that had to be reset. */
   close(options?: CloseOptions): Promise<number>
   /** Resolves when the server is closed and its last connection has ended; rejects with an AbortError after an abort. */
   readonly closed: Promise<void>
-}
-
-/** Of connections, since the server has begun. */
-export interface Counts {
-  /** Those that were served; with TLS, once that stood. */
-  readonly accepted: number
-  /** How many of them have failed. */
-  readonly failed: number
-  /** Those turned away by an access list or a limit. */
-  readonly refused: number
-  /** Those whose TLS handshake has failed. */
-  readonly handshakeFailures: number
 }
 
 export interface OpenServer extends Server {
@@ -60,29 +48,27 @@ export interface OpenServer extends Server {
   enable(): Promise<void>
 }
 
-/** Listens; `work` is done for each connection, and decides with its promise between an end and a reset. */
-export async function openServer(
-  address: Address,
-  options: ServerOptions,
-  work: (connection: OpenConnection, socket: Socket) => Promise<void>,
-): Promise<OpenServer> {
+/** What is done for a connection decides with its promise between an end and a reset. */
+export type Work = (connection: OpenConnection, leg: Leg) => Promise<void>
+
+/** Listens; `work` is done for each connection. */
+export async function openServer(address: Address, options: ServerOptions, work: Work): Promise<OpenServer> {
   const { contexts, log, maxConnections, maxPerIp, handshakeTimeout, signal, onConnection, about } = options
   if (signal?.aborted) throw abortError(signal)
-  const server = await listen(address)
-  if (signal?.aborted) {
-    server.close()
-    throw abortError(signal)
-  }
+  const endpoint = endpointFor('listen', address)
   const mayConnect = accessCheck(options)
   const tally = maxPerIp === undefined ? undefined : openTally(maxPerIp)
-  const refusals = openRefusals(log)
+  const observer = observers([log && logObserver(log), options.observer])
+  const figures = serverFigures()
   const active = new Set<OpenConnection>()
   const running = new Set<Promise<void>>() // those whose handshake has begun, too
-  const bound = boundAddress(address, server.address())
+  let listener = await endpoint.listen(address, arrive, contexts)
+  if (signal?.aborted) {
+    void listener.close()
+    throw abortError(signal)
+  }
+  const { bound } = listener
   let handshakes = newHandshakes()
-  let accepted = 0
-  let failed = 0
-  let handshakeFailures = 0
   let isOver = false
   let isDisabled = false
   let enabling = false
@@ -92,56 +78,58 @@ export async function openServer(
     stopped = resolve
   })
 
-  server.on('connection', socket => {
-    const leave = admit(socket)
-    if (typeof leave === 'string') return refuse(socket, leave)
-    const work = contexts.accept ? secure(socket, contexts.accept) : open(socket)
-    const done = work.finally(() => {
+  function arrive(arrival: Arrival): void {
+    const leave = admit(arrival)
+    if (typeof leave === 'string') return void refuse(arrival, leave)
+    const done = receive(arrival).finally(() => {
       running.delete(done)
       leave()
     })
     running.add(done)
-  })
+  }
 
   /** Before anything is read: what to call when the connection is over, or why there will be none. */
-  function admit(socket: Socket): (() => void) | Reason {
-    if (mayConnect && !mayConnect(socket.remoteAddress)) return 'access'
+  function admit({ remote }: Arrival): (() => void) | Reason {
+    if (mayConnect && !mayConnect(remote)) return 'access'
     if (running.size >= maxConnections) return 'maxConnections'
-    return tally ? (tally.enter(remoteName(socket)) ?? 'maxPerIp') : () => {}
+    return tally ? (tally.enter(remote) ?? 'maxPerIp') : () => {}
   }
 
-  function refuse(socket: Socket, reason: Reason): void {
-    refusals.add(reason, remoteName(socket))
-    socket.on('error', () => {})
-    resetOnError(socket)
-    socket.destroy(new TcpPipeError('ERR_CLOSED', `the connection is refused: ${reason}`))
+  function refuse({ remote, refuse }: Arrival, reason: Reason): void {
+    figures.refused(reason)
+    observer.refused({ reason, remote })
+    refuse(new TcpPipeError('ERR_CLOSED', `the connection is refused: ${reason}`))
   }
 
-  /** TLS first. If that fails there has been no connection, and its line is told here. */
-  async function secure(raw: Socket, accept: Accept): Promise<void> {
-    const remote = formatRemote({ remote: remoteName(raw), port: raw.remotePort })
-    const socket = await accept(raw, { handshakeTimeout, signal: handshakes.signal }).catch(error => {
-      handshakeFailures++
-      log?.warn({ remote, ...failureFields(error) }, 'TLS handshake failed')
+  /** If there is a handshake and it fails, there has been no connection. */
+  async function receive(arrival: Arrival): Promise<void> {
+    const opened = arrival.open({ handshakeTimeout, signal: handshakes.signal })
+    if (!(opened instanceof Promise)) return open(opened)
+    const leg = await opened.catch(error => {
+      figures.handshakeFailed()
+      observer.handshakeFailed({ remote: formatRemote(arrival), error })
     })
-    if (socket) await open(socket)
+    if (leg) await open(leg)
   }
 
-  async function open(socket: Socket): Promise<void> {
-    accepted++
+  async function open(leg: Leg): Promise<void> {
+    const number = figures.accepted()
     if (options.once) stop()
-    const connection = openConnection(socket, { ...options, number: accepted })
-    const ended = Promise.race([work(connection, socket), connection.failed])
+    const connection = openConnection(leg, { ...options, observer, number })
+    const ended = Promise.race([work(connection, leg), connection.failed])
       .catch(connection.fail)
       .then(connection.finish)
-      .finally(() => active.delete(connection))
-    connection.failed.catch(() => failed++)
+      .then(summary => {
+        active.delete(connection)
+        figures.closed(summary)
+      })
     active.add(connection)
     try {
       onConnection?.(connection)
     } catch (error) {
       connection.fail(error)
     }
+    observer.opened(connection)
     await ended
   }
 
@@ -149,7 +137,7 @@ export async function openServer(
   function stop(): void {
     isOver = true
     handshakes.abort(closedError()) // they have had nothing from us yet
-    if (!enabling) server.close(stopped)
+    if (!enabling) void listener.close().then(stopped)
   }
 
   function failAll(reason: Error): void {
@@ -169,7 +157,7 @@ export async function openServer(
   async function disable(): Promise<void> {
     if (isDisabled || isOver) return
     isDisabled = true
-    const ended = new Promise(resolve => server.close(resolve))
+    const ended = listener.close()
     failAll(new TcpPipeError('ERR_CLOSED', 'the server was disabled'))
     await ended
   }
@@ -179,7 +167,7 @@ export async function openServer(
     if (!isDisabled) return
     enabling = true
     try {
-      await listen('path' in address ? address : { ...address, port: bound.port }, server)
+      listener = await endpoint.listen('port' in address ? { ...address, port: bound.port } : address, arrive, contexts)
       isDisabled = false
       handshakes = newHandshakes()
     } finally {
@@ -208,7 +196,7 @@ export async function openServer(
   async function whenClosed(): Promise<void> {
     await whenStopped
     await Promise.all(running)
-    refusals.end()
+    observer.stopped(stats())
     if (signal?.aborted) throw abortError(signal)
   }
 
@@ -218,9 +206,12 @@ export async function openServer(
   if (signal) setMaxListeners(0, signal) // as many servers as its user likes
   signal?.addEventListener('abort', abort, { once: true })
   void whenStopped.then(() => signal?.removeEventListener('abort', abort))
-  const { pin } = contexts
-  log?.info({ ...bound, ...(pin && { pin }), ...about, maxConnections }, 'listening')
+  observer.listening({ ...bound, ...(contexts.pin && { pin: contexts.pin }), ...about, maxConnections })
   warnIfExpired()
+
+  function stats(): ServerStats {
+    return figures.stats([...active].map(connection => connection.stats()))
+  }
 
   function warnIfExpired(): void {
     const { validTo } = contexts
@@ -232,12 +223,10 @@ export async function openServer(
     get connections() {
       return new Set(active)
     },
-    get counts() {
-      return { accepted, failed, refused: refusals.total, handshakeFailures }
-    },
     get pin() {
       return contexts.pin
     },
+    stats,
     async setSecureContext(next) {
       await contexts.setSecureContext(next)
       warnIfExpired()
@@ -263,10 +252,4 @@ function drainError(time: number): TcpPipeError {
 
 function closedError(): TcpPipeError {
   return new TcpPipeError('ERR_CLOSED', 'the server was closed')
-}
-
-function boundAddress(asked: Address, bound: AddressInfo | string | null): Server['address'] {
-  if ('path' in asked) return { address: asked.path, family: 'unix', port: 0 }
-  const { address, family, port } = bound as AddressInfo
-  return { address, family, port }
 }

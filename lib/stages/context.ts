@@ -1,8 +1,10 @@
 /** What a stage may use of its surroundings: a log, the connection that it stands in, a signal for its end. */
+
 import { setMaxListeners } from 'node:events'
 import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
-import type { Direction, FaultNote } from '../stats/summary.js'
+import type { Direction } from '../stats/snapshot.js'
+import type { FaultNote } from '../stats/summary.js'
 import { escapeJson } from '../text/escape.js'
 import { lineWriter } from '../text/line-writer.js'
 import { logMethod } from '../text/log-safety.js'

@@ -1,7 +1,7 @@
 /** Lifts a function of one record to a function of batches, in order, one call at a time. */
 import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stream-chain/defs.js'
 import { type Batch, type BatchFunction, batchRecords, blockBytes } from '../formats/records.js'
-import { type StageMeter, start, stop as stopClock, stopwatch } from '../stats/meter.js'
+import { stop as pause, type StageMeter, start } from '../stats/meter.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { FunctionStage } from './stage.js'
 
@@ -21,7 +21,6 @@ const mostBytes = 4 * blockBytes
 
 /** A plain result costs one call; promises, generators and `many` go through a generator that yields what it has when it waits. */
 export function lift({ name, write, flush, abort }: FunctionStage, family: Family, meter: StageMeter): Lifted {
-  const clock = stopwatch(meter, 'busy')
   let results: Batch = []
   let size = 0
   let over = !abort
@@ -43,9 +42,9 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
   function openSlowPath() {
     function* deliver(): Steps {
       if (results.length === 0) return
-      stopClock(clock)
+      pause(meter)
       yield take()
-      start(clock)
+      start(meter)
     }
 
     /** stream-chain waits for a promise that is yielded; `none` lets nothing of it through. */
@@ -105,7 +104,7 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
       } catch (error) {
         throw failure(error, name)
       }
-      stopClock(clock)
+      pause(meter)
       if (results.length > 0) yield take()
     }
 
@@ -115,7 +114,7 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
   /** The batch is ours, so the results take the places of the records. */
   function process(batch: Batch): unknown {
     meter.recordsIn += batch.length
-    start(clock)
+    start(meter)
     let kept = 0
     let bytes = 0
     for (let i = 0; i < batch.length; i++) {
@@ -130,7 +129,7 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
       if (bytes > mostBytes) return slowly(none, batch.slice(0, kept), batch.slice(i + 1))
     }
     batch.length = kept
-    stopClock(clock)
+    pause(meter)
     meter.recordsOut += kept
     return kept > 0 ? batch : none
   }
@@ -150,7 +149,7 @@ export function lift({ name, write, flush, abort }: FunctionStage, family: Famil
   }
 
   function* end(): Steps {
-    start(clock)
+    start(meter)
     yield* slowPath()(flushed(), [])
     over = true
   }

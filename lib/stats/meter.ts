@@ -1,64 +1,87 @@
 /** Meters: what went through a stage and a run, and where the time went. Times are milliseconds. */
 import type { Duplex } from 'node:stream'
 
-/** What one stage did. A record of a bytes stage is a chunk; an await inside the stage is busy time. */
+/** What one function stage did. A record of a stage of bytes is a chunk; an await inside of the stage is busy time. */
 export interface StageMeter {
-  name: string
+  readonly name: string
   recordsIn: number
   recordsOut: number
   busy: number
+  /** When it became busy; -1 while it is not. */
+  busySince: number
 }
 
-/** What one run did: neighbouring functions fused into one stream, or a Duplex alone. */
-export interface RunMeter {
+/** What a run is doing: waiting for its input, working, or waiting until its output is taken; `over` after its end. */
+export type RunState = 'input' | 'busy' | 'output' | 'over'
+
+/** What one run did: neighbouring functions fused into one stream, or a Duplex alone. Always in one of its states. */
+export interface RunMeter extends Record<RunState, number> {
   bytesIn: number
   bytesOut: number
-  waitedForInput: number
-  waitedForOutput: number
+  state: RunState
+  /** When it entered this state. */
+  since: number
   /** It has ended by itself, before its input had: what followed was dropped. */
   stopped: boolean
-  stages: StageMeter[]
+  readonly stages: readonly StageMeter[]
 }
 
 export function stageMeter(name: string): StageMeter {
-  return { name, recordsIn: 0, recordsOut: 0, busy: 0 }
+  return { name, recordsIn: 0, recordsOut: 0, busy: 0, busySince: -1 }
 }
 
-/** Adds the time between start and stop to `meter[field]`. Idle connections have many: it is an object and no closures. */
-export interface Stopwatch<K extends string = string> {
-  readonly meter: Record<K, number>
-  readonly field: K
-  since: number
+/** The stage works from now on. */
+export function start(meter: StageMeter): void {
+  if (meter.busySince < 0) meter.busySince = performance.now()
 }
 
-export function stopwatch<K extends string>(meter: Record<K, number>, field: K): Stopwatch<K> {
-  return { meter, field, since: -1 }
+/** The stage works no more, or has given control away. */
+export function stop(meter: StageMeter): void {
+  if (meter.busySince >= 0) meter.busy += performance.now() - meter.busySince
+  meter.busySince = -1
 }
 
-export function start(clock: Stopwatch): void {
-  if (clock.since < 0) clock.since = performance.now()
+/** The run is over: its time stands still. */
+export function freeze(meter: RunMeter): void {
+  enter(meter, 'over')
+  for (const stage of meter.stages) stop(stage)
 }
 
-export function stop(clock: Stopwatch): void {
-  if (clock.since >= 0)
-    clock.meter[clock.field] = (clock.meter[clock.field] as number) + performance.now() - clock.since
-  clock.since = -1
-}
+/**
+ * Meters a stream from outside, by one machine of three states. It waits for output from a `push` that gives false to
+ * the next `_read`. Otherwise it is busy while a write is under way, and from the end of its input to the end of its
+ * output. Otherwise it waits for input.
+ */
+export function meterRun(stream: Duplex, stages: readonly StageMeter[]): RunMeter {
+  const times = { input: 0, busy: 0, output: 0, over: 0 }
+  const meter: RunMeter = {
+    ...times,
+    bytesIn: 0,
+    bytesOut: 0,
+    state: 'input',
+    since: performance.now(),
+    stopped: false,
+    stages,
+  }
+  const { _write, _writev, _final, push, _read } = stream
+  let isFull = false
+  let hasInput = false // a write or the end is under way
 
-/** Meters a stream from outside: what `_write` takes and `push` gives, and the time in between. */
-export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
-  const meter: RunMeter = { bytesIn: 0, bytesOut: 0, waitedForInput: 0, waitedForOutput: 0, stopped: false, stages }
-  const input = stopwatch(meter, 'waitedForInput')
-  const output = stopwatch(meter, 'waitedForOutput')
-  const { _write, _writev, push, _read } = stream
-  const taken = (bytes: number, callback: (error?: Error | null) => void) => {
+  function update(): void {
+    if (meter.state !== 'over') enter(meter, isFull ? 'output' : hasInput ? 'busy' : 'input')
+  }
+
+  function taken(bytes: number, callback: (error?: Error | null) => void): (error?: Error | null) => void {
     meter.bytesIn += bytes
-    stop(input)
-    return (error?: Error | null) => {
-      start(input)
+    hasInput = true
+    update()
+    return error => {
+      hasInput = false
+      update()
       callback(error)
     }
   }
+
   stream._write = (chunk, encoding, callback) => _write.call(stream, chunk, encoding, taken(bytesOf(chunk), callback))
   if (_writev) {
     stream._writev = (chunks, callback) => {
@@ -66,19 +89,41 @@ export function meterRun(stream: Duplex, stages: StageMeter[]): RunMeter {
       _writev.call(stream, chunks, taken(bytes, callback))
     }
   }
+  stream._final = callback => {
+    hasInput = true
+    update()
+    if (_final) _final.call(stream, callback)
+    else callback()
+  }
   stream.push = (chunk, encoding) => {
     meter.bytesOut += bytesOf(chunk)
-    if (chunk === null) meter.stopped ||= !stream.writableEnded || stream.writableLength > 0
-    const more = push.call(stream, chunk, encoding)
-    if (!more) start(output)
-    return more
+    if (chunk === null) {
+      meter.stopped ||= !stream.writableEnded || stream.writableLength > 0
+      freeze(meter)
+    }
+    const isWanted = push.call(stream, chunk, encoding)
+    if (!isWanted && !isFull) {
+      isFull = true
+      update()
+    }
+    return isWanted
   }
   stream._read = size => {
-    stop(output)
+    if (isFull) {
+      isFull = false
+      update()
+    }
     _read.call(stream, size)
   }
-  start(input)
   return meter
+}
+
+function enter(meter: RunMeter, state: RunState): void {
+  if (state === meter.state) return
+  const now = performance.now()
+  meter[meter.state] += now - meter.since
+  meter.state = state
+  meter.since = now
 }
 
 /** The values of an object-mode stream have no size in bytes. */

@@ -1,12 +1,6 @@
-/** How a connection went, and the one log line that tells it. */
-import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
-import type { Logger } from 'pino'
-import { errorCode, errorMessage, type TimeoutName } from '../text/errors.js'
-import type { RunMeter } from './meter.js'
-
-/** From the client or our source towards the sink or the target; or back. */
-export type Direction = 'forward' | 'reply'
+/** How a connection went. */
+import type { TimeoutName } from '../text/errors.js'
+import type { ClosedBy, Direction, DirectionStats } from './snapshot.js'
 
 /** Which fault it was, and behind how many bytes of which direction. */
 export interface FaultNote {
@@ -20,8 +14,6 @@ export interface FaultNote {
 /** The two sockets of a connection through a proxy. */
 export type Side = 'client' | 'target'
 
-export type ClosedBy = 'peer' | 'local' | 'reset' | 'timeout' | 'limit' | 'signal' | 'error'
-
 /** How a connection went. Durations are milliseconds. */
 export interface Summary {
   readonly id: string
@@ -33,6 +25,8 @@ export interface Summary {
   readonly duration: number
   /** On success who ended first; otherwise the kind of failure. */
   readonly closedBy: ClosedBy
+  /** What `connection.close` was given as the reason. */
+  readonly reason?: string
   /** Which, if it was a timeout. */
   readonly timeout?: TimeoutName
   /** Of a proxy: on which side that was, if it was on one. */
@@ -43,8 +37,8 @@ export interface Summary {
   readonly warnings: readonly string[]
   /** The faults that stages have made on purpose, the first hundred of them. */
   readonly faults?: readonly FaultNote[]
-  /** What each run and each stage did. */
-  readonly runs: readonly RunMeter[]
+  /** What each segment and each stage did. */
+  readonly directions: readonly DirectionStats[]
   /** What the sink tells of itself, such as the file that it wrote. */
   readonly sink?: object
   /** What the client and we agreed on, if it came by TLS; of a `send`, the server and we. */
@@ -67,38 +61,4 @@ export interface TlsFacts {
   readonly serverName?: string
   /** The name in the peer's certificate, if that was verified. */
   readonly subject?: string
-}
-
-/** Undefined for a socket without TLS. To be asked while it is open. */
-export function tlsFacts(socket: Socket): TlsFacts | undefined {
-  if (!('encrypted' in socket)) return undefined
-  const secure = socket as TLSSocket & { servername?: string | false | null }
-  const subject = secure.authorized && secure.getPeerX509Certificate()?.subject.replaceAll('\n', ', ')
-  return {
-    protocol: String(secure.getProtocol()),
-    cipher: secure.getCipher().name,
-    ...(secure.servername && { serverName: secure.servername }),
-    ...(subject && { subject }),
-  }
-}
-
-export function closedByFailure(failure: Error, bySocket: boolean): ClosedBy {
-  const code = errorCode(failure)
-  if (bySocket && (code === 'ECONNRESET' || code === 'EPIPE')) return 'reset'
-  if (code === 'ERR_TIMEOUT') return 'timeout'
-  if (code === 'ERR_RECORD_TOO_LONG' || code === 'ERR_OUTPUT_LIMIT' || code === 'ERR_LIMIT') return 'limit'
-  return code === 'ERR_CLOSED' || failure.name === 'AbortError' ? 'signal' : 'error'
-}
-
-export function logSummary(log: Logger, { error, warnings, runs, id, number, remote, port, ...fields }: Summary): void {
-  if (error) log.error({ ...fields, ...failureFields(error) }, 'connection failed')
-  else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
-  else log.info(fields, 'connection closed')
-  log.debug({ runs, stack: error?.stack }, 'what each stage did')
-}
-
-/** What a log line tells of an error. */
-export function failureFields(error: Error & { timeout?: TimeoutName }): object {
-  const { timeout } = error
-  return { ...(timeout && { timeout }), code: errorCode(error), error: errorMessage(error) }
 }

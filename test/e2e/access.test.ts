@@ -33,7 +33,7 @@ for (const [what, args, allowed, denied] of [
     t.equal(code, 0)
     if (denied.length > 0)
       t.match(
-        logs.find(({ msg }) => msg === 'connections refused over all'),
+        logs.find(({ msg }) => msg === 'connections refused in total'),
         { level: 40, refused: { access: denied.length }, total: denied.length },
       )
   })

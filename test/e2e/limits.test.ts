@@ -315,7 +315,7 @@ function synCookiesReceived(): number {
 }
 
 function refusedOverAll(logs: readonly LogLine[]): Refused & { total: number } {
-  return logs.find(({ msg }) => msg === 'connections refused over all') as Refused & { total: number }
+  return logs.find(({ msg }) => msg === 'connections refused in total') as Refused & { total: number }
 }
 
 function sum(counts: Record<string, number>): number {

@@ -320,7 +320,7 @@ t.test('maxConnections: the one too many is reset, and counted', async t => {
     [
       { refused: { maxConnections: 1 }, remote: '127.0.0.1', msg: 'connections refused' },
       { refused: { maxConnections: 1 }, remote: '127.0.0.1', msg: 'connections refused' },
-      { refused: { maxConnections: 2 }, total: 2, msg: 'connections refused over all' },
+      { refused: { maxConnections: 2 }, total: 2, msg: 'connections refused in total' },
     ],
   )
 })

@@ -4,10 +4,9 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { Writable } from 'node:stream'
-import type { ConnectionInfo } from '../../stages/context.js'
 import { errorCode, TcpPipeError } from '../../text/errors.js'
 import { expandTemplate } from '../../text/template.js'
-import type { Sink } from '../endpoint.js'
+import type { Sink, SinkContext } from '../endpoint.js'
 
 export interface FileSinkOptions {
   /** Write at the end of a file that exists; no `.part`. */
@@ -21,8 +20,12 @@ export interface FileSinkOptions {
  *
  * @throws `ERR_FILE_EXISTS` if the name is taken, unless `force` or `append`
  */
-export async function fileSink(template: string, info: ConnectionInfo, options: FileSinkOptions = {}): Promise<Sink> {
-  const path = expandTemplate(template, info)
+export async function fileSink(
+  template: string,
+  connection: SinkContext,
+  options: FileSinkOptions = {},
+): Promise<Sink> {
+  const path = expandTemplate(template, connection)
   await mkdir(dirname(path), { recursive: true })
   await checkFolder(template, path)
   const present = await statOf(path)

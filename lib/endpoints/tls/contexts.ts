@@ -1,8 +1,7 @@
 /** TLS on both sides of a server: what is needed of it is imported when an address asks for it. */
 
 import { TcpPipeError } from '../../text/errors.js'
-import type { Address } from '../address.js'
-import type { Accept } from './handshake.js'
+import type { Accept } from '../endpoint.js'
 import type { ClientContext, ClientTls, ServerTls } from './secure-context.js'
 
 /** Certificates, keys and authorities that take the place of the present ones. */
@@ -27,14 +26,19 @@ export interface TlsContexts {
   setSecureContext(next: SecureContexts): Promise<void>
 }
 
+/** All that is to be known of an address here. */
+interface Schemed {
+  readonly scheme: string
+}
+
 /** Throws `ERR_OPTION`. */
 export async function openTlsContexts(
-  listen: Address,
-  to: Address | undefined,
+  listen: Schemed,
+  to: Schemed | undefined,
   { tls, targetTls }: { tls?: ServerTls | 'auto' | boolean | undefined; targetTls?: ClientTls | undefined },
 ): Promise<TlsContexts> {
   const own = lazy(async () => (await import('./self-signed.js')).selfSigned())
-  let server = listen.tls ? await openServerSide(tls, own) : undefined
+  let server = listen.scheme === 'tls' ? await openServerSide(tls, own) : undefined
   let target = await targetContext(to, targetTls)
   return {
     get accept() {
@@ -61,11 +65,11 @@ export async function openTlsContexts(
 
 /** To dial this address: undefined without TLS. Throws `ERR_OPTION`. */
 export async function targetContext(
-  to: Address | undefined,
+  to: Schemed | undefined,
   tls: ClientTls | undefined,
   name = 'targetTls',
 ): Promise<ClientContext | undefined> {
-  if (!to?.tls) {
+  if (to?.scheme !== 'tls') {
     if (tls) throw new TcpPipeError('ERR_OPTION', `${name} needs an address with TLS to connect to, as tls://host:port`)
     return undefined
   }

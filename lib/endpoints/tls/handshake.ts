@@ -5,24 +5,15 @@
 import { constants, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect, createServer, type PeerCertificate, type TLSSocket } from 'node:tls'
+import type { TlsFacts } from '../../stats/summary.js'
 import { errorCode, TcpPipeError, timeoutError } from '../../text/errors.js'
 import { formatDuration } from '../../text/quantities.js'
-import { type Address, formatAddress } from '../address.js'
+import type { Accept, HandshakeOptions, SecureSocket } from '../endpoint.js'
 import { hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
 import { hasCloseNotify } from './close-notify.js'
 import { explain } from './hints.js'
 import { pinOf } from './pin.js'
 import type { ClientContext, ServerContext } from './secure-context.js'
-
-export interface HandshakeOptions {
-  /** Milliseconds for the whole of it, however it goes on; 0 is without limit. Default: 10 seconds. */
-  handshakeTimeout?: number | undefined
-  /** Ends it; it rejects with the signal's reason. */
-  signal?: AbortSignal | undefined
-}
-
-/** Speaks TLS with a client that has connected. When that fails it rejects, and the client is reset. */
-export type Accept = (raw: Socket, options?: HandshakeOptions) => Promise<TLSSocket>
 
 export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Accept {
   const handshakes = new WeakMap<Socket, Handshake>()
@@ -59,24 +50,27 @@ function refusal({ authorizationError }: TLSSocket): Error | undefined {
   return explain(error, 'nobody in clientCa (--client-ca) has signed it') as Error
 }
 
-/** Speaks TLS with the server at `address`, to which `raw` is connected. When that fails it rejects, and the server is reset. */
+/**
+ * Speaks TLS with the server to which `raw` is connected. `name` stands for it in errors; its certificate must have
+ * `host`, unless the context has another name. When that fails it rejects, and the server is reset.
+ */
 export function tlsConnect(
   raw: Socket,
-  address: Address,
+  name: string,
+  host: string,
   context: ClientContext,
   options: HandshakeOptions = {},
-): Promise<TLSSocket> {
-  const { secureContext, pins, verify, ignoreUnexpectedEof } = context
-  const host = context.serverName ?? ('host' in address ? address.host : 'localhost')
+): Promise<SecureSocket> {
+  const { secureContext, pins, verify, ignoreUnexpectedEof, serverName = host } = context
   const strictness = { ...options, ignoreUnexpectedEof }
-  return shakeHands(raw, formatAddress(address), strictness, ({ succeed, fail }) => {
+  return shakeHands(raw, name, strictness, ({ succeed, fail }) => {
     const socket = connect({
       socket: raw,
       secureContext,
-      host,
-      servername: isIP(host) ? '' : host,
+      host: serverName,
+      servername: isIP(serverName) ? '' : serverName,
       rejectUnauthorized: verify,
-      checkServerIdentity: (_, certificate) => checkIdentity(host, certificate),
+      checkServerIdentity: (_, certificate) => checkIdentity(serverName, certificate),
     })
     socket.once('secureConnect', () => {
       const wrong = pins && wrongPin(socket, pins)
@@ -125,7 +119,7 @@ function shakeHands(
   peer: string,
   { handshakeTimeout = 10_000, signal, ignoreUnexpectedEof }: HandshakeOptions & { ignoreUnexpectedEof: boolean },
   begin: (handshake: Handshake) => void,
-): Promise<TLSSocket> {
+): Promise<SecureSocket> {
   let timer: NodeJS.Timeout | undefined
   let refuse: (reason: unknown) => void
   const abort = () => refuse(signal?.reason)
@@ -148,6 +142,7 @@ function shakeHands(
     raw.once('close', () => setImmediate(fail, closedError(peer))) // Node tells its reason, if it has one, behind that
   })
   return shaken
+    .then(socket => ({ socket, facts: factsOf(socket) }))
     .catch(error => {
       raw.destroy()
       throw explain(error)
@@ -171,6 +166,17 @@ function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): vo
     const isCut = chunk === null && !hasCloseNotify(socket, raw)
     if (isCut) socket.destroy(hiddenReset(socket) ?? unexpectedEof())
     return !isCut && push.call(socket, chunk, encoding)
+  }
+}
+
+function factsOf(socket: TLSSocket): TlsFacts {
+  const { servername } = socket as TLSSocket & { servername?: string | false | null }
+  const subject = socket.authorized && socket.getPeerX509Certificate()?.subject.replaceAll('\n', ', ')
+  return {
+    protocol: String(socket.getProtocol()),
+    cipher: socket.getCipher().name,
+    ...(servername && { serverName: servername }),
+    ...(subject && { subject }),
   }
 }
 

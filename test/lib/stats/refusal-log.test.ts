@@ -112,7 +112,7 @@ t.test('the end tells what has not been told, and the sum', async t => {
   await timePasses()
   t.same(lines.slice(1), [
     { level: 40, refused: { maxPerIp: 1 }, remote: '10.0.0.2', msg: 'connections refused' },
-    { level: 40, refused: { access: 1, maxPerIp: 1 }, total: 2, msg: 'connections refused over all' },
+    { level: 40, refused: { access: 1, maxPerIp: 1 }, total: 2, msg: 'connections refused in total' },
   ])
 })
 
@@ -125,7 +125,7 @@ t.test('the end without anything untold, and without any', async t => {
   refusals.end()
   t.same(
     lines.map(({ msg }) => msg),
-    ['connections refused', 'connections refused over all'],
+    ['connections refused', 'connections refused in total'],
   )
 })
 

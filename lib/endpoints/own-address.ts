@@ -3,9 +3,9 @@ import { lookup } from 'node:dns/promises'
 import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
-import { type Address, formatAddress, type TcpAddress } from '../endpoints/address.js'
-import { canonicalIp } from '../endpoints/ip.js'
 import { TcpPipeError } from '../text/errors.js'
+import { type Address, formatAddress } from './address.js'
+import { canonicalIp } from './ip.js'
 
 /** Throws `ERR_ADDRESS` if what listens on `listen` would be reached by dialling `target`. */
 export async function checkOwnAddress(listen: Address, target: Address): Promise<void> {
@@ -15,8 +15,9 @@ export async function checkOwnAddress(listen: Address, target: Address): Promise
 }
 
 async function isReached(listen: Address, target: Address): Promise<boolean> {
-  if ('path' in listen || 'path' in target)
-    return 'path' in listen && 'path' in target && resolve(listen.path) === resolve(target.path)
+  if (listen.scheme === 'memory' || target.scheme === 'memory') return formatAddress(listen) === formatAddress(target)
+  if ('path' in listen && 'path' in target) return resolve(listen.path) === resolve(target.path)
+  if (!('host' in listen) || !('host' in target)) return false
   if (listen.port === 0 || listen.port !== target.port) return false
   const [bound, dialled] = await Promise.all([addressesOf(listen), addressesOf(target)])
   return dialled.map(toLoopback).some(to => bound.some(own => own === to || (takesAll(own, to) && isOwn(to))))
@@ -33,7 +34,7 @@ function takesAll(own: string, address: string): boolean {
 }
 
 /** A name that cannot be looked up reaches nothing now; if it is dialled, that is an error then. */
-async function addressesOf({ host }: TcpAddress): Promise<string[]> {
+async function addressesOf({ host }: { readonly host: string }): Promise<string[]> {
   const address = canonicalIp(host)
   if (address !== undefined) return [address]
   const found = await lookup(host, { all: true }).catch(() => [])

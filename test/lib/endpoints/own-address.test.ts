@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import t from 'tap'
 import { parseAddress } from '../../../lib/endpoints/address.js'
-import { checkOwnAddress } from '../../../lib/server/own-address.js'
+import { checkOwnAddress } from '../../../lib/endpoints/own-address.js'
 
 const check = (listen: string, target: string) => checkOwnAddress(parseAddress(listen), parseAddress(target))
 

@@ -1,0 +1,19 @@
+/** Who or what has closed a connection. */
+import type { Leg } from '../endpoints/endpoint.js'
+import type { ClosedBy } from '../stats/snapshot.js'
+import { errorCode } from '../text/errors.js'
+
+/** On success who ended first; otherwise the kind of failure. */
+export function closedBy(failure: Error | undefined, byLeg: boolean, peerEndedFirst: boolean): ClosedBy {
+  if (!failure) return peerEndedFirst ? 'peer' : 'local'
+  const code = errorCode(failure)
+  if (byLeg && (code === 'ECONNRESET' || code === 'EPIPE')) return 'reset'
+  if (code === 'ERR_TIMEOUT') return 'timeout'
+  if (code === 'ERR_RECORD_TOO_LONG' || code === 'ERR_OUTPUT_LIMIT' || code === 'ERR_LIMIT') return 'limit'
+  return code === 'ERR_CLOSED' || failure.name === 'AbortError' ? 'signal' : 'error'
+}
+
+/** The leg, unless we have ended one before it. */
+export function endedFirst(legs: readonly Leg[], leg: Leg): Leg | undefined {
+  return legs.some(({ stream }) => stream.writableEnded) ? undefined : leg
+}

@@ -1,0 +1,31 @@
+/** Files, as sources and as sinks. */
+import { TcpPipeError } from '../text/errors.js'
+import { defineEndpoint } from './endpoint.js'
+import { fileSink } from './file/file-sink.js'
+import { fileSource } from './file/file-source.js'
+
+export interface FileAddress {
+  readonly scheme: 'file'
+  /** As a sink it can have placeholders: `{id} {remote} {port} {time}`. */
+  readonly path: string
+  /** As a sink: write at the end of a file that exists. Default: false. */
+  readonly append?: boolean | undefined
+  /** As a sink: replace a file that exists. Default: false. */
+  readonly force?: boolean | undefined
+}
+
+export const file = defineEndpoint<FileAddress>({
+  scheme: 'file',
+  syntax: ['file:path'],
+  summary: 'a file; as a sink its name can have {id} {remote} {port} {time}',
+  accepts: text => text.startsWith('file:'),
+  parse(text) {
+    const path = text.slice('file:'.length)
+    if (path === '' || path.includes('\0'))
+      throw new TcpPipeError('ERR_ADDRESS', 'its path is empty or has a NUL character')
+    return { scheme: 'file', path }
+  },
+  format: ({ path }) => `file:${path}`,
+  source: ({ path }) => fileSource(path),
+  sink: ({ path, append, force }, connection) => fileSink(path, connection, { append, force }),
+})

@@ -1,0 +1,135 @@
+/** What TCP and unix sockets have in common: listening, dialling, and a socket as a leg. */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { TlsFacts } from '../stats/summary.js'
+import { type TcpPipeError, timeoutError } from '../text/errors.js'
+import { formatDuration } from '../text/quantities.js'
+import type { Arrival, Bound, DialOptions, Leg, Listener } from './endpoint.js'
+import { hiddenReset, resetOnError } from './reset.js'
+
+/** What a socket is bound or connected to. */
+export type SocketAddress = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** A socket that has been accepted, and is still as it came. */
+export interface SocketArrival extends Arrival {
+  readonly socket: Socket
+  open(): Leg
+}
+
+/** Listens; the error of the system names the address and the code. */
+export async function listenForSockets(
+  address: SocketAddress,
+  arrive: (arrival: SocketArrival) => void,
+): Promise<Listener> {
+  const server = createServer({ allowHalfOpen: true, keepAlive: true, noDelay: true })
+  server.on('connection', socket => arrive(arrivalOf(socket)))
+  server.listen('path' in address ? { path: address.path } : { host: address.host, port: address.port })
+  await once(server, 'listening')
+  return {
+    bound: boundTo(address, server.address()),
+    close: () => new Promise(resolve => server.close(() => resolve())),
+  }
+}
+
+function boundTo(asked: SocketAddress, bound: AddressInfo | string | null): Bound {
+  if ('path' in asked) return { address: asked.path, family: 'unix', port: 0 }
+  const { address, family, port } = bound as AddressInfo
+  return { address, family, port }
+}
+
+function arrivalOf(socket: Socket): SocketArrival {
+  return {
+    socket,
+    remote: remoteName(socket),
+    port: socket.remotePort,
+    open: () => socketLeg(socket),
+    refuse(error) {
+      socket.on('error', () => {})
+      resetOnError(socket)
+      socket.destroy(error)
+    },
+  }
+}
+
+/** Connects, if need be in several attempts. The socket is paused until it is piped. */
+export async function dialSocket(address: SocketAddress, options: DialOptions, number = 0): Promise<Socket> {
+  const { retry = 0, signal, onRetry } = options
+  try {
+    return await attempt(address, options)
+  } catch (error) {
+    if (number >= retry || signal?.aborted) throw error
+    const wait = Math.round(Math.min(5000, 100 * 2 ** number) * (0.5 + Math.random() / 2))
+    onRetry?.(error, wait)
+    await delay(wait, undefined, { signal })
+    return dialSocket(address, options, number + 1)
+  }
+}
+
+async function attempt(address: SocketAddress, options: DialOptions): Promise<Socket> {
+  const { connectTimeout = 10_000, family, bind, signal } = options
+  const socket = connect({
+    ...('path' in address ? { path: address.path } : { host: address.host, port: address.port }),
+    allowHalfOpen: true,
+    keepAlive: true,
+    noDelay: true,
+    ...(family && { family }),
+    ...(bind && { localAddress: bind.host, localPort: bind.port }),
+  })
+  const late = () => socket.destroy(lateError(address, connectTimeout))
+  const timer = connectTimeout > 0 ? setTimeout(late, connectTimeout) : undefined
+  await once(socket, 'connect', { signal })
+    .catch(error => {
+      socket.on('error', () => {}).destroy()
+      throw error
+    })
+    .finally(() => clearTimeout(timer))
+  return socket
+}
+
+function lateError(address: SocketAddress, time: number): TcpPipeError {
+  const name = 'path' in address ? address.path : `${address.host}:${address.port}`
+  return timeoutError('connect', `no answer from ${name} in ${formatDuration(time)}`)
+}
+
+/** From here on a failure resets the socket, and a reset that looks like an end is one. */
+export function socketLeg(socket: Socket, facts: { tls?: TlsFacts } = {}): Leg {
+  resetOnError(socket)
+  socket.on('error', ignore) // it is for those who use the leg
+  socket.on('end', failIfReset)
+  return {
+    stream: socket,
+    remote: remoteName(socket),
+    port: socket.remotePort,
+    facts,
+    bytes: {
+      get in() {
+        return socket.bytesRead
+      },
+      get out() {
+        return takenBytes(socket)
+      },
+    },
+    reset: error => void socket.destroy(error),
+  }
+}
+
+/** What Node and libuv hold for the kernel has not moved yet. */
+function takenBytes(socket: Socket): number {
+  const handle = (socket as { _handle?: { bytesWritten?: number; writeQueueSize?: number } | null })._handle
+  if (handle?.bytesWritten === undefined) return socket.bytesWritten
+  return handle.bytesWritten - (handle.writeQueueSize ?? 0)
+}
+
+/** The address of the peer; `unix` for a unix socket, and `unknown` for a peer that has gone already. */
+function remoteName(socket: Socket): string {
+  const isUnix = socket.localAddress === undefined // of a client that has gone already only that is known
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? (isUnix ? 'unix' : 'unknown')
+}
+
+function ignore(): void {}
+
+function failIfReset(this: Socket): void {
+  const reset = hiddenReset(this)
+  if (reset) this.destroy(reset)
+}

@@ -1,0 +1,58 @@
+/** TLS over TCP, or over a unix socket. What it needs is imported when an address asks for it. */
+import { TcpPipeError } from '../text/errors.js'
+import {
+  type Accept,
+  type Arrival,
+  defineEndpoint,
+  type HandshakeOptions,
+  type Leg,
+  type SecureSocket,
+} from './endpoint.js'
+import { dialSocket, listenForSockets, type SocketAddress, type SocketArrival, socketLeg } from './socket.js'
+import { formatHostAndPort, parseHostAndPort } from './tcp.js'
+import type { ClientContext } from './tls/secure-context.js'
+import { removeStale } from './unix.js'
+
+/** Over TCP, or with a path over a unix socket. */
+export type TlsAddress =
+  | { readonly scheme: 'tls'; readonly host: string; readonly port: number }
+  | { readonly scheme: 'tls'; readonly path: string }
+
+export const tls = defineEndpoint<TlsAddress>({
+  scheme: 'tls',
+  syntax: ['tls://host:port'],
+  summary: 'TLS over TCP',
+  accepts: text => text.startsWith('tls:'),
+  parse(text) {
+    if (!text.startsWith('tls://')) throw new TcpPipeError('ERR_ADDRESS', "'//' is missing after 'tls:'")
+    return { ...parseHostAndPort(text.slice('tls://'.length)), scheme: 'tls' }
+  },
+  format: formatTls,
+  async listen(address, arrive, contexts) {
+    if ('path' in address) await removeStale(address.path)
+    return listenForSockets(address, arrival => arrive(secured(arrival, contexts.accept as Accept)))
+  },
+  async dial(address, options) {
+    const { tlsConnect } = await import('./tls/handshake.js') // first: an error or an end of the socket would be missed
+    const raw = await dialSocket(address, options)
+    return tlsLeg(await tlsConnect(raw, formatTls(address), hostOf(address), options.tls as ClientContext, options))
+  },
+})
+
+function formatTls(address: TlsAddress): string {
+  return `tls://${'path' in address ? `unix:${address.path}` : formatHostAndPort(address).replace('tcp://', '')}`
+}
+
+function hostOf(address: SocketAddress): string {
+  return 'path' in address ? 'localhost' : address.host
+}
+
+/** The handshake comes when the client has been admitted. */
+function secured(arrival: SocketArrival, accept: Accept): Arrival {
+  const open = async (options?: HandshakeOptions) => tlsLeg(await accept(arrival.socket, options))
+  return { remote: arrival.remote, port: arrival.port, refuse: arrival.refuse, open }
+}
+
+function tlsLeg({ socket, facts }: SecureSocket): Leg {
+  return socketLeg(socket, { tls: facts })
+}

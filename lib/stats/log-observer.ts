@@ -1,0 +1,35 @@
+/** The observer that writes the log. */
+import type { Logger } from 'pino'
+import { errorCode, errorMessage, type TimeoutName } from '../text/errors.js'
+import { formatRemote } from '../text/remote.js'
+import type { Observer } from './observer.js'
+import { refusalLog } from './refusal-log.js'
+import type { Summary } from './summary.js'
+
+/** A line when a server listens, one for the end of each connection, and few for clients that are turned away. */
+export function logObserver(log: Logger): Observer {
+  const refusals = refusalLog(log)
+  return {
+    listening: event => log.info(event, 'listening'),
+    refused: ({ reason, remote }) => refusals.add(reason, remote),
+    handshakeFailed: ({ remote, error }) => log.warn({ remote, ...failureFields(error) }, 'TLS handshake failed'),
+    closed: summary => logSummary(log, summary),
+    stopped: ({ refused }) => refusals.end(refused),
+  }
+}
+
+function logSummary(log: Logger, summary: Summary): void {
+  const { error, warnings, directions, id, number, remote, port, ...rest } = summary
+  const connection = { connection: id, remote: formatRemote({ remote, port }) }
+  const fields = { ...connection, ...rest }
+  if (error) log.error({ ...fields, ...failureFields(error) }, 'connection failed')
+  else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
+  else log.info(fields, 'connection closed')
+  log.debug({ ...connection, directions, stack: error?.stack }, 'what each stage did')
+}
+
+/** What a log line says of an error. */
+function failureFields(error: Error & { timeout?: TimeoutName }): object {
+  const { timeout } = error
+  return { ...(timeout && { timeout }), code: errorCode(error), error: errorMessage(error) }
+}

@@ -1,0 +1,44 @@
+/** Log lines of clients that were turned away: few, however many clients there are. */
+import type { Logger } from 'pino'
+import type { Reason, ServerStats } from './snapshot.js'
+
+export interface RefusalLog {
+  /** `remote` is what is known of the peer. */
+  add(reason: Reason, remote: string): void
+  /** Logs what has not been logged yet, and the totals. */
+  end(totals: ServerStats['refused']): void
+}
+
+/** Logs the first refusal at once, and then at most one line in `interval` milliseconds. */
+export function refusalLog(log: Logger, interval = 10_000): RefusalLog {
+  let untold: Partial<Record<Reason, number>> = {}
+  let last: string | undefined
+  let toldAt = Number.NEGATIVE_INFINITY
+  let timer: NodeJS.Timeout | undefined
+
+  function add(reason: Reason, remote: string): void {
+    last = remote
+    untold[reason] = (untold[reason] ?? 0) + 1
+    if (timer) return
+    const wait = toldAt + interval - performance.now()
+    if (wait > 0) timer = setTimeout(tell, wait).unref()
+    else tell()
+  }
+
+  function tell(): void {
+    clearTimeout(timer)
+    timer = undefined
+    toldAt = performance.now()
+    log.warn({ refused: untold, remote: last }, 'connections refused')
+    untold = {}
+  }
+
+  function end(totals: ServerStats['refused']): void {
+    if (timer) tell()
+    const refused = Object.fromEntries(Object.entries(totals).filter(([, count]) => count > 0))
+    const total = Object.values(refused).reduce((sum, count) => sum + count, 0)
+    if (total > 0) log.warn({ refused, total }, 'connections refused in total')
+  }
+
+  return { add, end }
+}

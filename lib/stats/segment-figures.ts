@@ -1,0 +1,44 @@
+/** The figures of a segment through all stages that it has had. */
+import { freeze, type RunMeter } from './meter.js'
+import { addRuns, type RunStats, runStats, type SegmentStats } from './snapshot.js'
+
+export interface SegmentFigures {
+  /** The runs of stages that it has from now on; those before may still hold something. */
+  add(meters: readonly RunMeter[]): void
+  /** These are over. */
+  end(meters: readonly RunMeter[]): void
+  stats(): SegmentStats
+}
+
+export function segmentFigures(name: string): SegmentFigures {
+  const past = new Map<string, RunStats[]>() // by the names of all stages
+  const present = new Set<readonly RunMeter[]>()
+  let bytesIn = 0
+  let bytesOut = 0
+
+  function end(meters: readonly RunMeter[]): void {
+    if (!present.delete(meters)) return
+    for (const meter of meters) freeze(meter)
+    const runs = meters.map(meter => runStats(meter))
+    const key = JSON.stringify(runs.map(run => run.stages.map(stage => stage.name)))
+    const before = past.get(key)
+    bytesIn += runs[0]?.bytesIn ?? 0
+    bytesOut += runs.at(-1)?.bytesOut ?? 0
+    past.set(key, before ? before.map((run, i) => addRuns(run, runs[i] as RunStats)) : runs)
+  }
+
+  function stats(): SegmentStats {
+    const now = performance.now()
+    const sets = [...present].map(meters => meters.map(meter => runStats(meter, now)))
+    const sum = (of: (runs: RunStats[]) => number | undefined) =>
+      sets.reduce((total, runs) => total + (of(runs) ?? 0), 0)
+    return {
+      name,
+      bytesIn: bytesIn + sum(runs => runs[0]?.bytesIn),
+      bytesOut: bytesOut + sum(runs => runs.at(-1)?.bytesOut),
+      runs: [...past.values(), ...sets].flat(),
+    }
+  }
+
+  return { add: meters => void present.add(meters), end, stats }
+}

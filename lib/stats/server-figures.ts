@@ -1,0 +1,46 @@
+/** The figures of a server: those of its connections, and of the clients that did not become one. */
+import type { ClosedBy, ConnectionStats, Reason, ServerStats } from './snapshot.js'
+import type { Summary } from './summary.js'
+
+export interface ServerFigures {
+  /** The number of the connection, from 1. */
+  accepted(): number
+  refused(reason: Reason): void
+  handshakeFailed(): void
+  closed(summary: Summary): void
+  /** With the connections that are open. */
+  stats(connections: readonly ConnectionStats[]): ServerStats
+}
+
+export function serverFigures(): ServerFigures {
+  const started = performance.now()
+  const closed: Record<ClosedBy, number> = { peer: 0, local: 0, reset: 0, timeout: 0, limit: 0, signal: 0, error: 0 }
+  const refused: Record<Reason, number> = { access: 0, maxConnections: 0, maxPerIp: 0 }
+  const bytes = { in: 0, out: 0 }
+  let accepted = 0
+  let failed = 0
+  let handshakeFailures = 0
+
+  return {
+    accepted: () => ++accepted,
+    refused: reason => void refused[reason]++,
+    handshakeFailed: () => void handshakeFailures++,
+    closed(summary) {
+      closed[summary.closedBy]++
+      if (summary.error) failed++
+      bytes.in += summary.bytesIn
+      bytes.out += summary.bytesOut
+    },
+    stats: connections => ({
+      age: performance.now() - started,
+      accepted,
+      closed: { ...closed },
+      failed,
+      refused: { ...refused },
+      handshakeFailures,
+      bytesIn: connections.reduce((sum, { bytesIn }) => sum + bytesIn, bytes.in),
+      bytesOut: connections.reduce((sum, { bytesOut }) => sum + bytesOut, bytes.out),
+      connections,
+    }),
+  }
+}
