@@ -5,7 +5,7 @@ import { checkFunction, type Transforms } from '../stages/transforms.js'
 import type { Direction } from '../stats/snapshot.js'
 import { TcpPipeError } from '../text/errors.js'
 import type { OpenConnection } from './connection.js'
-import type { Transfer } from './transfer.js'
+import type { SegmentRequest, Transfer } from './transfer.js'
 
 /**
  * The transforms of one direction, as named segments. A change applies to open connections, too: no byte is lost,
@@ -55,82 +55,89 @@ interface Segment {
 /** The segment of the option `transforms`, and of `use`. */
 const mainSegment = 'transforms'
 
+/** What a chain knows: its segments, and where they run. */
+interface ChainState {
+  readonly direction: Direction
+  readonly transfers: Map<Transfer, OpenConnection>
+  segments: readonly Segment[]
+}
+
 export function openChain(direction: Direction, first: Transforms | undefined): OpenChain {
-  const transfers = new Map<Transfer, OpenConnection>()
-  let segments: readonly Segment[] = first ? [{ name: mainSegment, transforms: first }] : []
-
-  async function run(connection: OpenConnection, ends: Ends): Promise<void> {
-    const requests = segments.map(({ name, transforms }) => ({
-      name,
-      make: () => connection.prepare(transforms, direction),
-    }))
-    const transfer = connection.transfer({ ...ends, direction, segments: requests })
-    transfers.set(transfer, connection)
-    try {
-      await transfer.done
-    } finally {
-      transfers.delete(transfer)
-    }
-  }
-
-  /** Those that are not in the present ones are made for every connection before one is put in place. */
-  async function change(next: readonly Segment[]): Promise<void> {
-    const gone = segments.filter(segment => !next.includes(segment)).map(({ name }) => name)
-    const open = new Set([...transfers.keys()].flatMap(transfer => transfer.open(gone)))
-    if (open.size > 0) throw refusal(direction, [...open])
-    const changes = [...transfers].map(([transfer, connection]) => ({ transfer, plans: make(connection, next) }))
-    segments = next
-    await Promise.all(
-      changes.map(({ transfer, plans }) => {
-        const requests = next.map(({ name }, i) => ({ name, make: plans[i] && (() => plans[i] as Plan) }))
-        return transfer.change(requests)
-      }),
-    )
-  }
-
-  function make(connection: OpenConnection, next: readonly Segment[]): (Plan | undefined)[] {
-    const made: Plan[] = []
-    try {
-      return next.map(segment => {
-        if (segments.includes(segment)) return undefined
-        const plan = connection.prepare(segment.transforms, direction)
-        made.push(plan)
-        return plan
-      })
-    } catch (error) {
-      for (const plan of made) connection.forget(plan)
-      throw error
-    }
-  }
-
-  function at(name: string): number {
-    const index = segments.findIndex(segment => segment.name === name)
-    if (index >= 0) return index
-    const names = segments.map(segment => segment.name).join(', ') || 'there is none'
-    throw new TcpPipeError('ERR_OPTION', `${direction}: unknown segment '${name}'; expected one of: ${names}`)
-  }
-
+  const segments = first ? [{ name: mainSegment, transforms: first }] : []
+  const state: ChainState = { direction, transfers: new Map(), segments }
   const chain: Chain = {
     async use(transforms) {
       checkFunction('transforms', transforms)
-      await change([{ name: mainSegment, transforms }])
+      await change(state, [{ name: mainSegment, transforms }])
     },
-    clear: () => change([]),
-    async set(name, transforms, { before } = {}) {
-      if (typeof name !== 'string' || name === '')
-        throw new TcpPipeError('ERR_OPTION', `name: ${String(name) || "''"} is not allowed; expected a text`)
-      checkFunction('transforms', transforms)
-      const segment = { name, transforms }
-      const present = segments.findIndex(each => each.name === name)
-      const index = present >= 0 ? present : before === undefined ? segments.length : at(before)
-      await change(segments.toSpliced(index, present >= 0 ? 1 : 0, segment))
-    },
+    clear: () => change(state, []),
+    set: (name, transforms, { before } = {}) => set(state, { name, transforms }, before),
     async remove(name) {
-      await change(segments.toSpliced(at(name), 1))
+      await change(state, state.segments.toSpliced(indexOf(state, name), 1))
     },
-    list: () => segments.map(({ name }) => name),
+    list: () => state.segments.map(({ name }) => name),
   }
-  return { chain, run }
+  return { chain, run: (connection, ends) => run(state, connection, ends) }
+}
+
+async function run(
+  { direction, transfers, segments }: ChainState,
+  connection: OpenConnection,
+  ends: Ends,
+): Promise<void> {
+  const requests = segments.map(({ name, transforms }) => ({
+    name,
+    make: () => connection.prepare(transforms, direction),
+  }))
+  const transfer = connection.transfer({ ...ends, direction, segments: requests })
+  transfers.set(transfer, connection)
+  try {
+    await transfer.done
+  } finally {
+    transfers.delete(transfer)
+  }
+}
+
+async function set(state: ChainState, segment: Segment, before: string | undefined): Promise<void> {
+  const { name, transforms } = segment
+  if (typeof name !== 'string' || name === '')
+    throw new TcpPipeError('ERR_OPTION', `name: ${String(name) || "''"} is not allowed; expected a text`)
+  checkFunction('transforms', transforms)
+  const present = state.segments.findIndex(each => each.name === name)
+  const place = before === undefined ? state.segments.length : indexOf(state, before)
+  await change(state, state.segments.toSpliced(present >= 0 ? present : place, present >= 0 ? 1 : 0, segment))
+}
+
+function indexOf({ direction, segments }: ChainState, name: string): number {
+  const index = segments.findIndex(segment => segment.name === name)
+  if (index >= 0) return index
+  const expected = segments.length > 0 ? `expected ${segments.map(each => each.name).join(', ')}` : 'there is none'
+  throw new TcpPipeError('ERR_OPTION', `${direction}: unknown segment '${name}'; ${expected}`)
+}
+
+/** New segments are made for every connection before one is put in place. If one cannot be made, none is kept. */
+async function change(state: ChainState, next: readonly Segment[]): Promise<void> {
+  const { direction, transfers, segments } = state
+  const gone = segments.filter(segment => !next.includes(segment)).map(({ name }) => name)
+  const open = new Set([...transfers.keys()].flatMap(transfer => transfer.open(gone)))
+  if (open.size > 0) throw refusal(direction, [...open])
+  const made: { connection: OpenConnection; plan: Plan }[] = []
+  const request = (connection: OpenConnection, { name, transforms }: Segment): SegmentRequest => {
+    const plan = connection.prepare(transforms, direction)
+    made.push({ connection, plan })
+    return { name, make: () => plan }
+  }
+  try {
+    const changes = [...transfers].map(([transfer, connection]) => {
+      const requests = next.map(each => (segments.includes(each) ? { name: each.name } : request(connection, each)))
+      return () => transfer.change(requests)
+    })
+    state.segments = next
+    await Promise.all(changes.map(apply => apply()))
+  } catch (error) {
+    for (const { connection, plan } of made) connection.forget(plan)
+    throw error
+  }
 }
 
 function refusal(direction: Direction, names: string[]): TcpPipeError {

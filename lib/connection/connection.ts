@@ -8,13 +8,14 @@ import { type Plan, plan } from '../stages/plan.js'
 import type { Transforms } from '../stages/transforms.js'
 import type { Observer } from '../stats/observer.js'
 import type { ConnectionStats, Direction } from '../stats/snapshot.js'
-import type { FaultNote, Side, Summary } from '../stats/summary.js'
-import { errorCode, TcpPipeError, type TimeoutName } from '../text/errors.js'
+import type { FaultNote, Summary } from '../stats/summary.js'
+import { errorCode, TcpPipeError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
-import { closedBy, endedFirst } from './closed-by.js'
+import { endedFirst } from './closed-by.js'
 import { leave } from './linger.js'
+import { type ConnectionState, connectionStats, type GivenTransfer, openState, summarize } from './state.js'
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
-import { openTransfer, type Transfer, type TransferOptions } from './transfer.js'
+import { openTransfer, type Transfer } from './transfer.js'
 
 /** A connection as library users see it. */
 export interface Connection extends Omit<ConnectionInfo, 'direction'> {
@@ -50,7 +51,7 @@ export interface OpenConnection extends Connection {
   /** Stages that are over while the connection goes on are no more a part of it. */
   forget(plan: Plan): void
   /** Source → segments → sink. Its failure is that of the connection. */
-  transfer(options: Omit<TransferOptions, 'forget'>): Transfer
+  transfer(options: GivenTransfer): Transfer
   /** Makes the other leg of a proxy a part of the connection; `to` is its address. Throws if that has failed already. */
   join(target: Leg, to: string): void
   /** Ends the connection as failed: everything is destroyed, the peer sees a reset. */
@@ -63,220 +64,157 @@ export interface OpenConnection extends Connection {
   drop(): void
 }
 
-/** Faults after the first hundred are not listed. */
-const mostFaults = 100
-
 export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnection {
-  const started = performance.now()
-  const { number = 1, maxRecord, maxBytes } = options
+  const { number = 1 } = options
   const identity = { id: newId(), number, remote: leg.remote, port: leg.port }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
-  const legs: Leg[] = []
-  const streams = new Set<Readable | Writable>()
-  const transfers: { transfer: Transfer; options: Omit<TransferOptions, 'forget'> }[] = []
-  const warnings: string[] = []
-  const faults: FaultNote[] = []
-  let target: { leg: Leg; to: string } | undefined
-  let failure: Error | undefined
-  let finishing = false
-  let isOver = false
-  let finished: Promise<Summary> | undefined
-  let closing: { reason?: string } | undefined // by its owner
-  let failedLeg: Leg | undefined
-  let first: Leg | undefined // to end
-  let settle: (summary: Summary) => void
-  let reject: (error: Error) => void
-  const failed = new Promise<never>((_, rejectIt) => {
-    reject = rejectIt
-  })
-  failed.catch(ignore)
-  const closed = new Promise<Summary>(resolve => {
-    settle = resolve
-  })
-  const stopWatch = watchIdle(legs, options, waitsForSink, fail)
-  addLeg(leg)
-  const stopDeadlines = deadlines(leg, options, fail)
-
-  function addLeg(added: Leg): void {
-    const { stream } = added
-    legs.push(added)
-    if (maxBytes) capBytes(added, maxBytes, error => failBy(added, error))
-    stream.on('end', () => {
-      first ??= endedFirst(legs, added)
-    })
-    stream.on('error', error => failBy(added, error))
-  }
-
-  /** That a sink of ours is busy is not idle time of the peer. A sink that sends to a leg is: that one is watched, too. */
-  function waitsForSink(): boolean {
-    return transfers.some(({ options: { sink, sinkLeg } }) => !sinkLeg && !sink.leg && isBusy(sink))
-  }
-
-  function failBy(by: Leg, error: Error): void {
-    if (isBetter(error)) failedLeg = by
-    fail(error)
-  }
-
-  function join(added: Leg, to: string): void {
-    target = { leg: added, to }
-    addLeg(added)
-    if (!failure && !finishing) return
-    const error = failure ?? new TcpPipeError('ERR_CLOSED', 'the connection was closed')
-    added.reset(error)
-    throw error
-  }
-
-  function fail(error: unknown): void {
-    if (isOver || (finishing && isPremature(error))) return
-    if (isBetter(error)) failure = toError(error)
-    for (const each of legs) each.reset(failure as Error)
-    for (const stream of streams) stream.destroy(failure)
-    reject(failure as Error)
-  }
-
-  /** The first error is the one to report, unless it says no more than that something has ended too early. */
-  function isBetter(error: unknown): boolean {
-    return !failure || (isPremature(failure) && !isPremature(error))
-  }
-
-  function prepare(transforms: Transforms, direction: Direction): Plan {
-    const connection = info(direction)
-    const warn = (message: string) => void warnings.push(message)
-    const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
-    const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
-    for (const stream of planned.streams) adopt(stream)
-    return planned
-  }
-
-  function forget(plan: Plan): void {
-    for (const stream of plan.streams) streams.delete(stream)
-  }
-
-  function transfer(given: Omit<TransferOptions, 'forget'>): Transfer {
-    const { source, sink, sourceLeg, sinkLeg } = given
-    if (sink.leg) legs.push(sink.leg)
-    if (!sourceLeg) adopt(source)
-    if (!sinkLeg) adopt(sink)
-    const opened = openTransfer({ ...given, forget })
-    transfers.push({ transfer: opened, options: given })
-    const done = opened.done.then(
-      () => void warnings.push(...(source.warnings ?? [])),
-      error => {
-        fail(error)
-        if (failure) throw failure
-      },
-    )
-    return { ...opened, done }
-  }
-
-  /** Destroyed when the connection fails. Its pipeline tells of its errors, and may have ended by then. */
-  function adopt(stream: Readable | Writable): void {
-    streams.add(stream.on('error', ignore))
-  }
-
-  function info(direction: Direction): ConnectionInfo {
-    return { ...identity, direction }
-  }
-
-  function finish(): Promise<Summary> {
-    finished ??= end()
-    return finished
-  }
-
-  async function end(): Promise<Summary> {
-    finishing = true
-    await Promise.all(ownLegs().map(each => leave(each, () => failure !== undefined)))
+  const { observer, maxBytes, maxRecord } = options
+  const state = openState(leg, identity, { observer, maxBytes, maxRecord })
+  const failWith = (error: unknown) => fail(state, error)
+  const stopWatch = watchIdle(state.legs, options, () => waitsForSink(state), failWith)
+  addLeg(state, leg)
+  const stopDeadlines = deadlines(leg, options, failWith)
+  void state.closed.then(() => {
     stopWatch()
     stopDeadlines()
-    const summary = summarize()
-    isOver = true
-    options.observer?.closed?.(summary)
-    settle(summary)
-    return summary
-  }
-
-  /** The leg of a sink is ended by that. */
-  function ownLegs(): Leg[] {
-    return target ? [leg, target.leg] : [leg]
-  }
-
-  function summarize(): Summary {
-    const { timeout } = (failure ?? {}) as { timeout?: TimeoutName }
-    const reports = transfers.flatMap(({ options: { sink } }) => (sink.report ? [sink.report()] : []))
-    const side = target && sideOf(failure ? failedLeg : first)
-    const { tls } = leg.facts
-    return {
-      ...identity,
-      bytesIn: leg.bytes.in,
-      bytesOut: leg.bytes.out,
-      duration: Math.round(performance.now() - started),
-      closedBy: closedBy(failure, failedLeg !== undefined, first !== undefined && !closing),
-      ...closing,
-      ...(timeout && { timeout }),
-      ...(side && { side }),
-      ...(failure && { error: failure }),
-      warnings,
-      ...(faults.length > 0 && { faults }),
-      directions: transfers.map(({ transfer }) => transfer.stats()),
-      ...(reports.length > 0 && { sink: Object.assign({}, ...reports) }),
-      ...(tls && { tls }),
-      ...(target && { target: { ...targetStats(target), ...target.leg.facts } }),
-    }
-  }
-
-  function targetStats({ leg: { bytes }, to }: NonNullable<typeof target>) {
-    return { to, bytesIn: bytes.in, bytesOut: bytes.out }
-  }
-
-  function sideOf(each: Leg | undefined): Side | undefined {
-    return each && (each === leg ? 'client' : 'target')
-  }
-
-  function stats(): ConnectionStats {
-    return {
-      ...identity,
-      age: performance.now() - started,
-      bytesIn: leg.bytes.in,
-      bytesOut: leg.bytes.out,
-      ...(target && { target: targetStats(target) }),
-      directions: transfers.map(({ transfer }) => transfer.stats()),
-    }
-  }
-
-  /** The transfers end as if their sources had; who waits for them goes on to `finish`. A handler is not waited for. */
-  function close(reason?: string): Promise<Summary> {
-    closing ??= reason === undefined ? {} : { reason }
-    for (const { transfer } of transfers) transfer.stop()
-    if (transfers.length === 0) void finish()
-    return closed
-  }
-
-  function reset(reason = 'the connection was reset by its owner'): void {
-    fail(new TcpPipeError('ERR_CLOSED', reason))
-  }
-
-  function drop(): void {
-    finishing = true
-    for (const { stream } of legs) stream.destroy()
-  }
-
+  })
+  const info = (direction: Direction) => ({ ...identity, direction })
   return {
     ...identity,
     log,
-    closed,
-    failed,
+    closed: state.closed,
+    failed: state.failed,
     info,
-    prepare,
-    forget,
-    transfer,
-    join,
-    fail,
-    finish,
-    drop,
-    stats,
-    close,
-    reset,
+    prepare: (transforms, direction) => prepare(state, log, transforms, info(direction)),
+    forget: plan => forget(state, plan),
+    transfer: given => transfer(state, given),
+    join: (target, to) => join(state, target, to),
+    fail: failWith,
+    finish: () => finish(state),
+    drop: () => drop(state),
+    stats: () => connectionStats(state),
+    close: reason => close(state, reason),
+    reset: (reason = 'the connection was reset by its owner') => failWith(new TcpPipeError('ERR_CLOSED', reason)),
   }
+}
+
+function addLeg(state: ConnectionState, added: Leg): void {
+  const { legs, maxBytes } = state
+  const { stream } = added
+  legs.push(added)
+  if (maxBytes) capBytes(added, maxBytes, error => failBy(state, added, error))
+  stream.on('end', () => {
+    state.endedFirst ??= endedFirst(legs, added)
+  })
+  stream.on('error', error => failBy(state, added, error))
+}
+
+/** That a sink of ours is busy is not idle time of the peer. A sink that sends to a leg is: that one is watched, too. */
+function waitsForSink({ transfers }: ConnectionState): boolean {
+  return transfers.some(({ options: { sink, sinkLeg } }) => !sinkLeg && !sink.leg && isBusy(sink))
+}
+
+function failBy(state: ConnectionState, by: Leg, error: Error): void {
+  if (isBetter(state, error)) state.failedLeg = by
+  fail(state, error)
+}
+
+function fail(state: ConnectionState, error: unknown): void {
+  if (state.isOver || (state.finishing && isPremature(error))) return
+  if (isBetter(state, error)) state.failure = toError(error)
+  const failure = state.failure as Error
+  for (const each of state.legs) each.reset(failure)
+  for (const stream of state.streams) stream.destroy(failure)
+  state.reject(failure)
+}
+
+/** The first error is the one to report, unless it says no more than that something has ended too early. */
+function isBetter({ failure }: ConnectionState, error: unknown): boolean {
+  return !failure || (isPremature(failure) && !isPremature(error))
+}
+
+function join(state: ConnectionState, leg: Leg, to: string): void {
+  state.target = { leg, to }
+  addLeg(state, leg)
+  if (!state.failure && !state.finishing) return
+  const error = state.failure ?? new TcpPipeError('ERR_CLOSED', 'the connection was closed')
+  leg.reset(error)
+  throw error
+}
+
+/** Faults after the first hundred are not listed. */
+const mostFaults = 100
+
+function prepare(
+  state: ConnectionState,
+  log: Logger | undefined,
+  transforms: Transforms,
+  connection: ConnectionInfo,
+): Plan {
+  const { warnings, faults, maxRecord } = state
+  const warn = (message: string) => void warnings.push(message)
+  const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
+  const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
+  for (const stream of planned.streams) adopt(state, stream)
+  return planned
+}
+
+/** Destroyed when the connection fails. Its transfer reports its errors, and may have ended by then. */
+function adopt({ streams }: ConnectionState, stream: Readable | Writable): void {
+  streams.add(stream.on('error', ignore))
+}
+
+function forget({ streams }: ConnectionState, plan: Plan): void {
+  for (const stream of plan.streams) streams.delete(stream)
+}
+
+function transfer(state: ConnectionState, options: GivenTransfer): Transfer {
+  const { source, sink, sourceLeg, sinkLeg } = options
+  if (sink.leg) state.legs.push(sink.leg)
+  for (const stream of [sourceLeg ? [] : source, sinkLeg ? [] : sink].flat()) {
+    adopt(state, stream)
+    if (state.failure) stream.destroy(state.failure) // the connection was lost before its sink was there
+  }
+  const transfer = openTransfer({ ...options, forget: plan => forget(state, plan) })
+  state.transfers.push({ transfer, options })
+  const done = transfer.done.then(
+    () => void state.warnings.push(...(source.warnings ?? [])),
+    error => {
+      fail(state, error)
+      if (state.failure) throw state.failure
+    },
+  )
+  return { ...transfer, done }
+}
+
+function finish(state: ConnectionState): Promise<Summary> {
+  state.finished ??= end(state)
+  return state.finished
+}
+
+/** The leg of a sink is ended by the sink. */
+async function end(state: ConnectionState): Promise<Summary> {
+  state.finishing = true
+  const own = state.target ? [state.leg, state.target.leg] : [state.leg]
+  await Promise.all(own.map(each => leave(each, () => state.failure !== undefined)))
+  const summary = summarize(state)
+  state.isOver = true
+  state.observer?.closed?.(summary)
+  state.settle(summary)
+  return summary
+}
+
+/** The transfers end as if their sources had; who waits for them goes on to `finish`. A handler is not waited for. */
+function close(state: ConnectionState, reason: string | undefined): Promise<Summary> {
+  state.closing ??= reason === undefined ? {} : { reason }
+  for (const { transfer } of state.transfers) transfer.stop()
+  if (state.transfers.length === 0) void finish(state)
+  return state.closed
+}
+
+function drop(state: ConnectionState): void {
+  state.finishing = true
+  for (const { stream } of state.legs) stream.destroy()
 }
 
 function ignore(): void {}

@@ -15,7 +15,7 @@ import {
   toBuffer,
   type Unit,
 } from '../formats/records.js'
-import { meterRun, type RunMeter, type StageMeter, stageMeter } from '../stats/meter.js'
+import { meterRun, type RunMeter, runMeter, type StageMeter, stageMeter } from '../stats/meter.js'
 import { type Family, lift } from './lift.js'
 import type { FunctionStage } from './stage.js'
 
@@ -32,6 +32,7 @@ export function fuse(
   const functions: BatchFunction[] = []
   const releases: (() => void)[] = []
   const meters = stages.map(stage => stageMeter(stage.name))
+  const run = runMeter(meters)
   let unit: Unit = 'bytes' // of what the last function gave
   let ending: Ending = { unterminated: false }
 
@@ -46,9 +47,9 @@ export function fuse(
     } else if (stage.unit) functions.push(sameUnit(stage.unit, maxRecord, ending, encode))
     unit = next
     const family: Family = unit === 'bytes' ? 'bytes' : 'records'
-    const { run, release } = lift(stage, family, meter)
-    functions.push(run)
-    releases.push(release)
+    const lifted = lift(stage, family, meter, run)
+    functions.push(lifted.run)
+    releases.push(lifted.release)
   })
   if (output === 'bytes') {
     if (unit !== 'bytes') functions.push(encoder(ending, stages.at(-1)?.encode))
@@ -67,7 +68,7 @@ export function fuse(
   stream.on('close', () => {
     for (const release of releases) release()
   })
-  return { stream, meter: meterRun(stream, meters) }
+  return { stream, meter: meterRun(stream, run) }
 }
 
 /**

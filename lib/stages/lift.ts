@@ -1,7 +1,7 @@
 /** Lifts a function of one record to a function of batches, in order, one call at a time. */
 import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stream-chain/defs.js'
 import { type Batch, type BatchFunction, batchRecords, blockBytes } from '../formats/records.js'
-import { stop as pause, type StageMeter, start } from '../stats/meter.js'
+import { handOver, keepBusy, type RunMeter, resume, type StageMeter } from '../stats/meter.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { FunctionStage } from './stage.js'
 
@@ -19,153 +19,159 @@ type Steps = Generator<unknown, void, void>
 /** A function may make more of a batch than there was; from here on what it makes goes on in parts. */
 const mostBytes = 4 * blockBytes
 
+/** A stage at work. */
+interface Lift {
+  readonly stage: FunctionStage
+  readonly family: Family
+  readonly meter: StageMeter
+  readonly run: RunMeter
+  /** What the slow path has and has not given yet, and its size. */
+  results: Batch
+  size: number
+  /** Nothing is left to release. */
+  over: boolean
+}
+
 /** A plain result costs one call; promises, generators and `many` go through a generator that yields what it has when it waits. */
-export function lift({ name, write, flush, abort }: FunctionStage, family: Family, meter: StageMeter): Lifted {
-  let results: Batch = []
-  let size = 0
-  let over = !abort
-  let slow: ReturnType<typeof openSlowPath> | undefined
-  const slowPath = () => {
-    slow ??= openSlowPath()
-    return slow
-  }
+export function lift(stage: FunctionStage, family: Family, meter: StageMeter, run: RunMeter): Lifted {
+  const state: Lift = { stage, family, meter, run, results: [], size: 0, over: !stage.abort }
+  const process = (batch: Batch) => processBatch(state, batch)
+  const release = () => abort(state)
+  const end = () => endStage(state)
+  const isFlushed = stage.flush || stage.abort
+  return { run: isFlushed ? flushable(process, end, release) : process, release: () => quietly(release) }
+}
 
-  function take(): Batch {
-    const batch = results
-    results = []
-    size = 0
-    meter.recordsOut += batch.length
-    return batch
-  }
-
-  /** Made when it is needed: an idle stage is small. */
-  function openSlowPath() {
-    function* deliver(): Steps {
-      if (results.length === 0) return
-      pause(meter)
-      yield take()
-      start(meter)
+/** The batch is ours, so the results take the places of the records. */
+function processBatch(state: Lift, batch: Batch): unknown {
+  const { stage, family, meter, run } = state
+  const { length } = batch
+  meter.recordsIn += length
+  let kept = 0
+  let bytes = 0
+  for (let i = 0; i < length; i++) {
+    const result = call(stage, batch[i])
+    if (typeof result !== 'string') {
+      if (result === none || result === undefined) continue
+      if (isSpecial(result)) return slowly(state, result, batch.slice(0, kept), batch.slice(i + 1))
+      checkResult(result, family, stage.name)
     }
+    batch[kept++] = result
+    bytes += sizeOf(result)
+    if (bytes > mostBytes) return slowly(state, none, batch.slice(0, kept), batch.slice(i + 1))
+  }
+  if (kept < length) batch.length = kept
+  handOver(meter, run)
+  meter.recordsOut += kept
+  return kept > 0 ? batch : none
+}
 
-    /** stream-chain waits for a promise that is yielded; `none` lets nothing of it through. */
-    function* settle<T>(promise: PromiseLike<T>): Generator<unknown, T, void> {
-      const handled = handle(promise) as Promise<T>
-      yield* deliver()
-      let settled: T | undefined
-      yield handled.then(
-        value => {
-          settled = value
-          return none
-        },
-        error => {
-          throw failure(error, name)
-        },
-      )
-      return settled as T
+/** `result` and what the rest of the batch gives, after what there is. */
+function slowly(state: Lift, result: unknown, done: Batch, rest: Batch): Steps {
+  state.results = done
+  keepBusy(state.meter, state.run)
+  return finish(state, handle(result), rest)
+}
+
+function call({ write, name }: FunctionStage, record: unknown): unknown {
+  try {
+    return write(record)
+  } catch (error) {
+    throw failure(error, name)
+  }
+}
+
+function* finish(state: Lift, result: unknown, rest: Batch): Steps {
+  const { stage, meter, run } = state
+  try {
+    yield* add(state, result)
+    for (const record of rest) yield* add(state, stage.write(record))
+  } catch (error) {
+    throw failure(error, stage.name)
+  }
+  handOver(meter, run)
+  if (state.results.length > 0) yield take(state)
+}
+
+function* endStage(state: Lift): Steps {
+  resume(state.meter)
+  yield* finish(state, flushed(state.stage), [])
+  state.over = true
+}
+
+function* flushed({ flush }: FunctionStage): Generator {
+  yield flush?.()
+}
+
+function abort(state: Lift): unknown {
+  if (state.over) return undefined
+  state.over = true
+  return state.stage.abort?.()
+}
+
+function take(state: Lift): Batch {
+  const batch = state.results
+  state.results = []
+  state.size = 0
+  state.meter.recordsOut += batch.length
+  return batch
+}
+
+function* deliver(state: Lift): Steps {
+  if (state.results.length === 0) return
+  handOver(state.meter, state.run)
+  yield take(state)
+  resume(state.meter)
+}
+
+/** stream-chain waits for a promise that is yielded; `none` lets nothing of it through. */
+function* settle<T>(state: Lift, promise: PromiseLike<T>): Generator<unknown, T, void> {
+  const handled = handle(promise) as Promise<T>
+  yield* deliver(state)
+  let settled: T | undefined
+  yield handled.then(
+    value => {
+      settled = value
+      return none
+    },
+    error => {
+      throw failure(error, state.stage.name)
+    },
+  )
+  return settled as T
+}
+
+function* add(state: Lift, result: unknown): Steps {
+  const value = isThenable(result) ? yield* settle(state, result) : result
+  if (value === none || value === undefined) return
+  if (value === stop) {
+    yield* deliver(state)
+    return yield stop
+  }
+  if (isMany(value)) {
+    for (const each of getManyValues(value).map(handle)) yield* add(state, each)
+  } else if (isIterator(value)) yield* addAll(state, value)
+  else {
+    checkResult(value, state.family, state.stage.name)
+    state.results.push(value)
+    state.size += sizeOf(value)
+    if (state.results.length >= batchRecords || state.size >= blockBytes) yield* deliver(state)
+  }
+}
+
+function* addAll(state: Lift, iterator: AnyIterator): Steps {
+  let done = false
+  try {
+    while (true) {
+      const next = iterator.next()
+      const step: IteratorResult<unknown> = isThenable(next) ? yield* settle(state, next) : next
+      done = step.done === true
+      if (done) return
+      yield* add(state, step.value)
     }
-
-    function* add(result: unknown): Steps {
-      const value = isThenable(result) ? yield* settle(result) : result
-      if (value === none || value === undefined) return
-      if (value === stop) {
-        yield* deliver()
-        return yield stop
-      }
-      if (isMany(value)) {
-        for (const each of getManyValues(value).map(handle)) yield* add(each)
-      } else if (isIterator(value)) yield* addAll(value)
-      else {
-        checkResult(value, family, name)
-        results.push(value)
-        size += sizeOf(value)
-        if (results.length >= batchRecords || size >= blockBytes) yield* deliver()
-      }
-    }
-
-    function* addAll(iterator: AnyIterator): Steps {
-      let done = false
-      try {
-        while (true) {
-          const next = iterator.next()
-          const step: IteratorResult<unknown> = isThenable(next) ? yield* settle(next) : next
-          done = step.done === true
-          if (done) return
-          yield* add(step.value)
-        }
-      } finally {
-        if (!done) quietly(() => iterator.return?.())
-      }
-    }
-
-    function* finish(result: unknown, rest: Batch): Steps {
-      try {
-        yield* add(result)
-        for (const record of rest) yield* add(write(record))
-      } catch (error) {
-        throw failure(error, name)
-      }
-      pause(meter)
-      if (results.length > 0) yield take()
-    }
-
-    return finish
+  } finally {
+    if (!done) quietly(() => iterator.return?.())
   }
-
-  /** The batch is ours, so the results take the places of the records. */
-  function process(batch: Batch): unknown {
-    meter.recordsIn += batch.length
-    start(meter)
-    let kept = 0
-    let bytes = 0
-    for (let i = 0; i < batch.length; i++) {
-      const result = call(batch[i])
-      if (typeof result !== 'string') {
-        if (result === none || result === undefined) continue
-        if (isSpecial(result)) return slowly(result, batch.slice(0, kept), batch.slice(i + 1))
-        checkResult(result, family, name)
-      }
-      batch[kept++] = result
-      bytes += sizeOf(result)
-      if (bytes > mostBytes) return slowly(none, batch.slice(0, kept), batch.slice(i + 1))
-    }
-    batch.length = kept
-    pause(meter)
-    meter.recordsOut += kept
-    return kept > 0 ? batch : none
-  }
-
-  /** `result` and what the rest of the batch gives, behind what there is. */
-  function slowly(result: unknown, done: Batch, rest: Batch): Steps {
-    results = done
-    return slowPath()(handle(result), rest)
-  }
-
-  function call(record: unknown): unknown {
-    try {
-      return write(record)
-    } catch (error) {
-      throw failure(error, name)
-    }
-  }
-
-  function* end(): Steps {
-    start(meter)
-    yield* slowPath()(flushed(), [])
-    over = true
-  }
-
-  function* flushed(): Generator {
-    yield flush?.()
-  }
-
-  function release(): unknown {
-    if (over) return undefined
-    over = true
-    return abort?.()
-  }
-
-  const run = flush || abort ? flushable(process, end, release) : process
-  return { run, release: () => quietly(release) }
 }
 
 interface AnyIterator {

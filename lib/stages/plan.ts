@@ -1,7 +1,7 @@
 /** Parts → runs → the streams of one pipeline: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
 import { type Duplex, Transform } from 'node:stream'
 import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
-import { meterRun, type RunMeter, stageMeter } from '../stats/meter.js'
+import { meterRun, type RunMeter, runMeter, stageMeter } from '../stats/meter.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import { type Context, openContext, type Surroundings } from './context.js'
 import { fuse, type Output } from './fuse.js'
@@ -57,7 +57,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
       closeRun('bytes')
       if (stage instanceof Transform) stage.once('end', releaseHeld)
       streams.push(stage)
-      meters.push(meterRun(stage, [stageMeter(names.get(stage) ?? stage.constructor.name)]))
+      meters.push(meterRun(stage, runMeter([stageMeter(names.get(stage) ?? stage.constructor.name)])))
     }
   }
   closeRun(output)

@@ -21,6 +21,8 @@ export interface RunMeter extends Record<RunState, number> {
   state: RunState
   /** When it entered this state. */
   since: number
+  /** When the last of its stages has handed over: a clock that they share, since reading the system's is dear. */
+  tick: number
   /** It has ended by itself, before its input had: what followed was dropped. */
   stopped: boolean
   readonly stages: readonly StageMeter[]
@@ -30,21 +32,34 @@ export function stageMeter(name: string): StageMeter {
   return { name, recordsIn: 0, recordsOut: 0, busy: 0, busySince: -1 }
 }
 
-/** The stage works from now on. */
-export function start(meter: StageMeter): void {
-  if (meter.busySince < 0) meter.busySince = performance.now()
+export function runMeter(stages: readonly StageMeter[]): RunMeter {
+  const since = performance.now()
+  const times = { input: 0, busy: 0, output: 0, over: 0 }
+  return { ...times, bytesIn: 0, bytesOut: 0, state: 'input', since, tick: since, stopped: false, stages }
 }
 
-/** The stage works no more, or has given control away. */
-export function stop(meter: StageMeter): void {
-  if (meter.busySince >= 0) meter.busy += performance.now() - meter.busySince
-  meter.busySince = -1
+/** The stage has worked since the run began to, or since the stage before it has handed over. */
+export function handOver(stage: StageMeter, run: RunMeter): void {
+  const now = performance.now()
+  stage.busy += now - (stage.busySince >= 0 ? stage.busySince : Math.max(run.tick, run.since))
+  stage.busySince = -1
+  run.tick = now
+}
+
+/** The stage goes on with its work later: it is busy until it hands over. */
+export function keepBusy(stage: StageMeter, run: RunMeter): void {
+  if (stage.busySince < 0) stage.busySince = Math.max(run.tick, run.since)
+}
+
+/** The stage works again. */
+export function resume(stage: StageMeter): void {
+  if (stage.busySince < 0) stage.busySince = performance.now()
 }
 
 /** The run is over: its time stands still. */
 export function freeze(meter: RunMeter): void {
-  enter(meter, 'over')
-  for (const stage of meter.stages) stop(stage)
+  enter(meter, 'over', performance.now())
+  for (const stage of meter.stages) if (stage.busySince >= 0) handOver(stage, meter)
 }
 
 /**
@@ -52,32 +67,35 @@ export function freeze(meter: RunMeter): void {
  * the next `_read`. Otherwise it is busy while a write is under way, and from the end of its input to the end of its
  * output. Otherwise it waits for input.
  */
-export function meterRun(stream: Duplex, stages: readonly StageMeter[]): RunMeter {
-  const times = { input: 0, busy: 0, output: 0, over: 0 }
-  const meter: RunMeter = {
-    ...times,
-    bytesIn: 0,
-    bytesOut: 0,
-    state: 'input',
-    since: performance.now(),
-    stopped: false,
-    stages,
-  }
-  const { _write, _writev, _final, push, _read } = stream
-  let isFull = false
-  let hasInput = false // a write or the end is under way
+export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
+  const flow = { isFull: false, hasInput: false }
+  meterInput(stream, meter, flow)
+  meterOutput(stream, meter, flow)
+  return meter
+}
 
-  function update(): void {
-    if (meter.state !== 'over') enter(meter, isFull ? 'output' : hasInput ? 'busy' : 'input')
-  }
+interface Flow {
+  isFull: boolean
+  /** A write or the end is under way. */
+  hasInput: boolean
+}
+
+function update(meter: RunMeter, { isFull, hasInput }: Flow, now?: number): void {
+  if (meter.state === 'over') return
+  const state = isFull ? 'output' : hasInput ? 'busy' : 'input'
+  if (state !== meter.state) enter(meter, state, now ?? performance.now())
+}
+
+function meterInput(stream: Duplex, meter: RunMeter, flow: Flow): void {
+  const { _write, _writev, _final } = stream
 
   function taken(bytes: number, callback: (error?: Error | null) => void): (error?: Error | null) => void {
     meter.bytesIn += bytes
-    hasInput = true
-    update()
+    flow.hasInput = true
+    update(meter, flow)
     return error => {
-      hasInput = false
-      update()
+      flow.hasInput = false
+      update(meter, flow, meter.tick > meter.since ? meter.tick : undefined) // what came after is not its own work
       callback(error)
     }
   }
@@ -90,37 +108,37 @@ export function meterRun(stream: Duplex, stages: readonly StageMeter[]): RunMete
     }
   }
   stream._final = callback => {
-    hasInput = true
-    update()
+    flow.hasInput = true
+    update(meter, flow)
     if (_final) _final.call(stream, callback)
     else callback()
   }
+}
+
+function meterOutput(stream: Duplex, meter: RunMeter, flow: Flow): void {
+  const { push, _read } = stream
   stream.push = (chunk, encoding) => {
-    meter.bytesOut += bytesOf(chunk)
     if (chunk === null) {
       meter.stopped ||= !stream.writableEnded || stream.writableLength > 0
       freeze(meter)
-    }
+    } else meter.bytesOut += bytesOf(chunk)
     const isWanted = push.call(stream, chunk, encoding)
-    if (!isWanted && !isFull) {
-      isFull = true
-      update()
+    if (!isWanted && !flow.isFull) {
+      flow.isFull = true
+      update(meter, flow)
     }
     return isWanted
   }
   stream._read = size => {
-    if (isFull) {
-      isFull = false
-      update()
+    if (flow.isFull) {
+      flow.isFull = false
+      update(meter, flow)
     }
     _read.call(stream, size)
   }
-  return meter
 }
 
-function enter(meter: RunMeter, state: RunState): void {
-  if (state === meter.state) return
-  const now = performance.now()
+function enter(meter: RunMeter, state: RunState, now: number): void {
   meter[meter.state] += now - meter.since
   meter.state = state
   meter.since = now

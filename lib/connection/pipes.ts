@@ -1,0 +1,153 @@
+/** What is piped into what: the source, the slots of the segments, the sink. Only the seams between them use `pipe`. */
+import type { Readable, Writable } from 'node:stream'
+import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
+import type { Plan } from '../stages/plan.js'
+import type { SegmentFigures } from '../stats/segment-figures.js'
+import type { Direction } from '../stats/snapshot.js'
+
+/** A segment that is asked for: without `make`, the one of this name that runs already. */
+export interface SegmentRequest {
+  readonly name: string
+  /** Makes its stages, or gives those that are made. */
+  readonly make?: (() => Plan) | undefined
+}
+
+export interface TransferOptions {
+  readonly direction: Direction
+  readonly source: Source
+  readonly sink: Sink
+  /** The leg whose stream the source is: it is not destroyed when a stage stops before it. */
+  readonly sourceLeg?: Leg | undefined
+  readonly sinkLeg?: Leg | undefined
+  readonly segments: readonly SegmentRequest[]
+  /** Makes the stages when the first byte comes, or the end. Default: at once. */
+  readonly lazy?: boolean
+  /** Called with stages that are over while the connection goes on. */
+  forget(plan: Plan): void
+}
+
+/** Something that takes bytes at its head, gives bytes at its tail, and is piped into another one. */
+export interface Item {
+  readonly head: Writable | undefined
+  readonly tail: Readable | undefined
+  to?: Item | undefined
+  /** Its tail gives nothing more. */
+  ended?: boolean
+}
+
+/** The stages of a segment, as they run. */
+export interface Slot extends Item {
+  readonly name: string
+  readonly plan: Plan
+  /** Whether something has been piped into it. */
+  linked: boolean
+  /** `closing`: it takes what a slot before it still holds; `leaving`: it takes nothing more. */
+  state: 'live' | 'closing' | 'leaving'
+}
+
+/** A change that is under way, until these slots are gone. */
+export interface Change {
+  readonly slots: Set<Slot>
+  resolve(): void
+}
+
+/** The state of a transfer. */
+export interface Pipes {
+  readonly options: TransferOptions
+  readonly first: Item
+  readonly last: Item
+  slots: Slot[]
+  /** The segments to begin with; undefined once it has begun. */
+  requests: readonly SegmentRequest[] | undefined
+  over: boolean
+  readonly changes: Set<Change>
+  readonly figures: Map<string, SegmentFigures>
+  /** Bytes taken from the source and given to the sink, where these are not legs, which count themselves. */
+  readonly bytes: { in: number; out: number }
+  readonly countIn: (chunk: Buffer) => void
+  readonly countOut: (chunk: Buffer) => void
+  settle: () => void
+  fail: (error: unknown) => void
+}
+
+export function openPipes(options: TransferOptions): Pipes {
+  const bytes = { in: 0, out: 0 }
+  return {
+    options,
+    first: { head: undefined, tail: options.source },
+    last: { head: options.sink, tail: undefined },
+    slots: [],
+    requests: options.segments,
+    over: false,
+    changes: new Set(),
+    figures: new Map(),
+    bytes,
+    countIn: chunk => {
+      bytes.in += chunk.length
+    },
+    countOut: chunk => {
+      bytes.out += chunk.length
+    },
+    settle: () => {},
+    fail: () => {},
+  }
+}
+
+/** Pipes each item into the next one, wherever that takes something just now. */
+export function relink(pipes: Pipes): void {
+  const items: Item[] = [pipes.first, ...pipes.slots.filter(({ head }) => head), pipes.last]
+  items.slice(0, -1).forEach((item, i) => {
+    const next = items[i + 1] as Item
+    link(pipes, item, takes(next, item, items[i + 2]) ? next : undefined)
+  })
+}
+
+/** A slot that leaves gets no more; a new one before it waits until it is gone, since it may leave bytes for it. */
+function takes(next: Item, from: Item, behind: Item | undefined): boolean {
+  if (!isSlot(next)) return true
+  if (next.state === 'live') return next.linked || !isGoing(behind)
+  return next.state === 'closing' && isGoing(from)
+}
+
+function link(pipes: Pipes, item: Item, next: Item | undefined): void {
+  if (item.to === next) return
+  unlink(pipes, item)
+  item.to = next
+  if (isSlot(next)) next.linked = true
+  if (next && item.ended) end(next)
+  else if (next) pipe(pipes, item, next)
+}
+
+function pipe({ first, last, options, countIn, countOut }: Pipes, item: Item, next: Item): void {
+  const tail = item.tail as Readable
+  if (item === first && !options.sourceLeg) tail.on('data', countIn)
+  if (next === last && !options.sinkLeg) tail.on('data', countOut)
+  tail.pipe(next.head as Writable, { end: false })
+}
+
+export function unlink({ countIn, countOut }: Pipes, item: Item): void {
+  if (!item.to) return
+  item.tail?.unpipe(item.to.head).off('data', countIn).off('data', countOut)
+  item.to = undefined
+}
+
+/** Nothing more comes into it. */
+export function end({ head }: Item): void {
+  if (!head?.writableEnded) head?.end()
+}
+
+/** Nothing more is read, as if the source had ended. */
+export function endSource(pipes: Pipes): void {
+  unlink(pipes, pipes.first)
+  pipes.options.source.pause()
+  pipes.first.ended = true
+}
+
+export function isSlot(item: Item | undefined): item is Slot {
+  return item !== undefined && 'plan' in item
+}
+
+/** Whether it is a slot that ends, so that others take its place. */
+export function isGoing(item: Item | undefined): item is Slot {
+  return isSlot(item) && item.state !== 'live'
+}

@@ -1,0 +1,174 @@
+/** The segments of a transfer: how they begin, how they change while it runs, and how those that go end. */
+import { type Duplex, finished, pipeline } from 'node:stream'
+import type { Plan } from '../stages/plan.js'
+import { segmentFigures } from '../stats/segment-figures.js'
+import {
+  end,
+  endSource,
+  type Item,
+  isGoing,
+  type Pipes,
+  relink,
+  type SegmentRequest,
+  type Slot,
+  unlink,
+} from './pipes.js'
+
+/** The first segments. */
+export function startSegments(pipes: Pipes): void {
+  const { requests } = pipes
+  if (pipes.over || !requests) return
+  pipes.requests = undefined
+  try {
+    pipes.slots = requests.map(({ name, make }) => openSlot(pipes, name, (make as () => Plan)()))
+  } catch (error) {
+    pipes.fail(error)
+    return
+  }
+  begin(pipes)
+}
+
+/** Resolves when the segments that these ones replace are gone, or when nothing more is piped. */
+export async function changeSegments(pipes: Pipes, next: readonly SegmentRequest[]): Promise<void> {
+  const { source, sink } = pipes.options
+  if (pipes.over || sink.writableEnded || source.readableEnded) changeAtEnd(pipes, next)
+  else if (pipes.requests) pipes.requests = next.map(request => requestOf(pipes.requests, request))
+  else {
+    const kept = new Set(next.filter(({ make }) => !make).map(({ name }) => name))
+    const retired = pipes.slots.filter(({ name, state }) => state === 'live' && !kept.has(name))
+    pipes.slots = arrange(pipes, next, retired)
+    await retire(pipes, retired)
+  }
+}
+
+function requestOf(requests: Pipes['requests'], { name, make }: SegmentRequest): SegmentRequest {
+  return { name, make: make ?? requests?.find(each => each.name === name)?.make }
+}
+
+/** Nothing comes for the new ones, but what the present ones hold back is to go on. */
+function changeAtEnd({ slots, options, requests }: Pipes, next: readonly SegmentRequest[]): void {
+  for (const { make } of next) if (make && !requests) options.forget(make())
+  for (const { plan } of slots) plan.replace(false)
+}
+
+/** New ones stand before those whose place they take, and otherwise before the next one that stays. */
+function arrange(pipes: Pipes, next: readonly SegmentRequest[], retired: readonly Slot[]): Slot[] {
+  const arranged: Slot[] = []
+  const rest = [...pipes.slots]
+  const takeUntil = (isHere: (slot: Slot) => boolean) => {
+    const at = rest.findIndex(isHere)
+    arranged.push(...rest.splice(0, at === -1 ? rest.length : at))
+  }
+  next.forEach(({ name, make }, i) => {
+    const following = make ? next.slice(i + 1).find(each => !each.make)?.name : name
+    const isNext = (slot: Slot) => slot.state === 'live' && slot.name === following && !retired.includes(slot)
+    takeUntil(slot => isNext(slot) || (make !== undefined && retired.includes(slot)))
+    arranged.push(...(make ? [openSlot(pipes, name, make())] : rest.splice(0, 1)))
+  })
+  return [...arranged, ...rest]
+}
+
+function openSlot(pipes: Pipes, name: string, plan: Plan): Slot {
+  const { streams, meters } = plan
+  const slot: Slot = { name, plan, head: streams[0], tail: streams.at(-1), linked: false, state: 'live' }
+  const figures = pipes.figures.get(name) ?? segmentFigures(name)
+  pipes.figures.set(name, figures)
+  figures.add(meters)
+  const onError = (error?: Error | null) => error && pipes.fail(error)
+  if (streams.length > 1) pipeline(streams as [Duplex, Duplex], onError)
+  else if (slot.tail) finished(slot.tail, onError)
+  slot.tail?.once('end', () => tailEnded(pipes, slot))
+  return slot
+}
+
+/** An unfinished line of a sink that is shared gets its LF, where lines come. */
+function begin(pipes: Pipes): void {
+  const { sink } = pipes.options
+  const last = pipes.slots.findLast(({ tail, state }) => tail && state === 'live')
+  if ('lines' in sink) sink.lines = last?.plan.makesLines ?? false
+  relink(pipes)
+}
+
+/** Slots that nothing has been piped into go at once; of the others the first one ends, and then the next one. */
+function retire(pipes: Pipes, retired: readonly Slot[]): Promise<void> {
+  const busy = retired.filter(({ linked, head }) => linked && head)
+  for (const slot of retired) if (!busy.includes(slot)) discard(pipes, slot)
+  const gone = busy.length === 0 ? Promise.resolve() : allGone(pipes, busy)
+  busy.forEach((slot, i) => {
+    slot.state = 'closing'
+    slot.plan.replace(i === 0)
+  })
+  begin(pipes)
+  for (const slot of busy) if (slot.state === 'closing' && !isGoing(slotBefore(pipes, slot))) close(pipes, slot)
+  return gone
+}
+
+function allGone({ changes }: Pipes, slots: readonly Slot[]): Promise<void> {
+  return new Promise(resolve => changes.add({ slots: new Set(slots), resolve }))
+}
+
+function slotBefore({ slots }: Pipes, slot: Slot): Slot | undefined {
+  return slots[slots.indexOf(slot) - 1]
+}
+
+export function tailEnded(pipes: Pipes, item: Item): void {
+  if (pipes.over) return
+  item.ended = true
+  if (isGoing(item)) leave(pipes, item)
+  else if (item.to) end(item.to)
+}
+
+function close(pipes: Pipes, slot: Slot): void {
+  slot.state = 'leaving'
+  if (slot.ended) leave(pipes, slot)
+  else end(slot)
+}
+
+/** Everything that was in it has gone on. If one of its stages has stopped, nothing more is read. */
+function leave(pipes: Pipes, slot: Slot): void {
+  if (slot.plan.meters.some(meter => meter.stopped)) endBefore(pipes, slot)
+  const before = slotBefore(pipes, slot)
+  const next = pipes.slots[pipes.slots.indexOf(slot) + 1]
+  pipes.slots = pipes.slots.filter(each => each !== slot)
+  handRest(pipes, slot, before && !before.linked && before.state === 'live' ? before : slot.to)
+  forget(pipes, slot)
+  if (next?.state === 'closing') close(pipes, next)
+  relink(pipes)
+}
+
+function endBefore(pipes: Pipes, slot: Slot): void {
+  for (const each of pipes.slots.slice(0, pipes.slots.indexOf(slot))) discard(pipes, each)
+  endSource(pipes)
+}
+
+/** The first bytes of a character of which a stage that has left had no more: they are for those in its place. */
+function handRest({ first, last }: Pipes, { plan: { rest } }: Slot, next: Item | undefined): void {
+  const { bytes } = rest
+  rest.bytes = bytes.subarray(bytes.length)
+  if (bytes.length > 0 && !first.ended) (next ?? last).head?.write(bytes)
+}
+
+function discard(pipes: Pipes, slot: Slot): void {
+  pipes.slots = pipes.slots.filter(each => each !== slot)
+  unlink(pipes, slot)
+  for (const stream of slot.plan.streams) stream.destroy()
+  forget(pipes, slot)
+}
+
+/** It is gone: changes that waited for it go on. */
+function forget(pipes: Pipes, slot: Slot): void {
+  pipes.figures.get(slot.name)?.end(slot.plan.meters)
+  pipes.options.forget(slot.plan)
+  for (const change of pipes.changes) {
+    change.slots.delete(slot)
+    if (change.slots.size > 0) continue
+    pipes.changes.delete(change)
+    change.resolve()
+  }
+}
+
+/** Nothing more is piped, so nobody waits for a change. */
+export function resolveChanges({ changes }: Pipes): void {
+  for (const { resolve } of changes) resolve()
+  changes.clear()
+}

@@ -1,0 +1,114 @@
+/** The state of a connection, and what is reported of it: its figures and the summary of its end. */
+import type { Readable, Writable } from 'node:stream'
+import type { Leg } from '../endpoints/endpoint.js'
+import type { Observer } from '../stats/observer.js'
+import type { ConnectionStats } from '../stats/snapshot.js'
+import type { FaultNote, Side, Summary } from '../stats/summary.js'
+import type { TimeoutName } from '../text/errors.js'
+import { closedBy } from './closed-by.js'
+import type { Transfer, TransferOptions } from './transfer.js'
+
+/** A transfer as its user asks for it. */
+export type GivenTransfer = Omit<TransferOptions, 'forget'>
+
+export interface ConnectionState {
+  readonly leg: Leg
+  readonly identity: Pick<Summary, 'id' | 'number' | 'remote' | 'port'>
+  readonly observer: Pick<Observer, 'closed'> | undefined
+  readonly maxBytes: number | undefined
+  readonly maxRecord: number | undefined
+  /** By the clock of `performance`. */
+  readonly started: number
+  /** All that are watched: those that are ours, and those of sinks. */
+  readonly legs: Leg[]
+  /** Streams that are destroyed when the connection fails. */
+  readonly streams: Set<Readable | Writable>
+  readonly transfers: { readonly transfer: Transfer; readonly options: GivenTransfer }[]
+  readonly warnings: string[]
+  readonly faults: FaultNote[]
+  readonly closed: Promise<Summary>
+  readonly failed: Promise<never>
+  settle(summary: Summary): void
+  reject(error: Error): void
+  /** The other leg of a proxy. */
+  target?: { readonly leg: Leg; readonly to: string }
+  failure?: Error
+  /** The leg by which it has failed. */
+  failedLeg?: Leg
+  /** The leg that has ended before we did. */
+  endedFirst?: Leg | undefined
+  /** Its owner has closed it. */
+  closing?: { readonly reason?: string }
+  finishing: boolean
+  finished?: Promise<Summary>
+  isOver: boolean
+}
+
+/** Of a connection that is new. */
+export function openState(
+  leg: Leg,
+  identity: ConnectionState['identity'],
+  { observer, maxBytes, maxRecord }: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord'>,
+): ConnectionState {
+  let settle: (summary: Summary) => void = () => {}
+  let reject: (error: Error) => void = () => {}
+  const closed = new Promise<Summary>(resolve => {
+    settle = resolve
+  })
+  const failed = new Promise<never>((_, rejectIt) => {
+    reject = rejectIt
+  })
+  failed.catch(() => {})
+  return {
+    ...{ leg, identity, observer, maxBytes, maxRecord, closed, settle, failed, reject },
+    started: performance.now(),
+    legs: [],
+    streams: new Set(),
+    transfers: [],
+    warnings: [],
+    faults: [],
+    finishing: false,
+    isOver: false,
+  }
+}
+
+export function connectionStats({ identity, leg, target, transfers, started }: ConnectionState): ConnectionStats {
+  return {
+    ...identity,
+    age: performance.now() - started,
+    bytesIn: leg.bytes.in,
+    bytesOut: leg.bytes.out,
+    ...(target && { target: targetStats(target) }),
+    directions: transfers.map(({ transfer }) => transfer.stats()),
+  }
+}
+
+export function summarize(state: ConnectionState): Summary {
+  const { target, failure, failedLeg, closing, faults, transfers, leg } = state
+  const { age, ...figures } = connectionStats(state)
+  const { timeout } = (failure ?? {}) as { timeout?: TimeoutName }
+  const reports = transfers.flatMap(({ options: { sink } }) => (sink.report ? [sink.report()] : []))
+  const side = target && sideOf(state, failure ? failedLeg : state.endedFirst)
+  return {
+    ...figures,
+    duration: Math.round(age),
+    closedBy: closedBy(failure, failedLeg !== undefined, state.endedFirst !== undefined && !closing),
+    ...closing,
+    ...(timeout && { timeout }),
+    ...(side && { side }),
+    ...(failure && { error: failure }),
+    warnings: state.warnings,
+    ...(faults.length > 0 && { faults }),
+    ...(reports.length > 0 && { sink: Object.assign({}, ...reports) }),
+    ...leg.facts,
+    ...(target && { target: { ...targetStats(target), ...target.leg.facts } }),
+  }
+}
+
+function targetStats({ leg: { bytes }, to }: NonNullable<ConnectionState['target']>) {
+  return { to, bytesIn: bytes.in, bytesOut: bytes.out }
+}
+
+function sideOf({ leg }: ConnectionState, each: Leg | undefined): Side | undefined {
+  return each && (each === leg ? 'client' : 'target')
+}

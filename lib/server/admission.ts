@@ -1,0 +1,69 @@
+/** From a client that has connected to its connection: who may come in, the handshake, what is done for it. */
+import { openConnection } from '../connection/connection.js'
+import type { Arrival, Leg } from '../endpoints/endpoint.js'
+import type { Reason } from '../stats/snapshot.js'
+import { TcpPipeError } from '../text/errors.js'
+import { formatRemote } from '../text/remote.js'
+import { stop } from './closing.js'
+import type { ServerState } from './state.js'
+
+export function admit(state: ServerState, arrival: Arrival): void {
+  const { running } = state
+  const leave = enter(state, arrival)
+  if (typeof leave === 'string') {
+    refuse(state, arrival, leave)
+    return
+  }
+  const done = receive(state, arrival).finally(() => {
+    running.delete(done)
+    leave()
+  })
+  running.add(done)
+}
+
+/** Before anything is read: what to call when the connection is over, or why there will be none. */
+function enter({ mayConnect, running, tally, options }: ServerState, { remote }: Arrival): (() => void) | Reason {
+  if (mayConnect && !mayConnect(remote)) return 'access'
+  if (running.size >= options.maxConnections) return 'maxConnections'
+  return tally ? (tally.enter(remote) ?? 'maxPerIp') : () => {}
+}
+
+function refuse({ figures, observer }: ServerState, { remote, refuse }: Arrival, reason: Reason): void {
+  figures.refused(reason)
+  observer.refused({ reason, remote })
+  refuse(new TcpPipeError('ERR_CLOSED', `the connection is refused: ${reason}`))
+}
+
+/** If there is a handshake and it fails, there has been no connection. */
+async function receive(state: ServerState, arrival: Arrival): Promise<void> {
+  const { handshakeTimeout } = state.options
+  const opened = arrival.open({ handshakeTimeout, signal: state.handshakes.signal })
+  if (!(opened instanceof Promise)) return serve(state, opened)
+  const leg = await opened.catch(error => {
+    state.figures.handshakeFailed()
+    state.observer.handshakeFailed({ remote: formatRemote(arrival), error })
+  })
+  if (leg) await serve(state, leg)
+}
+
+async function serve(state: ServerState, leg: Leg): Promise<void> {
+  const { options, observer, figures, active, work } = state
+  const number = figures.accepted()
+  if (options.once) stop(state)
+  const connection = openConnection(leg, { ...options, observer, number })
+  const ended = Promise.race([work(connection, leg), connection.failed])
+    .catch(connection.fail)
+    .then(connection.finish)
+    .then(summary => {
+      active.delete(connection)
+      figures.closed(summary)
+    })
+  active.add(connection)
+  try {
+    options.onConnection?.(connection)
+  } catch (error) {
+    connection.fail(error)
+  }
+  observer.opened(connection)
+  await ended
+}

@@ -1,0 +1,71 @@
+/** The state of a server: what it listens on, which connections it has, and how far its end has come. */
+import { setMaxListeners } from 'node:events'
+import type { OpenConnection } from '../connection/connection.js'
+import type { Address } from '../endpoints/address.js'
+import type { Leg, Listener } from '../endpoints/endpoint.js'
+import { logObserver } from '../stats/log-observer.js'
+import { type Observer, observers } from '../stats/observer.js'
+import { type ServerFigures, serverFigures } from '../stats/server-figures.js'
+import type { ServerStats } from '../stats/snapshot.js'
+import { accessCheck } from './access.js'
+import type { ServerOptions } from './listen-options.js'
+import { openTally, type Tally } from './tally.js'
+
+/** What is done for a connection decides with its promise between an end and a reset. */
+export type Work = (connection: OpenConnection, leg: Leg) => Promise<void>
+
+export interface ServerState {
+  readonly address: Address
+  readonly options: ServerOptions
+  readonly work: Work
+  readonly mayConnect: ReturnType<typeof accessCheck>
+  readonly tally: Tally | undefined
+  readonly observer: Required<Observer>
+  readonly figures: ServerFigures
+  /** The connections that are open. */
+  readonly active: Set<OpenConnection>
+  /** What is done for them, and for clients whose handshake has begun. */
+  readonly running: Set<Promise<void>>
+  /** Resolves when it has stopped listening for good, and what it has accepted is closed. */
+  readonly whenStopped: Promise<void>
+  stopped(): void
+  listener: Listener | undefined
+  /** Ends the handshakes that are under way. */
+  handshakes: AbortController
+  isOver: boolean
+  isDisabled: boolean
+  isEnabling: boolean
+}
+
+export function openState(address: Address, options: ServerOptions, work: Work): ServerState {
+  const { log, maxPerIp } = options
+  let stopped = () => {}
+  const whenStopped = new Promise<void>(resolve => {
+    stopped = resolve
+  })
+  return {
+    ...{ address, options, work, whenStopped, stopped },
+    mayConnect: accessCheck(options),
+    tally: maxPerIp === undefined ? undefined : openTally(maxPerIp),
+    observer: observers([log && logObserver(log), options.observer]),
+    figures: serverFigures(),
+    active: new Set(),
+    running: new Set(),
+    listener: undefined,
+    handshakes: newHandshakes(),
+    isOver: false,
+    isDisabled: false,
+    isEnabling: false,
+  }
+}
+
+/** Any number of handshakes listen to it. */
+export function newHandshakes(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
+}
+
+export function statsOf({ figures, active }: ServerState): ServerStats {
+  return figures.stats([...active].map(connection => connection.stats()))
+}
