@@ -9,7 +9,7 @@ import type { OptionSchema, OptionsOf, ValuesOf } from '../text/options.js'
 import { lazyStream } from './compose.js'
 import type { Context } from './context.js'
 import { recipe } from './parts.js'
-import type { Body, Recipe, RecordOf, TransformStream } from './stage.js'
+import type { OutOf, Recipe, Stage, TransformStream } from './stage.js'
 
 export { flushable, many, none, stop } from 'stream-chain/defs.js'
 export { blockBytes } from '../formats/records.js'
@@ -24,7 +24,7 @@ export interface UnitTypes {
   json: any
 }
 
-export interface Definition<S extends OptionSchema = OptionSchema, U extends Unit = Unit, R = unknown> {
+export interface Definition<O extends OptionSchema = OptionSchema, U extends Unit = Unit, S extends Stage = Stage> {
   /** The name on the command line; the export is the same in camelCase. */
   readonly name: string
   /** What it does to the data, in one line. */
@@ -32,9 +32,9 @@ export interface Definition<S extends OptionSchema = OptionSchema, U extends Uni
   /** Under which heading it is listed. */
   readonly group?: Group
   readonly unit: U
-  readonly options?: S
+  readonly options?: O
   /** What is wrong with these options together, or on this platform, in words that follow the name; undefined: nothing. */
-  check?(options: ValuesOf<S>): string | undefined
+  check?(options: ValuesOf<O>): string | undefined
   /** Whether its output is text that consists of whole lines. Default: true for lines and json. */
   readonly makesLines?: boolean
   /**
@@ -47,16 +47,12 @@ export interface Definition<S extends OptionSchema = OptionSchema, U extends Uni
   /** More for its page: formats and their sources, what to watch out for. */
   readonly notes?: string
   /** Makes the stage for one connection. Options are checked already; it has no side effect before the first record. */
-  create(options: ValuesOf<S>, context: Context): TypedBody<U, R>
+  create(options: ValuesOf<O>, context: Context): S
 }
 
 /** The headings of the list of transforms, in its order. */
 export const groups = ['inspect', 'convert', 'lines and records', 'flow', 'faults', 'extend'] as const
 export type Group = (typeof groups)[number]
-
-/** As `Body`, of one unit. */
-export type TypedBody<U extends Unit, R> = Body<UnitTypes[U]> &
-  (TransformStream<R> | ((record: UnitTypes[U]) => R) | object)
 
 type OptionArguments<S extends OptionSchema> =
   Record<never, never> extends OptionsOf<S>
@@ -79,16 +75,16 @@ export interface Transform<S extends OptionSchema = OptionSchema, R = unknown> e
 export type Registry = Record<string, TransformEntry>
 
 // biome-ignore lint/complexity/noBannedTypes: no options
-export function defineTransform<U extends Unit, R = Buffer, const S extends OptionSchema = {}>(
-  definition: Definition<S, U, R>,
-): Transform<S, RecordOf<R>> {
+export function defineTransform<U extends Unit, S extends Stage<UnitTypes[U]>, const O extends OptionSchema = {}>(
+  definition: Definition<O, U, S>,
+): Transform<O, OutOf<S>> {
   checkDefinition(definition as unknown as Definition)
-  const { name, unit, options: schema = {} as S, makesLines, indivisible, create } = definition
+  const { name, unit, options: schema = {} as O, makesLines, indivisible, create } = definition
   const toRecipe = (options?: Record<string, unknown> | null, context?: Partial<Context>) => {
-    const values = checkOptions(name, schema, options ?? {}) as ValuesOf<S>
+    const values = checkOptions(name, schema, options ?? {}) as ValuesOf<O>
     const wrong = definition.check?.(values)
     if (wrong) throw new TcpPipeError('ERR_OPTION', `${name} ${wrong}`)
-    return recipe(name, unit, surroundings => create(values, surroundings) as Body, {
+    return recipe(name, unit, surroundings => create(values, surroundings), {
       context,
       makesLines,
       indivisible,
@@ -97,7 +93,7 @@ export function defineTransform<U extends Unit, R = Buffer, const S extends Opti
   const transform = (options?: Record<string, unknown>, context?: Partial<Context>) =>
     lazyStream([toRecipe(options, context)])
   Object.defineProperty(transform, 'name', { value: name })
-  return Object.assign(transform, { definition, recipe: toRecipe }) as unknown as Transform<S, RecordOf<R>>
+  return Object.assign(transform, { definition, recipe: toRecipe }) as unknown as Transform<O, OutOf<S>>
 }
 
 const units: Unit[] = ['bytes', 'line', 'json']
