@@ -20,12 +20,13 @@ import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js
 import { checkMisplaced } from './server/listen-options.js'
 import type { ConnectionInfo, Logger } from './stages/context.js'
 import { partsOf } from './stages/parts.js'
-import { checkFunction, type Transforms } from './stages/transforms.js'
+import type { Stage } from './stages/stage.js'
+import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
 import type { Summary } from './stats/summary.js'
 import { abortError, errorMessage, TcpPipeError, timeoutError } from './text/errors.js'
 import { checkTime, formatDuration } from './text/quantities.js'
 
-export interface SendOptions {
+export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   /** Default: 127.0.0.1. */
   host?: string | undefined
   /** Default: 3099. */
@@ -40,8 +41,8 @@ export interface SendOptions {
   from?: Readable | undefined
   /** Where the reply goes; it is not ended. Default: stdout. */
   output?: Writable | undefined
-  transforms?: Transforms | undefined
-  replyTransforms?: Transforms | undefined
+  transforms?: Transforms<S> | undefined
+  replyTransforms?: Transforms<R> | undefined
   /** The source address, with port 0 if any will do. */
   bind?: AddressInput | undefined
   /** The address family, of a name that has both. Default: whichever answers first. */
@@ -73,6 +74,9 @@ export interface SendOptions {
  *
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; whatever ended the connection otherwise
  */
+export function send<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
+  options?: SendOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
+): Promise<Summary>
 export async function send(options: SendOptions = {}): Promise<Summary> {
   const { host, port = defaultPort, path, tls, signal } = options
   const plain = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))

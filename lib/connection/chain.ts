@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionInfo } from '../stages/context.js'
 import { partsOf } from '../stages/parts.js'
 import type { Plan } from '../stages/plan.js'
-import { checkFunction, type Transforms } from '../stages/transforms.js'
+import { checkFunction, type Stages, type Transforms } from '../stages/transforms.js'
 import { TcpPipeError } from '../text/errors.js'
 import type { OpenConnection } from './connection.js'
 import { openRelay, type Relay } from './relay.js'
@@ -17,7 +17,7 @@ export interface Chain {
    * Resolves when every open connection goes through the new ones. Rejects, and nothing is changed, with `ERR_STAGE` while
    * a stage is open that cannot be ended in the middle, and with its own error if the function throws.
    */
-  use(transforms: Transforms): Promise<void>
+  use<A, B, C, D, E, F, G, H>(transforms: Transforms<Stages<A, B, C, D, E, F, G, H>>): Promise<void>
   /** Takes the transforms away, as `use(() => [])`. */
   clear(): Promise<void>
 }
@@ -62,7 +62,7 @@ export function openChain(direction: ConnectionInfo['direction'], first: Transfo
     await Promise.all(plans.map(({ relay, connection, plan }) => relay.change(plan, connection.forget)))
   }
 
-  return { run, chain: { use, clear: () => use(none) } }
+  return { run, chain: { use: use as Chain['use'], clear: () => use(none) } }
 }
 
 function refusal(direction: string, names: string[]): TcpPipeError {
