@@ -71,9 +71,6 @@ export interface Transform<S extends OptionSchema = OptionSchema, R = unknown> e
   (...args: OptionArguments<S>): TransformStream<R>
 }
 
-/** A registry: transforms by their export names. */
-export type Registry = Record<string, TransformEntry>
-
 // biome-ignore lint/complexity/noBannedTypes: no options
 export function defineTransform<U extends Unit, S extends Stage<UnitTypes[U]>, const O extends OptionSchema = {}>(
   definition: Definition<O, U, S>,
