@@ -21,7 +21,7 @@ type LastOf<Stages extends readonly unknown[], Last = Start> = Stages extends re
 
 /**
  * Joins stages into one Duplex for `pipeline` or `pipe`. It starts with the first byte or read. `serve`, `send` and
- * another `compose` take the stages out of a fresh one and fuse them with their neighbours.
+ * another `compose` take the stages out of a fresh one and fuse them with their neighbours. Without stages it passes bytes.
  *
  * The compiler checks the first 16 stages, each against what the one before it gives.
  *
@@ -70,12 +70,13 @@ export function compose(...stages: Stage[]): TransformStream<unknown> {
 }
 
 /**
- * The records that a stream of ours gives, as the next stage of `compose` would receive them: lines, values, chunks. It
- * takes the place of reading the stream, so it is called before anything is read. Leaving the loop destroys the stream.
+ * Reads a stream of `compose` or of a transform by records, as the next stage would receive them: lines, values or chunks.
+ * It takes the place of reading the stream, so call it before anything is read. Leaving the loop destroys the stream. An
+ * error of the stream rejects.
  *
  *     for await (const line of records(socket.pipe(grep({ pattern: /x/ })))) …
  *
- * @throws `ERR_STAGE` for a stream that is not ours, or that has been read or composed already
+ * @throws `ERR_STAGE` for any other stream, and for one that has been read or composed already
  */
 export function records<Out>(stream: TransformStream<Out>): AsyncGenerator<Out, void, void> {
   return takeRecords(stream).records() as AsyncGenerator<Out, void, void>

@@ -36,8 +36,7 @@ export interface Specs {
  * by the `name` of its definition. `hint` ends the message about a name that no transform has; default: nothing.
  *
  * @example
- * import * as mine from './mine.js'
- * const { spec } = specOf(mine)
+ * const { spec } = specOf({ without, upper })
  * await serve({ transforms: spec('without DEBUG | upper') })
  */
 export function specOf(exports: Readonly<Record<string, unknown>>, hint = ''): Specs {
