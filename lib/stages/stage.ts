@@ -1,4 +1,4 @@
-/** What can stand in a pipeline between source and sink, and the one form that all of it is brought into. */
+/** What can stand in a pipeline between source and sink, and the one form that all of it takes. */
 import { Duplex } from 'node:stream'
 import { abortSymbol, type Flushable, isFlushable, type Many, none } from 'stream-chain/defs.js'
 import type { Unit } from '../formats/records.js'
@@ -8,7 +8,7 @@ import type { Context } from './context.js'
 // biome-ignore lint/suspicious/noExplicitAny: what a stage of an unknown type receives is for its author to say
 type Anything = any
 
-/** What has no `pipe` is no stream, for the compiler as at run time: it decides whose `write` an object has. */
+/** What has no `pipe` is no stream, for the compiler as at run time. By that it infers what the `write` of an object receives. */
 interface NoStream {
   readonly pipe?: undefined
 }
@@ -27,11 +27,11 @@ export interface StageObject<In = Anything, Out = unknown> extends NoStream {
   destroy?(): unknown
 }
 
-/** What a function or an object may tell of its records. */
+/** What a function or an object may say of its records. */
 export interface Traits {
   /** How a record that it gives is written where bytes are wanted. Default: a string as it is, other values as JSON. */
   readonly encode?: ((record: unknown) => string) | undefined
-  /** A line without this text gives nothing, so nobody need make a string of it. */
+  /** A line without this text gives nothing, and is not made a string. */
   readonly literal?: string | undefined
 }
 
@@ -53,7 +53,7 @@ declare const out: unique symbol
  */
 export type Stage<In = Anything> = Duplex | (((record: In) => unknown) & NoStream) | StageObject<In>
 
-/** What the stage behind `S` receives. */
+/** The type of the records that the stage behind `S` receives. */
 export type OutOf<S> =
   S extends TransformStream<infer R>
     ? R
@@ -114,7 +114,7 @@ export interface FunctionStage extends Traits {
 const unitSymbol = Symbol.for('tcp-pipe.unit') // a module of a user's may have another copy of this one
 
 /**
- * Returns the function as a stage that receives lines, whatever stands before it. A line is a string without its LF.
+ * Returns the function as a stage that receives lines. It may stand behind any stage. A line is a string without its LF.
  *
  * @throws `ERR_STAGE` if `write` is not a function
  */
@@ -123,8 +123,8 @@ export function eachLine<R>(write: (line: string) => R): TransformFunction<R> {
 }
 
 /**
- * Returns the function as a stage that receives JSON values, whatever stands before it. The values of the input may follow
- * each other without separators.
+ * Returns the function as a stage that receives JSON values. It may stand behind any stage. The values of the input may
+ * follow each other without separators.
  *
  * Annotate the parameter: from `eachJson((entry: Entry) => entry.id)` the compiler knows what the next stage receives.
  * With a type argument, `eachJson<Entry>(…)`, it does not: TypeScript infers all type arguments or none.
