@@ -95,6 +95,23 @@ void serve({
 // Without its type the function is inferred as a whole, and what the stages receive is left open.
 void serve({ transforms: ({ remote }) => [lines(), line => `${remote} ${line}`] })
 
+void serve({
+  transforms: () => [
+    lines(),
+    {
+      write(line) {
+        same<Same<typeof line, string>>()
+        return line.length
+      },
+      flush: () => 0,
+    },
+    length => {
+      same<Same<typeof length, number>>()
+      return length
+    },
+  ],
+})
+
 // One stage.
 void serve({ transforms: () => hex() })
 void serve({
