@@ -26,7 +26,7 @@ export function transformsCommand(): Command {
 /** All definitions, by name. */
 async function definitions(): Promise<Definition[]> {
   const { registry } = await import('../transforms/spec.js')
-  return Object.values(registry())
+  return Object.values(registry)
     .map(({ definition }) => definition)
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }

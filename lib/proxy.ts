@@ -9,17 +9,18 @@ import { openTlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
 import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server, type Work } from './server/server.js'
-import { checkFunction, type Transforms } from './stages/transforms.js'
+import type { Stage } from './stages/stage.js'
+import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
 import { TcpPipeError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
 
-export interface ProxyOptions extends ListenOptions {
+export interface ProxyOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {
   /** The server that each client is connected to. */
   to: AddressInput
   /** From the client to the target. Default: none. */
-  transforms?: Transforms | undefined
+  transforms?: Transforms<S> | undefined
   /** From the target to the client. Default: none. */
-  replyTransforms?: Transforms | undefined
+  replyTransforms?: Transforms<R> | undefined
   /** TLS to the target, whose address is `tls://…` then. Default: it is verified by the authorities that Node knows. */
   targetTls?: ClientTls | undefined
   /** Milliseconds for the target to be reached; 0 is without limit. Default: 10 seconds. */
@@ -44,6 +45,9 @@ export interface ProxyServer extends Server {
  *
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system's error if it cannot listen
  */
+export function proxy<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
+  options: ProxyOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
+): Promise<ProxyServer>
 export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
   const { to: target, transforms, replyTransforms, connectTimeout, handshakeTimeout } = options
   const address = listenAddress(options)

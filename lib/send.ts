@@ -22,14 +22,15 @@ import { targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
 import { checkMisplaced } from './server/listen-options.js'
 import type { Logger } from './stages/context.js'
-import { checkFunction, type Transforms } from './stages/transforms.js'
+import type { Stage } from './stages/stage.js'
+import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
 import { logObserver } from './stats/log-observer.js'
 import { type Observer, observers } from './stats/observer.js'
 import type { Summary } from './stats/summary.js'
 import { abortError, errorMessage, TcpPipeError, type TimeoutName, timeoutError } from './text/errors.js'
 import { checkTime, formatDuration } from './text/quantities.js'
 
-export interface SendOptions {
+export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   /** Default: 127.0.0.1. */
   host?: string | undefined
   /** Default: 3099. */
@@ -44,8 +45,8 @@ export interface SendOptions {
   from?: Readable | undefined
   /** Where the reply goes: a stream, which is not ended, or an address such as `file:reply.bin`. Default: stdout. */
   output?: Writable | AddressInput | undefined
-  transforms?: Transforms | undefined
-  replyTransforms?: Transforms | undefined
+  transforms?: Transforms<S> | undefined
+  replyTransforms?: Transforms<R> | undefined
   /** The source address, with port 0 if any will do. */
   bind?: AddressInput | undefined
   /** The address family, of a name that has both. Default: whichever answers first. */
@@ -101,6 +102,9 @@ export function isSendError(error: unknown): error is SendError {
  *
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; whatever ended the connection otherwise
  */
+export function send<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
+  options?: SendOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
+): Promise<Summary>
 export async function send(options: SendOptions = {}): Promise<Summary> {
   const { host, port = defaultPort, path, tls, signal } = options
   const plain = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))

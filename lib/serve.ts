@@ -11,16 +11,17 @@ import type { ClientTls } from './endpoints/tls/secure-context.js'
 import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server, type Work } from './server/server.js'
 import { type ConnectionInfo, type Logger, openContext } from './stages/context.js'
-import { checkFunction, type Transforms } from './stages/transforms.js'
+import type { Stage } from './stages/stage.js'
+import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
 import { TcpPipeError, timeoutError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
 
 /** A stream that all connections share and that is never ended, an address, or a function that makes a sink for each. */
 export type SinkInput = Writable | AddressInput | ((info: ConnectionInfo) => Sink | Promise<Sink>)
 
-export interface ServeOptions extends ListenOptions {
+export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {
   /** Between the leg and the sink. Default: none. */
-  transforms?: Transforms | undefined
+  transforms?: Transforms<S> | undefined
   /** Where the result goes. Default: stdout. */
   to?: SinkInput | undefined
   /** TLS to the address `to`, which is `tls://…` then. Default: it is verified by the authorities that Node knows. */
@@ -32,7 +33,7 @@ export interface ServeOptions extends ListenOptions {
   /** What is sent to each client. */
   from?: ((info: ConnectionInfo) => Source) | undefined
   /** Between `from` and the leg. */
-  replyTransforms?: Transforms | undefined
+  replyTransforms?: Transforms<R> | undefined
 }
 
 /** A server that pipes; with a handler the two have no effect. */
@@ -51,6 +52,10 @@ export type Handler = (stream: Duplex, context: { log: Logger; connection: Conne
  *
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the error of the system if it cannot listen
  */
+export function serve<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
+  options?: ServeOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
+  handler?: Handler,
+): Promise<PipeServer>
 export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<PipeServer> {
   const address = listenAddress(options)
   checkServeOptions(options, handler)

@@ -1,7 +1,7 @@
 /** The segments of one direction: those for new connections, and changes of the connections that are open. */
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import type { Plan } from '../stages/plan.js'
-import { checkFunction, type Transforms } from '../stages/transforms.js'
+import { checkFunction, type Stages, type Transforms } from '../stages/transforms.js'
 import type { Direction } from '../stats/snapshot.js'
 import { TcpPipeError } from '../text/errors.js'
 import type { OpenConnection } from './connection.js'
@@ -17,14 +17,18 @@ import type { SegmentRequest, Transfer } from './transfer.js'
  */
 export interface Chain {
   /** Replaces all segments by one, named `transforms`. */
-  use(transforms: Transforms): Promise<void>
+  use<A, B, C, D, E, F, G, H>(transforms: Transforms<Stages<A, B, C, D, E, F, G, H>>): Promise<void>
   /** Removes all segments. */
   clear(): Promise<void>
   /**
    * Replaces the segment of this name, or adds it: at the end, or before the segment named by `before`. Rejects with
    * `ERR_OPTION` if there is no such segment.
    */
-  set(name: string, transforms: Transforms, place?: { readonly before?: string | undefined }): Promise<void>
+  set<A, B, C, D, E, F, G, H>(
+    name: string,
+    transforms: Transforms<Stages<A, B, C, D, E, F, G, H>>,
+    place?: { readonly before?: string | undefined },
+  ): Promise<void>
   /** Removes the segment of this name. Rejects with `ERR_OPTION` if there is none. */
   remove(name: string): Promise<void>
   /** The names of the segments, from the source to the sink. */
@@ -68,10 +72,10 @@ export function openChain(direction: Direction, first: Transforms | undefined): 
   const chain: Chain = {
     async use(transforms) {
       checkFunction('transforms', transforms)
-      await change(state, [{ name: mainSegment, transforms }])
+      await change(state, [{ name: mainSegment, transforms: transforms as Transforms }])
     },
     clear: () => change(state, []),
-    set: (name, transforms, { before } = {}) => set(state, { name, transforms }, before),
+    set: (name, transforms, { before } = {}) => set(state, { name, transforms: transforms as Transforms }, before),
     async remove(name) {
       await change(state, state.segments.toSpliced(indexOf(state, name), 1))
     },

@@ -5,82 +5,78 @@ import { TcpPipeError } from '../text/errors.js'
 import type { Output } from './fuse.js'
 import { type Lazy, type Part, recipe, register, takenError, takeRecords, toParts } from './parts.js'
 import { plan } from './plan.js'
-import type { OutOf, Stage, TransformStream } from './stage.js'
+import type { Next, OutOf, Stage, Start, TransformStream } from './stage.js'
 
-/** A stage behind the stage `S`. */
-type Next<S> = Stage<OutOf<S>>
+/** A stage behind `S`, or, as the compiler does not infer a place that nothing is given for, none. */
+type MaybeNext<S> = Next<S> | typeof absent
 
-type Start = TransformStream<Buffer>
+declare const absent: unique symbol
 
-/** An array whose stages the compiler cannot see one by one. */
-type AnyLength<S extends readonly Stage[]> = number extends S['length'] ? S : never
+/** The last stage that is given. */
+type LastOf<Stages extends readonly unknown[], Last = Start> = Stages extends readonly [infer S, ...infer Rest]
+  ? typeof absent extends S
+    ? Last
+    : LastOf<Rest, S>
+  : Last
 
 /**
- * Joins stages into one Duplex for `pipeline` or `pipe`. It starts with the first byte or read; `serve`, `send` and
- * another `compose` take the stages out of a fresh one and fuse them with their neighbours.
+ * Joins stages into one Duplex for `pipeline` or `pipe`. It starts with the first byte or read. `serve`, `send` and
+ * another `compose` take the stages out of a fresh one and fuse them with their neighbours. Without stages it passes bytes.
+ *
+ * The compiler checks the first 16 stages, each against what the one before it gives.
  *
  * @throws `ERR_STAGE` for something that is no stage, and for a Duplex that stands in a pipeline already
  */
-export function compose(): TransformStream<Buffer>
-export function compose<A extends Next<Start>>(a: A): TransformStream<OutOf<A>>
-export function compose<A extends Next<Start>, B extends Next<A>>(a: A, b: B): TransformStream<OutOf<B>>
-export function compose<A extends Next<Start>, B extends Next<A>, C extends Next<B>>(
-  a: A,
-  b: B,
-  c: C,
-): TransformStream<OutOf<C>>
-export function compose<A extends Next<Start>, B extends Next<A>, C extends Next<B>, D extends Next<C>>(
-  a: A,
-  b: B,
-  c: C,
-  d: D,
-): TransformStream<OutOf<D>>
 export function compose<
-  A extends Next<Start>,
-  B extends Next<A>,
-  C extends Next<B>,
-  D extends Next<C>,
-  E extends Next<D>,
->(a: A, b: B, c: C, d: D, e: E): TransformStream<OutOf<E>>
-export function compose<
-  A extends Next<Start>,
-  B extends Next<A>,
-  C extends Next<B>,
-  D extends Next<C>,
-  E extends Next<D>,
-  F extends Next<E>,
->(a: A, b: B, c: C, d: D, e: E, f: F): TransformStream<OutOf<F>>
-export function compose<
-  A extends Next<Start>,
-  B extends Next<A>,
-  C extends Next<B>,
-  D extends Next<C>,
-  E extends Next<D>,
-  F extends Next<E>,
-  G extends Next<F>,
->(a: A, b: B, c: C, d: D, e: E, f: F, g: G): TransformStream<OutOf<G>>
-export function compose<
-  A extends Next<Start>,
-  B extends Next<A>,
-  C extends Next<B>,
-  D extends Next<C>,
-  E extends Next<D>,
-  F extends Next<E>,
-  G extends Next<F>,
-  H extends Next<G>,
->(a: A, b: B, c: C, d: D, e: E, f: F, g: G, h: H): TransformStream<OutOf<H>>
-export function compose<S extends readonly Stage[]>(...stages: AnyLength<S>): TransformStream<unknown>
+  A extends MaybeNext<Start>,
+  B extends MaybeNext<A>,
+  C extends MaybeNext<B>,
+  D extends MaybeNext<C>,
+  E extends MaybeNext<D>,
+  F extends MaybeNext<E>,
+  G extends MaybeNext<F>,
+  H extends MaybeNext<G>,
+  I extends MaybeNext<H>,
+  J extends MaybeNext<I>,
+  K extends MaybeNext<J>,
+  L extends MaybeNext<K>,
+  M extends MaybeNext<L>,
+  N extends MaybeNext<M>,
+  O extends MaybeNext<N>,
+  P extends MaybeNext<O>,
+>(
+  ...stages: [
+    a?: A,
+    b?: B,
+    c?: C,
+    d?: D,
+    e?: E,
+    f?: F,
+    g?: G,
+    h?: H,
+    i?: I,
+    j?: J,
+    k?: K,
+    l?: L,
+    m?: M,
+    n?: N,
+    o?: O,
+    p?: P,
+    ...more: Stage[],
+  ]
+): TransformStream<OutOf<LastOf<[A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P]>>>
 export function compose(...stages: Stage[]): TransformStream<unknown> {
   return lazyStream(stages.flatMap(toParts)) as TransformStream<unknown>
 }
 
 /**
- * The records that a stream of ours gives, as the next stage of `compose` would receive them: lines, values, chunks. It
- * takes the place of reading the stream, so it is called before anything is read. Leaving the loop destroys the stream.
+ * Reads a stream of `compose` or of a transform by records, as the next stage would receive them: lines, values or chunks.
+ * It takes the place of reading the stream, so call it before anything is read. Leaving the loop destroys the stream. An
+ * error of the stream rejects.
  *
  *     for await (const line of records(socket.pipe(grep({ pattern: /x/ })))) …
  *
- * @throws `ERR_STAGE` for a stream that is not ours, or that has been read or composed already
+ * @throws `ERR_STAGE` for any other stream, and for one that has been read or composed already
  */
 export function records<Out>(stream: TransformStream<Out>): AsyncGenerator<Out, void, void> {
   return takeRecords(stream).records() as AsyncGenerator<Out, void, void>

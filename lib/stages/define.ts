@@ -9,86 +9,129 @@ import type { OptionSchema, OptionsOf, ValuesOf } from '../text/options.js'
 import { lazyStream } from './compose.js'
 import type { Context } from './context.js'
 import { recipe } from './parts.js'
-import type { Body, Recipe, RecordOf, TransformStream } from './stage.js'
+import type { OutOf, Recipe, Stage, TransformStream } from './stage.js'
 
 export { flushable, many, none, stop } from 'stream-chain/defs.js'
 export { blockBytes } from '../formats/records.js'
 export * from '../text/options.js'
 export type { Context, Logger } from './context.js'
 
-/** What one call of the function receives. */
+/** The type of a record of each unit: what one call of a stage receives. */
 export interface UnitTypes {
+  /** A chunk, cut wherever the network has cut it. */
   bytes: Buffer
+  /** A line of UTF-8 text without its LF. */
   line: string
+  /** A JSON value. */
   // biome-ignore lint/suspicious/noExplicitAny: a JSON value is whatever its author says it is
   json: any
 }
 
-export interface Definition<S extends OptionSchema = OptionSchema, U extends Unit = Unit, R = unknown> {
+/**
+ * A transform as its author writes it. `O` are its options, `U` is its unit, `S` is the stage that `create` returns.
+ */
+export interface Definition<O extends OptionSchema = OptionSchema, U extends Unit = Unit, S extends Stage = Stage> {
   /** The name on the command line; the export is the same in camelCase. */
   readonly name: string
-  /** What it does to the data, in one line. */
+  /** Says in one line what it does to the data. */
   readonly summary: string
-  /** Under which heading it is listed. */
+  /** The heading under which it is listed. Default: it is not in the list. */
   readonly group?: Group
+  /** What the stage receives: `'bytes'`, `'line'` or `'json'`. */
   readonly unit: U
-  readonly options?: S
-  /** What is wrong with these options together, or on this platform, in words that follow the name; undefined: nothing. */
-  check?(options: ValuesOf<S>): string | undefined
-  /** Whether its output is text that consists of whole lines. Default: true for lines and json. */
+  /** The options by name, made by `text`, `flag`, `integer` and the like. Default: none. */
+  readonly options?: O
+  /**
+   * Checks what depends on several options or on the platform. Runs before anything is opened. Returns what is wrong, in
+   * words that follow the name of the transform, or undefined.
+   */
+  check?(options: ValuesOf<O>): string | undefined
+  /** True if its output is text in whole lines. Default: true for the units `line` and `json`, false for `bytes`. */
   readonly makesLines?: boolean
   /**
-   * Whether it needs its stream from the beginning to the end: a live change of stages is refused while it is open, since
-   * it could not be ended in the middle without a loss or an error. Default: false.
+   * True if the stage cannot be ended in the middle of a stream without a loss or an error. A proxy refuses to replace it
+   * while it is open. Default: false, but true for the unit `json`.
    */
   readonly indivisible?: boolean
-  /** A spec that shows it, with what it makes of which input. A test runs it. */
+  /** A spec that shows it, an input, and the output that the spec makes of it. */
   readonly example?: { readonly spec: string; readonly input: string; readonly output: string }
-  /** More for its page: formats and their sources, what to watch out for. */
+  /** More for its page, in Markdown: formats and their sources, what to watch out for. */
   readonly notes?: string
-  /** Makes the stage for one connection. Options are checked already; it has no side effect before the first record. */
-  create(options: ValuesOf<S>, context: Context): TypedBody<U, R>
+  /**
+   * Makes the stage of one connection. Receives every option, checked and with its default. Opens nothing: a stage waits for
+   * its first record.
+   */
+  create(options: ValuesOf<O>, context: Context): S
 }
 
 /** The headings of the list of transforms, in its order. */
 export const groups = ['inspect', 'convert', 'lines and records', 'flow', 'faults', 'extend'] as const
+
+/** A heading of the list of transforms. */
 export type Group = (typeof groups)[number]
 
-/** As `Body`, of one unit. */
-export type TypedBody<U extends Unit, R> = Body<UnitTypes[U]> &
-  (TransformStream<R> | ((record: UnitTypes[U]) => R) | object)
+type OptionArguments<O extends OptionSchema> =
+  Record<never, never> extends OptionsOf<O>
+    ? [options?: keyof O extends never ? Record<string, never> : OptionsOf<O>, context?: Partial<Context>]
+    : [options: OptionsOf<O>, context?: Partial<Context>]
 
-type OptionArguments<S extends OptionSchema> =
-  Record<never, never> extends OptionsOf<S>
-    ? [options?: keyof S extends never ? Record<string, never> : OptionsOf<S>, context?: Partial<Context>]
-    : [options: OptionsOf<S>, context?: Partial<Context>]
-
-/** What is known of a transform without its types. */
+/** A transform without its types. */
 export interface TransformEntry {
+  /** What `defineTransform` was given. */
   readonly definition: Definition
-  /** The stage for given options, which are checked here. */
+  /**
+   * Checks the options and returns the stage as a recipe, which any number of pipelines can use.
+   *
+   * @throws `ERR_OPTION`
+   */
   recipe(options?: Record<string, unknown>, context?: Partial<Context>): Recipe
 }
 
-/** A transform: called with its options it is a stream; it carries its definition. */
-export interface Transform<S extends OptionSchema = OptionSchema, R = unknown> extends TransformEntry {
-  (...args: OptionArguments<S>): TransformStream<R>
+/** A transform with the options `O`, whose stage gives records of the type `R`. */
+export interface Transform<O extends OptionSchema = OptionSchema, R = unknown> extends TransformEntry {
+  /**
+   * Checks the options and returns a stream, which makes its stage with its first byte. Members of `context` take the place
+   * of what the pipeline provides.
+   *
+   * @throws `ERR_OPTION`, naming the option, the value and what is allowed
+   */
+  (...args: OptionArguments<O>): TransformStream<R>
 }
 
-/** A registry: transforms by their export names. */
-export type Registry = Record<string, TransformEntry>
-
+/**
+ * Makes a transform of its definition. The compiler infers the records of `create`'s stage from `unit`, the values of the
+ * options from `options`, and what the next stage receives from what the stage returns.
+ *
+ * @throws `ERR_STAGE` if the definition has no name, an unknown unit, no `create`, or an option that no option maker made
+ *
+ * @example
+ * export const numbered = defineTransform({
+ *   name: 'numbered',
+ *   summary: 'put its number before each line',
+ *   unit: 'line',
+ *   options: { from: integer('the first number', { default: 1 }) },
+ *   create({ from }) {
+ *     let number = from
+ *     return {
+ *       write: line => `${number++} ${line}`,
+ *       flush: () => `${number - from} lines`,
+ *     }
+ *   },
+ * })
+ *
+ * source.pipe(numbered({ from: 10 })).pipe(process.stdout)
+ */
 // biome-ignore lint/complexity/noBannedTypes: no options
-export function defineTransform<U extends Unit, R = Buffer, const S extends OptionSchema = {}>(
-  definition: Definition<S, U, R>,
-): Transform<S, RecordOf<R>> {
+export function defineTransform<U extends Unit, S extends Stage<UnitTypes[U]>, const O extends OptionSchema = {}>(
+  definition: Definition<O, U, S>,
+): Transform<O, OutOf<S>> {
   checkDefinition(definition as unknown as Definition)
-  const { name, unit, options: schema = {} as S, makesLines, indivisible, create } = definition
+  const { name, unit, options: schema = {} as O, makesLines, indivisible, create } = definition
   const toRecipe = (options?: Record<string, unknown> | null, context?: Partial<Context>) => {
-    const values = checkOptions(name, schema, options ?? {}) as ValuesOf<S>
+    const values = checkOptions(name, schema, options ?? {}) as ValuesOf<O>
     const wrong = definition.check?.(values)
     if (wrong) throw new TcpPipeError('ERR_OPTION', `${name} ${wrong}`)
-    return recipe(name, unit, surroundings => create(values, surroundings) as Body, {
+    return recipe(name, unit, surroundings => create(values, surroundings), {
       context,
       makesLines,
       indivisible,
@@ -97,12 +140,12 @@ export function defineTransform<U extends Unit, R = Buffer, const S extends Opti
   const transform = (options?: Record<string, unknown>, context?: Partial<Context>) =>
     lazyStream([toRecipe(options, context)])
   Object.defineProperty(transform, 'name', { value: name })
-  return Object.assign(transform, { definition, recipe: toRecipe }) as unknown as Transform<S, RecordOf<R>>
+  return Object.assign(transform, { definition, recipe: toRecipe }) as unknown as Transform<O, OutOf<S>>
 }
 
 const units: Unit[] = ['bytes', 'line', 'json']
 
-/** For authors whom no compiler tells. */
+/** For authors without a compiler. */
 function checkDefinition({ name, unit, options = {}, create }: Definition): void {
   const check = (isRight: boolean, what: string, value: unknown, expected: string) => {
     const message = `the transform ${show(name)}: ${what}: ${show(value)} is not allowed; expected ${expected}`

@@ -8,7 +8,7 @@ import type { FunctionStage } from './stage.js'
 /** What a stage's result may be: chunks, or records (text lines and JSON values). */
 export type Family = 'bytes' | 'records'
 
-export interface Lifted {
+interface Lifted {
   run: BatchFunction
   /** For the end of the stream: what a flush that never came or never ended has not released. */
   release(): void

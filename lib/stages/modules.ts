@@ -46,8 +46,8 @@ function hint(message: string): string {
   return message.includes("package 'tcp-pipe'") ? "; 'npm link tcp-pipe' in its folder makes it known there" : ''
 }
 
-/** It may come from another copy of this library. */
-function isTransform(value: unknown): value is TransformEntry {
+/** True for a transform, which may come from another copy of this library. */
+export function isTransform(value: unknown): value is TransformEntry {
   return typeof value === 'function' && 'definition' in value && 'recipe' in value
 }
 

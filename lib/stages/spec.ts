@@ -2,12 +2,63 @@
 
 import { didYouMean, errorCode, errorMessage, TcpPipeError } from '../text/errors.js'
 import type { Option } from '../text/options.js'
-import type { Registry, TransformEntry } from './define.js'
-import { isModulePath } from './modules.js'
-import type { Recipe } from './stage.js'
+import { lazyStream } from './compose.js'
+import type { TransformEntry } from './define.js'
+import { isModulePath, isTransform, loadModule } from './modules.js'
+import type { Recipe, Stage } from './stage.js'
 
 /** More stages than this in one spec are refused. */
 export const maxStages = 100
+
+/** Transforms by their export names. */
+export type Registry = Readonly<Record<string, TransformEntry>>
+
+/** The text form of pipelines, over some transforms. */
+export interface Specs {
+  /**
+   * Returns a pipeline from its text form, `'gunzip | hex width=8'`, as the function that `serve`, `send` and `proxy` take.
+   * Joins several texts. Checks the names and options of all stages at once, and opens nothing.
+   *
+   * @throws `ERR_SPEC` with the column
+   */
+  spec(...texts: string[]): () => Stage[]
+  /**
+   * As `spec`, but a stage may be the path of a module: `'gunzip | ./without.js DEBUG'`. The default export of the module is
+   * a transform, a function or an object. Relative paths start at the working directory.
+   *
+   * @throws `ERR_MODULE` if a module cannot be imported, `ERR_SPEC` as `spec` does
+   */
+  loadSpec(...texts: string[]): Promise<() => Stage[]>
+}
+
+/**
+ * Returns `spec` and `loadSpec` over the transforms among these exports. Ignores the other exports. A text names a transform
+ * by the `name` of its definition. `hint` ends the message about a name that no transform has; default: nothing.
+ *
+ * @example
+ * const { spec } = specOf({ without, upper })
+ * await serve({ transforms: spec('without DEBUG | upper') })
+ */
+export function specOf(exports: Readonly<Record<string, unknown>>, hint = ''): Specs {
+  const registry = registryOf(exports)
+  const pipelines = (texts: string[], modules: (readonly [string, TransformEntry])[]) => {
+    const recipes = texts.flatMap(text => parse(text, registry, modules, hint))
+    return () => recipes.map(recipe => lazyStream([recipe]))
+  }
+  return {
+    spec: (...texts) => pipelines(texts, []),
+    async loadSpec(...texts) {
+      const paths = [...new Set(texts.flatMap(modulePaths))]
+      return pipelines(texts, await Promise.all(paths.map(async path => [path, await loadModule(path)] as const)))
+    },
+  }
+}
+
+/** The transforms among these exports. */
+export function registryOf(exports: Readonly<Record<string, unknown>>): Registry {
+  const isEntry = (entry: [string, unknown]): entry is [string, TransformEntry] => isTransform(entry[1])
+  return Object.fromEntries(Object.entries(exports).filter(isEntry))
+}
 
 interface Word {
   text: string
@@ -28,6 +79,7 @@ export function parse(
   text: string,
   registry: Registry,
   modules: Iterable<readonly [string, TransformEntry]> = [],
+  hint = '',
 ): Recipe[] {
   const named = Object.values(registry).map(transform => [transform.definition.name, transform] as const)
   const transforms = new Map([...named, ...modules])
@@ -44,15 +96,19 @@ export function parse(
     if (!transform && isModulePath(name.text))
       throw fault(text, name.column, `'${name.text}' is a module; loadSpec() imports it`)
     if (!transform) {
-      throw fault(text, name.column, `unknown transform '${name.text}'${unknownHint(name.text, transforms.keys())}`)
+      throw fault(
+        text,
+        name.column,
+        `unknown transform '${name.text}'${unknownHint(name.text, transforms.keys(), hint)}`,
+      )
     }
     return stage(text, transform, name, words)
   })
 }
 
-function unknownHint(name: string, names: Iterable<string>): string {
+function unknownHint(name: string, names: Iterable<string>, hint: string): string {
   if (/\/|\.[cm]?[jt]s$/.test(name)) return `; a module of your own is './${name}'`
-  return didYouMean(name, names) || "; 'tcp-pipe transforms' lists them"
+  return didYouMean(name, names) || hint
 }
 
 function stage(text: string, transform: TransformEntry, name: Word, words: Word[]): Recipe {

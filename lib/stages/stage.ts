@@ -1,30 +1,44 @@
-/** What can stand in a pipeline between source and sink, and the one form that all of it is brought into. */
+/** What can stand in a pipeline between source and sink, and the one form that all of it takes. */
 import { Duplex } from 'node:stream'
-import { abortSymbol, type Flushable, isFlushable, none, type OutputType } from 'stream-chain/defs.js'
+import { abortSymbol, type Flushable, isFlushable, type Many, none } from 'stream-chain/defs.js'
 import type { Unit } from '../formats/records.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { Context } from './context.js'
 
-/** A stage with state: `write` for each record, `flush` at the end, `destroy` once, whatever the end was. */
-export interface StageObject<In = never, Out = unknown> {
+// biome-ignore lint/suspicious/noExplicitAny: what a stage of an unknown type receives is for its author to say
+type Anything = any
+
+/** What has no `pipe` is no stream, for the compiler as at run time. By that it infers what the `write` of an object receives. */
+interface NoStream {
+  readonly pipe?: undefined
+}
+
+/**
+ * A stage with state. It gives what a function may give: a record, a promise, a generator, `none`, `many` or `stop`.
+ *
+ * `In` is what `write` receives, `Out` what `write` and `flush` return.
+ */
+export interface StageObject<In = Anything, Out = unknown> extends NoStream {
+  /** Takes one record and returns what goes on. Called again when what it returned has settled. */
   write: (record: In) => Out
-  /** What it gives back is passed on behind the last record. */
-  flush?(): unknown
+  /** Called once, at the end of the input. What it returns goes on behind the last record. */
+  flush?(): Out
+  /** Releases what the stage holds. Called once: after `flush`, or when the pipeline ends before that. */
   destroy?(): unknown
 }
 
-/** What a function or an object may tell of its records. */
+/** What a function or an object may say of its records. */
 export interface Traits {
   /** How a record that it gives is written where bytes are wanted. Default: a string as it is, other values as JSON. */
   readonly encode?: ((record: unknown) => string) | undefined
-  /** A line without this text gives nothing, so nobody need make a string of it. */
+  /** A line without this text gives nothing, and is not made a string. */
   readonly literal?: string | undefined
 }
 
-/** What a transform's `create` may return. */
-export type Body<In = never> = Duplex | ((record: In) => unknown) | StageObject<In>
-
-/** A Duplex that says what a function behind it in `compose` receives. It emits bytes. */
+/**
+ * A stream of `compose` or of a transform. As a stream it emits bytes. In front of another stage, and read by `records`,
+ * it gives records of the type `Out`.
+ */
 export interface TransformStream<Out = Buffer> extends Duplex {
   /** For the compiler alone. */
   readonly [out]: Out
@@ -32,23 +46,46 @@ export interface TransformStream<Out = Buffer> extends Duplex {
 
 declare const out: unique symbol
 
-/** Whatever a pipeline accepts as a stage: functions of a record (plain, async, generators), objects and Duplexes. */
-export type Stage<In = never> = Duplex | ((record: In) => unknown) | StageObject<In>
+/**
+ * What can stand in a pipeline: a Duplex, a function of one record (plain, async or a generator), or an object with
+ * `write`, `flush` and `destroy`. `In` is what it receives. Without `In` it is a stage of an unknown type, which may stand
+ * anywhere.
+ */
+export type Stage<In = Anything> = Duplex | (((record: In) => unknown) & NoStream) | StageObject<In>
 
-/** What the stage behind `S` receives. */
+/** The type of the records that the stage behind `S` receives. */
 export type OutOf<S> =
   S extends TransformStream<infer R>
     ? R
-    : S extends (record: never) => infer R
-      ? RecordOf<R>
-      : S extends Duplex
-        ? Buffer
+    : S extends Duplex
+      ? Buffer
+      : S extends (record: never) => infer R
+        ? RecordOf<R>
         : S extends StageObject<never, infer R>
           ? RecordOf<R>
           : Buffer
 
-/** What a stage's result is for the stage behind it: promises, generators and `many` opened, `none` and `stop` gone. */
-export type RecordOf<R> = Exclude<OutputType<() => R>, symbol | undefined>
+/** A stage that may stand behind `S`. */
+export type Next<S> = Stage<Stage extends S ? Anything : OutOf<S>>
+
+/** What stands before the first stage. */
+export type Start = TransformStream<Buffer>
+
+/**
+ * The records that a result `R` of a stage consists of: promises, generators and `many` are opened, `none`, `stop` and
+ * `undefined` are left out.
+ */
+export type RecordOf<R> = unknown extends R
+  ? R
+  : R extends
+        | PromiseLike<infer U>
+        | Iterator<infer U, unknown, never>
+        | AsyncIterator<infer U, unknown, never>
+        | Many<infer U>
+    ? RecordOf<U>
+    : R extends Buffer
+      ? Buffer
+      : Exclude<R, symbol | undefined | void>
 
 /** A stage as a recipe: how to make it for one pipeline. */
 export interface Recipe {
@@ -60,7 +97,7 @@ export interface Recipe {
   readonly makesLines?: boolean | undefined
   /** Whether it cannot be ended in the middle of a stream, to let other stages go on. */
   readonly indivisible?: boolean | undefined
-  create(context: Context): Body
+  create(context: Context): Stage
 }
 
 /** A function stage, ready to be fused. */
@@ -76,19 +113,30 @@ export interface FunctionStage extends Traits {
 
 const unitSymbol = Symbol.for('tcp-pipe.unit') // a module of a user's may have another copy of this one
 
-/** The function receives lines (strings without their LF). */
+/**
+ * Returns the function as a stage that receives lines. It may stand behind any stage. A line is a string without its LF.
+ *
+ * @throws `ERR_STAGE` if `write` is not a function
+ */
 export function eachLine<R>(write: (line: string) => R): TransformFunction<R> {
   return withUnit('line', write)
 }
 
-/** The function receives the values of concatenated JSON. */
+/**
+ * Returns the function as a stage that receives JSON values. It may stand behind any stage. The values of the input may
+ * follow each other without separators.
+ *
+ * Annotate the parameter: from `eachJson((entry: Entry) => entry.id)` the compiler knows what the next stage receives.
+ * With a type argument, `eachJson<Entry>(…)`, it does not: TypeScript infers all type arguments or none.
+ *
+ * @throws `ERR_STAGE` if `write` is not a function
+ */
 export function eachJson<T = unknown, R = unknown>(write: (value: T) => R): TransformFunction<R> {
   return withUnit('json', write)
 }
 
-/** A function that says which unit it receives, whatever stands before it. */
-// biome-ignore lint/suspicious/noExplicitAny: its input comes out of a codec, so any stage may stand before it
-export type TransformFunction<R> = (record: any) => R
+/** A function of `eachLine` or `eachJson`. A codec decodes its input, so that any stage may stand before it. */
+export type TransformFunction<R> = (record: Anything) => R
 
 /** The unit that `eachLine` or `eachJson` gave to a function. */
 export function unitOf(stage: object): Unit | undefined {
@@ -108,11 +156,7 @@ export function isStageObject(value: unknown): value is StageObject<unknown> {
 }
 
 /** A function or an object, as the fused run calls it. */
-export function functionStage(
-  body: Exclude<Body<unknown>, Duplex>,
-  name: string,
-  unit: Unit | undefined,
-): FunctionStage {
+export function functionStage(body: Exclude<Stage, Duplex>, name: string, unit: Unit | undefined): FunctionStage {
   const { encode, literal } = body as Traits
   const common = { name, unit, encode, literal }
   if (typeof body !== 'function') return { ...common, write: record => body.write(record), ...ending(body) }

@@ -2,37 +2,49 @@
 import { TcpPipeError } from './errors.js'
 import { parseBytes, parseDuration } from './quantities.js'
 
-/** One option: `T` is what code passes, `Value` what `create` receives. */
+/** An option of a transform. `T` is what code passes, `Value` is what `create` receives. */
 export interface Option<T = unknown, Value = T | undefined, Required extends boolean = boolean> {
+  /** Says in a few words what the option is. */
   readonly summary: string
-  /** What is allowed, in words: `a whole number from 1 to 9`. */
+  /** What the command line allows, in words: `a whole number, from 1 to 9`. */
   readonly allowed: string
-  /** The same for a value that code passes, if that is another one. */
+  /** What code may pass, in words. */
   readonly allowedInCode: string
+  /** True if it must be given. */
   readonly required: Required
-  /** True if the value may be written without its name; such options are filled in the order of their declaration. */
+  /** True if its value may stand without its name. Values without a name fill such options in the order of declaration. */
   readonly positional: boolean
-  /** True if it takes all the words of the command line that are left, as they are. */
+  /** True if it takes all remaining words of the command line as they are. */
   readonly rest?: boolean
+  /** The value that `create` receives if the option is not given. Default: undefined. */
   readonly default?: Value
-  /** Text of the command line → value; throws `ERR_OPTION`. */
+  /**
+   * Parses a text of the command line.
+   *
+   * @throws `ERR_OPTION` if the text is not allowed
+   */
   parse(text: string): T
-  /** True if a value given in code is allowed. */
+  /** Returns true if code may pass this value. */
   accepts(value: unknown): boolean
-  /** The value as it would be written on the command line. */
+  /** Returns the value as it is written on the command line. */
   format(value: T): string
 }
 
+/** What every kind of option takes. */
 export interface Settings<T> {
+  /** The value that `create` receives if the option is not given. Default: undefined. */
   default?: T
+  /** True if the option must be given. Default: false. */
   required?: boolean
+  /** True if the value may stand without its name on the command line. Default: false. */
   positional?: boolean
 }
 
+/** The limits of a number, in the unit that code passes. */
 export interface Range {
-  /** The least value that is allowed. */
+  /** The least value that is allowed. Default: 0. */
   min?: number
-  /** The greatest value that is allowed. */
+  /** The greatest value that is allowed. Default: `Number.MAX_SAFE_INTEGER`. */
   max?: number
 }
 
@@ -51,40 +63,43 @@ type RequiredNames<S extends OptionSchema> = {
 
 type Input<O> = O extends Option<infer T, infer _V, infer _R> ? T : never
 
-/** What code passes to a transform with these options. */
+/** The options that code passes to a transform: those that are required, and the others with `?`. */
 export type OptionsOf<S extends OptionSchema> = { [K in RequiredNames<S>]: Input<S[K]> } & {
   [K in Exclude<keyof S, RequiredNames<S>>]?: Input<S[K]> | undefined
 }
 
-/** What `create` receives: every option, checked, with its default. */
+/** The options that `create` receives: each one checked, or with its default. */
 export type ValuesOf<S extends OptionSchema> = {
   [K in keyof S]: S[K] extends Option<infer _T, infer V, infer _R> ? V : never
 }
 
+/** What `text` takes. */
 export interface Check {
   /** What is allowed, in words. Default: any text that is not empty. */
   allowed?: string
-  /** True if the text may be empty. */
+  /** True if the text may be empty. Default: false. */
   empty?: boolean
-  /** True if the text is allowed. */
+  /** Returns true if the text is allowed. Default: any text is. */
   check?(value: string): boolean
 }
 
+/** What `list` takes. */
 export interface ListCheck {
-  /** What is allowed, in words. */
+  /** What is allowed, in words. Default: texts separated by commas. */
   allowed?: string
-  /** True if the item is allowed. */
+  /** Returns true if the item is allowed. Default: any item is that is not empty. */
   check?(item: string): boolean
 }
 
+/** What `words` takes. */
 export interface WordsCheck {
-  /** What is allowed, in words. */
+  /** What is allowed, in words. Default: a program and its arguments. */
   allowed?: string
-  /** True if the words are allowed. */
+  /** Returns true if the words are allowed. Default: any words are, if the first one is not empty. */
   check?(words: readonly string[]): boolean
 }
 
-/** Any text, or one that passes a check. */
+/** Makes an option for a text: any one that is not empty, or one that passes a check. */
 export function text<const S extends Settings<string> & Check>(summary: string, settings?: S): Built<string, S> {
   const { empty = false, allowed = empty ? 'a text' : 'a text that is not empty', check = () => true } = settings ?? {}
   return option<string, S>(summary, settings, {
@@ -94,7 +109,7 @@ export function text<const S extends Settings<string> & Check>(summary: string, 
   })
 }
 
-/** `name=true` or `name=false`; false unless it is given. */
+/** Makes an option that is true or false. Default: false. */
 export function flag(summary: string): Option<boolean, boolean, false> {
   return option<boolean, { default: false }>(
     summary,
@@ -107,7 +122,7 @@ export function flag(summary: string): Option<boolean, boolean, false> {
   )
 }
 
-/** One of several words. */
+/** Makes an option for one of several words. */
 export function choice<const T extends string, const S extends Settings<NoInfer<T>>>(
   summary: string,
   words: readonly T[],
@@ -117,7 +132,7 @@ export function choice<const T extends string, const S extends Settings<NoInfer<
   return option<T, S>(summary, settings, { allowed: words.join(', '), read: value => value as T, accepts })
 }
 
-/** A whole number. */
+/** Makes an option for a whole number, `42`. */
 export function integer<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between('a whole number', settings, String),
@@ -126,7 +141,7 @@ export function integer<const S extends Settings<number> & Range>(summary: strin
   })
 }
 
-/** A number that may have decimals, such as a probability. */
+/** Makes an option for a number with or without decimals, `0.5`. */
 export function number<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("a number, such as '0.5'", settings, String),
@@ -136,7 +151,7 @@ export function number<const S extends Settings<number> & Range>(summary: string
   })
 }
 
-/** A number of bytes: `64k`, `1MiB`; in code a number. */
+/** Makes an option for a number of bytes: `65536`, `64k` or `1MiB` on the command line, 65536 in code. */
 export function bytes<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("bytes, such as '65536', '64k' or '1MiB'", settings, formatSize),
@@ -147,7 +162,7 @@ export function bytes<const S extends Settings<number> & Range>(summary: string,
   })
 }
 
-/** A duration: `250ms`, `10s`; in code milliseconds. */
+/** Makes an option for a duration: `250ms` or `10s` on the command line, a number of milliseconds in code. */
 export function duration<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("a duration, such as '250ms' or '10s'", settings, formatTime),
@@ -158,7 +173,7 @@ export function duration<const S extends Settings<number> & Range>(summary: stri
   })
 }
 
-/** Several texts: on the command line `a,b`; in code an array. */
+/** Makes an option for several texts: `a,b` on the command line, `['a', 'b']` in code. */
 export function list<const S extends Settings<readonly string[]> & ListCheck>(
   summary: string,
   settings?: S,
@@ -172,7 +187,9 @@ export function list<const S extends Settings<readonly string[]> & ListCheck>(
   })
 }
 
-/** A command: all words that are left on the command line, as they are; in code an array. Always required. */
+/**
+ * Makes an option for a command: all remaining words of the command line as they are, an array in code. It is required.
+ */
 export function words(
   summary: string,
   { allowed = 'a program and its arguments', check = () => true }: WordsCheck = {},
@@ -187,7 +204,7 @@ export function words(
   return { ...made, rest: true }
 }
 
-/** A regular expression: on the command line `ERROR` or `/error/i`; in code a RegExp. */
+/** Makes an option for a regular expression: `ERROR` or `/error/i` on the command line, a RegExp in code. */
 export function regexp<const S extends Settings<RegExp>>(summary: string, settings?: S): Built<RegExp, S> {
   return option<RegExp, S>(summary, settings, {
     allowed: "a regular expression, such as 'ERROR' or '/error/i'",

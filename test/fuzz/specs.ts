@@ -37,7 +37,7 @@ export const changeableSpec = fc.constantFrom(
 /** Not for a server that strangers talk to: they run programs, write files or write to stderr. */
 const outside = /^(exec|tee|dump)\b/
 
-const definitions = Object.values(registry()).map(({ definition }) => definition)
+const definitions = Object.values(registry).map(({ definition }) => definition)
 
 /** Values of options; which of them an option takes, the option says. */
 const values = ['0', '1', '2', '7', '16', '1k', '64k', '1m', '0.01', '0.5', '-1', 'true', 'false', '1ms', '5ms', '20ms']

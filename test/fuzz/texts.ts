@@ -76,7 +76,7 @@ const quantities = mutated(
   ),
 )
 
-const options = Object.values(registry()).flatMap(({ definition }) =>
+const options = Object.values(registry).flatMap(({ definition }) =>
   Object.entries(definition.options ?? {}).map(([key, option]) => ({ name: `${definition.name} ${key}`, option })),
 )
 

@@ -30,7 +30,7 @@ export function needs(...programs: string[]): { skip: string | false } {
 }
 
 /** All transforms. */
-export const all = registry()
+export const all = registry
 
 /** The options of a test that runs a spec: skipped, with the reason, where this Node lacks what the spec needs. */
 export function possible(...specs: string[]): { skip: string | false } {

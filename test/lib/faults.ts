@@ -40,7 +40,7 @@ export async function faulty(text: string, input: Input, info: ConnectionInfo | 
     },
   })
   const warn = (message: string) => void warnings.push(message)
-  const { streams } = plan(parse(text, registry()), { log, connection: info ?? undefined, warn })
+  const { streams } = plan(parse(text, registry), { log, connection: info ?? undefined, warn })
   const error = await pipeline([source(input), ...streams, sink] as never).then(() => undefined, errorMessage)
   const data = Buffer.concat(chunks)
   const offsets = lines.filter(({ msg }) => msg === 'fault').map(({ offset }) => offset as number)

@@ -27,6 +27,7 @@ t.test('the public names', async t => {
       'regexp',
       'send',
       'serve',
+      'specOf',
       'stop',
       'text',
       'words',

@@ -14,7 +14,7 @@ import {
   stop,
   text,
 } from '../../lib/stages/define.js'
-import { eachJson, eachLine, type TransformStream } from '../../lib/stages/stage.js'
+import { eachJson, eachLine, type Stage, type TransformStream } from '../../lib/stages/stage.js'
 
 /** Compiles if both are the same type. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -133,7 +133,95 @@ const eight = compose(gunzip(), gunzip(), gunzip(), gunzip(), gunzip(), gunzip()
 same<Same<Out<typeof eight>, number>>()
 const list = [grep({ pattern: /x/ }), gunzip()]
 const any = compose(...list)
-same<Same<Out<typeof any>, unknown>>()
+same<Same<Out<typeof any>, string | Buffer>>()
+const sixteen = compose(
+  chunk => chunk.length,
+  n => n + 1,
+  n => [n],
+  ([n = 0]) => n,
+  n => String(n),
+  text => text.length,
+  n => n > 1,
+  is => !is,
+  is => (is ? 1 : 2),
+  n => ({ n }),
+  ({ n }) => n,
+  async n => `${n}`,
+  text => text.split(''),
+  letters => many(letters),
+  letter => {
+    same<Same<typeof letter, string>>()
+    return letter
+  },
+  eachLine(line => line.length),
+)
+same<Same<Out<typeof sixteen>, number>>()
+const seventeen = compose(sixteen, ...Array(16).fill(gunzip()))
+void seventeen
+const composed = compose({ write: (chunk: Buffer) => chunk.length, flush: () => 'end' })
+same<Same<Out<typeof composed>, number | string>>()
+compose(
+  {
+    write: (chunk: Buffer) => chunk.length,
+    flush() {},
+  },
+  length => {
+    same<Same<typeof length, number>>()
+    return length
+  },
+)
+compose(
+  function* (chunk) {
+    yield Promise.resolve(chunk.length)
+    yield none
+    yield many([chunk.length])
+  },
+  length => {
+    same<Same<typeof length, number>>()
+    return length
+  },
+)
+
+compose(
+  eachJson((entry: { id: number }) => entry.id),
+  id => {
+    same<Same<typeof id, number>>()
+    return id
+  },
+)
+compose(
+  eachJson<{ id: number }>(entry => entry.id),
+  id => {
+    same<Same<typeof id, unknown>>()
+    return id
+  },
+)
+
+// Stages that are not known one by one.
+function logged<S extends Stage>(stage: S) {
+  return compose(
+    stage,
+    eachLine(line => line),
+  )
+}
+const withLog = logged(gunzip())
+same<Same<Out<typeof withLog>, string>>()
+function behind<S extends Stage>(stage: S) {
+  return compose(gunzip(), stage)
+}
+const lengthsBehind = behind(lengths())
+same<Same<Out<typeof lengthsBehind>, number>>()
+function all(stages: Stage[]) {
+  return compose(...stages)
+}
+const stages: Stage[] = [gunzip(), line => line, (line: string) => line, { write: (n: number) => n }]
+const ofAll = all(stages)
+same<Same<Out<typeof ofAll>, unknown>>()
+compose(...stages, (line: string) => line)
+compose(ofAll, value => {
+  same<Same<typeof value, unknown>>()
+  return value
+})
 
 // Options.
 grep({ pattern: /x/, invert: true, mode: 'small', width: 8, size: 1, wait: 2, label: 'x' })
@@ -174,12 +262,72 @@ compose({ write: (line: string) => line })
 compose('hex')
 // @ts-expect-error an array is no stage
 compose([gunzip()])
-// @ts-expect-error nor is undefined
-compose(undefined)
+// @ts-expect-error behind a stage that is not known, lines
+compose(...stages, eachLine(String), (n: number) => n)
 // @ts-expect-error eachLine receives texts
 eachLine((line: number) => line)
 
 // Definitions.
+const textLengths = defineTransform({
+  name: 'x',
+  summary: '',
+  unit: 'line',
+  create() {
+    return {
+      write(line) {
+        same<Same<typeof line, string>>()
+        return line.length
+      },
+      destroy() {},
+    }
+  },
+})
+same<Same<Out<ReturnType<typeof textLengths>>, number>>()
+const counted = defineTransform({
+  name: 'x',
+  summary: '',
+  unit: 'bytes',
+  options: { every: integer('', { default: 1 }) },
+  create({ every }, { log }) {
+    let count = 0
+    return {
+      async write(chunk) {
+        same<Same<typeof chunk, Buffer>>()
+        count += chunk.length
+        return count % every === 0 ? count : none
+      },
+      *flush() {
+        yield `${count} bytes`
+      },
+      destroy: () => log.debug('over'),
+    }
+  },
+})
+same<Same<Out<ReturnType<typeof counted>>, number | string>>()
+compose(counted({ every: 2 }), total => {
+  same<Same<typeof total, number | string>>()
+  return total
+})
+const silent = defineTransform({
+  name: 'x',
+  summary: '',
+  unit: 'json',
+  create: () => ({
+    write(value) {
+      value.anything.goes()
+    },
+  }),
+})
+same<Same<Out<ReturnType<typeof silent>>, never>>()
+const inner = defineTransform({ name: 'x', summary: '', unit: 'bytes', create: () => lengths() })
+same<Same<Out<ReturnType<typeof inner>>, number>>()
+defineTransform({
+  name: 'x',
+  summary: '',
+  unit: 'line',
+  // @ts-expect-error lines are texts, for an object, too
+  create: () => ({ write: (line: Buffer) => line }),
+})
 // @ts-expect-error a unit that is none
 defineTransform({ name: 'x', summary: '', unit: 'word', create: () => x => x })
 // @ts-expect-error lines are texts

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { pino } from 'pino'
 import t from 'tap'
+import { compose } from '../../../lib/stages/compose.js'
 import { openContext } from '../../../lib/stages/context.js'
 import {
   bytes,
@@ -195,4 +196,22 @@ t.test('what is allowed in code is told in its words', async t => {
   t.throws(() => timed({ wait: 2000 }), {
     message: /wait: 2000 is not allowed; expected a number of milliseconds, at most 1000$/,
   })
+})
+
+t.test('the example of defineTransform, and what stands behind it', async t => {
+  const numbered = defineTransform({
+    name: 'numbered',
+    summary: 'put its number before each line',
+    unit: 'line',
+    options: { from: integer('the first number', { default: 1 }) },
+    create({ from }) {
+      let number = from
+      return {
+        write: line => `${number++} ${line}`,
+        flush: () => `${number - from} lines`,
+      }
+    },
+  })
+  t.equal(await textOf([numbered({ from: 10 })], 'a\nb\n'), '10 a\n11 b\n2 lines\n')
+  t.equal(await textOf([compose(numbered(), line => line.length)], 'a\nb\n'), '3\n3\n7\n')
 })

@@ -353,7 +353,7 @@ t.test('what the flush gives comes behind the last record', async t => {
         `${title}, ${destroy ? 'with' : 'without'} destroy`,
       )
     }
-    const write = (line: never) => `<${line}`
+    const write = (line: string) => `<${line}`
     t.equal(await textOf([same(), flushable(write, flush as never), same()], 'a\nb\n'), output, `${title}, a flushable`)
   }
   t.equal(await textOf([{ write: () => none, flush: () => 'end' }], ''), 'end', 'without any input')

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { defineTransform, flag, integer, type Registry, regexp, text, words } from '../../../lib/stages/define.js'
-import { maxStages, modulePaths, parse } from '../../../lib/stages/spec.js'
+import { defineTransform, flag, integer, regexp, text, words } from '../../../lib/stages/define.js'
+import { maxStages, modulePaths, parse, type Registry, registryOf, specOf } from '../../../lib/stages/spec.js'
+import { textOf } from '../pipes.js'
 
 /** Transforms whose stage is what they were given. */
 const registry = {
@@ -74,7 +75,7 @@ t.test('a mistake is told in words, with its column', async t => {
     ['| hex', /a stage is missing/],
     ['hex || gunzip', /a stage is missing/],
     ['hex | hax', "'hex | hax', column 7: unknown transform 'hax'; did you mean 'hex'?"],
-    ['nothing', "'nothing', column 1: unknown transform 'nothing'; 'tcp-pipe transforms' lists them"],
+    ['nothing', "'nothing', column 1: unknown transform 'nothing'"],
     ["''", /column 1: unknown transform ''/],
     ["grep 'a", "'grep 'a', column 6: the quote ' is not closed"],
     ['hex | grep "a', /column 12: the quote " is not closed/],
@@ -130,10 +131,43 @@ t.test('no text makes it throw anything else', async t => {
 
 t.test('the modules among the stages, and what they are when they are given', async t => {
   t.same(modulePaths("hex | './a b.js' x=1 | ../c.ts | /d.js |"), ['./a b.js', '../c.ts', '/d.js'])
-  const modules = [['../a.js', registry.hex as never]] as const
+  const modules = [['./a.js', registry.hex as never]] as const
   t.match(parse('./a.js width=8', registry, modules), [{ name: 'hex' }])
   t.throws(() => parse('hex | ./b.js', registry, modules), {
     code: 'ERR_SPEC',
     message: /column 7: '.\/b.js' is a module/,
   })
+})
+
+t.test('a registry is the transforms among exports', async t => {
+  const upper = defineTransform({ name: 'upper', summary: 's', unit: 'line', create: () => line => line.toUpperCase() })
+  const exports = { upper, helper() {}, version: 1, nothing: undefined, missing: null }
+  t.same(Object.keys(registryOf(exports)), ['upper'])
+})
+
+t.test("texts over somebody's own transforms", async t => {
+  const wrap = defineTransform({
+    name: 'wrap-lines',
+    summary: 's',
+    unit: 'line',
+    options: { mark: text('m', { positional: true, default: '*' }) },
+    create:
+      ({ mark }) =>
+      line =>
+        mark + line + mark,
+  })
+  const path = `${t.testdir({ 'stage.mjs': "export default line => line + '!'" })}/stage.mjs`
+  const { spec, loadSpec } = specOf({ wrap, other: 7 }, '; see the manual')
+  const stages = spec('wrap-lines | wrap-lines +', 'wrap-lines')
+  for (const _ of [1, 2]) t.equal(await textOf(stages(), 'a\n'), '*+*a*+*\n', 'as often as it is called')
+  t.equal(await textOf((await loadSpec(`wrap-lines | ${path} | ${path}`, 'wrap-lines -'))(), 'a\n'), '-*a*!!-\n')
+  t.throws(() => spec('wrap-lines | hexa'), {
+    code: 'ERR_SPEC',
+    message: /column 14: unknown .* 'hexa'; see the manual$/,
+  })
+  t.throws(() => spec('wrap'), { message: /unknown transform 'wrap'/ }, 'the name, not that of the export')
+  t.throws(() => spec(`wrap-lines | ${path}`), { code: 'ERR_SPEC', message: /is a module; loadSpec/ })
+  await t.rejects(loadSpec('./no-such-file.js'), { code: 'ERR_MODULE' })
+  await t.rejects(loadSpec('hexa'), { code: 'ERR_SPEC' })
+  t.throws(() => specOf({}).spec('x'), { message: "'x', column 1: unknown transform 'x'" })
 })
