@@ -2,7 +2,7 @@
 
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
-import type { Readable, Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { lingerTime, type OpenConnection, openConnection } from './connection/connection.js'
 import {
   type Address,
@@ -13,10 +13,14 @@ import {
   toAddress,
   withTls,
 } from './endpoints/address.js'
+import type { Source } from './endpoints/endpoint.js'
+import { toWritable } from './endpoints/sink.js'
+import { type SourceInput, toSource } from './endpoints/source.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import { dial } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
+import type { WebWritable } from './formats/web.js'
 import { checkMisplaced } from './server/listen-options.js'
 import type { ConnectionInfo, Logger } from './stages/context.js'
 import { partsOf } from './stages/parts.js'
@@ -36,10 +40,10 @@ export interface SendOptions {
   to?: AddressInput | undefined
   /** Speaks TLS: `true` verifies the server by the authorities that Node knows. Default: if the address is `tls://…`. */
   tls?: ClientTls | boolean | undefined
-  /** What is sent. Default: stdin. */
-  from?: Readable | undefined
-  /** Where the reply goes; it is not ended. Default: stdout. */
-  output?: Writable | undefined
+  /** What is sent: a stream, an iterable, a Blob, bytes or a string, which is the data itself. Default: stdin. */
+  from?: SourceInput | undefined
+  /** Where the reply goes, a Writable or a Web `WritableStream`; it is not ended. Default: stdout. */
+  output?: Writable | WebWritable | undefined
   transforms?: Transforms | undefined
   replyTransforms?: Transforms | undefined
   /** The source address, with port 0 if any will do. */
@@ -73,11 +77,12 @@ export interface SendOptions {
  *
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; whatever ended the connection otherwise
  */
-export async function send(options: SendOptions = {}): Promise<Summary> {
-  const { host, port = defaultPort, path, tls, signal } = options
-  const plain = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))
+export async function send(given: SendOptions = {}): Promise<Summary> {
+  const { host, port = defaultPort, path, tls, signal } = given
+  const plain = toAddress(given.to ?? (path === undefined ? { host, port } : { path }))
   const address = tls ? withTls(plain) : plain
-  checkSendOptions(options)
+  checkSendOptions(given)
+  const options = withStreams(given)
   options.from?.on('error', () => {}) // it is told when the connection stands, or its own error is the one to tell
   const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
   if (signal?.aborted) {
@@ -91,7 +96,21 @@ export async function send(options: SendOptions = {}): Promise<Summary> {
   return summary
 }
 
-async function dialFor(options: SendOptions, address: Address, tls: ClientContext | undefined): Promise<Socket> {
+interface StreamOptions extends SendOptions {
+  from?: Source | undefined
+  output?: Writable | undefined
+}
+
+function withStreams(options: SendOptions): StreamOptions {
+  const { from, output } = options
+  return {
+    ...options,
+    output: output === undefined ? undefined : toWritable(output),
+    from: from === undefined ? undefined : toSource(from),
+  }
+}
+
+async function dialFor(options: StreamOptions, address: Address, tls: ClientContext | undefined): Promise<Socket> {
   const { log, from } = options
   return dial(address, {
     ...options,
@@ -104,7 +123,7 @@ async function dialFor(options: SendOptions, address: Address, tls: ClientContex
   })
 }
 
-async function exchange(socket: Socket, options: SendOptions): Promise<Summary> {
+async function exchange(socket: Socket, options: StreamOptions): Promise<Summary> {
   const { transforms = () => [], replyTransforms = () => [], signal } = options
   const { from = stdinSource(), output = process.stdout } = options
   const { log, maxRecord, idleTimeout = 0, maxDuration } = options
@@ -135,7 +154,7 @@ async function exchange(socket: Socket, options: SendOptions): Promise<Summary> 
 }
 
 /** At the peer's end nobody waits for what is typed. */
-function isTerminal(from: Readable): boolean {
+function isTerminal(from: Source): boolean {
   return 'isTTY' in from && from.isTTY === true
 }
 

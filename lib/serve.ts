@@ -1,14 +1,17 @@
 /** serve: each connection is socket → transforms → sink, and, if there is something to send, source → socket. */
 
 import type { Socket } from 'node:net'
-import { Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import type { Connection, OpenConnection } from './connection/connection.js'
-import { type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
-import type { Sink, Source } from './endpoints/endpoint.js'
+import { type Address, type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
+import type { Sink } from './endpoints/endpoint.js'
+import { isNodeWritable, toSink, toWritable } from './endpoints/sink.js'
+import { type SourceInput, toSource } from './endpoints/source.js'
 import { sharedSink } from './endpoints/stdio.js'
 import { tcpSink } from './endpoints/tcp.js'
-import { openTlsContexts, type TlsContexts } from './endpoints/tls/contexts.js'
-import type { ClientTls } from './endpoints/tls/secure-context.js'
+import { openTlsContexts, type TlsContexts, targetContext } from './endpoints/tls/contexts.js'
+import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
+import { isWebWritable, type WebWritable } from './formats/web.js'
 import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server } from './server/server.js'
 import { type ConnectionInfo, type Logger, openContext } from './stages/context.js'
@@ -17,8 +20,11 @@ import { checkFunction, type Transforms } from './stages/transforms.js'
 import { TcpPipeError, timeoutError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
 
-/** A stream that all connections share and that is never ended, an address, or a function that makes a sink for each. */
-export type SinkInput = Writable | AddressInput | ((info: ConnectionInfo) => Sink | Promise<Sink>)
+/** A Writable or a Web `WritableStream` that all connections share and that is never ended, or an address. */
+export type Output = Writable | WebWritable | AddressInput
+
+/** An output, or a function that gives one to each connection; a stream from the function is ended with its connection. */
+export type SinkInput = Output | ((info: ConnectionInfo) => Sink | Output | Promise<Sink | Output>)
 
 export interface ServeOptions extends ListenOptions {
   /** Between the socket and the sink. Default: none. */
@@ -31,8 +37,8 @@ export interface ServeOptions extends ListenOptions {
   connectTimeout?: number | undefined
   /** The result goes back to the client, instead of `to`. */
   reply?: boolean | undefined
-  /** What is sent to each client. */
-  from?: ((info: ConnectionInfo) => Source) | undefined
+  /** Gives what is sent to a client: a stream, an iterable, a Blob, bytes or a string, or a promise of one. */
+  from?: ((info: ConnectionInfo) => SourceInput | Promise<SourceInput>) | undefined
   /** Between `from` and the socket. */
   replyTransforms?: Transforms | undefined
 }
@@ -68,7 +74,7 @@ function piping(options: ServeOptions, contexts: TlsContexts): Work {
     const forward = connection.transfer(socket, () => partsOf(transforms(info)), sink, 'forward')
     const replyInfo = connection.info('reply')
     const replyParts = () => partsOf(replyTransforms(replyInfo))
-    const back = async () => from && connection.transfer(from(replyInfo), replyParts, socket, 'reply')
+    const back = async () => from && connection.transfer(toSource(await from(replyInfo)), replyParts, socket, 'reply')
     await Promise.all([forward, back()])
   }
 }
@@ -100,19 +106,32 @@ function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions
 type SinkFactory = (info: ConnectionInfo, connection: OpenConnection) => Sink | Promise<Sink>
 
 function sinkFactory(options: ServeOptions, contexts: TlsContexts): SinkFactory {
-  const { to = process.stdout, connectTimeout, handshakeTimeout } = options
-  if (typeof to === 'function') return to
-  if (!isAddress(to)) return () => sharedSink(to)
+  const { to = process.stdout } = options
+  if (typeof to === 'function')
+    return async (info, connection) => {
+      const output = await to(info)
+      if (!isAddress(output)) return toSink(output)
+      const address = toAddress(output)
+      return addressSink(address, options, connection, await targetContext(address, undefined))
+    }
+  if (!isAddress(to)) return () => sharedSink(toWritable(to, 'to'))
   const address = toAddress(to)
-  return (_, { failed }) => {
-    const abort = new AbortController()
-    failed.catch(() => abort.abort()) // nobody waits for the target any more
-    return tcpSink(address, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
-  }
+  return (_, connection) => addressSink(address, options, connection, contexts.target)
+}
+
+function addressSink(
+  address: Address,
+  { connectTimeout, handshakeTimeout }: ServeOptions,
+  { failed }: OpenConnection,
+  tls: ClientContext | undefined,
+): Promise<Sink> {
+  const abort = new AbortController()
+  failed.catch(() => abort.abort()) // nobody waits for the target any more
+  return tcpSink(address, { connectTimeout, handshakeTimeout, signal: abort.signal, tls })
 }
 
 function isAddress(to: SinkInput | undefined): to is AddressInput {
-  return to !== undefined && typeof to !== 'function' && !(to instanceof Writable)
+  return to !== undefined && typeof to !== 'function' && !isNodeWritable(to) && !isWebWritable(to)
 }
 
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
@@ -124,7 +143,9 @@ function checkServeOptions(options: ServeOptions, handler: unknown): void {
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
   if (isAddress(to)) toAddress(to)
-  if (connectTimeout !== undefined && !isAddress(to)) fault('connectTimeout needs to: an address')
+  else if (to && typeof to !== 'function') toWritable(to, 'to')
+  if (connectTimeout !== undefined && !isAddress(to) && typeof to !== 'function')
+    fault('connectTimeout needs to: an address')
   checkTime('connectTimeout', connectTimeout)
 }
 

@@ -127,7 +127,7 @@ t.test('the real cause of a failure, and its summary', async t => {
     t.equal(error, boom, name)
     t.match(error.summary, { closedBy: 'error', error: boom })
     t.equal(lines.length, 1)
-    t.ok(more.from?.destroyed, 'the source is let go')
+    t.ok((more.from as Readable | undefined)?.destroyed, 'the source is let go')
   }
 })
 
