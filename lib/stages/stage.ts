@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream'
 import { abortSymbol, type Flushable, isFlushable, none, type OutputType } from 'stream-chain/defs.js'
 import type { Unit } from '../formats/records.js'
+import type { WebTransform } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { Context } from './context.js'
 
@@ -22,7 +23,7 @@ export interface Traits {
 }
 
 /** What a transform's `create` may return. */
-export type Body<In = never> = Duplex | ((record: In) => unknown) | StageObject<In>
+export type Body<In = never> = Duplex | WebTransform | ((record: In) => unknown) | StageObject<In>
 
 /** A Duplex that says what a function behind it in `compose` receives. It emits bytes. */
 export interface TransformStream<Out = Buffer> extends Duplex {
@@ -32,8 +33,11 @@ export interface TransformStream<Out = Buffer> extends Duplex {
 
 declare const out: unique symbol
 
-/** Whatever a pipeline accepts as a stage: functions of a record (plain, async, generators), objects and Duplexes. */
-export type Stage<In = never> = Duplex | ((record: In) => unknown) | StageObject<In>
+/**
+ * Whatever a pipeline accepts as a stage: functions of a record (plain, async, generators), objects, Duplexes, and pairs of
+ * Web streams such as `new CompressionStream('gzip')`.
+ */
+export type Stage<In = never> = Duplex | WebTransform | ((record: In) => unknown) | StageObject<In>
 
 /** What the stage behind `S` receives. */
 export type OutOf<S> =
@@ -109,7 +113,7 @@ export function isStageObject(value: unknown): value is StageObject<unknown> {
 
 /** A function or an object, as the fused run calls it. */
 export function functionStage(
-  body: Exclude<Body<unknown>, Duplex>,
+  body: Exclude<Body<unknown>, Duplex | WebTransform>,
   name: string,
   unit: Unit | undefined,
 ): FunctionStage {

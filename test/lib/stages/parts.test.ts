@@ -64,10 +64,10 @@ t.test('what is no stage is refused, with its place', async t => {
     [Object.create(null), 'an object (no class)'],
     [new Readable(), 'an object (Readable)'],
     [new Writable(), 'an object (Writable)'],
-    [new TransformStream(), 'an object (TransformStream)'],
+    [new WritableStream(), 'an object (WritableStream)'],
     [Promise.resolve(), 'an object (Promise)'],
   ] as const) {
-    const message = `stage 2 is ${what}; expected a Duplex, a function or { write, flush, destroy }`
+    const message = `stage 2 is ${what}; expected a Duplex, a TransformStream, a function or { write, flush, destroy }`
     t.throws(() => composeAny(same(), value as unknown as Stage), { code: 'ERR_STAGE', message })
   }
 })
