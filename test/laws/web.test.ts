@@ -80,7 +80,8 @@ t.test('backpressure holds', async t => {
       },
     }).on('error', () => {})
     const stream = source.pipe(make()).on('error', () => {})
-    const reader = webOf(stream).getReader()
+    const strategy = new ByteLengthQueuingStrategy({ highWaterMark: 65_536 }) // the first releases of Node 20 count chunks
+    const reader = Readable.toWeb(stream, { strategy }).getReader()
     await settled(() => given)
     t.ok(given < 50, `${name}: ${given} blocks`)
     await reader.cancel()

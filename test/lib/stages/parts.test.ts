@@ -121,3 +121,11 @@ t.test('partsOf takes one stage or several', async t => {
   t.strictSame(partsOf(stream), [stream])
   t.match(partsOf([same(), same()]), [{ name: 'stage 1' }, { name: 'stage 2' }])
 })
+
+t.test('a pair of Web streams becomes a Duplex, once', async t => {
+  const pair = new CompressionStream('gzip')
+  const [stream] = partsOf(pair)
+  t.ok((stream as Duplex).writable)
+  t.throws(() => toParts(pair, 1), { code: 'ERR_STAGE', message: /^stage 2 stands in a pipeline already/ })
+  ;(stream as Duplex).destroy()
+})

@@ -155,6 +155,12 @@ t.test('the meter of a transform that is a Duplex has its name', async t => {
   t.match(planned([zip(), createGunzip()]).meters, [{ stages: [{ name: 'zip' }] }, { stages: [{ name: 'Gunzip' }] }])
 })
 
+t.test('create may give a pair of Web streams', async t => {
+  const zip = defineTransform({ name: 'zip', summary: 's', unit: 'bytes', create: () => new CompressionStream('gzip') })
+  t.match(planned([zip()]).meters, [{ stages: [{ name: 'zip' }] }])
+  t.equal(await textOf([zip(), createGunzip()], 'a'), 'a')
+})
+
 t.test('what create gives is checked', async t => {
   for (const [body, what] of [
     [undefined, 'undefined'],
