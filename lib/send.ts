@@ -1,7 +1,7 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
 
 import { setMaxListeners } from 'node:events'
-import { type Readable, Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
 import { type Connection, type OpenConnection, openConnection } from './connection/connection.js'
 import { lingerTime } from './connection/linger.js'
@@ -14,12 +14,15 @@ import {
   toAddress,
   withTls,
 } from './endpoints/address.js'
-import type { Leg, Sink } from './endpoints/endpoint.js'
-import { checkSink, dial, sinkTo } from './endpoints/open.js'
+import type { Leg, Sink, Source } from './endpoints/endpoint.js'
+import { checkSink, dial, openSource, sinkTo } from './endpoints/open.js'
+import { isNodeWritable, toWritable } from './endpoints/sink.js'
+import type { SourceInput } from './endpoints/source.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
+import { isWebWritable, type WebWritable } from './formats/web.js'
 import { checkMisplaced } from './server/listen-options.js'
 import type { Logger } from './stages/context.js'
 import type { Stage } from './stages/stage.js'
@@ -41,10 +44,13 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   to?: AddressInput | undefined
   /** Speaks TLS: `true` verifies the server by the authorities that Node knows. Default: if the address is `tls://…`. */
   tls?: ClientTls | boolean | undefined
-  /** What is sent. Default: stdin. */
-  from?: Readable | undefined
-  /** Where the reply goes: a stream, which is not ended, or an address such as `file:reply.bin`. Default: stdout. */
-  output?: Writable | AddressInput | undefined
+  /** What is sent: a stream, an iterable, a Blob, bytes, a string (the data itself) or an address. Default: stdin. */
+  from?: SourceInput | Address | undefined
+  /**
+   * Where the reply goes: a Writable or a Web `WritableStream`, which is not ended, or an address such as
+   * `file:reply.bin`. Default: stdout.
+   */
+  output?: Writable | WebWritable | AddressInput | undefined
   transforms?: Transforms<S> | undefined
   replyTransforms?: Transforms<R> | undefined
   /** The source address, with port 0 if any will do. */
@@ -105,13 +111,14 @@ export function isSendError(error: unknown): error is SendError {
 export function send<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options?: SendOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
 ): Promise<Summary>
-export async function send(options: SendOptions = {}): Promise<Summary> {
-  const { host, port = defaultPort, path, tls, signal } = options
-  const plain = toAddress(options.to ?? (path === undefined ? { host, port } : { path }))
+export async function send(given: SendOptions = {}): Promise<Summary> {
+  const { host, port = defaultPort, path, tls, signal } = given
+  const plain = toAddress(given.to ?? (path === undefined ? { host, port } : { path }))
   const address = tls ? withTls(plain) : plain
   endpointFor('dial', address)
-  checkSendOptions(options)
-  options.from?.on('error', () => {}) // it is told when the connection stands, or its own error is the one to tell
+  checkSendOptions(given)
+  const options = { ...given, from: given.from === undefined ? undefined : openSource(given.from) }
+  options.from?.on('error', () => {}) // it is reported once the connection is open, unless connecting fails
   const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
   if (signal?.aborted) {
     options.from?.destroy()
@@ -124,7 +131,12 @@ export async function send(options: SendOptions = {}): Promise<Summary> {
   return summary
 }
 
-async function dialFor(options: SendOptions, address: Address, tls: ClientContext | undefined): Promise<Leg> {
+/** With the source as a stream. */
+interface OpenOptions extends SendOptions {
+  from?: Source | undefined
+}
+
+async function dialFor(options: OpenOptions, address: Address, tls: ClientContext | undefined): Promise<Leg> {
   const { connectTimeout, handshakeTimeout, family, bind, retry, signal, log, from } = options
   return dial(address, {
     ...{ connectTimeout, handshakeTimeout, family, retry, signal, tls },
@@ -136,7 +148,7 @@ async function dialFor(options: SendOptions, address: Address, tls: ClientContex
   })
 }
 
-async function exchange(leg: Leg, options: SendOptions): Promise<Summary> {
+async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
   const { signal, from = stdinSource(), log, maxRecord, idleTimeout = 0, maxDuration } = options
   const observer = observers([log && logObserver(log), options.observer])
   const connection = openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer })
@@ -168,12 +180,16 @@ async function exchange(leg: Leg, options: SendOptions): Promise<Summary> {
 }
 
 function openOutput(connection: OpenConnection, { output = process.stdout }: SendOptions): Sink | Promise<Sink> {
-  if (output instanceof Writable) return sharedSink(output)
-  return sinkTo(toAddress(output), connection.info('reply'), {})
+  if (isAddress(output)) return sinkTo(toAddress(output), connection.info('reply'), {})
+  return sharedSink(toWritable(output))
+}
+
+function isAddress(output: SendOptions['output']): output is AddressInput {
+  return output !== undefined && !isNodeWritable(output) && !isWebWritable(output)
 }
 
 /** At the peer's end nobody waits for what is typed. */
-function isTerminal(from: Readable): boolean {
+function isTerminal(from: Source): boolean {
   return 'isTTY' in from && from.isTTY === true
 }
 
@@ -187,7 +203,8 @@ function checkSendOptions(options: SendOptions): void {
   const { output, transforms, replyTransforms, onEof, family, retry, bind } = options
   const { wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
   checkMisplaced(options, 'tls')
-  if (output !== undefined && !(output instanceof Writable)) checkSink(toAddress(output))
+  if (isAddress(output)) checkSink(toAddress(output))
+  else if (output !== undefined) toWritable(output)
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   for (const [name, value] of Object.entries({ wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration }))
     checkTime(name, value)

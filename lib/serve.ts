@@ -1,13 +1,16 @@
 /** serve: each connection is leg → transforms → sink, and, if there is something to send, source → leg. */
-import { type Duplex, Writable } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
 import type { Connection, OpenConnection } from './connection/connection.js'
 import { type Address, type AddressInput, can, formatAddress, toAddress } from './endpoints/address.js'
-import type { Sink, Source } from './endpoints/endpoint.js'
-import { checkSink, sinkTo } from './endpoints/open.js'
+import type { Sink } from './endpoints/endpoint.js'
+import { checkSink, openSource, sinkTo } from './endpoints/open.js'
+import { isNodeWritable, toSink, toWritable } from './endpoints/sink.js'
+import type { SourceInput } from './endpoints/source.js'
 import { sharedSink } from './endpoints/stdio.js'
-import { openTlsContexts, type TlsContexts } from './endpoints/tls/contexts.js'
-import type { ClientTls } from './endpoints/tls/secure-context.js'
+import { openTlsContexts, type TlsContexts, targetContext } from './endpoints/tls/contexts.js'
+import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
+import { isWebWritable, type WebWritable } from './formats/web.js'
 import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server, type Work } from './server/server.js'
 import { type ConnectionInfo, type Logger, openContext } from './stages/context.js'
@@ -16,8 +19,11 @@ import { checkFunction, type Stages, type Transforms } from './stages/transforms
 import { TcpPipeError, timeoutError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
 
-/** A stream that all connections share and that is never ended, an address, or a function that makes a sink for each. */
-export type SinkInput = Writable | AddressInput | ((info: ConnectionInfo) => Sink | Promise<Sink>)
+/** A Writable or a Web `WritableStream` that all connections share and that is never ended, or an address. */
+export type Output = Writable | WebWritable | AddressInput
+
+/** An output, or a function that gives one to each connection; a stream from the function is ended with its connection. */
+export type SinkInput = Output | ((info: ConnectionInfo) => Sink | Output | Promise<Sink | Output>)
 
 export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {
   /** Between the leg and the sink. Default: none. */
@@ -30,8 +36,8 @@ export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extend
   connectTimeout?: number | undefined
   /** The result goes back to the client, instead of `to`. */
   reply?: boolean | undefined
-  /** What is sent to each client. */
-  from?: ((info: ConnectionInfo) => Source) | undefined
+  /** Gives what is sent to a client: a stream, an iterable, a Blob, bytes, a string or an address, or a promise of one. */
+  from?: ((info: ConnectionInfo) => SourceInput | Address | Promise<SourceInput | Address>) | undefined
   /** Between `from` and the leg. */
   replyTransforms?: Transforms<R> | undefined
 }
@@ -70,7 +76,7 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
     const sink = options.reply ? undefined : await openSink(connection, options, target, contexts)
     const back = async () => {
       if (!from) return
-      const source = from(connection.info('reply'))
+      const source = openSource(await from(connection.info('reply')))
       await reply.run(connection, { source, sink: stream, sinkLeg: leg })
     }
     const there = sink ? { sink } : { sink: stream, sinkLeg: leg }
@@ -110,20 +116,32 @@ function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions
 
 async function openSink(
   connection: OpenConnection,
-  { to = process.stdout, connectTimeout, handshakeTimeout }: ServeOptions,
+  options: ServeOptions,
   target: Address | undefined,
   contexts: TlsContexts,
 ): Promise<Sink> {
-  const info = connection.info('forward')
-  if (typeof to === 'function') return to(info)
-  if (!target) return sharedSink(to as Writable)
+  const { to = process.stdout } = options
+  if (target) return addressSink(target, connection, options, contexts.target)
+  if (typeof to !== 'function') return sharedSink(toWritable(to as Writable | WebWritable, 'to'))
+  const output = await to(connection.info('forward'))
+  if (!isAddress(output)) return toSink(output)
+  const address = toAddress(output)
+  return addressSink(address, connection, options, await targetContext(address, undefined))
+}
+
+function addressSink(
+  address: Address,
+  connection: OpenConnection,
+  { connectTimeout, handshakeTimeout }: ServeOptions,
+  tls: ClientContext | undefined,
+): Promise<Sink> {
   const abort = new AbortController()
   connection.failed.catch(() => abort.abort()) // nobody waits for the target any more
-  return sinkTo(target, info, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
+  return sinkTo(address, connection.info('forward'), { connectTimeout, handshakeTimeout, signal: abort.signal, tls })
 }
 
 function isAddress(to: SinkInput | undefined): to is AddressInput {
-  return to !== undefined && typeof to !== 'function' && !(to instanceof Writable)
+  return to !== undefined && typeof to !== 'function' && !isNodeWritable(to) && !isWebWritable(to)
 }
 
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
@@ -135,7 +153,9 @@ function checkServeOptions(options: ServeOptions, handler: unknown): void {
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
   if (isAddress(to)) checkSink(toAddress(to))
-  if (connectTimeout !== undefined && !isAddress(to)) fault('connectTimeout needs to: an address')
+  else if (to && typeof to !== 'function') toWritable(to, 'to')
+  if (connectTimeout !== undefined && !isAddress(to) && typeof to !== 'function')
+    fault('connectTimeout needs to: an address')
   checkTime('connectTimeout', connectTimeout)
 }
 

@@ -3,10 +3,20 @@ import { Writable } from 'node:stream'
 import { TcpPipeError } from '../text/errors.js'
 import { type Address, can, endpointFor, formatAddress } from './address.js'
 import type { DialOptions, Leg, Sink, SinkContext, Source } from './endpoint.js'
+import { type SourceInput, toSource } from './source.js'
 
 /** Connects. The stream of the leg is paused until it is piped. */
 export async function dial(address: Address, options: DialOptions = {}): Promise<Leg> {
   return endpointFor('dial', address).dial(address, options)
+}
+
+/** What is sent: data of any kind, or what is read at an address. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
+export function openSource(input: SourceInput | Address): Source {
+  return isAddress(input) ? sourceAt(input) : toSource(input)
+}
+
+function isAddress(input: SourceInput | Address): input is Address {
+  return typeof input === 'object' && input !== null && 'scheme' in input
 }
 
 /** What is read at the address. Throws `ERR_ADDRESS` if nothing can be read there. */

@@ -5,29 +5,33 @@ import { TcpPipeError } from '../text/errors.js'
 import { chance } from './chance.js'
 import { openTrigger, type Trigger, type TriggerValues, triggerText } from './trigger.js'
 
+/** What `faultStage` makes a fault of. */
 export interface FaultOptions {
-  /** That of the transform. */
+  /** The name of the transform. */
   readonly name: string
+  /** The trigger: `create` of the transform receives it among its options. */
   readonly values: TriggerValues
+  /** The second argument of `create`. */
   readonly context: Context
-  /** Whether it does something to the byte at its place, and so comes when there is one. */
+  /** Whether it works on the byte at its place. It then comes with that byte, also with `at`. */
   readonly needsByte: boolean
 }
 
+/** One fault in one stream: where it comes, and what it reports. */
 export interface Fault extends Pick<Trigger, 'places' | 'position'> {
-  /** Tells that it has come, `offset` bytes behind the beginning. */
+  /** Reports that the fault has come, `offset` bytes behind the beginning. */
   fire(offset: number): void
   /** What a stage fails with that fails there. */
   error(offset: number): TcpPipeError
   /** A number from 0 to 1, never 1 itself, that belongs to a block or a match; each use of it has its own. */
   chance(index: number, use: number): number
-  /** To be called when the stage is over, as often as one likes: warns of a fault that has never come. */
+  /** Call it when the stage is over, any number of times. It warns of a fault that has never come. */
   over(): void
 }
 
 /**
- * The stage that makes the fault; in another connection than the one that is meant it passes everything. Chance depends
- * on the seed, the connection's number, the direction and the number of the block or the match, and on nothing else.
+ * Gives the stage that `make` makes of the fault. With `connection`, the other connections get a stage that passes
+ * everything. Chance depends on the seed, the connection's number, the direction and the number of the block or the match, and on nothing else.
  */
 export function faultStage<Stage>(
   options: FaultOptions,

@@ -3,11 +3,12 @@ import { Duplex } from 'node:stream'
 import { blockBytes } from '../formats/records.js'
 import type { Place } from './trigger.js'
 
+/** What a gate does where. `places`, `position` and `over` are those of a fault: `gate({ ...fault, at, strike })`. */
 export interface GateOptions {
   /** The places in the chunk that comes next, and the number of bytes before it. */
   places(chunk: Buffer): Iterable<Place>
   position(): number
-  /** A place in time: so many milliseconds after the first use, whether bytes come or not. */
+  /** A place in time: N milliseconds after the first use, whether bytes come or not. Usually `values.at`. */
   readonly at: number | undefined
   /** What is done at a place. All bytes before it have gone on. */
   strike(gate: Gate, offset: number): void
@@ -15,12 +16,13 @@ export interface GateOptions {
   over(): void
 }
 
+/** What `strike` can do to the stream. */
 export interface Gate {
   /** Ends well; what still comes is dropped. */
   end(): void
   /** Fails when what has gone on has been read, and its readers have had `grace` for it. */
   fail(error: Error): void
-  /** Nothing goes on, not even the end, for so many milliseconds, or without end, or until the signal is aborted. */
+  /** Holds everything back, the end too, for N milliseconds, without end, or until the signal is aborted. */
   hold(time: number | undefined, release: AbortSignal): void
 }
 
@@ -30,6 +32,7 @@ export interface Gate {
  */
 export const grace = 20
 
+/** A Duplex that passes bytes up to each place, and calls `strike` there. */
 export function gate({ places, position, at, strike, over }: GateOptions): Duplex {
   let begun = false
   let shut = false // nothing goes on

@@ -4,6 +4,7 @@ import { literal, literalBytes } from '../text/literal.js'
 import { bytes, duration, integer, number, type Option, type ValuesOf } from '../text/options.js'
 import { finder } from './finder.js'
 
+/** The options of a trigger. Spread them into the `options` of a transform. */
 export const triggerOptions = {
   after: bytes('once so many bytes have passed; with on or probability: none before'),
   at: duration('so long after the connection began, or its first byte', { max: 24 * 3_600_000 }),
@@ -15,6 +16,7 @@ export const triggerOptions = {
   block: bytes('the bytes of a block; default 1k', { min: 1 }),
 }
 
+/** The values of `triggerOptions`, as `create` receives them. */
 export type TriggerValues = ValuesOf<typeof triggerOptions>
 
 /** What a block has unless `block` says otherwise. */
@@ -47,7 +49,10 @@ export interface TriggerSettings {
   isChosen(index: number): boolean
 }
 
-/** What is wrong with the options together, in words that follow the name of the transform. */
+/**
+ * Checks the options of a trigger together. Gives what is wrong with them, in words that follow the name of the transform,
+ * or undefined: it is what `check` of a transform gives back.
+ */
 export function checkTrigger(values: TriggerValues, blockIsLost = false): string | undefined {
   const { after, at, on, nth, probability, block } = values
   for (const [name, value] of Object.entries({ after, on, probability }))

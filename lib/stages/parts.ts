@@ -1,8 +1,10 @@
 /** What stages are made of: a stream that is made of recipes and has not begun gives them up, any other one stays itself. */
 import type { Duplex } from 'node:stream'
 import type { Unit } from '../formats/records.js'
+import { isWebTransform, type WebTransform } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import { isDuplex, isStageObject, type Recipe, type Stage, unitOf } from './stage.js'
+import { webStage } from './web-stage.js'
 
 /** A recipe for a stage, or a stream. */
 export type Part = Recipe | Duplex
@@ -34,11 +36,12 @@ export function takeRecords(stream: Duplex): Lazy {
   return state
 }
 
-export const expectedStage = 'expected a Duplex, a function or { write, flush, destroy }'
+export const expectedStage = 'expected a Duplex, a TransformStream, a function or { write, flush, destroy }'
 
 /** A stage as the parts that it is made of; throws `ERR_STAGE`, naming its place. */
 export function toParts(stage: Stage, index: number): Part[] {
   if (isDuplex(stage)) return takeApart(stage, index)
+  if (isWebTransform(stage)) return [takePair(stage, index)]
   const isUncalled = typeof stage === 'function' && 'definition' in stage
   if (!isUncalled && (typeof stage === 'function' || isStageObject(stage))) {
     const name = (stage as { name?: unknown }).name
@@ -75,6 +78,12 @@ export function takeApart(stream: Duplex, index: number): Part[] {
   }
   state.taken = true
   return state.parts
+}
+
+/** A pair of Web streams as a Duplex; throws `ERR_STAGE` if it stands in a pipeline already. */
+export function takePair(pair: WebTransform, index: number): Duplex {
+  if (pair.readable.locked || pair.writable.locked) throw usedError(`stage ${index + 1}`)
+  return webStage(pair)
 }
 
 function isFresh(stream: Duplex, { fresh }: Lazy): boolean {

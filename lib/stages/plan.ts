@@ -1,12 +1,14 @@
 /** Parts → runs → the streams of one pipeline: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
 import { type Duplex, Transform } from 'node:stream'
 import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
+import { isWebTransform } from '../formats/web.js'
 import { meterRun, type RunMeter, runMeter, stageMeter } from '../stats/meter.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import { type Context, openContext, type Surroundings } from './context.js'
 import { fuse, type Output } from './fuse.js'
-import { expectedStage, type Part, takeApart } from './parts.js'
+import { expectedStage, type Part, takeApart, takePair } from './parts.js'
 import { type FunctionStage, functionStage, isDuplex, isStageObject } from './stage.js'
+import { streamName } from './web-stage.js'
 
 export interface PlanOptions extends Surroundings {
   /** The length cap of a line or a JSON value in bytes. Default: 1 MiB. */
@@ -57,7 +59,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
       closeRun('bytes')
       if (stage instanceof Transform) stage.once('end', releaseHeld)
       streams.push(stage)
-      meters.push(meterRun(stage, runMeter([stageMeter(names.get(stage) ?? stage.constructor.name)])))
+      meters.push(meterRun(stage, runMeter([stageMeter(names.get(stage) ?? streamName(stage))])))
     }
   }
   closeRun(output)
@@ -87,12 +89,13 @@ const names = new WeakMap<Duplex, string>()
 /** A recipe is carried out: what it creates may itself be a stream made of recipes. */
 function prepare(part: Part, surroundings: Context, indivisible: string[]): (FunctionStage | Duplex)[] {
   if (isDuplex(part)) {
-    if (!names.has(part)) indivisible.push(part.constructor.name)
+    if (!names.has(part)) indivisible.push(streamName(part))
     return [part]
   }
   const { context: given } = part
   const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
-  const body = part.create(context)
+  const created = part.create(context)
+  const body = isWebTransform(created) ? takePair(created, 0) : created
   if (part.indivisible || part.unit === 'json') indivisible.push(part.name) // a value cannot be cut as a line can
   if (isDuplex(body)) names.set(body, part.name)
   else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)

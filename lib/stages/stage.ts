@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream'
 import { abortSymbol, type Flushable, isFlushable, type Many, none } from 'stream-chain/defs.js'
 import type { Unit } from '../formats/records.js'
+import type { WebTransform } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { Context } from './context.js'
 
@@ -47,11 +48,11 @@ export interface TransformStream<Out = Buffer> extends Duplex {
 declare const out: unique symbol
 
 /**
- * What can stand in a pipeline: a Duplex, a function of one record (plain, async or a generator), or an object with
- * `write`, `flush` and `destroy`. `In` is what it receives. Without `In` it is a stage of an unknown type, which may stand
+ * What can stand in a pipeline: a Duplex, a pair of Web streams such as `new CompressionStream('gzip')`, a function of one
+ * record (plain, async or a generator), or an object with `write`, `flush` and `destroy`. `In` is what it receives. Without `In` it is a stage of an unknown type, which may stand
  * anywhere.
  */
-export type Stage<In = Anything> = Duplex | (((record: In) => unknown) & NoStream) | StageObject<In>
+export type Stage<In = Anything> = Duplex | WebTransform | (((record: In) => unknown) & NoStream) | StageObject<In>
 
 /** The type of the records that the stage behind `S` receives. */
 export type OutOf<S> =
@@ -156,7 +157,11 @@ export function isStageObject(value: unknown): value is StageObject<unknown> {
 }
 
 /** A function or an object, as the fused run calls it. */
-export function functionStage(body: Exclude<Stage, Duplex>, name: string, unit: Unit | undefined): FunctionStage {
+export function functionStage(
+  body: Exclude<Stage, Duplex | WebTransform>,
+  name: string,
+  unit: Unit | undefined,
+): FunctionStage {
   const { encode, literal } = body as Traits
   const common = { name, unit, encode, literal }
   if (typeof body !== 'function') return { ...common, write: record => body.write(record), ...ending(body) }

@@ -127,7 +127,7 @@ t.test('the real cause of a failure, and its summary', async t => {
     t.equal(error, boom, name)
     t.match(error.summary, { closedBy: 'error', error: boom })
     t.equal(lines.length, 1)
-    t.ok(more.from?.destroyed, 'the source is let go')
+    t.ok((more.from as Readable | undefined)?.destroyed, 'the source is let go')
   }
 })
 
@@ -357,4 +357,78 @@ t.test('idleTimeout and maxDuration', async t => {
     message: /^idle/,
   })
   await t.rejects(send({ ...options, from: silent(), maxDuration: 20 }), { code: 'ERR_TIMEOUT', message: /^duration/ })
+})
+
+t.test('from: whatever gives data', async t => {
+  for (const [name, from] of [
+    ['a string', 'data'],
+    ['bytes', Buffer.from('data')],
+    ['an array', ['da', 'ta']],
+    [
+      'a generator',
+      (function* () {
+        yield 'data'
+      })(),
+    ],
+    ['a Web stream', new Blob(['data']).stream()],
+    ['a Blob', new Blob(['data'])],
+  ] as [string, SendOptions['from']][]) {
+    const { options, output } = await target(t, echo)
+    await send({ ...options, from })
+    t.equal(String(output.data), 'data', name)
+  }
+})
+
+t.test('from and output are checked before anything is opened', async t => {
+  const { options, server } = await target(t, echo)
+  server.on('connection', () => t.fail('it was opened'))
+  const { writable, readable } = new TransformStream()
+  writable.getWriter()
+  readable.getReader()
+  for (const [more, message] of [
+    [{ from: 5 }, /^from: a number is not allowed; expected a stream, an iterable, a Blob, bytes or a string$/],
+    [{ from: readable }, /^from: the ReadableStream is locked to another reader$/],
+    [{ output: 'file' }, /^output: a string is not allowed; expected a Writable or a WritableStream$/],
+    [{ output: writable }, /^output: the WritableStream is locked to another writer$/],
+  ] as const)
+    await t.rejects(send({ ...options, ...(more as object) }), { code: 'ERR_OPTION', message })
+  const unused = new Blob(['x']).stream()
+  await t.rejects(send({ ...options, from: unused, output: 'file' as never }), { code: 'ERR_OPTION' })
+  t.notOk(unused.locked, 'what was not taken can be used')
+})
+
+t.test('from: one that is not used is let go', async t => {
+  let reason: unknown
+  const from = () =>
+    new ReadableStream({
+      cancel(given) {
+        reason = given ?? 'no reason'
+      },
+    })
+  await t.rejects(send({ port: 1, from: from() }), { code: 'ECONNREFUSED' })
+  await until(() => reason === 'no reason')
+  const { options } = await target(t, socket => void socket.once('data', () => socket.resetAndDestroy()))
+  const error = await send({ ...options, from: from(), maxDuration: 20 }).catch(error => error)
+  await until(() => reason === error)
+})
+
+t.test('output: a Web stream, which its owner goes on with', async t => {
+  let text = ''
+  const output = new WritableStream({
+    write(chunk) {
+      text += Buffer.from(chunk)
+    },
+  })
+  const { options } = await target(t, echo)
+  for (const from of ['one ', 'two ']) await send({ ...options, from, output })
+  t.notOk(output.locked)
+  await output.getWriter().write(Buffer.from('three'))
+  t.equal(text, 'one two three')
+  const boom = new Error('boom')
+  const failing = new WritableStream({
+    write() {
+      throw boom
+    },
+  })
+  t.equal(await send({ ...options, from: 'x', output: failing }).catch(error => error), boom)
 })

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import type { Connection } from '../../lib/connection/connection.js'
 import type { Sink } from '../../lib/endpoints/endpoint.js'
@@ -577,4 +578,146 @@ t.test('handler: one that ends before its socket leaves no timer behind', async 
   await server.close()
   t.equal(timers(), before)
   t.match(server.counts, { accepted: 1, failed: 0 })
+})
+
+/** A Web stream that keeps what it gets. */
+function webSink(fail?: Error) {
+  const state = { text: '', closed: false, aborted: undefined as unknown }
+  const stream = new WritableStream<Uint8Array>({
+    write(chunk) {
+      if (fail) throw fail
+      state.text += Buffer.from(chunk)
+    },
+    close() {
+      state.closed = true
+    },
+    abort(reason) {
+      state.aborted = reason
+    },
+  })
+  return { stream, state }
+}
+
+t.test('from: whatever gives data, or a promise of it', async t => {
+  for (const [name, give] of [
+    ['a string', () => 'data'],
+    ['bytes', () => Buffer.from('data')],
+    ['an array', () => ['da', 'ta']],
+    [
+      'a generator',
+      () =>
+        (async function* () {
+          yield 'data'
+        })(),
+    ],
+    ['a Web stream', () => new Blob(['data']).stream()],
+    ['a Blob', () => new Blob(['data'])],
+    ['a promise', async () => 'data'],
+  ] as [string, NonNullable<ServeOptions['from']>][]) {
+    const { exchange } = await start(t, { to: memorySink(), from: give })
+    t.match(await exchange(''), { text: 'data', ended: true, code: undefined }, name)
+  }
+})
+
+t.test('from: what is no data resets, and says what it is', async t => {
+  for (const [give, message] of [
+    [() => 5, /^from: a number is not allowed; expected a stream/],
+    [async () => null, /^from: null is not allowed; expected a stream/],
+    [() => [5], /^from: a number is not allowed as a chunk; expected a string/],
+    [() => Readable.from([{}]), /^from: an object \(Object\) is not allowed as a chunk/],
+    [() => Promise.reject(new Error('boom')), /^boom$/],
+  ] as const) {
+    const { exchange, summaries } = await start(t, { to: memorySink(), from: give as unknown as ServeOptions['from'] })
+    t.match(await exchange(''), { ended: false, code: 'ECONNRESET' }, String(message))
+    t.match(await summaries[0], { error: { message } })
+  }
+})
+
+t.test('from: a source that comes when its client has gone is let go', async t => {
+  const source = endless()
+  let give: (source: Readable) => void = () => {}
+  const promise = new Promise<Readable>(resolve => {
+    give = resolve
+  })
+  const { dial, summaries } = await start(t, { to: memorySink(), from: () => promise })
+  const socket = dial()
+  await once(socket, 'connect')
+  await until(() => summaries.length === 1)
+  socket.resetAndDestroy()
+  t.match(await summaries[0], { closedBy: 'reset' })
+  const gone = closed(source)
+  give(source)
+  await gone
+})
+
+t.test('from: an iterable that waits for ever holds nothing up', async t => {
+  let returned = 0
+  const waiting = {
+    [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}), return: () => returned++ }),
+  } as unknown as AsyncIterable<string>
+  const { dial, summaries } = await start(t, { to: memorySink(), from: () => waiting })
+  const socket = dial()
+  await once(socket, 'connect')
+  await until(() => summaries.length === 1)
+  socket.resetAndDestroy()
+  await summaries[0]
+  await until(() => returned === 1)
+})
+
+t.test('to: a Web stream that connections share', async t => {
+  failOnWarning(t)
+  const { stream, state } = webSink()
+  const { exchange } = await start(t, { to: stream })
+  await Promise.all(Array.from({ length: 20 }, () => exchange('x')))
+  t.match(state, { text: 'x'.repeat(20), closed: false })
+  t.notOk(stream.locked)
+  const boom = new Error('boom')
+  const failing = await start(t, { to: webSink(boom).stream })
+  for (const _ of [1, 2]) t.match(await failing.exchange('x'), { code: 'ECONNRESET' })
+  t.match(await Promise.all(failing.summaries), [{ error: boom }, { error: boom }])
+})
+
+t.test('to: a function that gives a Web stream or an address', async t => {
+  const { stream, state } = webSink()
+  const { exchange } = await start(t, { to: async () => stream })
+  await exchange('hello')
+  t.match(state, { text: 'hello', closed: true })
+  const cut = webSink()
+  const { dial, summaries } = await start(t, { to: () => cut.stream })
+  const socket = dial()
+  socket.write('part')
+  await until(() => cut.state.text === 'part')
+  socket.resetAndDestroy()
+  const summary = await summaries[0]
+  await until(() => cut.state.aborted !== undefined)
+  t.equal(cut.state.aborted, summary?.error)
+  const received: Buffer[] = []
+  const target = await listener(t, async peer => {
+    received.push(await collect(peer))
+    peer.end()
+  })
+  const { exchange: through } = await start(t, { to: () => ({ port: portOf(target) }), connectTimeout: 5000 })
+  await through('through')
+  t.same(received, [Buffer.from('through')])
+  const none = await start(t, { to: (() => undefined) as never })
+  t.match(await none.exchange('x'), { code: 'ECONNRESET' })
+  const message = 'to: undefined is not allowed; expected a Writable or a WritableStream'
+  t.match(await none.summaries[0], { error: { code: 'ERR_OPTION', message } })
+})
+
+t.test('to: a Web stream that is locked', async t => {
+  const { stream } = webSink()
+  stream.getWriter()
+  const message = 'to: the WritableStream is locked to another writer'
+  await t.rejects(serve({ port: 0, to: stream }), { code: 'ERR_OPTION', message })
+})
+
+t.test('a pair of Web streams as a stage', async t => {
+  const to = memorySink()
+  const { exchange, summaries } = await start(t, { to, transforms: () => new DecompressionStream('gzip') })
+  await exchange(gzipSync('hello'))
+  t.equal(String(to.data), 'hello')
+  t.match(await summaries[0], { runs: [{ stages: [{ name: 'DecompressionStream' }] }] })
+  t.match(await exchange('no gzip at all'), { code: 'ECONNRESET' })
+  t.match(await summaries[1], { error: { message: 'incorrect header check' } })
 })

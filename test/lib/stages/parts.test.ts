@@ -64,10 +64,10 @@ t.test('what is no stage is refused, with its place', async t => {
     [Object.create(null), 'an object (no class)'],
     [new Readable(), 'an object (Readable)'],
     [new Writable(), 'an object (Writable)'],
-    [new TransformStream(), 'an object (TransformStream)'],
+    [new WritableStream(), 'an object (WritableStream)'],
     [Promise.resolve(), 'an object (Promise)'],
   ] as const) {
-    const message = `stage 2 is ${what}; expected a Duplex, a function or { write, flush, destroy }`
+    const message = `stage 2 is ${what}; expected a Duplex, a TransformStream, a function or { write, flush, destroy }`
     t.throws(() => composeAny(same(), value as unknown as Stage), { code: 'ERR_STAGE', message })
   }
 })
@@ -120,4 +120,12 @@ t.test('partsOf takes one stage or several', async t => {
   const stream = new PassThrough()
   t.strictSame(partsOf(stream), [stream])
   t.match(partsOf([same(), same()]), [{ name: 'stage 1' }, { name: 'stage 2' }])
+})
+
+t.test('a pair of Web streams becomes a Duplex, once', async t => {
+  const pair = new CompressionStream('gzip')
+  const [stream] = partsOf(pair)
+  t.ok((stream as Duplex).writable)
+  t.throws(() => toParts(pair, 1), { code: 'ERR_STAGE', message: /^stage 2 stands in a pipeline already/ })
+  ;(stream as Duplex).destroy()
 })

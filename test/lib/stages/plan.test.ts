@@ -155,6 +155,12 @@ t.test('the meter of a transform that is a Duplex has its name', async t => {
   t.match(planned([zip(), createGunzip()]).meters, [{ stages: [{ name: 'zip' }] }, { stages: [{ name: 'Gunzip' }] }])
 })
 
+t.test('create may give a pair of Web streams', async t => {
+  const zip = defineTransform({ name: 'zip', summary: 's', unit: 'bytes', create: () => new CompressionStream('gzip') })
+  t.match(planned([zip()]).meters, [{ stages: [{ name: 'zip' }] }])
+  t.equal(await textOf([zip(), createGunzip()], 'a'), 'a')
+})
+
 t.test('what create gives is checked', async t => {
   for (const [body, what] of [
     [undefined, 'undefined'],
@@ -162,7 +168,7 @@ t.test('what create gives is checked', async t => {
     [{ flush() {} }, 'an object (Object)'],
   ] as const) {
     const wrong = defineTransform({ name: 'wrong', summary: 's', unit: 'line', create: () => body as never })
-    const message = `wrong: create gave ${what}; expected a Duplex, a function or { write, flush, destroy }`
+    const message = `wrong: create gave ${what}; expected a Duplex, a TransformStream, a function or { write, flush, destroy }`
     await t.rejects(textOf([wrong()], 'a'), { code: 'ERR_STAGE', message })
   }
 })

@@ -1,0 +1,87 @@
+/** Whatever takes data → the Writable that a pipeline ends in. */
+import { Writable } from 'node:stream'
+import { isWebWritable, type WebWritable, type WebWriter } from '../formats/web.js'
+import { describe, TcpPipeError } from '../text/errors.js'
+import type { Sink } from './endpoint.js'
+
+const shared = new WeakMap<WebWritable, Writable>()
+
+/**
+ * A Writable for something that outlives a connection: it is never ended. A Writable stays itself. A Web `WritableStream`
+ * gets the same Writable each time, so that connections can share it, and is locked only while a chunk is written: its
+ * owner goes on with it afterwards.
+ *
+ * @throws `ERR_OPTION` for an output of another type, and for a Web stream that is locked
+ */
+export function toWritable(output: Writable | WebWritable, name = 'output'): Writable {
+  if (isNodeWritable(output)) return output
+  const known = isWebWritable(output) ? shared.get(output) : undefined
+  if (known && !known.destroyed) return known
+  checkWeb(output, name)
+  const writable = lockedByChunk(output, name)
+  shared.set(output, writable)
+  return writable
+}
+
+/**
+ * A sink of one connection. A Web `WritableStream` is locked, closed at the end, and aborted when the connection fails.
+ *
+ * @throws `ERR_OPTION` as `toWritable`
+ */
+export function toSink(output: Sink | WebWritable, name = 'to'): Sink {
+  if (isNodeWritable(output)) return output
+  checkWeb(output, name)
+  const writer = output.getWriter()
+  return new Writable({
+    write: (chunk, _encoding, callback) => settle(writer.write(chunk), callback),
+    final: callback => settle(writer.close(), callback),
+    destroy(error, callback) {
+      writer.abort(error ?? undefined).catch(() => {}) // has no effect behind the end
+      writer.releaseLock()
+      callback(error)
+    },
+  })
+}
+
+export function isNodeWritable(value: unknown): value is Writable {
+  const { write, on } = (value ?? {}) as Partial<Writable>
+  return typeof write === 'function' && typeof on === 'function'
+}
+
+function lockedByChunk(stream: WebWritable, name: string): Writable {
+  return new Writable({
+    write(chunk, _encoding, callback) {
+      if (stream.locked) return callback(lockError(name))
+      const writer = stream.getWriter()
+      settle(written(writer, chunk), callback)
+    },
+  })
+}
+
+async function written(writer: WebWriter, chunk: Buffer): Promise<void> {
+  try {
+    await writer.write(chunk)
+  } finally {
+    writer.releaseLock()
+  }
+}
+
+function checkWeb(output: unknown, name: string): asserts output is WebWritable {
+  if (!isWebWritable(output)) {
+    const message = `${name}: ${describe(output)} is not allowed; expected a Writable or a WritableStream`
+    throw new TcpPipeError('ERR_OPTION', message)
+  }
+  if (output.locked) throw lockError(name)
+}
+
+function lockError(name: string): TcpPipeError {
+  return new TcpPipeError('ERR_OPTION', `${name}: the WritableStream is locked to another writer`)
+}
+
+/** A callback in the place of a promise; what the stream was aborted with may be no error. */
+function settle(promise: Promise<void>, callback: (error?: Error | null) => void): void {
+  promise.then(
+    () => callback(),
+    reason => callback(reason instanceof Error ? reason : new Error(String(reason), { cause: reason })),
+  )
+}

@@ -1,0 +1,184 @@
+/** Whatever gives data → the Readable that a pipeline starts from. */
+import { finished, Readable, Writable } from 'node:stream'
+import { blocksOf, type Data, expectedData, isData, toBytes } from '../formats/bytes.js'
+import { isWebReadable, type WebReadable } from '../formats/web.js'
+import { describe, TcpPipeError } from '../text/errors.js'
+import type { Source } from './endpoint.js'
+
+/**
+ * What is sent: a Readable, or another stream of Node's kind; a Web `ReadableStream`; an iterable or an async iterable,
+ * such as an array or a generator that was called; a Blob; bytes; or a string, which is the data itself as UTF-8.
+ *
+ * A stream or an iterable gives strings, Buffers, Uint8Arrays, other views of bytes, or ArrayBuffers. Another value fails
+ * the source with `ERR_OPTION`.
+ */
+export type SourceInput =
+  | Source
+  | NodeJS.ReadableStream
+  | WebReadable
+  | Iterable<Data | PromiseLike<Data>>
+  | AsyncIterable<Data>
+  | Blob
+  | Data
+
+/**
+ * Makes a source of what a user gives. A Readable stays itself. The source takes a stream or an iterable over: destroying
+ * the source destroys the stream, cancels the Web stream or calls `return()` of the iterator.
+ *
+ * @throws `ERR_OPTION` for an input of another type, and for a Web stream that is locked
+ */
+export function toSource(input: SourceInput, name = 'from'): Source {
+  if (input instanceof Readable) return checked(input, name)
+  if (isData(input)) return pulled(steps(blocksOf(input)), name)
+  if (input instanceof Blob) return pulled(steps(blobBlocks(input)), name)
+  if (isWebReadable(input)) return pulled(webSteps(input, name), name)
+  if (isNodeReadable(input)) return followed(input, name)
+  return pulled(steps(iteratorOf(input, name)), name)
+}
+
+/** Where a source takes its values from. */
+interface Steps {
+  next(): Step | PromiseLike<Step>
+  /** Called when the source is destroyed before the last value. What comes of it is nobody's. */
+  leave(reason: unknown): unknown
+}
+
+type Step = { done?: boolean | undefined; value?: unknown }
+
+/**
+ * Not `Readable.from`: its destroy waits for a `next()` that may never settle, and the pipeline waits with it. It also
+ * gives a large chunk as one.
+ */
+function pulled({ next, leave }: Steps, name: string): Source {
+  let blocks: Iterator<Buffer> = blocksOf('')
+  let over = false
+  let running = false
+
+  /** The next value, as blocks. */
+  async function take(): Promise<void> {
+    const { done, value } = await next()
+    over = done === true
+    if (!over) blocks = blocksOf(dataOf(await value, name))
+  }
+
+  /** Between the last `push` and the end of the loop nothing is awaited: a `read` in between would be lost. */
+  async function fill(): Promise<void> {
+    while (!over && !source.destroyed) {
+      const block = blocks.next()
+      if (block.done) await take()
+      else if (!source.push(block.value)) break
+    }
+    running = false
+    if (over) source.push(null)
+  }
+
+  const source = new Readable({
+    highWaterMark: 64 * 1024,
+    read() {
+      if (running) return
+      running = true
+      fill().catch(error => source.destroy(toError(error)))
+    },
+    destroy(error, callback) {
+      const reason = error ?? undefined
+      if (!over)
+        void Promise.resolve(reason)
+          .then(leave)
+          .catch(() => {}) // later: the iterator may be running just now
+      callback(error)
+    },
+  })
+  return source
+}
+
+function steps(iterator: Iterator<unknown> | AsyncIterator<unknown>): Steps {
+  return { next: () => iterator.next(), leave: () => iterator.return?.() }
+}
+
+function webSteps(stream: WebReadable, name: string): Steps {
+  if (stream.locked) throw new TcpPipeError('ERR_OPTION', `${name}: the ReadableStream is locked to another reader`)
+  const reader = stream.getReader()
+  return { next: () => reader.read(), leave: reason => reader.cancel(reason) }
+}
+
+async function* blobBlocks(blob: Blob): AsyncGenerator<ArrayBuffer> {
+  const size = 256 * 1024
+  for (let from = 0; from < blob.size; from += size) yield await blob.slice(from, from + size).arrayBuffer()
+}
+
+function iteratorOf(input: unknown, name: string): Iterator<unknown> | AsyncIterator<unknown> {
+  const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = (input ?? {}) as AsyncIterable<unknown> &
+    Iterable<unknown>
+  const open = later ?? now
+  if (typeof open === 'function') return open.call(input)
+  const expected = 'expected a stream, an iterable, a Blob, bytes or a string'
+  throw new TcpPipeError('ERR_OPTION', `${name}: ${describe(input)} is not allowed; ${expected}`)
+}
+
+type ForeignReadable = Pick<NodeJS.ReadableStream, 'on' | 'off'> & {
+  pause?(): unknown
+  resume?(): unknown
+  destroy?(error?: Error): unknown
+}
+
+/** A stream of a package, or of the kind of the first releases of Node, which may have no more than events. */
+function followed(stream: ForeignReadable, name: string): Source {
+  const source = new Readable({
+    highWaterMark: 64 * 1024,
+    read: () => void stream.resume?.(),
+    destroy(error, callback) {
+      stream.off('data', take)
+      stream.destroy?.(error ?? undefined)
+      callback(error)
+    },
+  })
+
+  function take(value: unknown): void {
+    try {
+      for (const block of blocksOf(dataOf(value, name))) if (!source.push(block)) stream.pause?.()
+    } catch (error) {
+      source.destroy(error as Error)
+    }
+  }
+
+  stream.on('data', take)
+  stream.pause?.()
+  finished(stream as NodeJS.ReadableStream, { writable: false }, error =>
+    error ? source.destroy(error) : source.push(null),
+  )
+  return source
+}
+
+/** An object stream may give anything, and Node throws where the next stream gets it: in the middle of an event. */
+function checked(stream: Source, name: string): Source {
+  const { emit } = stream
+  if (!stream.readableObjectMode) return stream
+  stream.emit = (event: string | symbol, ...values: unknown[]) => {
+    if (event !== 'data') return emit.call(stream, event, ...values)
+    const [value] = values
+    if (isData(value)) return emit.call(stream, event, typeof value === 'string' ? value : toBytes(value))
+    stream.destroy(chunkError(name, value))
+    return false
+  }
+  return stream
+}
+
+function dataOf(value: unknown, name: string): Data {
+  if (!isData(value)) throw chunkError(name, value)
+  return value
+}
+
+function chunkError(name: string, value: unknown): TcpPipeError {
+  return new TcpPipeError('ERR_OPTION', `${name}: ${describe(value)} is not allowed as a chunk; ${expectedData}`)
+}
+
+/** A Writable has a `pipe` too, which throws. */
+function isNodeReadable(input: unknown): input is ForeignReadable {
+  const { pipe, on } = (input ?? {}) as Partial<NodeJS.ReadableStream>
+  return typeof pipe === 'function' && typeof on === 'function' && !(input instanceof Writable)
+}
+
+/** Streams take a falsy error for none. */
+function toError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value), { cause: value })
+}
