@@ -11,18 +11,19 @@ import {
   defaultPort,
   endpointFor,
   formatAddress,
+  isAddressInput,
   toAddress,
   withTls,
 } from './endpoints/address.js'
 import type { Leg, Sink, Source } from './endpoints/endpoint.js'
 import { checkSink, dial, openSource, sinkTo } from './endpoints/open.js'
-import { isNodeWritable, toWritable } from './endpoints/sink.js'
+import { toWritable } from './endpoints/sink.js'
 import type { SourceInput } from './endpoints/source.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
-import { isWebWritable, type WebWritable } from './formats/web.js'
+import type { WebWritable } from './formats/web.js'
 import { checkMisplaced } from './server/listen-options.js'
 import type { Logger } from './stages/context.js'
 import type { Stage } from './stages/stage.js'
@@ -180,12 +181,8 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
 }
 
 function openOutput(connection: OpenConnection, { output = process.stdout }: SendOptions): Sink | Promise<Sink> {
-  if (isAddress(output)) return sinkTo(toAddress(output), connection.info('reply'), {})
+  if (isAddressInput(output)) return sinkTo(toAddress(output), connection.info('reply'), {})
   return sharedSink(toWritable(output))
-}
-
-function isAddress(output: SendOptions['output']): output is AddressInput {
-  return output !== undefined && !isNodeWritable(output) && !isWebWritable(output)
 }
 
 /** At the peer's end nobody waits for what is typed. */
@@ -203,7 +200,7 @@ function checkSendOptions(options: SendOptions): void {
   const { output, transforms, replyTransforms, onEof, family, retry, bind } = options
   const { wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
   checkMisplaced(options, 'tls')
-  if (isAddress(output)) checkSink(toAddress(output))
+  if (isAddressInput(output)) checkSink(toAddress(output))
   else if (output !== undefined) toWritable(output)
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   for (const [name, value] of Object.entries({ wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration }))

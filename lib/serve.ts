@@ -2,15 +2,15 @@
 import type { Duplex, Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
 import type { Connection, OpenConnection } from './connection/connection.js'
-import { type Address, type AddressInput, can, formatAddress, toAddress } from './endpoints/address.js'
+import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Sink } from './endpoints/endpoint.js'
 import { checkSink, openSource, sinkTo } from './endpoints/open.js'
-import { isNodeWritable, toSink, toWritable } from './endpoints/sink.js'
+import { toSink, toWritable } from './endpoints/sink.js'
 import type { SourceInput } from './endpoints/source.js'
 import { sharedSink } from './endpoints/stdio.js'
 import { openTlsContexts, type TlsContexts, targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
-import { isWebWritable, type WebWritable } from './formats/web.js'
+import type { WebWritable } from './formats/web.js'
 import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server, type Work } from './server/server.js'
 import { type ConnectionInfo, type Logger, openContext } from './stages/context.js'
@@ -66,7 +66,7 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const address = listenAddress(options)
   checkServeOptions(options, handler)
   const { to, from, transforms, replyTransforms } = options
-  const target = isAddress(to) ? toAddress(to) : undefined
+  const target = isAddressInput(to) ? toAddress(to) : undefined
   const contexts = await openTlsContexts(address, target, options)
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
@@ -124,7 +124,7 @@ async function openSink(
   if (target) return addressSink(target, connection, options, contexts.target)
   if (typeof to !== 'function') return sharedSink(toWritable(to as Writable | WebWritable, 'to'))
   const output = await to(connection.info('forward'))
-  if (!isAddress(output)) return toSink(output)
+  if (!isAddressInput(output)) return toSink(output)
   const address = toAddress(output)
   return addressSink(address, connection, options, await targetContext(address, undefined))
 }
@@ -140,10 +140,6 @@ function addressSink(
   return sinkTo(address, connection.info('forward'), { connectTimeout, handshakeTimeout, signal: abort.signal, tls })
 }
 
-function isAddress(to: SinkInput | undefined): to is AddressInput {
-  return to !== undefined && typeof to !== 'function' && !isNodeWritable(to) && !isWebWritable(to)
-}
-
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
   const { to, reply, from, replyTransforms, transforms, connectTimeout } = options
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
@@ -152,9 +148,9 @@ function checkServeOptions(options: ServeOptions, handler: unknown): void {
   if (to && reply) fault('to and reply exclude each other')
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
-  if (isAddress(to)) checkSink(toAddress(to))
+  if (isAddressInput(to)) checkSink(toAddress(to))
   else if (to && typeof to !== 'function') toWritable(to, 'to')
-  if (connectTimeout !== undefined && !isAddress(to) && typeof to !== 'function')
+  if (connectTimeout !== undefined && !isAddressInput(to) && typeof to !== 'function')
     fault('connectTimeout needs to: an address')
   checkTime('connectTimeout', connectTimeout)
 }

@@ -155,7 +155,10 @@ function prepare(
   const warn = (message: string) => void warnings.push(message)
   const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
   const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
-  for (const stream of planned.streams) adopt(state, stream)
+  for (const stream of planned.streams) {
+    adopt(state, stream)
+    stream.on('error', error => fail(state, error)) // one that comes after the end of its output, too
+  }
   return planned
 }
 

@@ -33,6 +33,7 @@ export function watchIdle(
   let since = performance.now()
 
   function look(): void {
+    if (legs.every(({ stream }) => stream.destroyed)) return // what still runs is ours
     const moved = legs.reduce((sum, leg) => sum + leg.bytes.in + leg.bytes.out, 0)
     const halfClosed = halfClosedTimeout !== undefined && legs.some(isHalfClosed)
     if (moved !== bytes || halfClosed !== wasHalfClosed || isWaiting()) since = performance.now()

@@ -43,10 +43,9 @@ function named<A>(text: string, make: () => A): A {
   try {
     return make()
   } catch (error) {
-    throw new TcpPipeError(
-      'ERR_ADDRESS',
-      `'${text}' is not an address: ${errorMessage(error)}; expected ${addressForms('listen', 'dial')}`,
-    )
+    const message = errorMessage(error)
+    const words = `'${text}'${message.startsWith('is ') ? ' ' : ': '}${message}`
+    throw new TcpPipeError('ERR_ADDRESS', `${words}; expected ${addressForms('listen', 'dial')}`)
   }
 }
 
@@ -66,6 +65,13 @@ export function toAddress(input: AddressInput): Address {
       ? named(`unix:${input.path}`, () => unixAddress(input.path))
       : named(String(input.port), () => tcpAddress(input.host, input.port))
   return input.tls ? withTls(address) : address
+}
+
+/** Whether a value is an address as code writes it, and no stream or data. */
+export function isAddressInput(value: unknown): value is AddressInput {
+  if (typeof value === 'string') return true
+  const isObject = typeof value === 'object' && value !== null && !('write' in value || 'getWriter' in value)
+  return isObject && ('scheme' in value || 'port' in value || 'path' in value)
 }
 
 /** The same address with TLS. Throws `ERR_ADDRESS` where there is no TLS. */

@@ -68,7 +68,7 @@ async function written(writer: WebWriter, chunk: Buffer): Promise<void> {
 
 function checkWeb(output: unknown, name: string): asserts output is WebWritable {
   if (!isWebWritable(output)) {
-    const message = `${name}: ${describe(output)} is not allowed; expected a Writable or a WritableStream`
+    const message = `${name}: ${describe(output)} is not allowed; expected a Writable, a WritableStream or an address`
     throw new TcpPipeError('ERR_OPTION', message)
   }
   if (output.locked) throw lockError(name)

@@ -30,9 +30,9 @@ export function tcpAddress(host: string | undefined, port: number): TcpAddress {
 /** `host:port`, `:port`, `port` or `[::1]:port`. Throws `ERR_ADDRESS`. */
 export function parseHostAndPort(text: string): TcpAddress {
   const match = /^(?:\[([^[\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(text)
-  if (!match) throw new TcpPipeError('ERR_ADDRESS', 'its form is not known')
+  if (!match) throw new TcpPipeError('ERR_ADDRESS', 'is not an address')
   const [, bracketed, plain, port = ''] = match
-  if (bracketed === '') throw new TcpPipeError('ERR_ADDRESS', 'the brackets are empty')
+  if (bracketed === '') throw new TcpPipeError('ERR_ADDRESS', 'is not an address: the brackets are empty')
   const number = /^\d+$/.test(port) ? Number(port) : Number.NaN
   return { scheme: 'tcp', host: bracketed || plain || defaultHost, port: checkPort(number) }
 }

@@ -24,7 +24,7 @@ export const tls = defineEndpoint<TlsAddress>({
   summary: 'TLS over TCP',
   accepts: text => text.startsWith('tls:'),
   parse(text) {
-    if (!text.startsWith('tls://')) throw new TcpPipeError('ERR_ADDRESS', "'//' is missing after 'tls:'")
+    if (!text.startsWith('tls://')) throw new TcpPipeError('ERR_ADDRESS', 'is not an address')
     return { ...parseHostAndPort(text.slice('tls://'.length)), scheme: 'tls' }
   },
   format: formatTls,

@@ -19,6 +19,8 @@ export interface WebWritable {
 export interface WebTransform {
   readonly readable: WebReadable
   readonly writable: WebWritable
+  /** It has none; tells the compiler that it is no Node stream. */
+  readonly pipe?: undefined
 }
 
 export interface WebReader {

@@ -26,7 +26,7 @@ export interface Plan {
   /** The names of the stages that cannot be ended in the middle; of a Duplex of somebody else's nobody knows. */
   indivisible: string[]
   /** Tells the stages that others are to take their place; `keepRest`: what they leave is wanted. */
-  replace(keepRest: boolean): void
+  replace(keepRest?: boolean): void
   /** Of a character that a replaced line stage has got a part of: its bytes are for those that take the place. */
   readonly rest: Rest
 }
@@ -64,7 +64,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   }
   closeRun(output)
   streams.at(-1)?.once('close', close) // the last to end, and a pipeline destroys all if one fails
-  function tellReplaced(keepRest: boolean): void {
+  function tellReplaced(keepRest = false): void {
     rest.wanted = keepRest
     replace()
   }

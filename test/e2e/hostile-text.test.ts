@@ -74,7 +74,19 @@ t.test('a terminal with data, log lines, progress and an error (C-11)', { skip: 
 /** What the program itself puts into a line of the log, besides level, time and msg. */
 const fields = [
   ...['address', 'family', 'port', 'maxConnections', 'connection', 'remote', 'direction', 'offset', 'size', 'preview'],
-  ...['bytesIn', 'bytesOut', 'duration', 'closedBy', 'code', 'error', 'sink', 'runs', 'stack', 'program', 'stderr'],
+  ...[
+    'bytesIn',
+    'bytesOut',
+    'duration',
+    'closedBy',
+    'code',
+    'error',
+    'sink',
+    'directions',
+    'stack',
+    'program',
+    'stderr',
+  ],
 ]
 
 t.test('no line of the log is of a peer, and no field but a text (C-12)', async t => {

@@ -168,7 +168,7 @@ t.test('an address that has left is forgotten, however many there have been (F-0
       await Promise.all(addresses.map(localAddress => exchange(t, { port, host: '127.0.0.1', localAddress }, 'x')))
     await eventually('all have left', () => server.connections.size === 0)
   }
-  t.match(server.counts, { accepted: 8000, refused: 0, failed: 0 })
+  t.match(server.stats(), { accepted: 8000, refused: { maxPerIp: 0 }, failed: 0 })
 })
 
 t.test('serve --max-bytes: stdout never gets more, and the one that sent more is reset', async t => {

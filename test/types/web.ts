@@ -36,8 +36,8 @@ export const sends: SendOptions[] = [
   { output: new WritableStream() },
   { output: new PassThrough() },
 ]
-// @ts-expect-error a path
-sends.push({ output: 'file' })
+// @ts-expect-error a number
+sends.push({ output: 3 })
 
 export const serves: ServeOptions[] = [
   { from: () => 'x' },

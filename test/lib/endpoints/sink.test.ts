@@ -43,7 +43,7 @@ t.test('another output is refused, and a stream that is locked', async t => {
   ] as const) {
     const refusal = (name: string) => ({
       code: 'ERR_OPTION',
-      message: `${name}: ${what} is not allowed; expected a Writable or a WritableStream`,
+      message: `${name}: ${what} is not allowed; expected a Writable, a WritableStream or an address`,
     })
     t.throws(() => toWritable(output as unknown as Writable), refusal('output'))
     t.throws(() => toSink(output as unknown as Writable), refusal('to'))
