@@ -6,20 +6,20 @@ import type { Stage } from '../lib/stages/stage.js'
 import * as exported from './registry.js'
 
 /**
- * A pipeline from its text form, `'gunzip | hex width=8'`, as the function that `serve` and `send` take. Several texts
- * are joined.
+ * Parses a pipeline from text, `'gunzip | hex width=8'`, and returns the function that `serve` and `send` take. Joins
+ * several texts.
  *
- * @throws `ERR_SPEC` with the column, at once: nothing has been opened yet
+ * @throws `ERR_SPEC` with the column, immediately, before anything is opened
  */
 export function spec(...texts: string[]): () => Stage[] {
   return pipelines(texts, [])
 }
 
 /**
- * The same, where a stage may be the path of a module of one's own: `'gunzip | ./without.js DEBUG'`. Its default export
- * is a transform, a function or an object. Paths are taken from the working directory.
+ * Like `spec`, but a stage may be the path of your own module: `'gunzip | ./without.js DEBUG'`. Its default export
+ * is a transform, a function or an object. Paths are relative to the working directory.
  *
- * @throws `ERR_MODULE` if a module cannot be imported, `ERR_SPEC` as `spec` does
+ * @throws `ERR_MODULE` if a module cannot be imported, `ERR_SPEC` like `spec`
  */
 export async function loadSpec(...texts: string[]): Promise<() => Stage[]> {
   const paths = [...new Set(texts.flatMap(modulePaths))]

@@ -140,7 +140,7 @@ t.test('exec', async t => {
   })
 
   await t.test('one that is not there is found before anything is bound', async t => {
-    const faults = [/'exec no-such-program x', column 1: exec command: program 'no-such-program' is not found/]
+    const faults = [/'exec no-such-program x', column 1: exec command: program 'no-such-program' not found/]
     t.equal((await run(t, ['serve', '127.0.0.1:0', '-t', 'exec no-such-program x'], { faults })).code, 2)
   })
 

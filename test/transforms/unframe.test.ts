@@ -31,7 +31,7 @@ t.test('as tr', needs('tr'), async t => {
 })
 
 t.test('a frame that would become two lines', async t => {
-  const message = 'unframe: frame 2 contains an LF; with raw=true frames pass as they are'
+  const message = 'unframe: frame 2 contains an LF; raw=true passes frames unchanged'
   for (const size of [1, 100])
     t.match(await errorOf([unframe({ format: 'u8' })], cutEvery(size, Buffer.from('\x01a\x02\nb'))), {
       code: 'ERR_INPUT',
