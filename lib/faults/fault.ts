@@ -1,4 +1,4 @@
-/** A fault that a stage makes on purpose: in which connection, by which chance, and what is told of it. */
+/** A deliberate fault of a stage: in which connection it occurs, with which chance, and how it is reported. */
 
 import type { Context } from '../stages/context.js'
 import { TcpPipeError } from '../text/errors.js'
@@ -6,28 +6,28 @@ import { chance } from './chance.js'
 import { openTrigger, type Trigger, type TriggerValues, triggerText } from './trigger.js'
 
 export interface FaultOptions {
-  /** That of the transform. */
+  /** The name of the transform. */
   readonly name: string
   readonly values: TriggerValues
   readonly context: Context
-  /** Whether it does something to the byte at its place, and so comes when there is one. */
+  /** True if it changes the byte at its place, and therefore waits for one. */
   readonly needsByte: boolean
 }
 
 export interface Fault extends Pick<Trigger, 'places' | 'position'> {
-  /** Tells that it has come, `offset` bytes behind the beginning. */
+  /** Reports the fault at this offset. */
   fire(offset: number): void
-  /** What a stage fails with that fails there. */
+  /** The error of a stage that fails there. */
   error(offset: number): TcpPipeError
-  /** A number from 0 to 1, never 1 itself, that belongs to a block or a match; each use of it has its own. */
+  /** Returns a number from 0 to 1 (exclusive) for a block or match, a different one for each `use`. */
   chance(index: number, use: number): number
-  /** To be called when the stage is over, as often as one likes: warns of a fault that has never come. */
+  /** Call it when the stage is done; repeated calls are harmless. Warns of a fault that never occurred. */
   over(): void
 }
 
 /**
- * The stage that makes the fault; in another connection than the one that is meant it passes everything. Chance depends
- * on the seed, the connection's number, the direction and the number of the block or the match, and on nothing else.
+ * Makes the stage with the fault. In connections other than the selected one it passes everything. Chance depends only
+ * on the seed, the connection number, the direction and the number of the block or match.
  */
 export function faultStage<Stage>(
   options: FaultOptions,

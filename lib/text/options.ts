@@ -1,25 +1,25 @@
-/** The kinds of options that a transform can declare. Each one reads text, checks values and describes itself. */
+/** The kinds of options that a transform can declare. Each parses text, checks values and describes itself. */
 import { TcpPipeError } from './errors.js'
 import { parseBytes, parseDuration } from './quantities.js'
 
-/** One option: `T` is what code passes, `Value` what `create` receives. */
+/** One option: code passes `T`, `create` receives `Value`. */
 export interface Option<T = unknown, Value = T | undefined, Required extends boolean = boolean> {
   readonly summary: string
   /** What is allowed, in words: `a whole number from 1 to 9`. */
   readonly allowed: string
-  /** The same for a value that code passes, if that is another one. */
+  /** The same for values from code. */
   readonly allowedInCode: string
   readonly required: Required
-  /** True if the value may be written without its name; such options are filled in the order of their declaration. */
+  /** True if the value may be given without its name. Positional options are filled in declaration order. */
   readonly positional: boolean
-  /** True if it takes all the words of the command line that are left, as they are. */
+  /** True if it takes all remaining words of the spec verbatim. */
   readonly rest?: boolean
   readonly default?: Value
-  /** Text of the command line → value; throws `ERR_OPTION`. */
+  /** Parses command-line text; throws `ERR_OPTION`. */
   parse(text: string): T
   /** True if a value given in code is allowed. */
   accepts(value: unknown): boolean
-  /** The value as it would be written on the command line. */
+  /** Formats the value as on the command line. */
   format(value: T): string
 }
 
@@ -30,9 +30,9 @@ export interface Settings<T> {
 }
 
 export interface Range {
-  /** The least value that is allowed. */
+  /** The minimum. */
   min?: number
-  /** The greatest value that is allowed. */
+  /** The maximum. */
   max?: number
 }
 
@@ -62,7 +62,7 @@ export type ValuesOf<S extends OptionSchema> = {
 }
 
 export interface Check {
-  /** What is allowed, in words. Default: any text that is not empty. */
+  /** What is allowed, in words. Default: non-empty text. */
   allowed?: string
   /** True if the text may be empty. */
   empty?: boolean
@@ -86,7 +86,7 @@ export interface WordsCheck {
 
 /** Any text, or one that passes a check. */
 export function text<const S extends Settings<string> & Check>(summary: string, settings?: S): Built<string, S> {
-  const { empty = false, allowed = empty ? 'a text' : 'a text that is not empty', check = () => true } = settings ?? {}
+  const { empty = false, allowed = empty ? 'text' : 'non-empty text', check = () => true } = settings ?? {}
   return option<string, S>(summary, settings, {
     allowed,
     read: value => value,
@@ -94,7 +94,7 @@ export function text<const S extends Settings<string> & Check>(summary: string, 
   })
 }
 
-/** `name=true` or `name=false`; false unless it is given. */
+/** `name=true` or `name=false`; false by default. */
 export function flag(summary: string): Option<boolean, boolean, false> {
   return option<boolean, { default: false }>(
     summary,
@@ -158,12 +158,12 @@ export function duration<const S extends Settings<number> & Range>(summary: stri
   })
 }
 
-/** Several texts: on the command line `a,b`; in code an array. */
+/** A list of texts: on the command line `a,b`; in code an array. */
 export function list<const S extends Settings<readonly string[]> & ListCheck>(
   summary: string,
   settings?: S,
 ): Built<readonly string[], S> {
-  const { allowed = "texts separated by ','", check = () => true } = settings ?? {}
+  const { allowed = "a list separated by ','", check = () => true } = settings ?? {}
   return option<readonly string[], S>(summary, settings, {
     allowed,
     read: value => value.split(','),
@@ -172,7 +172,7 @@ export function list<const S extends Settings<readonly string[]> & ListCheck>(
   })
 }
 
-/** A command: all words that are left on the command line, as they are; in code an array. Always required. */
+/** A command: all remaining words verbatim; in code an array. Always required. */
 export function words(
   summary: string,
   { allowed = 'a program and its arguments', check = () => true }: WordsCheck = {},
@@ -251,7 +251,7 @@ function between(what: string, { min, max }: Range = {}, format: (value: number)
   return what
 }
 
-/** Numbers without an exponent, which is not read. */
+/** Formats numbers without an exponent, which the parser does not accept. */
 function formatPlain(value: unknown): string {
   const text = String(value)
   const small = typeof value === 'number' && /^(\d(?:\.\d+)?)e-(\d+)$/.exec(text)
@@ -259,17 +259,17 @@ function formatPlain(value: unknown): string {
   return digits ? `0.${'0'.repeat(Number(exponent) - 1)}${digits.replace('.', '')}` : text
 }
 
-/** As it would be typed: 65536 → `64k`. */
+/** Formats bytes as typed: 65536 → `64k`. */
 function formatSize(size: number): string {
   return exact(size, { g: 1024 ** 3, m: 1024 ** 2, k: 1024, '': 1 })
 }
 
-/** As it would be typed: 90000 → `90s`. */
+/** Formats a time as typed: 90000 → `90s`. */
 function formatTime(milliseconds: number): string {
   return exact(milliseconds, { h: 3_600_000, m: 60_000, s: 1000, ms: 1 })
 }
 
-/** In the greatest unit of which it is a multiple, or else in the least. */
+/** Uses the largest unit that divides the value, otherwise the smallest. */
 function exact(value: number, units: Record<string, number>): string {
   const fitting = Object.entries(units).filter(([, size]) => value % size === 0 && value > 0)
   const [unit, size] = (fitting[0] ?? Object.entries(units).at(-1)) as [string, number]

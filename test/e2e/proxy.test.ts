@@ -42,7 +42,7 @@ const mistakes: [line: string[], says: string][] = [
   [['0.0.0.0:5999', `${hostname()}:5999`], `'${hostname()}:5999' is the proxy's own address`],
   [['unix:/tmp/here', 'unix:/tmp/../tmp/here'], "'unix:/tmp/../tmp/here' is the proxy's own address"],
   // values and stages
-  [['0', ':1', '--connect-timeout', 'soon'], "--connect-timeout: 'soon' is not a duration"],
+  [['0', ':1', '--connect-timeout', 'soon'], "--connect-timeout: 'soon' is not allowed; expected a duration"],
   [['0', ':1', '-t', 'hexx'], "'hexx', column 1: unknown transform 'hexx'; did you mean 'hex'?"],
   [['0', ':1', '-r', 'gzip level=99'], "'gzip level=99', column 6: gzip level: "],
   [['0', ':1', '-b'], "'-b, --both <spec>' argument missing"],

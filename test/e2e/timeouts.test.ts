@@ -366,10 +366,10 @@ for (const off of ['off', '0']) {
 
 t.test('what is no time, or too long for a timer: exit 2, told with the option', async t => {
   for (const [words, says] of [
-    ['serve 0 --idle-timeout=soon', "--idle-timeout: 'soon' is not a duration"],
-    ['serve 0 --first-byte-timeout=-1s', "--first-byte-timeout: '-1s' is not a duration"],
-    ['serve 0 --max-duration=', "--max-duration: '' is not a duration"],
-    ['proxy 0 :9 --half-closed-timeout=25d', "--half-closed-timeout: '25d' is not a duration"],
+    ['serve 0 --idle-timeout=soon', "--idle-timeout: 'soon' is not allowed; expected a duration"],
+    ['serve 0 --first-byte-timeout=-1s', "--first-byte-timeout: '-1s' is not allowed; expected a duration"],
+    ['serve 0 --max-duration=', "--max-duration: '' is not allowed; expected a duration"],
+    ['proxy 0 :9 --half-closed-timeout=25d', "--half-closed-timeout: '25d' is not allowed; expected a duration"],
     ['proxy 0 :9 --drain-timeout=597h', "--drain-timeout: '597h' is too long; expected at most 596h31m, or off"],
     ['send --wait=1000h', "--wait: '1000h' is too long"],
   ] as const) {

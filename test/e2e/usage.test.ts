@@ -35,15 +35,18 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '--max-bytes', '0'], "--max-bytes: '0' is not allowed; expected at least 1"],
   [['serve', '0', '--max-connections', '0'], "--max-connections: '0' is not a whole number from 1"],
   [['serve', '0', '--max-connections', '1e3'], "'1e3' is not a whole number from 1"],
-  [['serve', '0', '--idle-timeout', 'soon'], "--idle-timeout: 'soon' is not a duration, such as '250ms'"],
-  [['serve', '0', '--max-record', '1x'], "--max-record: '1x' is not bytes, such as"],
+  [
+    ['serve', '0', '--idle-timeout', 'soon'],
+    "--idle-timeout: 'soon' is not allowed; expected a duration, such as '250ms'",
+  ],
+  [['serve', '0', '--max-record', '1x'], "--max-record: '1x' is not allowed; expected bytes, such as"],
   [
     ['serve', '0', '--log-level', 'loud'],
     "--log-level: 'loud' is not allowed; expected trace, debug, info, warn, error or silent",
   ],
   [['send', '--retry', '-1'], "--retry: '-1' is not a whole number from 0"],
   [['send', '--on-eof', 'stop'], "--on-eof: 'stop' is not allowed; expected half-close or close"],
-  [['send', '--wait', '5y'], "--wait: '5y' is not a duration"],
+  [['send', '--wait', '5y'], "--wait: '5y' is not allowed; expected a duration"],
   [['send', '--bind', 'unix:/tmp/x'], '--bind: unix:/tmp/x is not allowed; expected host:port'],
   // contradictions
   [['serve', '0', '--reply', '-o', 'x-{id}'], '--output and --reply exclude each other'],

@@ -59,7 +59,7 @@ t.test('what cannot be framed', async t => {
     [{ format: 'u8' }, `\n${'a'.repeat(256)}`, 'ERR_RECORD_TOO_LONG', 'line 2 is longer than u8 can count, 255 bytes'],
     [{ format: 'u32be', max: 3 }, 'abcd\n', 'ERR_RECORD_TOO_LONG', 'line 1 is longer than max, 3 bytes'],
     [{ format: 'nul' }, 'a\nb\0\n', 'ERR_INPUT', 'line 2 contains the delimiter'],
-    [{ delimiter: '||' }, 'a|\n', 'ERR_INPUT', 'line 1 contains the delimiter, or ends with the beginning of it'],
+    [{ delimiter: '||' }, 'a|\n', 'ERR_INPUT', 'line 1 contains the delimiter, or ends with a part of it'],
     [{ delimiter: '|', size: 2 }, 'ab|c', 'ERR_INPUT', 'block 2 contains the delimiter'],
   ] as const) {
     for (const size of [1, 3, 1000]) {

@@ -42,7 +42,7 @@ t.test('a frame that would become two lines', async t => {
 t.test('lengths at and over max, and then no data (E-03)', async t => {
   for (const [prefix, code, message] of [
     ['00000000', undefined, ''],
-    ['00000064', 'ERR_INPUT', /^unframe: the frame at offset 0 is cut short at offset 4; bytes missing: 100$/],
+    ['00000064', 'ERR_INPUT', /^unframe: the frame at offset 0 is truncated at offset 4; bytes missing: 100$/],
     [
       '00000065',
       'ERR_RECORD_TOO_LONG',

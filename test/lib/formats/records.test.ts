@@ -108,7 +108,10 @@ t.test('a line of maxRecord bytes is the longest (E-04)', async t => {
         const name = `${maxRecord} bytes ${title}, between '${before.trim()}' and '${behind.trim()}'`
         t.doesNotThrow(() => lines(input(maxRecord - 1), maxRecord), `one less: ${name}`)
         t.doesNotThrow(() => lines(input(maxRecord), maxRecord), name)
-        const error = { code: 'ERR_RECORD_TOO_LONG', message: `a line is longer than maxRecord, ${maxRecord} bytes` }
+        const error = {
+          code: 'ERR_RECORD_TOO_LONG',
+          message: `a line is longer than maxRecord (--max-record), ${maxRecord} bytes`,
+        }
         t.throws(() => lines(input(maxRecord + 1), maxRecord), error, `one more: ${name}`)
       }
     }
