@@ -173,7 +173,7 @@ t.test('junk: exit 2, told with its place, before anything listens (B-08)', asyn
     ['10.0.0.1,nonsense', "'nonsense'"],
     ['', "''"],
     [',', "','"],
-    ['@', "'@' names no file"],
+    ['@', "'@' is not allowed; expected '@file'"],
     ['@missing', 'missing cannot be read: ENOENT'],
     ['@folder', 'folder cannot be read: EISDIR'],
     ['@rules', "rules:4: '10.0.0.0/33'"],

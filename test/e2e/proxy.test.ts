@@ -30,8 +30,8 @@ type End = Socket & { failed?: NodeJS.ErrnoException | undefined }
 /** Words of the command line → what the one line on stderr must say. Nobody ever listens on these ports. */
 const mistakes: [line: string[], says: string][] = [
   // addresses
-  [[], 'proxy takes two addresses, and none is given; expected where clients connect and the target'],
-  [['6380'], "proxy takes two addresses, and only '6380' is given; expected"],
+  [[], 'proxy needs two addresses, got none; expected LISTEN and TARGET'],
+  [['6380'], "proxy needs two addresses, got only '6380'; expected"],
   [['0', ''], "'': the port must be a whole number"],
   [['0', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   // its own address
@@ -338,7 +338,7 @@ t.test('signals', async t => {
   })
 
   t.test('what has not ended after --drain-timeout is reset on both legs, exit 1 (C-02)', async t => {
-    const faults = ['were cut when the drain timeout had passed', 'drain timeout']
+    const faults = ['connections reset after the drain timeout', 'drain timeout']
     const { tool, open } = await link(t, ['--drain-timeout', '200ms'], { faults })
     const [client, server] = await open()
     tool.kill('SIGTERM')

@@ -60,7 +60,7 @@ t.test('SIGTERM with a running connection: no new one, it finishes, exit 0 (C-02
 t.test(
   'SIGTERM: what has not ended after --drain-timeout is reset, exit 1, and the number is logged (C-02)',
   async t => {
-    const faults = ['were cut when the drain timeout had passed', 'drain timeout', 'drain timeout']
+    const faults = ['connections reset after the drain timeout', 'drain timeout', 'drain timeout']
     const server = await serve(t, ['0', '--drain-timeout', '200ms'], { faults })
     const sockets = [await dial(t, server.port), await dial(t, server.port)]
     for (const socket of sockets) socket.write('x')
@@ -202,7 +202,7 @@ for (const [command, start] of Object.entries(echoes)) {
   )
 
   t.test(`${command}: after the drain timeout those that remain are reset and counted, exit 1 (C-02)`, async t => {
-    const faults = ['were cut when the drain timeout had passed', 'drain timeout', 'drain timeout']
+    const faults = ['connections reset after the drain timeout', 'drain timeout', 'drain timeout']
     const server = await start(t, ['--drain-timeout', '500ms'], { faults })
     const [finishing, ...others] = await Promise.all([1, 2, 3].map(() => echoed(t, server)))
     server.kill('SIGTERM')
@@ -218,7 +218,7 @@ for (const [command, start] of Object.entries(echoes)) {
     const { code, logs } = await server.ended
     t.equal(code, 1)
     t.match(
-      logs.find(({ msg }) => msg.includes('were cut')),
+      logs.find(({ msg }) => msg.includes('reset after the drain timeout')),
       { cut: 2 },
     )
     t.notOk(finishing?.failed)
@@ -259,7 +259,9 @@ for (const [command, start] of Object.entries(echoes)) {
   })
 
   t.test(`${command} --drain-timeout 0: what runs is cut at once, exit 1`, async t => {
-    const server = await start(t, ['--drain-timeout', '0'], { faults: ['were cut', 'the server was closed'] })
+    const server = await start(t, ['--drain-timeout', '0'], {
+      faults: ['reset after the drain timeout', 'the server was closed'],
+    })
     const socket = await echoed(t, server)
     const began = performance.now()
     server.kill('SIGTERM')
@@ -269,7 +271,7 @@ for (const [command, start] of Object.entries(echoes)) {
     t.equal(code, 1)
     t.ok(performance.now() - began < 1500, 'at once')
     t.match(
-      logs.find(({ msg }) => msg.includes('were cut')),
+      logs.find(({ msg }) => msg.includes('reset after the drain timeout')),
       { cut: 1 },
     )
   })

@@ -12,8 +12,8 @@ const pin = `sha256//${'A'.repeat(43)}=`
 /** Words of the command line → what the one line on stderr must say. The files are looked at last, and there are none. */
 const mistakes: [line: string[], says: string][] = [
   // on the listening side
-  [['serve', '0', '--tls'], '--tls needs --cert FILE and --key FILE; or --tls auto, which makes them'],
-  [['serve', 'tls://:0'], '--tls needs --cert FILE and --key FILE; or --tls auto, which makes them'],
+  [['serve', '0', '--tls'], '--tls needs --cert FILE and --key FILE; or use --tls auto, which generates them'],
+  [['serve', 'tls://:0'], '--tls needs --cert FILE and --key FILE; or use --tls auto, which generates them'],
   [['serve', '0', '--tls', '--client-ca', 'x'], '--tls needs --cert FILE and --key FILE'],
   [['serve', '0', '--tls=yes'], "--tls: 'yes' is not allowed; expected auto"],
   [['serve', '0', '--tls', '--cert', 'x'], '--cert needs --key'],
@@ -47,8 +47,8 @@ const mistakes: [line: string[], says: string][] = [
   [['proxy', '0', 'tls://:1', '--insecure', '--pin', pin], '--insecure and --pin exclude each other'],
   [['proxy', '0', 'tls://:1', '--ca', 'no-such-file'], '--ca: no-such-file cannot be read: ENOENT'],
   // of send
-  [['send', '--tls', '--ca', 'x', '--ca', 'y'], '--ca is given twice; expected one'],
-  [['send', '--tls', '--pin', pin, '--pin', pin], '--pin is given twice; expected one'],
+  [['send', '--tls', '--ca', 'x', '--ca', 'y'], '--ca is given twice; expected once'],
+  [['send', '--tls', '--pin', pin, '--pin', pin], '--pin is given twice; expected once'],
   [['send', '--ca', 'x'], '--ca needs --tls or --to tls://'],
   [['send', '--pin', pin], '--pin needs --tls or --to tls://'],
   [['send', '--server-name', 'x'], '--server-name needs --tls or --to tls://'],
@@ -230,7 +230,7 @@ t.test('SIGHUP reads the files again', { skip }, async t => {
       broken()
       server.kill('SIGHUP')
       const says = faults[i] as string
-      const line = await server.logged('certificates not reloaded, the old ones stay', ({ error }) =>
+      const line = await server.logged('certificates not reloaded; keeping the old ones', ({ error }) =>
         String(error).includes(says),
       )
       t.match(line, { level: 50, code: 'ERR_OPTION' })

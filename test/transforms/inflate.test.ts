@@ -27,7 +27,10 @@ t.test('what ends early or goes on', async t => {
 })
 
 t.test('max and ratio', async t => {
-  t.match(await errorOf([inflate({ max: 4 })], deflateSync('hello')), { code: 'ERR_OUTPUT_LIMIT', message: /max=4 bytes/ })
+  t.match(await errorOf([inflate({ max: 4 })], deflateSync('hello')), {
+    code: 'ERR_OUTPUT_LIMIT',
+    message: /max=4 bytes/,
+  })
   const { error, size } = await explode(inflate(), bomb(createDeflate(), 40))
   t.match(error, { code: 'ERR_OUTPUT_LIMIT', message: /the output exceeds ratio=200: / })
   t.ok(size <= 16 * 2 ** 20)
