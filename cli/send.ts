@@ -50,7 +50,7 @@ const examples = `Examples:
   cat file | tcp-pipe send                                   stdin to ${defaultHost}:${defaultPort}
   tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip      one after the other, like cat
   echo hello | tcp-pipe send --to example:7                  print the reply
-  tcp-pipe send file --to tls://host:4000 --pin sha256//…    encrypted, only to the server with this key
+  tcp-pipe send file --to tls://host:4000 --pin sha256//…    encrypted, to the server with this key
 `
 
 export function sendCommand(): Command {
