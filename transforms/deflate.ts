@@ -9,7 +9,7 @@ export const deflate = defineTransform({
   unit: 'bytes',
   indivisible: true,
   options: {
-    level: integer('from 0 (none) and 1 (fastest) to 9 (smallest)', { min: 0, max: 9, default: 6 }),
+    level: integer('0 (no compression), or 1 (fastest) to 9 (smallest)', { min: 0, max: 9, default: 6 }),
     raw: flag('raw deflate, without header and checksum'),
     flush: flag('hold nothing back, for interactive traffic; compresses less'),
   },

@@ -13,8 +13,8 @@ export const escape = defineTransform({
   example: { spec: 'escape', input: 'a\tb\x1b[2J\r\n', output: 'a\tb\\e[2J\\r\n' },
   notes:
     'ESC becomes `\\e`, CR `\\r`, with `all=true` LF `\\n` and TAB `\\t`; other C0 characters, DEL and C1 become ' +
-    '`\\x07`. Characters that change the text direction (UAX #9), line and paragraph separators, and all invisible ' +
-    'characters become `\\u202e` or `\\u{e0041}`. The joiners (U+200C, U+200D) and emoji variation selectors (U+FE0E, ' +
+    '`\\xNN`. Characters that change the text direction (UAX #9), line and paragraph separators, and all invisible ' +
+    'characters become `\\uNNNN` or `\\u{NNNNN}`. The joiners (U+200C, U+200D) and emoji variation selectors (U+FE0E, ' +
     'U+FE0F) stay unless `all=true`. Invalid UTF-8 becomes U+FFFD. A backslash is not escaped, so the output cannot ' +
     'be reversed; use `hex` for that.',
   create({ all }) {

@@ -8,7 +8,7 @@ export const gzip = defineTransform({
   group: 'convert',
   unit: 'bytes',
   options: {
-    level: integer('from 0 (none) and 1 (fastest) to 9 (smallest)', { min: 0, max: 9, default: 6 }),
+    level: integer('0 (no compression), or 1 (fastest) to 9 (smallest)', { min: 0, max: 9, default: 6 }),
     flush: flag('hold nothing back, for interactive traffic; compresses less'),
   },
   example: { spec: 'gzip | gunzip', input: 'Hello\n', output: 'Hello\n' },

@@ -113,7 +113,7 @@ t.test('exec', async t => {
     t.equal((await sent).code, 1, 'not everything was taken')
   })
 
-  await t.test('what is around it is no shell, and the peer only in the environment (E-07)', async t => {
+  await t.test('runs no shell; peer data is only in the environment (E-07)', async t => {
     const cwd = t.testdir()
     const words = "exec printenv TCP_PIPE_REMOTE ';' '$(touch hacked)' '`touch hacked`' -x"
     const server = await serve(t, ['127.0.0.1:0', '--once', '-t', words], { cwd, faults: ['ERR_EXEC'] })
@@ -149,7 +149,7 @@ t.test('exec', async t => {
   })
 })
 
-t.test('a nested bomb is stopped at its cap, in little memory (E-01)', async t => {
+t.test('a nested bomb is stopped at its limit, in little memory (E-01)', async t => {
   const bomb = gzipSync(gzipSync(Buffer.alloc(300_000_000), { level: 1 }))
   const faults = ['ERR_OUTPUT_LIMIT']
   const server = await serve(t, ['127.0.0.1:0', '-t', 'gunzip | gunzip', '-o', '/dev/null'], { faults })

@@ -73,7 +73,7 @@ t.test('send waits for a slow answer by default (C-08)', async t => {
   t.ok(performance.now() - started >= 2000)
 })
 
-t.test('--wait bounds how long send waits for the end of the peer: exit 1 (C-08)', async t => {
+t.test("--wait limits how long send waits for the peer's end: exit 1 (C-08)", async t => {
   const target = await listen(t, socket => void socket.resume())
   const { code, logs } = await run(t, ['send', '--to', target.to, '--wait', '200ms'], {
     input: 'question',
@@ -134,77 +134,74 @@ async function beats(write: () => void): Promise<void> {
   }
 }
 
-t.test(
-  '--idle-timeout 3s: what is read or written begins it anew, and 3 s after the last byte it ends (F-06)',
-  async t => {
-    const faults = ['idle timeout: no byte for 3000 ms']
-    const args = ['--idle-timeout', '3s']
-    const roles: Record<string, Begin> = {
-      async 'serve that reads'() {
-        const server = await serve(t, ['0', ...args], { faults })
-        const peer = await dial(t, server.port)
-        return { process: server, peer, write: () => peer.write('x') }
-      },
-      async 'serve that writes'() {
-        const server = await serve(t, ['0', '--once', '--from', '-', ...args], { faults })
-        const peer = await dial(t, server.port)
-        return { process: server, peer: peer.resume(), write: () => server.child.stdin?.write('x') }
-      },
-      async 'send that reads'() {
-        const { client, peer } = await sender()
-        return { process: client, peer, write: () => peer.write('x') }
-      },
-      async 'send that writes'() {
-        const { client, peer } = await sender()
-        return { process: client, peer: peer.resume(), write: () => client.child.stdin?.write('x') }
-      },
-      async 'proxy whose client sends'() {
-        const { link, client, target } = await linked()
-        target.resume()
-        return { process: link, peer: client, write: () => client.write('x') }
-      },
-      async 'proxy whose target sends'() {
-        const { link, client, target } = await linked()
-        return { process: link, peer: client.resume(), write: () => target.write('x') }
-      },
-    }
+t.test('--idle-timeout 3s: reads and writes restart it; it expires 3 s after the last byte (F-06)', async t => {
+  const faults = ['idle timeout: no byte for 3000 ms']
+  const args = ['--idle-timeout', '3s']
+  const roles: Record<string, Begin> = {
+    async 'serve that reads'() {
+      const server = await serve(t, ['0', ...args], { faults })
+      const peer = await dial(t, server.port)
+      return { process: server, peer, write: () => peer.write('x') }
+    },
+    async 'serve that writes'() {
+      const server = await serve(t, ['0', '--once', '--from', '-', ...args], { faults })
+      const peer = await dial(t, server.port)
+      return { process: server, peer: peer.resume(), write: () => server.child.stdin?.write('x') }
+    },
+    async 'send that reads'() {
+      const { client, peer } = await sender()
+      return { process: client, peer, write: () => peer.write('x') }
+    },
+    async 'send that writes'() {
+      const { client, peer } = await sender()
+      return { process: client, peer: peer.resume(), write: () => client.child.stdin?.write('x') }
+    },
+    async 'proxy whose client sends'() {
+      const { link, client, target } = await linked()
+      target.resume()
+      return { process: link, peer: client, write: () => client.write('x') }
+    },
+    async 'proxy whose target sends'() {
+      const { link, client, target } = await linked()
+      return { process: link, peer: client.resume(), write: () => target.write('x') }
+    },
+  }
 
-    async function sender() {
-      let accepted: (socket: Socket) => void
-      const peer = new Promise<Socket>(resolve => {
-        accepted = resolve
-      })
-      const target = await listen(t, socket => accepted(socket))
-      const client = tcpPipe(t, ['send', '--to', target.to, ...args], { input: null, faults })
-      return { client, peer: await bounded(peer, 'the connection') }
-    }
+  async function sender() {
+    let accepted: (socket: Socket) => void
+    const peer = new Promise<Socket>(resolve => {
+      accepted = resolve
+    })
+    const target = await listen(t, socket => accepted(socket))
+    const client = tcpPipe(t, ['send', '--to', target.to, ...args], { input: null, faults })
+    return { client, peer: await bounded(peer, 'the connection') }
+  }
 
-    async function linked() {
-      let accepted: (socket: Socket) => void
-      const peer = new Promise<Socket>(resolve => {
-        accepted = resolve
-      })
-      const to = await listen(t, socket => accepted(socket))
-      const link = await proxy(t, ['0', to.to, ...args], { faults })
-      const client = await dial(t, link.port)
-      return { link, client, target: await bounded(peer, 'the connection') }
-    }
+  async function linked() {
+    let accepted: (socket: Socket) => void
+    const peer = new Promise<Socket>(resolve => {
+      accepted = resolve
+    })
+    const to = await listen(t, socket => accepted(socket))
+    const link = await proxy(t, ['0', to.to, ...args], { faults })
+    const client = await dial(t, link.port)
+    return { link, client, target: await bounded(peer, 'the connection') }
+  }
 
-    const watch = async (role: string) => {
-      const { process, peer, write } = await (roles[role] as Begin)()
-      await beats(write)
-      t.notOk(process.logs.some(isFailure), `${role}: it lives after 4 s`)
-      const last = performance.now()
-      const line = await process.logged('connection failed')
-      const passed = performance.now() - last
-      t.match(line, { closedBy: 'timeout', timeout: 'idle', code: 'ERR_TIMEOUT' }, role)
-      t.ok(passed > 2900 && passed < 5000, `${role}: ${Math.round(passed)} ms after the last byte`)
-      await bounded(closed(peer.resume()), 'the reset')
-      if (role.startsWith('send')) t.equal((await process.ended).code, 1)
-    }
-    await Promise.all(Object.keys(roles).map(watch))
-  },
-)
+  const watch = async (role: string) => {
+    const { process, peer, write } = await (roles[role] as Begin)()
+    await beats(write)
+    t.notOk(process.logs.some(isFailure), `${role}: it lives after 4 s`)
+    const last = performance.now()
+    const line = await process.logged('connection failed')
+    const passed = performance.now() - last
+    t.match(line, { closedBy: 'timeout', timeout: 'idle', code: 'ERR_TIMEOUT' }, role)
+    t.ok(passed > 2900 && passed < 5000, `${role}: ${Math.round(passed)} ms after the last byte`)
+    await bounded(closed(peer.resume()), 'the reset')
+    if (role.startsWith('send')) t.equal((await process.ended).code, 1)
+  }
+  await Promise.all(Object.keys(roles).map(watch))
+})
 
 t.test('time in which our own reader is the one that we wait for is not idle', async t => {
   const data = pattern(8 << 20)

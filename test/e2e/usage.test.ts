@@ -80,7 +80,7 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '-t', stages], '10000 stages; at most 100 are allowed'],
 ]
 
-t.test('a usage mistake: exit 2 and one line on stderr (B-03, B-07, B-08, B-09)', async t => {
+t.test('a usage error: exit 2 and one line on stderr (B-03, B-07, B-08, B-09)', async t => {
   t.jobs = 4
   for (const [line, says] of mistakes) {
     const title = line.join(' ').slice(0, 60)
@@ -94,7 +94,7 @@ t.test('a usage mistake: exit 2 and one line on stderr (B-03, B-07, B-08, B-09)'
   }
 })
 
-t.test('a mistake is found before anything is opened, bound or dialled (B-09)', async t => {
+t.test('a usage error is found before anything is opened, bound or dialled (B-09)', async t => {
   let dialled = 0
   const target = await listen(t, () => dialled++)
   const dir = shortDirectory(t)
@@ -107,7 +107,7 @@ t.test('a mistake is found before anything is opened, bound or dialled (B-09)', 
   t.notOk(existsSync(join(dir, 'sub')))
 })
 
-t.test('a file that cannot be sent is told before anything is dialled: exit 1 (A-17)', async t => {
+t.test('a file that cannot be sent is reported before anything is dialled: exit 1 (A-17)', async t => {
   let dialled = 0
   const target = await listen(t, () => dialled++)
   for (const [file, says] of [

@@ -50,7 +50,7 @@ t.test('what a program makes of its stdin', async t => {
   t.ok(Buffer.concat(chunks).equals(bytes), 'a million bytes')
 })
 
-t.test('no shell sees the words (E-07)', async t => {
+t.test('no shell interprets the words (E-07)', async t => {
   const words = ['$(id)', '`id`', ';', '|', '> file', 'a\nb', '-x', '*', '', '$HOME', "'", '\\']
   const shown = words.map(word => `[${word}]`).join('')
   t.equal(await textOf([exec({ command: ['printf', '[%s]', ...words] })], ''), shown)
@@ -316,7 +316,7 @@ t.test('what has left the group of the program and holds its pipes is not waited
   t.ok(performance.now() - start < 2000)
 })
 
-t.test('the environment tells of the connection (E-07)', async t => {
+t.test('the environment describes the connection (E-07)', async t => {
   process.env.TCP_PIPE_ID = 'of another'
   process.env.EXEC_TEST = 'inherited'
   t.teardown(() => {

@@ -80,7 +80,7 @@ const framings = [
   { delimiter: '\\xff\\0' },
 ] as const
 
-t.test('lines there and back, every format and every chunking (A-10)', async t => {
+t.test('lines are framed and unframed, in every format and chunking (A-10)', async t => {
   const line = fc.string({ unit: fc.constantFrom('a', '漢', '\r', ' '), maxLength: 60 })
   for (const framing of framings) {
     const property = fc.asyncProperty(
@@ -97,7 +97,7 @@ t.test('lines there and back, every format and every chunking (A-10)', async t =
   }
 })
 
-t.test('any bytes there and back in blocks (A-10)', async t => {
+t.test('any bytes are framed in blocks and unframed (A-10)', async t => {
   for (const framing of framings.slice(0, 6)) {
     const blocks = fc.tuple(fc.integer({ min: 1, max: 255 }), fc.integer({ min: 1, max: 300 }))
     const property = fc.asyncProperty(

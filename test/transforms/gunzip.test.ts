@@ -48,7 +48,7 @@ t.test('max is the most that comes out', async t => {
   t.ok(Buffer.concat(chunks).length <= 70_000)
 })
 
-t.test('a bomb is stopped, and so is one in another (E-01)', async t => {
+t.test('a bomb is stopped, and so is a nested one (E-01)', async t => {
   const stopped = {
     code: 'ERR_OUTPUT_LIMIT',
     message: /^gunzip: the output exceeds ratio=200: \d+ bytes of input gave \d+ bytes$/,
