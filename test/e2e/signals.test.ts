@@ -67,7 +67,7 @@ t.test('SIGTERM: connections still open after --drain-timeout are reset and coun
   const { code, logs } = await server.ended
   t.equal(code, 1)
   t.match(
-    logs.find(({ msg }) => msg.includes('cut')),
+    logs.find(({ msg }) => msg.includes('reset after the drain timeout')),
     { cut: 2 },
   )
   for (const line of logs.filter(({ msg }) => msg === 'connection failed'))
