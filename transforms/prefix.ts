@@ -16,7 +16,7 @@ export const prefix = defineTransform({
   },
   example: { spec: "prefix '{number}: '", input: 'one\ntwo\n', output: '1: one\n2: two\n' },
   notes:
-    '`{time}` is ISO 8601 in UTC with milliseconds. Outside a connection its placeholders are `none`. Other words ' +
+    '`{time}` is ISO 8601 in UTC with milliseconds. Outside a connection, `{id}`, `{remote}` and `{port}` become `none`. Other words ' +
     'in braces stay unchanged.',
   create({ text }, { connection }) {
     const { id = 'none', remote = 'none', port = 'none' } = connection ?? {}
