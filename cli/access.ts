@@ -1,4 +1,4 @@
-/** The rules of `--allow` and `--deny`, from the line and from files. */
+/** The rules of `--allow` and `--deny`, from the command line and from files. */
 import { readFile } from 'node:fs/promises'
 import { parseRule } from '../lib/server/access.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
@@ -6,8 +6,8 @@ import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 type AccessOption = '--allow' | '--deny'
 
 /**
- * The rules that the values of the option give: each is a rule, several separated by commas or blanks, or `@file` with one
- * rule a line, where `#` begins a comment. Throws `ERR_OPTION`, with file and line.
+ * Reads the rules from the option's values. A value is one or more rules separated by commas or blanks, or `@file` with
+ * one rule per line, where `#` begins a comment. Throws `ERR_OPTION` with file and line.
  */
 export async function readRules(option: AccessOption, values: readonly string[]): Promise<string[]> {
   const rules: string[] = []
@@ -25,12 +25,12 @@ async function rulesOfFile(option: AccessOption, path: string): Promise<string[]
   const lines = (await readLines(option, path)).map(line => line.replace(/#.*/, '').trim())
   const rules = lines.flatMap((line, i) => (line ? checked(line, `${option}: ${path}:${i + 1}`) : []))
   if (rules.length === 0 && option === '--allow')
-    throw new TcpPipeError('ERR_OPTION', `${option}: there is no rule in ${path}: an empty list would deny everyone`)
+    throw new TcpPipeError('ERR_OPTION', `${option}: ${path} contains no rules; an empty list would deny everyone`)
   return rules
 }
 
 async function readLines(option: AccessOption, path: string): Promise<string[]> {
-  if (path === '') throw new TcpPipeError('ERR_OPTION', `${option}: '@' names no file; expected '@file'`)
+  if (path === '') throw new TcpPipeError('ERR_OPTION', `${option}: '@' is not allowed; expected '@file'`)
   try {
     return (await readFile(path, 'utf8')).split('\n')
   } catch (cause) {

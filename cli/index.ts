@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line. What it needs is imported when it is known what is asked for. */
+/** The command line. Imports the rest only when needed, so that `--version` is fast. */
 import { readFileSync } from 'node:fs'
 
 const argv = process.argv.slice(2)

@@ -1,4 +1,4 @@
-/** The log of a command: pino on stderr, JSON lines or, on a terminal, lines for people. */
+/** The log of a command: pino on stderr, as JSON lines or, on a terminal, as readable text. */
 import { type Logger, pino } from 'pino'
 import { escapeJson, escapeLine } from '../lib/text/escape.js'
 import { lineWriter } from '../lib/text/line-writer.js'
@@ -15,13 +15,13 @@ export interface LogOptions {
 
 export interface Log {
   log: Logger
-  /** Nothing is written from now on. */
+  /** Stops all further output. */
   mute(): void
 }
 
 const levels: Record<number, string> = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' }
 
-/** `before` is called before each line. */
+/** Opens the log. Calls `before` before each line. */
 export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, before = () => {}): Log {
   const level = logLevel ?? (quiet ? 'error' : verbose ? 'debug' : 'info')
   const format = logFormat ?? (process.stderr.isTTY ? 'text' : 'json')
@@ -50,12 +50,12 @@ export function formatRecord({ level, time, msg, ...fields }: Record<string, unk
   return `${escapeLine([clock, name, message(msg), ...rest].join(' '))}\n`
 }
 
-/** Our own have neither; one of a stage could pass for fields. */
+/** Quotes a message with `"` or `=`, which only a stage can log: it could be read as fields. */
 function message(msg: unknown): unknown {
   return typeof msg === 'string' && /[="]/.test(msg) ? JSON.stringify(msg) : msg
 }
 
-/** A text that could be taken for more than one field is quoted. */
+/** Quotes a text that could be read as more than one field. */
 function word(value: unknown): string {
   return typeof value === 'string' && /^[^\s="]+$/.test(value) ? value : JSON.stringify(value)
 }

@@ -1,4 +1,4 @@
-/** The program: its commands, their options from line and environment, and what becomes of errors. */
+/** The program: its commands, their options, and how errors become exit codes. */
 import { Command, CommanderError } from 'commander'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
@@ -8,15 +8,15 @@ import { sendCommand } from './send.js'
 import { serveCommand } from './serve.js'
 import { transformsCommand } from './transforms.js'
 
-/** The exit code of a usage mistake, found before anything is opened. */
+/** The exit code of a usage error, detected before anything is opened. */
 const usage = 2
 
 const intro = `Examples:
-  tcp-pipe serve                         what clients send goes to stdout
-  cat file | tcp-pipe send               what stdin gives goes to the server
-  tcp-pipe serve --transform hex         through a transform
-  tcp-pipe proxy 6380 127.0.0.1:6379     between a client and a server
-  tcp-pipe transforms                    the list of transforms
+  tcp-pipe serve                         write what clients send to stdout
+  cat file | tcp-pipe send               send stdin to the server
+  tcp-pipe serve --transform hex         use a transform
+  tcp-pipe proxy 6380 127.0.0.1:6379     stand between clients and a server
+  tcp-pipe transforms                    list the transforms
 `
 
 export async function main(argv: string[], version: string): Promise<void> {
@@ -31,7 +31,7 @@ export async function main(argv: string[], version: string): Promise<void> {
     program.addCommand(make().copyInheritedSettings(program))
   const [word, name] = argv
   const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
-  if (isUnknown) argv = [name] // its help would be that of the program, on stderr
+  if (isUnknown) argv = [name] // otherwise commander prints the program's help on stderr
   argv = argv.length === 0 ? ['--help'] : argv.map(withoutValue)
   onStdoutError(
     () => {
@@ -41,7 +41,7 @@ export async function main(argv: string[], version: string): Promise<void> {
       process.exitCode = report(error)
     },
   )
-  process.stderr.on('error', () => {}) // where its reader has gone there is nobody to tell
+  process.stderr.on('error', () => {}) // a closed stderr leaves no place to report it
   try {
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
@@ -49,20 +49,20 @@ export async function main(argv: string[], version: string): Promise<void> {
   }
 }
 
-/** commander would take an address behind `--tls` of `serve` and `proxy` for its value. */
+/** Without this, commander would take an address after `--tls` as its value, in `serve` and `proxy`. */
 function withoutValue(word: string, i: number, argv: readonly string[]): string {
   return word === '--tls' && argv[0] !== 'send' && argv[i + 1] !== 'auto' ? '--tls=true' : word
 }
 
 /**
- * glibc returns the buffers that a collection frees to the kernel at once, and each new one is faulted in again. Freeing
- * one block of this size raises its thresholds (M_MMAP_THRESHOLD in mallopt(3)); it is never touched, so it takes no memory.
+ * When a collection frees buffers, glibc returns them to the kernel, and each new buffer is faulted in again. Freeing one
+ * block of this size raises glibc's thresholds (M_MMAP_THRESHOLD in mallopt(3)). It is never touched, so it takes no memory.
  */
 function keepFreedBuffers(): void {
   Buffer.allocUnsafeSlow(31 * 1024 * 1024)
 }
 
-/** commander has printed its own; its code 1 for a usage mistake is 2 here. */
+/** Prints the error, unless commander already has, and returns the exit code. Commander's 1 for a usage error becomes 2. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage
   process.stderr.write(oneLine(errorMessage(error)))

@@ -1,11 +1,11 @@
-/** Options of commands: how their values are read, and the environment variables that stand for them. */
+/** Options of commands: how their values are parsed, and their environment variables. */
 
 import { type Command, Option } from 'commander'
 import { type Ability, type Address, addressForms, endpointFor, parseAddress } from '../lib/endpoints/address.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatDuration, longestTime, parseBytes, parseDuration } from '../lib/text/quantities.js'
 
-/** An option whose value is read by `read`; whatever that throws becomes a usage mistake that names the option. */
+/** An option whose value `read` parses. Anything it throws becomes a usage error that names the option. */
 export function value<T>(flags: string, description: string, read: (text: string) => T): Option {
   const option = new Option(flags, description)
   return option.argParser(text => {
@@ -17,7 +17,7 @@ export function value<T>(flags: string, description: string, read: (text: string
   })
 }
 
-/** An option that takes one of a few words. */
+/** An option that takes one of several words. */
 export function choice<T extends string>(flags: string, description: string, words: readonly T[]): Option {
   return value(flags, description, text => {
     if ((words as readonly string[]).includes(text)) return text as T
@@ -25,7 +25,7 @@ export function choice<T extends string>(flags: string, description: string, wor
   })
 }
 
-/** An option that may be repeated: its values are collected, and replace those of the environment. */
+/** A repeatable option. Collects its values, which replace those of the environment. */
 export function repeatable(flags: string, description: string): Option {
   const values: string[] = []
   return new Option(flags, description).argParser(text => {
@@ -34,7 +34,7 @@ export function repeatable(flags: string, description: string): Option {
   })
 }
 
-/** `off` stands for a value of its own, mostly 0. */
+/** A duration. The text `off` becomes the value `off`, usually 0. */
 export const duration = (flags: string, description: string, off = 0) =>
   value(flags, description, text => (text === 'off' ? off : readDuration(text)))
 export const bytes = (flags: string, description: string, min = 0) =>
@@ -64,39 +64,39 @@ export const count = (flags: string, description: string, min: number) => value(
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
-/** An option that names one thing: given twice, one of the two would be without effect. */
+/** An option that may be given only once: a second one would silently override the first. */
 export function single(flags: string, description: string, read = (text: string) => text): Option {
   const option = value(flags, description, read)
   const { parseArg } = option
   return option.argParser((text, previous) => {
     if (previous === undefined) return parseArg?.(text, undefined)
-    throw new TcpPipeError('ERR_OPTION', `${option.long} is given twice; expected one`)
+    throw new TcpPipeError('ERR_OPTION', `${option.long} is given twice; expected once`)
   })
 }
 
-/** Of commands that print what comes from the network. */
+/** For commands that print data from the network. */
 export const rawOption = () => new Option('--raw', 'on a terminal: do not escape control characters')
 
-/** Under a heading of their own in the help. */
+/** Puts the options under their own heading in the help. */
 export function group(heading: string, options: readonly Option[]): Option[] {
   return options.map(option => option.helpGroup(heading))
 }
 
-/** The options that `serve`, `send` and `proxy` have in common. */
+/** Adds the options that `serve`, `send` and `proxy` share. */
 export function commonOptions(command: Command): Command {
   const options = group('Log:', [
-    choice('--log-level <level>', `what is logged to stderr: ${list(levels)} (default: info)`, levels),
+    choice('--log-level <level>', `log level on stderr: ${list(levels)} (default: info)`, levels),
     new Option('-q, --quiet', 'log errors only'),
-    new Option('-v, --verbose', 'log more: what each stage did'),
+    new Option('-v, --verbose', 'log what each stage did, too'),
     choice('--log-format <format>', 'text or json (default: text on a terminal, otherwise json)', ['text', 'json']),
   ])
   for (const option of options) command.addOption(option)
-  return command.addOption(bytes('--max-record <bytes>', 'length cap of a line or a JSON value (default: 1m)'))
+  return command.addOption(bytes('--max-record <bytes>', 'maximum length of a line or a JSON value (default: 1m)'))
 }
 
 /**
- * The options of a command, those that are not on the line from the environment: `TCP_PIPE_LOG_LEVEL` for the common
- * ones, `TCP_PIPE_SERVE_IDLE_TIMEOUT` for those of a command. A flag takes 1, 0, true and false; empty is unset.
+ * Returns the options of a command. Those missing on the command line come from the environment: `TCP_PIPE_LOG_LEVEL`
+ * for a common one, `TCP_PIPE_SERVE_IDLE_TIMEOUT` for one of a command. A flag takes 1, 0, true or false; empty is unset.
  */
 export function effectiveOptions<T>(command: Command, environment: NodeJS.ProcessEnv = process.env): T {
   for (const option of command.options) {
@@ -112,7 +112,7 @@ export function effectiveOptions<T>(command: Command, environment: NodeJS.Proces
   return command.opts() as T
 }
 
-/** Options that say the same thing in other words: one of them on the line makes void what the environment says. */
+/** Options that exclude each other: one on the command line overrides all of them in the environment. */
 const rivals = [
   ['logLevel', 'quiet', 'verbose'],
   ['4', '6'],
@@ -164,6 +164,6 @@ function wholeNumber(min: number): (text: string) => number {
   return text => {
     const number = /^\d+$/.test(text) ? Number(text) : Number.NaN
     if (Number.isSafeInteger(number) && number >= min) return number
-    throw new TcpPipeError('ERR_OPTION', `'${text}' is not a whole number from ${min}`)
+    throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected a whole number, at least ${min}`)
   }
 }

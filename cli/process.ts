@@ -1,19 +1,19 @@
-/** Signals, a stdout that its reader has closed, and exit codes. */
+/** Signals, a closed stdout, and exit codes. */
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 
-/** Exit code when stdout was closed by its reader, as a shell reports a program that SIGPIPE ended. */
+/** The exit code after the reader of stdout has closed it: what a shell reports for SIGPIPE. */
 export const closedPipe = 128 + constants.signals.SIGPIPE
 
 const signals = ['SIGINT', 'SIGTERM'] as const
 
-/** Milliseconds in which the same signal is one: npx and timeout(1) pass on what the whole group has had already. */
+/** Milliseconds in which a repeated signal counts once: npx and timeout(1) forward what the whole group already got. */
 const sameSignal = 300
 
-/** Milliseconds that what `second` does may take. */
+/** Maximum milliseconds for `second` to finish. */
 const lastWords = 200
 
-/** `first` is called for the first signal, `second` for the next one; then the process ends by that very signal. */
+/** Calls `first` at the first signal and `second` at the next one; then the process dies of that signal. */
 export function onSignals(first: (signal: NodeJS.Signals) => void, second: () => unknown): () => void {
   let seen: { signal: NodeJS.Signals; at: number } | undefined
   const handler = async (signal: NodeJS.Signals) => {
@@ -33,8 +33,7 @@ export function onSignals(first: (signal: NodeJS.Signals) => void, second: () =>
 }
 
 /**
- * SIGHUP: `reload` is called, if there is something to reload; but a hangup of our own terminal, after which that is no
- * terminal any more, ends the process as ever.
+ * Calls `reload` at SIGHUP, if given. If the process has lost its terminal, SIGHUP ends it as usual.
  */
 export function onHangUp(reload: (() => void) | undefined): () => void {
   if (!reload) return () => {}
@@ -47,7 +46,7 @@ export function onHangUp(reload: (() => void) | undefined): () => void {
   return () => void process.off('SIGHUP', handler)
 }
 
-/** Ends the process as the signal would have: the shell sees 130 or 143. What is to be done at an exit is done before. */
+/** Ends the process by the signal, so that the shell sees 130 or 143. Runs the exit handlers first. */
 export function dieOf(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal)
   process.emit('exit', 128 + constants.signals[signal])
@@ -57,8 +56,8 @@ export function dieOf(signal: NodeJS.Signals): void {
 let onError: ((error: NodeJS.ErrnoException) => void) | undefined
 
 /**
- * Calls `closed` when the reader of stdout has gone, `failed` when it cannot take more for another reason; the last call
- * is the one that counts. Without a listener Node would end the process with a stack trace.
+ * Calls `closed` when the reader closes stdout, `failed` when a write fails for another reason. A later call replaces
+ * the callbacks. Without a listener Node would end the process with a stack trace.
  */
 export function onStdoutError(closed: () => void, failed: (error: Error) => void): void {
   if (onError) process.stdout.off('error', onError)

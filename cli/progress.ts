@@ -1,4 +1,4 @@
-/** One line on stderr that shows how far a source has been read, in the manner of pv. */
+/** A progress line on stderr, in the style of pv. */
 
 import cliProgress, { type Options, type Params } from 'cli-progress'
 import type { Source } from '../lib/endpoints/endpoint.js'
@@ -8,15 +8,15 @@ const { Format, SingleBar } = cliProgress
 
 export interface Progress {
   start(): void
-  /** Takes the line away, so that another one can be written; the next update brings it back. */
+  /** Erases the line, so that another one can be written. The next update restores it. */
   clear(): void
   stop(): void
 }
 
-/** The bar ends by going back to where it began, which is over lines that have been written since: it shall stay (DECSC). */
+/** The bar finally restores the saved cursor, which would overwrite later lines: save the current position instead (DECSC). */
 const saveCursor = '\x1b7'
 
-/** Milliseconds between two updates of the line. */
+/** Milliseconds between updates of the line. */
 const interval = 200
 
 export function createProgress(source: Source, size: number | undefined): Progress {
@@ -58,7 +58,7 @@ export function createProgress(source: Source, size: number | undefined): Progre
     clear() {
       if (timer) process.stderr.write('\r\x1b[K')
     },
-    /** The last line keeps the average rate, as pv does. */
+    /** The last line shows the average rate, like pv. */
     stop() {
       if (!timer) return
       clearInterval(timer)
@@ -69,7 +69,7 @@ export function createProgress(source: Source, size: number | undefined): Progre
   }
 }
 
-/** `1.20 GiB 0:00:03 [512.00 MiB/s] [====>     ] 42% ETA 0:00:04`, without a size the first three. */
+/** `1.20 GiB 0:00:03 [512.00 MiB/s] [====>     ] 42% ETA 0:00:04`; without a size only the first three fields. */
 export function formatLine(options: Options, params: Params, rate: number, size: number | undefined): string {
   const elapsed = formatClock((Date.now() - params.startTime) / 1000)
   const line = `${formatBytes(params.value)} ${elapsed} [${formatBytes(Math.round(rate))}/s]`

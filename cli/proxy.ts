@@ -10,7 +10,7 @@ import { loadStages } from './stages.js'
 
 interface Options extends LogOptions, ServerOptions {}
 
-/** Stages, and the directions that they are for. */
+/** Stages and their directions. */
 interface Stages {
   readonly spec: string
   readonly isFor: 'forward' | 'reply' | 'both'
@@ -19,24 +19,24 @@ interface Stages {
 const examples = `Examples:
   tcp-pipe proxy 6380 127.0.0.1:6379 --both dump              watch Redis, both directions
   tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'
-  tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3'        break it on the third COMMIT
+  tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3'        end the reply at the third COMMIT
 `
 
 export function proxyCommand(): Command {
   const stages: Stages[] = []
   const command = new Command('proxy')
-    .summary('pass connections on to a server, with transforms on each direction')
+    .summary('stand between clients and a server, with transforms in each direction')
     .description(
-      'Connects each client to the target and passes on what they send through transforms, with half-closes and resets.',
+      'Connects each client to the target and pipes both directions through transforms. Passes on half-closes and resets.',
     )
     .usage('[options] <listen> <target>')
-    .argument('[listen]', `where clients connect: ${addressForms('listen')}`)
-    .argument('[target]', 'the server that they are connected to, an address in the same forms')
+    .argument('[listen]', `where to listen: ${addressForms('listen')}`)
+    .argument('[target]', 'the server to connect to, in the same forms')
     .addHelpText('before', examples)
     .addOption(
       stagesOption('-t, --transform <spec>', "client to target: stages joined by '|'; may be repeated", 'forward'),
     )
-    .addOption(stagesOption('-r, --reply-transform <spec>', 'target to client, the same', 'reply'))
+    .addOption(stagesOption('-r, --reply-transform <spec>', 'target to client, in the same way', 'reply'))
     .addOption(
       stagesOption('-b, --both <spec>', 'both directions; -t, -r and -b stages run in the order given', 'both'),
     )
@@ -72,10 +72,10 @@ async function run(
   await closed
 }
 
-/** Two of them: with one it would not be plain which it is. */
+/** Requires both: a single address would be ambiguous. */
 function addresses(listen: string | undefined, target: string | undefined): [Address, Address] {
   if (listen !== undefined && target !== undefined) return [addressFor('listen')(listen), addressFor('dial')(target)]
-  const given = listen === undefined ? 'none is given' : `only '${listen}' is given`
-  const expected = 'where clients connect and the target, as in: tcp-pipe proxy 6380 127.0.0.1:6379'
-  throw new TcpPipeError('ERR_OPTION', `proxy takes two addresses, and ${given}; expected ${expected}`)
+  const given = listen === undefined ? 'got none' : `got only '${listen}'`
+  const expected = 'LISTEN and TARGET, such as: tcp-pipe proxy 6380 127.0.0.1:6379'
+  throw new TcpPipeError('ERR_OPTION', `proxy needs two addresses, ${given}; expected ${expected}`)
 }

@@ -49,26 +49,28 @@ interface Options extends LogOptions, SendTlsOptions {
 
 const examples = `Examples:
   cat file | tcp-pipe send                                   stdin to ${defaultHost}:${defaultPort}
-  tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip      one after the other, as cat does
-  echo hello | tcp-pipe send --to example:7                  the reply is printed
+  tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip      one after the other, like cat
+  echo hello | tcp-pipe send --to example:7                  print the reply
   tcp-pipe send file --to tls://host:4000 --pin sha256//…    encrypted, to the server with this key
 `
 
 export function sendCommand(): Command {
   const command = new Command('send')
-    .summary('connect and send: files or stdin, transforms, socket; the reply goes to stdout')
+    .summary('send files or stdin through transforms to an address; print the reply')
     .description(
-      'Sends files or stdin through transforms to an address, prints the reply, and ends when the peer has taken all of it.',
+      'Sends files or stdin through transforms to an address, prints the reply, and exits when both sides have ended.',
     )
-    .argument('[files...]', "sent one after the other; '-' is stdin (default)")
+    .argument('[files...]', "files to send, one after the other; '-' is stdin (default)")
     .addHelpText('before', examples)
     .addOption(address('--to <address>', `${addressForms('dial')} (default: ${defaultHost}:${defaultPort})`, 'dial'))
     .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
-    .addOption(repeatable('-r, --reply-transform <spec>', 'stages between the peer and stdout'))
-    .addOption(address('--bind <address>', "source address, as '127.0.0.2:0'", 'dial'))
+    .addOption(
+      repeatable('-r, --reply-transform <spec>', "stages between the peer and stdout, joined by '|'; may be repeated"),
+    )
+    .addOption(address('--bind <address>', "source address, such as '127.0.0.2:0'", 'dial'))
     .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
     .addOption(new Option('-6', 'IPv6 only'))
-    .addOption(count('--retry <n>', 'further attempts to connect, with growing waits (default: 0)', 0))
+    .addOption(count('--retry <n>', 'retries to connect, with growing delays (default: 0)', 0))
     .addOption(
       choice(
         '--on-eof <action>',
@@ -76,18 +78,18 @@ export function sendCommand(): Command {
         ['half-close', 'close'],
       ),
     )
-    .addOption(bytes('--size <bytes>', 'of what a pipe will give, for the progress line'))
-    .addOption(new Option('--progress', 'show progress on stderr (default: if it is a terminal)'))
-    .addOption(new Option('--no-progress', 'show none'))
+    .addOption(bytes('--size <bytes>', 'size of the input, for the progress line'))
+    .addOption(new Option('--progress', 'show progress (default: if stderr is a terminal)'))
+    .addOption(new Option('--no-progress', 'do not show progress'))
     .addOption(rawOption())
     .action((files: string[]) => run(command, files))
   const options = [
-    ...group('Timeouts; off turns one off:', [
-      duration('--connect-timeout <time>', 'for each attempt (default: 10s)'),
-      duration('--handshake-timeout <time>', 'for a TLS handshake, all of it (default: 10s)'),
+    ...group('Timeouts (off disables one):', [
+      duration('--connect-timeout <time>', 'to connect, per attempt (default: 10s)'),
+      duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'),
       duration('--idle-timeout <time>', 'without a byte in either direction (default: off)'),
-      duration('--wait <time>', "for the peer's end after ours (default: off)"),
-      duration('--max-duration <time>', 'cut a connection that lasts longer (default: off)'),
+      duration('--wait <time>', "for the peer's end, after ours (default: off)"),
+      duration('--max-duration <time>', 'for the whole connection (default: off)'),
     ]),
     ...sendTlsOptions(),
   ]
@@ -110,7 +112,7 @@ async function run(command: Command, files: string[]): Promise<void> {
   const abort = new AbortController()
   let killedBy: NodeJS.Signals | undefined
 
-  // A clean end would make the peer believe that it has everything: an interrupted send is a reset.
+  // An interrupted send resets: a clean end would tell the peer that it has everything.
   const stop = onSignals(
     signal => {
       killedBy = signal
@@ -142,7 +144,7 @@ async function run(command: Command, files: string[]): Promise<void> {
     })
     if (warnings.length > 0) process.exitCode = 1
   } catch (error) {
-    // What ended a connection is in its own line already.
+    // The connection's own line already reports how it ended.
     if (!killedBy && !hasSummary(error)) logFailure(log, error)
     process.exitCode ??= 1
   } finally {
@@ -166,7 +168,7 @@ function sourceOf(files: string[]): Source {
   return sources.length === 1 ? (sources[0] as () => Source)() : concatenate(sources)
 }
 
-/** The size of all that will be sent, if it is known. */
+/** The total size of the input, if known. */
 async function totalSize(files: string[]): Promise<number | undefined> {
   const stats = await checkFiles(files.filter(file => file !== '-'))
   const known = files.length > 0 && !files.includes('-') && stats.every(stat => stat.isFile())
@@ -174,7 +176,7 @@ async function totalSize(files: string[]): Promise<number | undefined> {
 }
 
 async function openProgress({ progress, quiet }: Options, source: Source, size: number | undefined) {
-  const wanted = progress ?? !(quiet || source instanceof ReadStream) // what is typed would stand in the line
+  const wanted = progress ?? !(quiet || source instanceof ReadStream) // typed input would mix with the line
   if (!process.stderr.isTTY || !wanted) return undefined
   const { createProgress } = await import('./progress.js')
   return createProgress(source, size)
@@ -182,13 +184,15 @@ async function openProgress({ progress, quiet }: Options, source: Source, size: 
 
 function check(options: Options, files: string[]): void {
   const { to, bind } = options
-  if (files.filter(file => file === '-').length > 1) fault("'-' is given twice: stdin can be read once")
+  if (files.filter(file => file === '-').length > 1) fault("'-' is given twice; stdin can be read only once")
   if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host:port`)
   for (const [name, address] of Object.entries({ '--to': to, '--bind': bind })) {
     const version = address && 'host' in address ? isIP(address.host) : 0
     const asked = options[4] ? 4 : options[6] ? 6 : version
     if (version > 0 && asked !== version)
-      fault(`-${asked} and ${name} ${formatAddress(address as Address)} exclude each other: that is IPv${version}`)
+      fault(
+        `-${asked} and ${name} ${formatAddress(address as Address)} exclude each other: the address is IPv${version}`,
+      )
   }
 }
 

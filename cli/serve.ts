@@ -32,29 +32,39 @@ interface Options extends LogOptions, ServerOptions {
 }
 
 const examples = `Examples:
-  tcp-pipe serve                                   127.0.0.1:${defaultPort} to stdout
-  tcp-pipe serve 0.0.0.0:4000 --transform hex      all interfaces, as a hex dump
+  tcp-pipe serve                                   listen on 127.0.0.1:${defaultPort}, write to stdout
+  tcp-pipe serve 0.0.0.0:4000 --transform hex      listen on all interfaces, write a hex dump
   tcp-pipe serve -t 'gunzip | grep ERROR' -o 'logs/{remote}-{id}.log'
-  tcp-pipe serve --reply -t 'hex plain=true'       the result goes back to the client
-  tcp-pipe serve --from file                       the file goes to whoever connects
-  tcp-pipe serve --tls auto                        encrypted; send --pin takes the pin that it tells
+  tcp-pipe serve --reply -t 'hex plain=true'       send the result back to the client
+  tcp-pipe serve --from file                       send the file to each client
+  tcp-pipe serve --tls auto                        encrypted; logs a pin for send --pin
 `
 
 export function serveCommand(): Command {
   const command = new Command('serve')
-    .summary('accept connections: socket, transforms, stdout (or files, an address, the client itself)')
-    .description('Accepts connections and pipes what they send through transforms to a sink.')
+    .summary('accept connections and pipe them through transforms to stdout, files, an address or back')
+    .description(
+      'Accepts connections and pipes their data through transforms to stdout, files, an address or back to the client.',
+    )
     .argument('[address]', `${addressForms('listen')} (default: ${defaultHost}:${defaultPort})`, addressFor('listen'))
     .addHelpText('before', examples)
     .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
-    .option('-o, --output <file>', "a file, with {id} {remote} {port} {time} in its name; '-' is stdout (default)")
+    .option(
+      '-o, --output <file>',
+      "write to a file; {id} {remote} {port} {time} in its name are replaced; '-' is stdout (default)",
+    )
     .addOption(address('--to <address>', 'send the result to an address, one way', 'dial'))
     .option('--reply', 'send the result back to the client')
     .option('--from <file>', "send this file to each client; '-' is stdin, with --once")
-    .addOption(repeatable('-r, --reply-transform <spec>', 'stages between --from and the client'))
+    .addOption(
+      repeatable(
+        '-r, --reply-transform <spec>',
+        "stages between --from and the client, joined by '|'; may be repeated",
+      ),
+    )
     .option('--once', 'stop after the first connection')
-    .option('--append', 'add to output files that exist')
-    .option('--force', 'replace output files that exist')
+    .option('--append', 'append to existing output files')
+    .option('--force', 'replace existing output files')
     .option('--label', 'put the connection before each line')
     .addOption(rawOption())
     .action((listen: Address | undefined) => run(command, listen))
@@ -114,26 +124,26 @@ function labelStages({ label }: Options, info: ConnectionInfo): Stage[] {
 function check(options: Options): void {
   const { output, to, reply, from, replyTransform, once, append, force, connectTimeout } = options
   for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
-    if (value === '') fault(`${name}: '' is not allowed; expected the name of a file, or '-'`)
+    if (value === '') fault(`${name}: '' is not allowed; expected a file name or '-'`)
   }
   const sinks = Object.entries({ '--output': output, '--to': to, '--reply': reply }).filter(([, given]) => given)
   if (sinks.length > 1)
     fault(`${sinks.map(([name]) => name).join(' and ')} exclude each other: the result goes to one place`)
   if (reply && from) fault('--reply and --from exclude each other: both would write to the client')
-  if (replyTransform && !from) fault('--reply-transform needs --from: it stands between that and the client')
-  if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it is for that address')
-  if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to one client only')
+  if (replyTransform && !from) fault('--reply-transform needs --from: it transforms that file for the client')
+  if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it applies to that address')
+  if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
   const toFile = output !== undefined && output !== '-'
   if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)
   if (append && force) fault('--append and --force exclude each other')
   if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {
     fault(
-      `--output ${output}: one file for every connection needs a placeholder ({id} {remote} {port} {time}), --once or --append`,
+      `--output ${output}: several connections need a placeholder ({id} {remote} {port} {time}) in the name, --once or --append`,
     )
   }
 }
 
-/** A device or a FIFO takes what all connections write. */
+/** A device or a FIFO accepts data from all connections. */
 function isDevice(path: string): boolean {
   const stat = statSync(path, { throwIfNoEntry: false })
   return stat !== undefined && !stat.isFile() && !stat.isDirectory()

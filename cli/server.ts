@@ -1,4 +1,4 @@
-/** What the commands that listen have in common: their options, and how they end. */
+/** Shared by the commands that listen: options, signals and exit. */
 import type { Option } from 'commander'
 import type { Address } from '../lib/endpoints/address.js'
 import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../lib/index.js'
@@ -28,37 +28,37 @@ export interface ServerOptions extends ServerTlsOptions {
 export function serverOptions(): Option[] {
   return [
     ...group('Who may connect:', [
-      repeatable('--allow <rule>', 'only these: an address, a CIDR, a range a-b or @file; may be repeated'),
-      repeatable('--deny <rule>', 'not these, whatever --allow says'),
+      repeatable('--allow <rule>', 'allow only these: an address, a CIDR, a range a-b or @file; may be repeated'),
+      repeatable('--deny <rule>', 'deny these, even if --allow lists them; may be repeated'),
     ]),
     ...group('Limits:', [
-      count('--max-connections <n>', 'reset further ones (default: from the limit of open files)', 1),
-      count('--max-per-ip <n>', 'reset further ones from one address (default: without limit)', 1),
-      bytes('--max-bytes <bytes>', 'cut a connection when a side sends more (default: without limit)', 1),
-      duration('--max-duration <time>', 'cut a connection that lasts longer (default: off)'),
+      count('--max-connections <n>', 'reset further connections (default: from the limit of open files)', 1),
+      count('--max-per-ip <n>', 'reset further connections from one address (default: no limit)', 1),
+      bytes('--max-bytes <bytes>', 'reset a connection if a side sends more (default: no limit)', 1),
+      duration('--max-duration <time>', 'reset a connection that lasts longer (default: off)'),
     ]),
-    ...group('Timeouts; off turns one off:', [
-      duration('--connect-timeout <time>', 'for a target to be reached (default: 10s)'),
-      duration('--handshake-timeout <time>', 'for a TLS handshake, all of it (default: 10s)'),
+    ...group('Timeouts (off disables one):', [
+      duration('--connect-timeout <time>', 'to connect to the target (default: 10s)'),
+      duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'),
       duration('--first-byte-timeout <time>', "for a client's first byte (default: off)"),
       duration('--idle-timeout <time>', 'without a byte (default: 10m)'),
-      duration('--half-closed-timeout <time>', 'without a byte once one side has ended (default: 60s)'),
-      duration('--drain-timeout <time>', 'for connections to end after SIGINT or SIGTERM (default: 10s)', Infinity),
+      duration('--half-closed-timeout <time>', 'without a byte after one side has ended (default: 60s)'),
+      duration('--drain-timeout <time>', 'for connections to finish after SIGINT or SIGTERM (default: 10s)', Infinity),
     ]),
     ...serverTlsOptions(),
   ]
 }
 
-/** What the options of all servers mean to the library. */
+/** The library options common to all servers. */
 export type CommonOptions = ListenOptions & { connectTimeout?: number | undefined; targetTls?: ClientTls | undefined }
 
 export interface Aims {
   listen: Address | undefined
-  /** Where connections go on to. */
+  /** Where connections are forwarded. */
   target: Address | undefined
 }
 
-/** `start` is given what the server is to be told; resolves with it when it listens, and `closed` when it has ended. */
+/** Calls `start` with the library options. Resolves when the server listens; `closed` resolves when it has ended. */
 export async function runServer(
   options: ServerOptions,
   { listen, target }: Aims,
@@ -72,7 +72,7 @@ export async function runServer(
   if (listen && !('host' in listen) && (allow ?? deny ?? maxPerIp))
     throw new TcpPipeError(
       'ERR_OPTION',
-      '--allow, --deny and --max-per-ip: the clients of a unix socket have no address',
+      '--allow, --deny and --max-per-ip do not apply to a unix socket: its clients have no address',
     )
   const tls = await readServerTls(options, listen, target)
   warnIfInsecure(log, options)
@@ -83,10 +83,10 @@ export async function runServer(
       first ??= summary
     })
   }
-  // Before it listens: whoever reads the line `listening` may signal at once.
+  // Before listening: a reader of the `listening` line may send a signal at once.
   const stop = onSignals(
     signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
-    () => server?.close({ drain: 0 }), // the line of each connection is told before the end
+    () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   )
   const read = () => readServerTls(options, listen, target)
   const hasFiles = tls.tls || tls.targetTls
@@ -111,22 +111,22 @@ async function drain(
   { drainTimeout = 10_000 }: ServerOptions,
   log: Logger,
 ): Promise<void> {
-  const closing = server.close({ drain: drainTimeout }) // before it is told: who reads that finds the port closed
+  const closing = server.close({ drain: drainTimeout }) // before the log line, so that its reader finds the port closed
   const limit = Number.isFinite(drainTimeout) ? { drainTimeout } : {}
   log.info({ signal, connections: server.connections.size, ...limit }, 'draining')
   const cut = await closing
   if (cut === 0) return
-  log.error({ cut }, 'connections were cut when the drain timeout had passed')
+  log.error({ cut }, 'connections reset after the drain timeout')
   process.exitCode = 1
-  if (process.stdout.writableLength > 0) process.exit() // a stalled stdout would keep the process alive
+  if (process.stdout.writableLength > 0) process.exit() // a blocked stdout would keep the process alive
 }
 
-/** With the files as they are now. What cannot be used is told, and the old certificates stay. */
+/** Reads the files again. If they cannot be used, logs the error and keeps the old certificates. */
 async function reload(server: Server, log: Logger, read: () => Promise<ServerSideTls>): Promise<void> {
   try {
     await server.setSecureContext(await read())
     log.info(server.pin ? { pin: server.pin } : {}, 'certificates reloaded')
   } catch (error) {
-    log.error({ code: errorCode(error), error: errorMessage(error) }, 'certificates not reloaded, the old ones stay')
+    log.error({ code: errorCode(error), error: errorMessage(error) }, 'certificates not reloaded; keeping the old ones')
   }
 }

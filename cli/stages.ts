@@ -1,8 +1,8 @@
-/** The stages that options name. The transforms are imported when there is one: that takes 40 ms. */
+/** The stages that options name. Imports the transforms only if needed, because that takes 40 ms. */
 import type { Stage } from '../lib/stages/stage.js'
 
 /**
- * From texts, as `-t` takes them; a function, since streams can be used once.
+ * Makes stages from the texts of `-t`. Returns a function, because a stream can be used only once.
  *
  * @throws `ERR_SPEC`, or `ERR_MODULE` for a file
  */

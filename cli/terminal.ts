@@ -1,10 +1,9 @@
-/** What bytes from the network become on a terminal. */
+/** Makes bytes from the network safe for a terminal. */
 import type { Stage } from '../lib/stages/stage.js'
 import { escape as escapeControls } from '../transforms/escape.js'
 
 /**
- * If stdout is a terminal: control characters are escaped, unless the raw bytes are asked for. `before` is called
- * before anything is written there.
+ * If stdout is a terminal, escapes control characters unless `raw` is set, and calls `before` before each write.
  */
 export function terminalStages(raw: boolean | undefined, before?: () => void): Stage[] {
   if (!process.stdout.isTTY) return []

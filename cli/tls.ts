@@ -1,4 +1,4 @@
-/** The TLS options of commands: what they are, and the files that they name. */
+/** The TLS options of commands, and the files they name. */
 import { readFileSync } from 'node:fs'
 import { Option } from 'commander'
 import type { Address } from '../lib/endpoints/address.js'
@@ -8,7 +8,7 @@ import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import type { Logger } from './log.js'
 import { choice, group, single, value } from './options.js'
 
-/** Of what we connect to, and what both sides have in common. */
+/** Options for the peer we connect to, and for both sides. */
 interface PeerOptions {
   ca?: string
   pin?: string
@@ -29,7 +29,7 @@ export interface SendTlsOptions extends PeerOptions, Identity {
   handshakeTimeout?: number
 }
 
-/** Of a server, and of the target that its connections go on to. */
+/** Options of a server and of its target. */
 export interface ServerTlsOptions extends PeerOptions, Identity {
   tls?: 'auto' | boolean
   handshakeTimeout?: number
@@ -46,9 +46,9 @@ export interface ServerSideTls {
 
 export function sendTlsOptions(): Option[] {
   return group('TLS:', [
-    new Option('--tls', 'speak TLS, as with --to tls://…'),
+    new Option('--tls', 'use TLS, same as --to tls://…'),
     ...peerOptions(),
-    ...identityOptions('--', 'our certificate, if the server wants one'),
+    ...identityOptions('--', 'our certificate, if the server requests one'),
     ...commonTlsOptions(),
   ])
 }
@@ -56,13 +56,13 @@ export function sendTlsOptions(): Option[] {
 export function serverTlsOptions(): Option[] {
   return [
     ...group('TLS with clients:', [
-      value('--tls [auto]', 'speak TLS, as on tls://…; auto makes a certificate, and its pin is told', readTls),
-      ...identityOptions('--', 'our certificate, and those between it and the root'),
-      single('--client-ca <file>', 'PEM: clients must have a certificate that one of these has signed'),
+      value('--tls [auto]', 'use TLS, same as tls://…; auto generates a certificate and logs its pin', readTls),
+      ...identityOptions('--', 'our certificate, then any intermediates'),
+      single('--client-ca <file>', 'PEM: require client certificates signed by one of these'),
     ]),
-    ...group('TLS to a target, tls://…:', [
+    ...group('TLS to a tls:// target:', [
       ...peerOptions(),
-      ...identityOptions('--target-', 'our certificate, if it wants one'),
+      ...identityOptions('--target-', 'our certificate, if the target requests one'),
     ]),
     ...group('TLS on both sides:', commonTlsOptions()),
   ]
@@ -72,18 +72,18 @@ function readTls(text: string): 'auto' | boolean {
   if (text === 'auto') return 'auto'
   if (text === 'true' || text === '1') return true
   if (text === 'false' || text === '0') return false
-  throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected auto, or nothing with --cert and --key`)
+  throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected auto, or no value with --cert and --key`)
 }
 
 function peerOptions(): Option[] {
   return [
-    single('--ca <file>', 'PEM: who may have signed the certificate (default: the known authorities)'),
-    single('--pin <pins>', "sha256//…, several joined by ';': the public key must be one of these", text => {
+    single('--ca <file>', "PEM: trusted authorities (default: Node's)"),
+    single('--pin <pins>', "sha256//…, several joined by ';': require one of these public keys", text => {
       parsePins(text)
       return text
     }),
-    single('--server-name <name>', 'asked for, and in the certificate (default: the host)'),
-    new Option('--insecure', 'accept any certificate'),
+    single('--server-name <name>', 'name to request and to verify (default: the host)'),
+    new Option('--insecure', 'accept any certificate, without verification'),
   ]
 }
 
@@ -97,22 +97,19 @@ function identityOptions(prefix: '--' | '--target-', what: string): Option[] {
 
 function commonTlsOptions(): Option[] {
   return [
-    choice('--min-version <version>', 'of TLS: 1.2 or 1.3 (default: 1.2)', ['1.2', '1.3']),
-    new Option(
-      '--ignore-unexpected-eof',
-      'a TLS connection that ends without close_notify, as of ncat, has ended well',
-    ),
+    choice('--min-version <version>', 'minimum TLS version: 1.2 or 1.3 (default: 1.2)', ['1.2', '1.3']),
+    new Option('--ignore-unexpected-eof', 'accept a TLS connection that ends without close_notify (ncat)'),
   ]
 }
 
-/** What `send` is told, from the files as they are now. Throws `ERR_OPTION`. */
+/** Reads the files and returns the TLS options of `send`. Throws `ERR_OPTION`. */
 export async function readSendTls(options: SendTlsOptions, to: Address | undefined): Promise<ClientTls | boolean> {
   const isOn = options.tls || to?.scheme === 'tls'
   if (!isOn) refuse(options, [...peerNames, ...identityNames, ...commonNames], '--tls or --to tls://…')
   return isOn && readPeer(options, identityFiles(options, '--'))
 }
 
-/** What a server is told, from the files as they are now. Throws `ERR_OPTION`. */
+/** Reads the files and returns the TLS options of a server. Throws `ERR_OPTION`. */
 export async function readServerTls(
   options: ServerTlsOptions,
   listen: Address | undefined,
@@ -133,7 +130,7 @@ const targetNames = ['targetCert', 'targetKey', 'targetPassphraseFile'] as const
 const commonNames = ['minVersion', 'ignoreUnexpectedEof', 'handshakeTimeout'] as const
 const peerNames = ['ca', 'pin', 'serverName', 'insecure'] as const
 
-/** An option that would do nothing is a mistake: somebody believes that it protects him. A timeout that is off protects nobody. */
+/** Rejects an option without effect: its user would rely on it. A disabled timeout is accepted. */
 function refuse(options: ServerTlsOptions, names: readonly (keyof ServerTlsOptions)[], needs: string): void {
   const given = names.find(name => options[name] !== undefined && options[name] !== false && options[name] !== 0)
   if (given) fault(`${flagOf(given)} needs ${needs}`)
@@ -144,8 +141,8 @@ async function readListener(options: ServerTlsOptions): Promise<ServerTls> {
   const auto = options.tls === 'auto'
   const identity = identityFiles(options, '--')
   const given = Object.values(identity).find(({ path }) => path !== undefined)
-  if (auto && given) fault(`--tls auto and ${given.flag} exclude each other: auto makes a certificate itself`)
-  if (!auto && !given) fault('--tls needs --cert FILE and --key FILE; or --tls auto, which makes them')
+  if (auto && given) fault(`--tls auto and ${given.flag} exclude each other: auto generates its own certificate`)
+  if (!auto && !given) fault('--tls needs --cert FILE and --key FILE; or use --tls auto, which generates them')
   const { checkServerTls } = await import('../lib/endpoints/tls/secure-context.js')
   const files = { ...identity, clientCa: { flag: '--client-ca', path: clientCa } }
   return checked(files, pems => ({ ...pems, auto, minVersion, ignoreUnexpectedEof }), checkServerTls)
@@ -178,7 +175,7 @@ function identityFiles(options: ServerTlsOptions, prefix: '--' | '--target-'): F
   }
 }
 
-/** What the library finds wrong with the files is told with the options and the files that it is about. */
+/** Checks the files with the library, and names the option and the file in its errors. */
 function checked<T>(
   files: Files<'cert' | 'key' | 'passphrase'>,
   make: (pems: Record<string, string | undefined>) => T,
@@ -221,8 +218,7 @@ function flagOf(name: string): string {
 }
 
 export function warnIfInsecure(log: Logger, { insecure }: PeerOptions): void {
-  if (insecure)
-    log.warn('--insecure: the server is not verified; whoever stands between can read and change everything')
+  if (insecure) log.warn('--insecure: the server is not verified; anyone on the path can read and change all data')
 }
 
 function fault(message: string): never {

@@ -1,4 +1,4 @@
-// A server that only known clients may use: node examples/client-certificates.js cert.pem key.pem ca.pem
+// A server that accepts only clients with a certificate from ca.pem: node examples/client-certificates.js cert.pem key.pem ca.pem
 import { readFile } from 'node:fs/promises'
 import { serve } from 'tcp-pipe'
 

@@ -1,4 +1,4 @@
-// The main job on real input: a server with a hex transform, and this project's README piped to it.
+// The main use on real input: pipes this project's README to a server with a hex transform.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
@@ -28,5 +28,5 @@ console.log(`$ tcp-pipe serve :0 --once --transform hex\n$ cat README.md | tcp-p
 console.log([...rows.slice(0, 6), `… ${rows.length - 8} more rows …`, ...rows.slice(-2)].join('\n'))
 const arrived = await buffer(unhex().end(rows.join('\n')))
 if (!arrived.equals(await readFile(`${cwd}README.md`)))
-  fail(`${arrived.length} bytes arrived, and others than were sent`)
-console.log(`ok: ${arrived.length} bytes arrived as they were sent`)
+  fail(`${arrived.length} bytes arrived, but they differ from the input`)
+console.log(`ok: ${arrived.length} bytes arrived unchanged`)

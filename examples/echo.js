@@ -1,4 +1,4 @@
-// A server that answers each line in capitals: nc 127.0.0.1 4000
+// A server that answers each line in uppercase: nc 127.0.0.1 4000
 import { serve } from 'tcp-pipe'
 import { grep } from 'tcp-pipe/transforms'
 

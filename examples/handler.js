@@ -1,10 +1,10 @@
-// A server whose connections are written by hand: the socket as a Duplex, nothing between.
+// A server with a handler, which gets the socket as a Duplex.
 import { pipeline } from 'node:stream/promises'
 import { compose, serve } from 'tcp-pipe'
 import { counter, gunzip, gzip } from 'tcp-pipe/transforms'
 
 const server = await serve({ port: Number(process.env.PORT ?? 4000) }, async (socket, { log }) => {
-  // gzip in, gzip out, each line numbered; the socket is ended when this resolves and reset when it rejects.
+  // gzip in, gzip out, lines numbered. The socket is ended when this resolves and reset when it rejects.
   let number = 0
   const numbered = { write: chunk => chunk.toString().replace(/^(?=.)/gm, () => `${++number} `) }
   await pipeline(socket, compose(gunzip(), counter({}, { log }), numbered, gzip()), socket)

@@ -1,4 +1,4 @@
-// Takes JSON from many clients and prints the slow requests, one line each.
+// Reads JSON from many clients and prints each slow request on one line.
 import { eachJson, none, serve } from 'tcp-pipe'
 
 const server = await serve({

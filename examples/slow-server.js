@@ -1,4 +1,4 @@
-// A server that is slow, then down, then back: what a client sees, as in a test. node examples/slow-server.js
+// Shows what a client sees of a server that is slow, then down, then back: node examples/slow-server.js
 import { connect } from 'node:net'
 import { proxy, serve } from 'tcp-pipe'
 import { delay } from 'tcp-pipe/transforms'

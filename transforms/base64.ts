@@ -1,21 +1,21 @@
 import { blockBytes, defineTransform, flag, integer } from '../lib/stages/define.js'
 
-/** Writes bytes as base64 (RFC 4648), in one line or in lines of a width. */
+/** Encodes bytes as base64 (RFC 4648), in one line or in lines of a given width. */
 export const base64 = defineTransform({
   name: 'base64',
-  summary: 'write bytes as base64',
+  summary: 'encode bytes as base64',
   group: 'convert',
   unit: 'bytes',
   indivisible: true,
   options: {
-    width: integer('characters per line; default: no lines', { min: 1 }),
-    url: flag("with '-' and '_' for '+' and '/', and without '=' at the end"),
+    width: integer('characters per line; default: one line without an LF', { min: 1 }),
+    url: flag("use '-' and '_' instead of '+' and '/', and omit the '=' at the end"),
   },
   example: { spec: 'base64', input: 'Hello\n', output: 'SGVsbG8K' },
   notes:
-    'The alphabet is that of RFC 4648 §4, with `url=true` that of §5. The output is that of `base64 -w0`: no LF, not even ' +
-    'at the end. With `width=76` it is that of `base64`, which ends each line, the last one too. Up to two bytes are held ' +
-    'until the third one comes, or the end.',
+    'The alphabet is RFC 4648 §4, with `url=true` §5. The output equals that of `base64 -w0`: no LF, not even at ' +
+    'the end. With `width=76` it equals that of `base64`, which ends every line with an LF, including the last. Up ' +
+    'to two bytes are held until a third arrives or the input ends.',
   create({ width, url }) {
     const encoding = url ? 'base64url' : 'base64'
     const lines = width === undefined ? undefined : lineWriter(width)
@@ -28,7 +28,7 @@ export const base64 = defineTransform({
       }
     }
 
-    /** Three bytes are four characters; what is over waits for the next bytes, which are not copied for it. */
+    /** Three bytes make four characters. The remainder waits for the next chunk, which is not copied. */
     function encode(bytes: Buffer): Buffer {
       const missing = rest.length > 0 ? Math.min(3 - rest.length, bytes.length) : 0
       const first = Buffer.concat([rest, bytes.subarray(0, missing)])

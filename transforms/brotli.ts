@@ -9,20 +9,21 @@ export const brotli = defineTransform({
   unit: 'bytes',
   indivisible: true,
   options: {
-    quality: integer('from 0, fast, to 11, small', { min: 0, max: 11, default: 4 }),
-    window: integer('how far back it looks for what repeats, as a power of 2: 18 is 256 KiB', {
+    quality: integer('from 0 (fastest) to 11 (smallest)', { min: 0, max: 11, default: 4 }),
+    window: integer('size of the window as a power of 2: 18 is 256 KiB', {
       min: 10,
       max: 24,
       default: 18,
     }),
-    flush: flag('hold nothing back, for interactive traffic; it compresses less'),
+    flush: flag('hold nothing back, for interactive traffic; compresses less'),
   },
   example: { spec: 'brotli | unbrotli', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'The format is that of RFC 7932. The default quality, 4, is about as fast as gzip and makes less of text; 11, the ' +
-    'default of the `brotli` program, is about 100 times slower and meant for files that are packed once. It holds up to ' +
-    'twice its window before anything comes out: 22, the default of the program, makes text smaller by a fifth, and ' +
-    'needs many times the memory. With `flush=true` it holds nothing back, as somebody who types needs it.',
+    'The format is RFC 7932. The default quality, 4, is about as fast as gzip and compresses text better. 11, the ' +
+    'default of the `brotli` program, is about 100 times slower; use it for files that are compressed once. Up to ' +
+    'twice the window is held before any output. A window of 22, the default of the program, makes text smaller by ' +
+    'a fifth but needs many times the memory. With `flush=true` nothing is held back, which interactive input ' +
+    'needs.',
   create({ quality, window, flush }) {
     return createBrotliCompress({
       params: { [constants.BROTLI_PARAM_QUALITY]: quality, [constants.BROTLI_PARAM_LGWIN]: window },

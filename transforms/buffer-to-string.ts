@@ -2,7 +2,7 @@ import { isAscii } from 'node:buffer'
 import { blockBytes, defineTransform, flag, flushable, none, text } from '../lib/stages/define.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 
-/** Decodes text in any encoding; what stands behind it receives strings, and bytes are UTF-8 from here on. */
+/** Decodes text in any encoding. The next stage receives strings; as bytes they are UTF-8. */
 export const bufferToString = defineTransform({
   name: 'buffer-to-string',
   summary: 'decode text in any encoding to UTF-8',
@@ -16,14 +16,14 @@ export const bufferToString = defineTransform({
       allowed: 'an encoding of the WHATWG Encoding Standard',
       check: isEncoding,
     }),
-    fatal: flag('fail on bytes that are no text in the encoding'),
+    fatal: flag('fail on bytes that are invalid in the encoding'),
   },
   example: { spec: 'buffer-to-string latin1', input: 'plain text\n', output: 'plain text\n' },
   notes:
-    'A function behind it in `compose` receives strings that never split a character. The encodings and their names are ' +
-    'those of the [WHATWG Encoding Standard](https://encoding.spec.whatwg.org/), and bytes that are no text become ' +
-    'U+FFFD as it says. A byte order mark stays if the encoding is UTF-8, so that valid text comes out as it came; from ' +
-    'UTF-16, whose byte order it told, it is dropped.',
+    'In `compose`, the next function receives strings that never split a character. Encodings and their names are ' +
+    'those of the [WHATWG Encoding Standard](https://encoding.spec.whatwg.org/), and invalid bytes become U+FFFD as ' +
+    'it specifies. A byte order mark is kept in UTF-8, so that valid text is unchanged. In UTF-16 it is dropped, ' +
+    'because it only states the byte order.',
   create({ encoding, fatal }) {
     const { encoding: name } = new TextDecoder(encoding)
     const decoder = new TextDecoder(encoding, { fatal, ignoreBOM: name === 'utf-8' })
@@ -45,13 +45,13 @@ export const bufferToString = defineTransform({
   },
 })
 
-/** Node's decoders of these (as of Node 26) fail on some wrong bytes, although not `fatal`, in chunks of one or two. */
+/** Node's decoders for these (as of Node 26) fail on some invalid bytes in chunks of one or two, even without `fatal`. */
 const fragile = new Set(['gbk', 'gb18030', 'big5', 'euc-jp', 'euc-kr', 'shift_jis'])
 
-/** In these encodings a byte below this is a character, and never the end of one. */
+/** In these encodings a byte below this is a complete character, never the end of one. */
 const single = 0x30
 
-/** Gives what has come up to such a byte, or all of it if that is ASCII; at the end the rest. */
+/** Returns the input up to the last such byte, or all of it if it is ASCII; at the end the rest. */
 function holdCharacters(): (chunk?: Buffer) => Buffer {
   let held: Buffer = Buffer.alloc(0)
 
@@ -66,7 +66,7 @@ function holdCharacters(): (chunk?: Buffer) => Buffer {
 function characterEnd(bytes: Buffer): number {
   if (isAscii(bytes)) return bytes.length
   const last = bytes.findLastIndex(byte => byte < single)
-  return Math.max(last + 1, bytes.length - blockBytes) // a decoder that gets much at once does not fail
+  return Math.max(last + 1, bytes.length - blockBytes) // the decoders do not fail on large chunks
 }
 
 function isEncoding(name: string): boolean {

@@ -9,15 +9,16 @@ export const corrupt = defineTransform({
   group: 'faults',
   unit: 'bytes',
   options: {
-    bits: integer('so many bits of the byte, chosen by the seed', { min: 1, max: 8, default: 1 }),
+    bits: integer('how many bits of the byte to flip, chosen by the seed', { min: 1, max: 8, default: 1 }),
     ...triggerOptions,
   },
   check: values => checkTrigger(values),
   example: { spec: 'corrupt on=el bits=8 | hex plain=true', input: 'Hello', output: '48656c936f\n' },
   notes:
-    'The byte is the one at the place; with `probability` and without `on` it is one of the block, chosen by the seed. It ' +
-    'comes behind each match of `on`, or by `probability` as often as chance says; otherwise once. With `at` it is the ' +
-    'first byte that comes so late. The number of bytes stays. The options but `bits` are those of `cut`, which says more about them.',
+    'It flips bits of the byte at the place. With `probability` but without `on`, the seed picks a byte of the ' +
+    'block. It acts after each match of `on`, or by `probability` as often as chance decides; otherwise once. With ' +
+    '`at` it acts on the first byte after that time. The number of bytes stays the same. `cut` describes the ' +
+    'options other than `bits`.',
   create({ bits, ...values }, context) {
     const { probability, on, block = defaultBlock } = values
     const span = probability !== undefined && on === undefined ? block : 1
@@ -25,9 +26,9 @@ export const corrupt = defineTransform({
   },
 })
 
-/** The byte is one of the `span` bytes from the place on. */
+/** Picks one of the `span` bytes that start at the place. */
 function flipper(fault: Fault, bits: number, span: number) {
-  let waiting: Place | undefined // its byte has not come yet, and no other place can come before it
+  let waiting: Place | undefined // its byte has not arrived yet, so no other place can precede it
 
   function byteOf({ offset, index }: Place): Place {
     return { offset: offset + Math.floor(fault.chance(index, 1) * span), index }
@@ -38,7 +39,7 @@ function flipper(fault: Fault, bits: number, span: number) {
     for (const place of fault.places(chunk)) yield byteOf(place)
   }
 
-  /** The chunk belongs to whoever wrote it: a copy is changed. */
+  /** Changes a copy: the chunk belongs to its writer. */
   function write(chunk: Buffer): Buffer {
     const start = fault.position()
     let copy: Buffer | undefined
@@ -56,7 +57,7 @@ function flipper(fault: Fault, bits: number, span: number) {
   return { write, destroy: fault.over }
 }
 
-/** So many different bits of a byte. */
+/** Selects this many different bits of a byte. */
 function mask(bits: number, chance: (use: number) => number): number {
   const left = [1, 2, 4, 8, 16, 32, 64, 128]
   let chosen = 0

@@ -8,12 +8,12 @@ export const counter = defineTransform({
   group: 'inspect',
   unit: 'bytes',
   options: {
-    every: duration('log the counts so far, each time this has passed', { min: 1, max: 24 * 3_600_000 }),
+    every: duration('interval for logging the counts so far', { min: 1, max: 24 * 3_600_000 }),
   },
   example: { spec: 'counter', input: 'one\ntwo', output: 'one\ntwo' },
   notes:
-    'The counts are logged at the end: `{ bytes, chunks, lines }`. A last line counts although it has no LF. A connection ' +
-    'that fails logs none.',
+    'At the end it logs `{ bytes, chunks, lines }`. A last line without an LF counts. A connection that fails logs ' +
+    'no counts.',
   create({ every }, context) {
     const counts = { bytes: 0, chunks: 0, lines: 0 }
     let unterminated = 0

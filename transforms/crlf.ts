@@ -1,15 +1,15 @@
 import { blockBytes, defineTransform } from '../lib/stages/define.js'
 
-/** Ends lines with CR LF: puts a CR before each LF that has none. */
+/** Ends lines with CR LF: inserts a CR before each LF that has none. */
 export const crlf = defineTransform({
   name: 'crlf',
   summary: 'end lines with CR LF',
   group: 'convert',
   unit: 'bytes',
   example: { spec: 'crlf | hex plain=true', input: 'a\nb\r\n', output: '610d0a620d0a\n' },
-  notes: 'As `unix2dos`: a CR LF stays as it is, and so does a CR by itself. All other bytes pass unchanged.',
+  notes: 'Works like `unix2dos`: a CR LF and a lone CR stay as they are. All other bytes pass unchanged.',
   create() {
-    let before: number | undefined // the last byte of the block before
+    let before: number | undefined // last byte of the previous block
 
     function* write(chunk: Buffer) {
       for (let from = 0; from < chunk.length; from += blockBytes) {

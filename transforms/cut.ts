@@ -3,7 +3,7 @@ import { gate } from '../lib/faults/gate.js'
 import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
 import { defineTransform } from '../lib/stages/define.js'
 
-/** Ends the stream well at a place, as a peer does that stops too early; what follows is dropped. */
+/** Ends the stream cleanly at a place, like a peer that stops too early. Later bytes are dropped. */
 export const cut = defineTransform({
   name: 'cut',
   summary: 'end the stream too early',
@@ -13,17 +13,17 @@ export const cut = defineTransform({
   check: values => checkTrigger(values),
   example: { spec: 'cut on=COMMIT nth=2', input: 'COMMIT 1; COMMIT 2;', output: 'COMMIT 1; COMMIT' },
   notes:
-    'What is before the place passes, and then the stream ends well: a socket is half-closed, a file is complete. What ' +
-    'follows is dropped. It comes once; without any of `after`, `at`, `on` and `probability` at the beginning.\n\n' +
-    'The place never depends on how the bytes come in chunks. `after` is an offset. `on` is right behind a text, which ' +
-    'has passed by then: nothing waits for a further byte. Matches are found from left to right and do not overlap; ' +
-    'with `after` too, from that offset on. `at` is counted from the time when the stage is made, which can be as late as ' +
-    'the first byte, and comes although no byte does. With `probability` there is a chance at ' +
-    'the first byte of each `block`, or with `on` at each match. It depends on `seed`, the number of the connection, ' +
-    'the direction, and the number of the block or the match: the same seed and the same bytes give the same faults.\n\n' +
-    'The line at the end of a connection tells its faults, the first hundred: `{ fault, offset, direction }`, and `seed` if ' +
-    'chance had a part in it. One that has not come when the stream is over is a warning, unless it has a `probability`. The escapes of `on` stand in ' +
-    "quotes: `cut on='\\r\\n\\r\\n'`.",
+    'Bytes before the place pass. Then the stream ends cleanly: a socket is half-closed, a file is complete. Later ' +
+    'bytes are dropped. It acts once; without `after`, `at`, `on` and `probability`, at the beginning.\n\n' +
+    'The place never depends on chunk boundaries. `after` is an offset. `on` is directly after a text, which has ' +
+    'already passed: it does not wait for another byte. Matches are found from left to right and do not overlap; ' +
+    'with `after`, the search starts at that offset. `at` counts from the creation of the stage, which may be as ' +
+    'late as the first byte, and acts even if no byte arrives. `probability` is the chance at the first byte of ' +
+    'each `block` or, with `on`, at each match. It depends on `seed`, the connection number, the direction, and the ' +
+    'number of the block or match: the same seed and the same bytes give the same faults.\n\n' +
+    'The line at the end of a connection reports its first hundred faults: `{ fault, offset, direction }`, and ' +
+    '`seed` for a random one. A fault that has not occurred when the stage is done adds a warning, unless it has a ' +
+    "`probability`. Put escape sequences in quotes: `cut on='\\r\\n\\r\\n'`.",
   create: (values, context) =>
     faultStage({ name: 'cut', values, context, needsByte: false }, fault =>
       gate({

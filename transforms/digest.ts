@@ -8,15 +8,17 @@ export const digest = defineTransform({
   group: 'inspect',
   unit: 'bytes',
   options: {
-    algorithm: text("name of the hash, such as 'sha512' or 'md5'", {
+    algorithm: text("name of the hash algorithm, such as 'sha512' or 'md5'", {
       positional: true,
       default: 'sha256',
-      allowed: "a hash that Node's crypto.getHashes() names",
+      allowed: "a name from Node's crypto.getHashes()",
       check: isHash,
     }),
   },
   example: { spec: 'digest', input: 'abc', output: 'abc' },
-  notes: 'Logged as `{ algorithm, digest, bytes }`, the digest in hex. A connection that fails logs none.',
+  notes:
+    'At the end it logs `{ algorithm, digest, bytes }`, with the digest in hex. A connection that fails logs no ' +
+    'digest.',
   create({ algorithm }, context) {
     const hash = createHash(algorithm)
     let bytes = 0

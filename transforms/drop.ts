@@ -2,27 +2,27 @@ import { type Fault, faultStage } from '../lib/faults/fault.js'
 import { checkTrigger, defaultBlock, triggerOptions } from '../lib/faults/trigger.js'
 import { defineTransform, none } from '../lib/stages/define.js'
 
-/** Loses a block of bytes; what follows closes up. */
+/** Removes a block of bytes; the following bytes move up. */
 export const drop = defineTransform({
   name: 'drop',
-  summary: 'lose a block of bytes',
+  summary: 'drop a block of bytes',
   group: 'faults',
   unit: 'bytes',
   options: triggerOptions,
   check: values => checkTrigger(values, true),
   example: { spec: "drop on=', ' block=3", input: 'one, two, three\n', output: 'one, , ee\n' },
   notes:
-    'From the place on `block` bytes are lost, and the rest passes. It comes behind each match of `on`, or by ' +
-    '`probability` as often as chance says; otherwise once. With `at` the first byte that comes so late is the first ' +
-    'one lost. Matches are found in what comes in, also in bytes that are lost. The options are those of `cut`, which says more about them.',
+    'It drops `block` bytes at the place and passes the rest. It acts after each match of `on`, or by `probability` ' +
+    'as often as chance decides; otherwise once. With `at` the first byte after that time is the first one dropped. ' +
+    'Matches are searched in the input, including dropped bytes. `cut` describes the options.',
   create: (values, context) =>
     faultStage({ name: 'drop', values, context, needsByte: true }, fault => dropper(fault, values.block)),
 })
 
 function dropper(fault: Fault, block = defaultBlock) {
-  let kept = 0 // the offset from which on bytes are kept
+  let kept = 0 // bytes are kept from this offset on
 
-  /** What is kept of a chunk is moved together, in a copy: the chunk belongs to whoever wrote it. */
+  /** Compacts the kept bytes in a copy: the chunk belongs to its writer. */
   function write(chunk: Buffer) {
     const start = fault.position()
     let from = Math.max(0, kept - start)

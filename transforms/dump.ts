@@ -21,10 +21,14 @@ export const dump = defineTransform({
   unit: 'bytes',
   options: {
     width: integer('bytes per row', { min: 1, max: 256, default: 16 }),
-    max: bytes('the most that is shown of a chunk; 0 is its heading alone; default: all'),
-    color: choice('for classes of bytes; auto: if stderr is a terminal that shows it', ['auto', 'always', 'never'], {
-      default: 'auto',
-    }),
+    max: bytes('maximum number of bytes shown per chunk; 0 shows only its heading; default: all'),
+    color: choice(
+      'color bytes by class; auto: if stderr is a terminal with color support',
+      ['auto', 'always', 'never'],
+      {
+        default: 'auto',
+      },
+    ),
     file: text(`${pathSummary}; default: stderr`),
     ...fileFlags,
   },
@@ -34,16 +38,16 @@ export const dump = defineTransform({
   },
   example: { spec: 'dump', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'A chunk is shown before it is passed on:\n\n' +
+    'Each chunk is shown before it passes:\n\n' +
     '```\n→ hofis0y8xl 127.0.0.1:59996 +1.2ms 20 bytes\n' +
     '00000000  47 45 54 20 2f 20 48 54  54 50 2f 31 2e 31 0d 0a  |GET / HTTP/1.1..|\n' +
     '00000010  0d 0a 0d 0a                                       |....|\n```\n\n' +
-    'The heading gives the direction (`→` forward, `←` reply), the id and the peer of the connection, the time since ' +
-    'the chunk before it and the size. The offset counts over all chunks of the direction. A chunk of more than 64 KiB ' +
-    'is shown in parts, each with a heading. Everything but printable ASCII is a `.`, so that nothing from the network ' +
-    'reaches a terminal. In colour, NUL is grey, white space green, printable cyan, control magenta, and what is no ' +
-    'ASCII yellow.\n\n' +
-    `On stderr, the bytes wait while stderr is full; a stderr that is closed stops no connection. ${fileNotes} With ` +
+    'The heading shows the direction (`→` forward, `←` reply), the id and the peer of the connection, the time ' +
+    'since the previous chunk, and the size. The offset counts all bytes of the direction. A chunk of more than 64 ' +
+    'KiB is shown in parts, each with a heading. Everything except printable ASCII is shown as `.`, so that nothing ' +
+    'from the network controls a terminal. In color, NUL is gray, white space green, printable cyan, control ' +
+    'magenta, and non-ASCII yellow.\n\n' +
+    `On stderr, the bytes wait while stderr is full; a closed stderr stops no connection. ${fileNotes} With ` +
     '`append=true` both directions can share a file.',
   create({ width, max = Number.POSITIVE_INFINITY, color, file, append, force }, { connection }) {
     const output = file === undefined ? undefined : sideFile('dump', file, { append, force }, connection)
@@ -63,7 +67,7 @@ export const dump = defineTransform({
   },
 })
 
-/** The text for a chunk, in blocks: a large chunk does not become ten times as much memory at once. */
+/** Formats a chunk in blocks, so that a large chunk does not take ten times its size at once. */
 function blocksOf(width: number, max: number, colored: boolean, connection: ConnectionInfo | undefined) {
   const rows = colored ? coloredRows(width) : canonicalRows(width)
   const blockSize = blockBytes - (blockBytes % width)
@@ -102,7 +106,7 @@ function blocksOf(width: number, max: number, colored: boolean, connection: Conn
   }
 }
 
-/** `→ c1 127.0.0.1:4000`; outside a connection the arrow alone. */
+/** `→ c1 127.0.0.1:4000`; outside a connection only the arrow. */
 function origin(connection: ConnectionInfo | undefined): string {
   const arrow = connection?.direction === 'reply' ? '←' : '→'
   return connection ? `${arrow} ${connection.id} ${escapeLine(formatRemote(connection))}` : arrow
@@ -117,14 +121,14 @@ function formatCount(count: number): string {
   return count === 1 ? '1 byte' : `${count} bytes`
 }
 
-/** Node's own answer, which respects NO_COLOR; what is no terminal does not have the method. */
+/** Asks Node, which respects NO_COLOR. Only a terminal has the method. */
 function hasColors(): boolean {
   return process.stderr.hasColors?.() ?? false
 }
 
 const guarded = new WeakSet<object>()
 
-/** Gives back what is to be waited for while stderr is full. When it has gone, there is nowhere to show anything. */
+/** Returns a promise to wait for if stderr is full. A closed stderr is ignored. */
 function showOnStderr(block: Buffer): Promise<void> | undefined {
   const { stderr } = process
   if (!guarded.has(stderr)) guarded.add(stderr.on('error', () => {}))

@@ -6,10 +6,10 @@ import { blockBytes, type Context, defineTransform, words } from '../lib/stages/
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
 
-/** Passes the bytes through a program: they are its stdin, and its stdout is what goes on. */
+/** Pipes the bytes through a program: its stdin gets the input, its stdout is the output. */
 export const exec = defineTransform({
   name: 'exec',
-  summary: 'pass the bytes through a program',
+  summary: 'pipe the bytes through a program',
   group: 'extend',
   unit: 'bytes',
   indivisible: true,
@@ -22,28 +22,27 @@ export const exec = defineTransform({
   check: ({ command: [program = ''] }) => obstacle(program),
   example: { spec: 'exec tr a-z A-Z', input: 'Hello\n', output: 'HELLO\n' },
   notes:
-    "The words are the program's as they are: there is no shell that could take a part of them for something else. For a " +
-    "pipe of programs write `exec sh -c 'sort | uniq -c'`. Each connection has a program of its own, started with its " +
-    'first bytes or, if there are none, at its end. It learns who the peer is from its environment only: `TCP_PIPE_ID`, ' +
-    '`TCP_PIPE_REMOTE`, `TCP_PIPE_PORT` (not for a unix socket) and `TCP_PIPE_DIRECTION` (`forward` or `reply`).\n\n' +
-    'A program that ends with another exit code than 0, or by a signal, fails the connection once its output has been read; ' +
-    "for `grep`, which ends with 1 if nothing matches, write `exec sh -c 'grep word || true'`. One that ends with 0 " +
-    'before its input does, as `head -1`, ends the stream; what still comes is discarded. Each line on its stderr is ' +
-    'logged as a warning.\n\n' +
-    'Many programs hold their output back until there are some KiB of it, unless they are told not to: `jq --unbuffered`, ' +
-    '`sed -u`, `grep --line-buffered`. One that is silent for longer than the timeouts of the connection needs longer ' +
-    'ones. When the connection fails, the program and what it has started (its process group) get a SIGTERM, and those ' +
-    'that are still there 2 seconds later a SIGKILL.',
+    "The words are passed to the program verbatim, without a shell. For a pipe of programs write `exec sh -c 'sort " +
+    "| uniq -c'`. Each connection has its own program, started at its first byte or, if there is none, at its end. " +
+    'The environment describes the peer: `TCP_PIPE_ID`, `TCP_PIPE_REMOTE`, `TCP_PIPE_PORT` (not for a unix socket) ' +
+    'and `TCP_PIPE_DIRECTION` (`forward` or `reply`).\n\n' +
+    'If the program exits with a code other than 0, or is killed by a signal, the connection fails after its output ' +
+    "has been read. `grep` exits with 1 if nothing matches: write `exec sh -c 'grep word || true'`. If the program " +
+    'exits with 0 before its input ends, as `head -1` does, the stream ends and further input is discarded. Each ' +
+    'line on its stderr is logged as a warning.\n\n' +
+    'Many programs buffer some KiB of output unless told otherwise: `jq --unbuffered`, `sed -u`, `grep ' +
+    "--line-buffered`. If a program is silent for longer than the connection's timeouts, raise them. When the " +
+    "connection fails, the program's process group gets a SIGTERM, and 2 seconds later a SIGKILL.",
   create: ({ command }, context) => programStream(command, context),
 })
 
-/** Why a program cannot be started, in words that follow the name of the transform. */
+/** Says why a program cannot be started; the text follows the transform's name. */
 function obstacle(program: string): string | undefined {
   if (program.includes('/'))
-    return isExecutable(program) ? undefined : `command: there is no executable file '${program}'`
+    return isExecutable(program) ? undefined : `command: '${program}' is not an executable file`
   const folders = (process.env.PATH ?? '/usr/bin:/bin').split(delimiter)
   const found = folders.some(folder => isExecutable(join(folder, program)))
-  return found ? undefined : `command: program '${program}' is not found in PATH`
+  return found ? undefined : `command: program '${program}' not found in PATH`
 }
 
 function isExecutable(path: string): boolean {
@@ -62,7 +61,7 @@ function programStream(command: readonly string[], context: Context): Duplex {
 
   function open(): ChildProcessWithoutNullStreams {
     const [program = '', ...words] = command
-    // In a process group of its own: it can be ended as a whole, and a Ctrl-C is for us to deal with.
+    // Its own process group can be killed as a whole, and a Ctrl-C reaches only us.
     const opened = spawn(program, words, { env: environment(context), detached: true, windowsHide: true })
     opened.on('error', error => stream.destroy(startError(program, error)))
     if (opened.pid === undefined) return opened
@@ -72,7 +71,7 @@ function programStream(command: readonly string[], context: Context): Duplex {
       lastLine = line
       context.log.warn({ direction: context.connection?.direction, program, stderr: line }, 'exec')
     })
-    opened.stdin.on('error', () => {}) // the callbacks tell
+    opened.stdin.on('error', () => {}) // the write callbacks report it
     opened.stdout.on('data', chunk => stream.push(chunk) || opened.stdout.pause())
     opened.on('close', (code, signal) => {
       over = true
@@ -83,7 +82,7 @@ function programStream(command: readonly string[], context: Context): Duplex {
     return opened
   }
 
-  /** If it cannot be started, its error comes. */
+  /** Starts the program if needed. A failed start destroys the stream. */
   function use(action: (child: ChildProcessWithoutNullStreams) => void): void {
     try {
       child ??= open()
@@ -93,7 +92,7 @@ function programStream(command: readonly string[], context: Context): Duplex {
     }
   }
 
-  /** An error would take what has not been read with it: it waits for that. */
+  /** Destroying the stream discards unread output, so an error waits until everything has been read. */
   function end(): void {
     if (!failure) stream.push(null)
     else if (stream.readableLength === 0) stream.destroy(failure)
@@ -101,9 +100,9 @@ function programStream(command: readonly string[], context: Context): Duplex {
 
   const stream = new Duplex({
     writableHighWaterMark: blockBytes,
-    readableHighWaterMark: 0, // read() is called when everything has been read, and not before
+    readableHighWaterMark: 0, // read() is called only after everything has been read
     write(chunk, _encoding, callback) {
-      // What the program does not take is discarded, and not at once: an endless source would keep the event loop.
+      // Discards what the program does not take, but asynchronously: an endless source would block the event loop.
       use(({ stdin }) => stdin.write(chunk, error => (error ? setImmediate(callback) : callback())))
     },
     final(callback) {
@@ -131,18 +130,18 @@ function environment({ connection }: Context): NodeJS.ProcessEnv {
   }
 }
 
-/** The most that is told of a line. */
+/** Maximum length of a logged line. */
 const longestLine = 1024
 
-function readLines(stream: Readable, tell: (line: string) => void): void {
+function readLines(stream: Readable, onLine: (line: string) => void): void {
   let rest = ''
   stream.setEncoding('utf8')
   stream.on('data', (text: string) => {
     const lines = (rest + text).split('\n')
     rest = (lines.pop() as string).slice(0, longestLine + 1)
-    for (const line of lines) if (line) tell(shorten(line))
+    for (const line of lines) if (line) onLine(shorten(line))
   })
-  stream.on('end', () => rest && tell(shorten(rest)))
+  stream.on('end', () => rest && onLine(shorten(rest)))
 }
 
 function shorten(line: string): string {
@@ -157,13 +156,13 @@ function startError(program: string, cause: Error): TcpPipeError {
 
 function failureOf(program: string, code: number | null, signal: string | null, lastLine: string) {
   if (code === 0) return undefined
-  const how = signal ? `was ended by ${signal}` : `failed with exit code ${code}`
+  const how = signal ? `was killed by ${signal}` : `failed with exit code ${code}`
   return new TcpPipeError('ERR_EXEC', `exec: ${escapeLine(program)} ${how}${lastLine && `: ${lastLine}`}`)
 }
 
 const running = new Set<ChildProcessWithoutNullStreams>()
 
-/** A program in a group of its own would outlive a process that is ended by a signal. */
+/** In its own process group, a program would outlive our process if a signal ends it. */
 function watch(child: ChildProcessWithoutNullStreams): void {
   if (running.size === 0) process.on('exit', killAll)
   running.add(child)
@@ -177,10 +176,10 @@ function killAll(): void {
   for (const child of running) signalGroup(child, 'SIGKILL')
 }
 
-/** Milliseconds that a program has to end when it is told to. */
+/** Milliseconds that a program has to exit after SIGTERM. */
 const patience = 2000
 
-/** `done` is called when it has gone. Its pipes are closed first: something else that holds them is not waited for. */
+/** Calls `done` after the program has exited. Closes the pipes first: other processes may hold them open. */
 function terminate(child: ChildProcessWithoutNullStreams, done: () => void): void {
   const cancel = endGroup(child)
   child.once('close', () => {
@@ -190,7 +189,7 @@ function terminate(child: ChildProcessWithoutNullStreams, done: () => void): voi
   for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy()
 }
 
-/** SIGTERM, and later SIGKILL, unless nobody is left when it is cancelled. */
+/** Sends SIGTERM, later SIGKILL. Cancelling skips the SIGKILL if the group is empty. */
 function endGroup(child: ChildProcessWithoutNullStreams): () => void {
   const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), patience)
   const cancel = () => {
@@ -200,11 +199,11 @@ function endGroup(child: ChildProcessWithoutNullStreams): () => void {
   return cancel
 }
 
-/** False if nobody is left. */
+/** Returns false if the group is empty. */
 function signalGroup({ pid }: ChildProcessWithoutNullStreams, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-(pid as number), signal)
   } catch {
-    return false // it has gone, or is another user's by now
+    return false // it has exited, or the id now belongs to another user
   }
 }

@@ -7,13 +7,13 @@ export const grep = defineTransform({
   group: 'lines and records',
   unit: 'line',
   options: {
-    pattern: regexp('what a line must contain', { positional: true, required: true }),
+    pattern: regexp('pattern that a line must contain', { positional: true, required: true }),
     invert: flag('keep the lines that do not match'),
   },
   example: { spec: 'grep ERROR', input: 'INFO up\nERROR down\n', output: 'ERROR down\n' },
-  notes: "A pattern in slashes is one with flags: for a path write `grep '\\/usr/'`.",
+  notes: "A pattern in slashes may have flags: `grep /error/i`. To match a path write `grep '\\/usr/'`.",
   create({ pattern, invert }) {
-    // A global or sticky pattern remembers where it stopped; every line is to be searched from its start.
+    // A global or sticky pattern remembers where it stopped, but each line is searched from its start.
     const search = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
     const keep = (line: string) => (search.test(line) === invert ? none : line)
     return Object.assign(keep, { literal: invert ? undefined : literalOf(search) })
@@ -21,8 +21,8 @@ export const grep = defineTransform({
 })
 
 /**
- * A text that every matching line contains: the longest run of plain characters in a pattern that has nothing else but
- * `.`, `^`, `$` and repeats.
+ * Returns a text that every matching line contains: the longest run of plain characters, for a pattern that otherwise
+ * contains only `.`, `^`, `$` and repeats.
  */
 function literalOf({ source, flags }: RegExp): string | undefined {
   const pattern = source.replaceAll('\\/', '/')
@@ -32,7 +32,7 @@ function literalOf({ source, flags }: RegExp): string | undefined {
   return isText(longest) ? longest : undefined
 }
 
-/** What UTF-8 can say: in bytes, U+FFFD may be anything that is no text. */
+/** True if UTF-8 can encode it unambiguously: in bytes, U+FFFD may be any invalid sequence. */
 function isText(literal: string): boolean {
   return literal !== '' && !/[\p{Cs}\ufffd]/u.test(literal)
 }

@@ -2,7 +2,7 @@ import { createGunzip } from 'node:zlib'
 import { capOptions, decompressor } from '../lib/formats/decompressor.js'
 import { blockBytes, defineTransform } from '../lib/stages/define.js'
 
-/** Decompresses gzip (RFC 1952), with caps on the output. */
+/** Decompresses gzip (RFC 1952), with limits on the output. */
 export const gunzip = defineTransform({
   name: 'gunzip',
   summary: 'decompress the gzip format',
@@ -12,10 +12,10 @@ export const gunzip = defineTransform({
   options: capOptions(200),
   example: { spec: 'gzip | gunzip', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'The format is that of RFC 1952: one member or several, zero bytes behind the last one as padding. Input that ends ' +
-    'early, even before its first byte, is an error as for `gzip -d`, and so is anything else behind the last member.\n\n' +
-    'A bomb of zeros is stopped by `ratio`; text rarely comes to 20. An image of a disk that is mostly empty may pass ' +
-    '200: give `ratio=1100`, which the format cannot reach. The size as such is not limited unless `max` says so.',
+    'The format is RFC 1952: one or more members; zero bytes may pad the end. Input that is truncated or empty is ' +
+    'an error, as for `gzip -d`, and so is other data after the last member.\n\n' +
+    '`ratio` stops a decompression bomb of zeros; text rarely exceeds 20. A mostly empty disk image may exceed 200: ' +
+    'use `ratio=1100`, which the format cannot exceed. The total size is unlimited unless `max` is set.',
   create(caps) {
     return decompressor({ name: 'gunzip', stream: createGunzip({ chunkSize: blockBytes }), padding: true }, caps)
   },

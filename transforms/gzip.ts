@@ -8,12 +8,12 @@ export const gzip = defineTransform({
   group: 'convert',
   unit: 'bytes',
   options: {
-    level: integer('from 0, none, over 1, fast, to 9, small', { min: 0, max: 9, default: 6 }),
-    flush: flag('hold nothing back, for interactive traffic; it compresses less'),
+    level: integer('0 (no compression), or 1 (fastest) to 9 (smallest)', { min: 0, max: 9, default: 6 }),
+    flush: flag('hold nothing back, for interactive traffic; compresses less'),
   },
   example: { spec: 'gzip | gunzip', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'The format is that of RFC 1952. Without `flush=true` output comes when a block is full, so what somebody types may ' +
+    'The format is RFC 1952. Without `flush=true`, output appears when a block is full, so interactive input may ' +
     'wait until the end.',
   create({ level, flush }) {
     return createGzip({ level, flush: flush ? constants.Z_SYNC_FLUSH : constants.Z_NO_FLUSH })

@@ -1,7 +1,7 @@
 import { canonicalRows, formatOffset, plainRows } from '../lib/formats/hex-dump.js'
 import { blockBytes, bytes, defineTransform, flag, integer } from '../lib/stages/define.js'
 
-/** Writes bytes as a hex dump: offset, digits and text as `hexdump -v -C` does, or digits alone as `xxd -p` does. */
+/** Writes bytes as a hex dump: offset, digits and text like `hexdump -v -C`, or only digits like `xxd -p`. */
 export const hex = defineTransform({
   name: 'hex',
   summary: 'write bytes as a hex dump',
@@ -9,9 +9,9 @@ export const hex = defineTransform({
   unit: 'bytes',
   makesLines: true,
   options: {
-    width: integer('bytes per row; default 16, with plain 30', { min: 1, max: 256 }),
-    plain: flag('the digits alone'),
-    offset: bytes('the offset of the first byte', { default: 0 }),
+    width: integer('bytes per row; default: 16, or 30 with plain', { min: 1, max: 256 }),
+    plain: flag('write only the digits'),
+    offset: bytes('offset of the first byte', { default: 0 }),
   },
   example: {
     spec: 'hex width=8',
@@ -19,14 +19,15 @@ export const hex = defineTransform({
     output: '00000000  48 69 20 74 68 65 72 65  |Hi there|\n00000008  0a                       |.|\n00000009\n',
   },
   notes:
-    'The output is that of `hexdump -v -C`, with `plain=true` that of `xxd -p`. Rows go on over the borders of chunks: ' +
-    'one that is not full is held until it is, or until the end. From 4 GiB on an offset has more than 8 digits.',
+    'The output equals that of `hexdump -v -C`, with `plain=true` that of `xxd -p`. Rows do not depend on chunk ' +
+    'boundaries: an incomplete row is held until it is full or the input ends. From 4 GiB on, an offset has more ' +
+    'than 8 digits.',
   create({ plain, width = plain ? 30 : 16, offset }) {
     return dump(width, offset, plain)
   },
 })
 
-/** Works in blocks, so that a large chunk does not become five times as much memory at once. */
+/** Works in blocks, so that a large chunk does not take five times its size at once. */
 function dump(width: number, start: number, plain: boolean) {
   const rows = plain ? plainRows(width) : canonicalRows(width)
   const blockSize = blockBytes - (blockBytes % width)

@@ -1,3 +1,3 @@
-/** The transforms, and their text form. */
+/** The transforms and their text form. */
 export * from './registry.js'
 export { loadSpec, spec } from './spec.js'

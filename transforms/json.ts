@@ -1,19 +1,19 @@
 import { defineTransform, flag, list, type UnitTypes } from '../lib/stages/define.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 
-/** Checks JSON values and writes each on a line of its own, compact or pretty, the whole or parts of it. */
+/** Validates JSON values and writes each, or selected members, on its own line or pretty-printed. */
 export const json = defineTransform({
   name: 'json',
-  summary: 'check JSON values, write each on a line',
+  summary: 'validate JSON values and write one per line',
   group: 'lines and records',
   unit: 'json',
   indivisible: true,
   options: {
-    pick: list('keep these members only', {
+    pick: list('keep only these members', {
       allowed: "paths separated by ',', such as 'id,user.name'",
       check: path => path.split('.').every(Boolean),
     }),
-    pretty: flag('write it over several lines, indented by two spaces'),
+    pretty: flag('pretty-print over several lines, indented by two spaces'),
   },
   example: {
     spec: 'json pick=id,user.name',
@@ -21,10 +21,11 @@ export const json = defineTransform({
     output: '{"id":1,"user":{"name":"Ann"}}\n',
   },
   notes:
-    'The input is JSON values (RFC 8259), one after the other with or without white space between, as for jq; what is ' +
-    'no JSON, or nested deeper than 512, is an error that tells the line. Numbers are those of JavaScript: an integer over 2^53 loses digits. Of several ' +
-    'members of the same name the last one counts. `pick` keeps what is there and where it is: a member that is not there ' +
-    'is left out, in an array the path goes on into each element, and a value that is neither stays as it is.',
+    'The input is a sequence of JSON values (RFC 8259), with or without white space between them, as for jq. ' +
+    'Invalid JSON, or nesting deeper than 512, is an error that names the line. Numbers are those of JavaScript: an ' +
+    'integer over 2^53 loses digits. If a member occurs several times, the last one counts. `pick` keeps structure: ' +
+    'a missing member is omitted, a path applies to each element of an array, and any other value is kept ' +
+    'unchanged.',
   create({ pick, pretty }) {
     const tree = pick && treeOf(pick.map(path => path.split('.')))
     const encode = (value: unknown) => (pretty ? prettyText(value) : JSON.stringify(value))
@@ -32,10 +33,10 @@ export const json = defineTransform({
   },
 })
 
-/** Whatever its author says it is. */
+/** Typed as the stage's author declares it. */
 type Json = UnitTypes['json']
 
-/** Members to keep, and of each which members; undefined keeps everything. */
+/** Members to keep, each with its own members to keep; undefined keeps everything. */
 type Tree = Map<string, Tree | undefined>
 
 function treeOf(paths: string[][]): Tree {
@@ -52,15 +53,18 @@ function keep(value: unknown, tree: Tree | undefined): unknown {
   return Object.fromEntries(kept.map(([name, below]) => [name, keep(members[name], below)]))
 }
 
-/** What a small value takes over several lines can be a thousand times as much, all of it spaces. */
+/** Indentation can make a deeply nested value a thousand times larger. */
 const mostIndentation = 16 * 1024 * 1024
 
 function prettyText(value: unknown): string {
   if (indentationOf(value, 1) <= mostIndentation) return JSON.stringify(value, null, 2)
-  throw new TcpPipeError('ERR_RECORD_TOO_LONG', `json: indented, a value is longer than ${mostIndentation} bytes`)
+  throw new TcpPipeError(
+    'ERR_RECORD_TOO_LONG',
+    `json: with pretty=true, the indentation of a value exceeds ${mostIndentation} bytes`,
+  )
 }
 
-/** Bytes of LF and spaces before the members. */
+/** Counts the LFs and spaces before the members. */
 function indentationOf(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0
   let bytes = 0

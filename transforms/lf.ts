@@ -1,6 +1,6 @@
 import { blockBytes, defineTransform } from '../lib/stages/define.js'
 
-/** Ends lines with LF: takes the CR out of each CR LF. */
+/** Ends lines with LF: removes the CR of each CR LF. */
 export const lf = defineTransform({
   name: 'lf',
   summary: 'end lines with LF',
@@ -8,8 +8,8 @@ export const lf = defineTransform({
   unit: 'bytes',
   example: { spec: 'lf | hex plain=true', input: 'a\r\nb\n', output: '610a620a\n' },
   notes:
-    'As `dos2unix`: a CR by itself stays. All other bytes pass unchanged. A CR at the end of what has come is held until ' +
-    'the next byte tells what it is.',
+    'Works like `dos2unix`: a lone CR stays. All other bytes pass unchanged. A CR at the end of a chunk is held ' +
+    'until the next byte arrives.',
   create() {
     let held: Buffer = Buffer.alloc(0) // a CR, or nothing
 
@@ -17,7 +17,7 @@ export const lf = defineTransform({
       for (let from = 0; from < chunk.length; from += blockBytes) {
         const block = Buffer.concat([held, chunk.subarray(from, from + blockBytes)])
         const end = block.at(-1) === CR ? block.length - 1 : block.length
-        held = Buffer.from(block.subarray(end)) // a view would keep the block
+        held = Buffer.from(block.subarray(end)) // a view would retain the block
         yield convert(block.subarray(0, end))
       }
     }
@@ -29,7 +29,7 @@ export const lf = defineTransform({
 const CR = 0x0d
 const LF = 0x0a
 
-/** In place: the block is ours. */
+/** Works in place: the block is our own copy. */
 function convert(block: Buffer): Buffer {
   let length = 0
   let from = 0

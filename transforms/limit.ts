@@ -2,23 +2,23 @@ import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
 import { fromStart, triggeredStage } from '../lib/faults/triggered.js'
 import { bytes, defineTransform, many, stop } from '../lib/stages/define.js'
 
-/** Lets so many bytes pass, and then ends well, whatever would follow. */
+/** Passes the first `size` bytes, then ends the stream cleanly. */
 export const limit = defineTransform({
   name: 'limit',
-  summary: 'let so many bytes pass, then end',
+  summary: 'pass a number of bytes, then end',
   group: 'flow',
   unit: 'bytes',
   options: {
-    size: bytes('the bytes that pass', { positional: true, required: true }),
+    size: bytes('number of bytes that pass', { positional: true, required: true }),
     ...triggerOptions,
   },
   check: values => checkTrigger(values),
   example: { spec: 'limit 3', input: 'Hello\n', output: 'Hel' },
   notes:
-    'The end comes with the last byte that passes, not with the first one behind it, and it is a success: what follows ' +
-    'is no longer read from a socket, and a file is closed. `limit 0` ends with the first byte. To fail instead, give ' +
-    'the `max` of the stage that is to be limited.' +
-    ' With a trigger (`after`, `at`, `on` …, see `cut`) it begins at that place; what is before passes as it is and does not count.',
+    'It ends the stream with the last byte that passes, without waiting for the next one, and that is success: a ' +
+    'socket is no longer read, and a file is closed. `limit 0` ends at the first byte. To fail instead, set the ' +
+    '`max` option of the stage you want to limit. With a trigger (`after`, `at`, `on` …, see `cut`) it starts at ' +
+    'that place; bytes before it pass unchanged. They do not count.',
   create({ size, ...values }, context) {
     let left = size
 

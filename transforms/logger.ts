@@ -2,20 +2,20 @@ import { isUtf8 } from 'node:buffer'
 import { choice, defineTransform, integer } from '../lib/stages/define.js'
 import { escapeLine } from '../lib/text/escape.js'
 
-/** Logs each chunk: its offset, its size and how it begins; the bytes pass unchanged. */
+/** Logs the offset, the size and a preview of each chunk; the bytes pass unchanged. */
 export const logger = defineTransform({
   name: 'logger',
   summary: 'log each chunk',
   group: 'inspect',
   unit: 'bytes',
   options: {
-    preview: integer('how many bytes of a chunk are shown; 0 is none', { min: 0, max: 65536, default: 64 }),
-    level: choice('of the log lines', ['trace', 'debug', 'info', 'warn'], { default: 'info' }),
+    preview: integer('bytes of each chunk to show; 0 shows none', { min: 0, max: 65536, default: 64 }),
+    level: choice('level of the log lines', ['trace', 'debug', 'info', 'warn'], { default: 'info' }),
   },
   example: { spec: 'logger preview=0', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'Logged as `{ offset, size, preview }`. Control characters in the preview are escaped, bytes that are no UTF-8 are ' +
-    'shown as `\\xNN`, and a character that would be cut at the end of the preview is left out.',
+    'It logs `{ offset, size, preview }`. In the preview, control characters are escaped, invalid UTF-8 is shown as ' +
+    '`\\xNN`, and a character that does not fit is omitted.',
   create({ preview: length, level }, context) {
     let offset = 0
 

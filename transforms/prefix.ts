@@ -9,18 +9,15 @@ export const prefix = defineTransform({
   group: 'lines and records',
   unit: 'line',
   options: {
-    text: text(
-      '{id} {remote} {port} stand for those of the connection, {time} for now, {number} for that of the line',
-      {
-        positional: true,
-        required: true,
-      },
-    ),
+    text: text('text; may contain {id} {remote} {port} of the connection, {time} and {number} of the line', {
+      positional: true,
+      required: true,
+    }),
   },
   example: { spec: "prefix '{number}: '", input: 'one\ntwo\n', output: '1: one\n2: two\n' },
   notes:
-    'The time is that of ISO 8601, in UTC with milliseconds. Outside a connection its placeholders are `none`. Other words ' +
-    'in braces stay as they are.',
+    '`{time}` is ISO 8601 in UTC with milliseconds. Outside a connection, `{id}`, `{remote}` and `{port}` become `none`. Other words ' +
+    'in braces stay unchanged.',
   create({ text }, { connection }) {
     const { id = 'none', remote = 'none', port = 'none' } = connection ?? {}
     const time = () => new Date().toISOString()

@@ -3,20 +3,20 @@ import { gate } from '../lib/faults/gate.js'
 import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
 import { defineTransform } from '../lib/stages/define.js'
 
-/** Fails at a place, which resets the connection, as a peer does that has crashed. */
+/** Fails at a place, which resets the connection like a peer that has crashed. */
 export const reset = defineTransform({
   name: 'reset',
-  summary: 'fail, which resets the connection',
+  summary: 'fail, to reset the connection',
   group: 'faults',
   unit: 'bytes',
   options: triggerOptions,
   check: values => checkTrigger(values),
   example: { spec: 'reset on=DELETE', input: 'SELECT 1;', output: 'SELECT 1;' },
   notes:
-    'What is before the place passes. When it has been read, and 20 ms later, the stage fails with `ERR_FAULT`, and the ' +
-    'connection is reset (RST) on all its sockets. What the stages behind this one, or the system, still hold then is ' +
-    'lost, as with a real reset: put it last. It comes once; without any of `after`, `at`, `on` and `probability` at ' +
-    'the beginning. The options are those of `cut`, which says more about them.',
+    'Bytes before the place pass. 20 ms after they have been read, the stage fails with `ERR_FAULT`, and all ' +
+    'sockets of the connection are reset (RST). Bytes that later stages or the system still hold then are lost, as ' +
+    'in a real reset: put this stage last. It acts once; without `after`, `at`, `on` and `probability`, at the ' +
+    'beginning. `cut` describes the options.',
   create: (values, context) =>
     faultStage({ name: 'reset', values, context, needsByte: false }, fault =>
       gate({

@@ -7,7 +7,7 @@ export const skip = defineTransform({
   group: 'lines and records',
   unit: 'line',
   options: {
-    lines: integer('how many', { positional: true, required: true, min: 0 }),
+    lines: integer('number of lines', { positional: true, required: true, min: 0 }),
   },
   example: { spec: 'skip 1', input: 'name,size\na,1\nb,2\n', output: 'a,1\nb,2\n' },
   create({ lines }) {

@@ -3,31 +3,31 @@ import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
 import { type StartingPoint, triggeredStage } from '../lib/faults/triggered.js'
 import { blockBytes, bytes, defineTransform } from '../lib/stages/define.js'
 
-/** Cuts the stream into chunks of at most so many bytes, each of which goes on by itself. */
+/** Cuts the stream into chunks of at most `size` bytes and emits each separately. */
 export const slice = defineTransform({
   name: 'slice',
-  summary: 'cut into chunks of at most so many bytes',
+  summary: 'cut into chunks of limited size',
   group: 'flow',
   unit: 'bytes',
   options: {
-    size: bytes('the most bytes of a chunk', { positional: true, required: true, min: 1 }),
+    size: bytes('maximum number of bytes per chunk', { positional: true, required: true, min: 1 }),
     ...triggerOptions,
   },
   check: values => checkTrigger(values),
   example: { spec: 'slice 2', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'The bytes stay the same; what changes is where chunks end, to test what reads them. Nothing is held back: a chunk ' +
-    'that is smaller goes on as it is, so that interactive traffic passes. The borders reach the next stage, and the ' +
-    'socket as writes of their own; the network may join them again, and what comes at once leaves at once: put ' +
-    '`throttle` behind it to space them out.' +
-    ' With a trigger (`after`, `at`, `on` …, see `cut`) it begins at that place; what is before passes as it is.',
+    'The bytes stay the same; only the chunk boundaries change, to test the code that reads them. Nothing is held ' +
+    'back: a smaller chunk passes as it is, so interactive traffic works. The chunks reach the next stage, and the ' +
+    'socket as separate writes. The network may join them again, and a burst stays a burst: put `throttle` after ' +
+    'this stage to space them out. With a trigger (`after`, `at`, `on` …, see `cut`) it starts at that place; bytes ' +
+    'before it pass unchanged.',
   create: ({ size, ...values }, context) => triggeredStage('slice', values, context, start => slices(size, start)),
 })
 
-/** Its own stream, since small chunks take much more memory than their bytes: few of them wait for the reader. */
+/** A separate stream, because small chunks take far more memory than their bytes: only a few wait for the reader. */
 function slices(size: number, start?: StartingPoint): Duplex {
   let chunk: Buffer = Buffer.alloc(0)
-  let whole = 0 // so many bytes of the chunk stay together: they are before the start
+  let whole = 0 // number of bytes of the chunk before the start; they stay together
   let at = 0
   let isWanted = false
   let resume: (() => void) | undefined
@@ -71,5 +71,5 @@ function slices(size: number, start?: StartingPoint): Duplex {
   return stream
 }
 
-/** So many chunks wait for the reader. */
+/** Number of chunks that may wait for the reader. */
 const waiting = 64

@@ -16,7 +16,7 @@ export const spec = specs.spec
  * As `spec`, but a stage may be the path of a module: `'gunzip | ./without.js DEBUG'`. The default export of the module is a
  * transform, a function or an object. Relative paths start at the working directory.
  *
- * @throws `ERR_MODULE` if a module cannot be imported, `ERR_SPEC` as `spec` does
+ * @throws `ERR_MODULE` if a module cannot be imported, `ERR_SPEC` like `spec`
  */
 export const loadSpec = specs.loadSpec
 

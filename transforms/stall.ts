@@ -3,24 +3,24 @@ import { gate } from '../lib/faults/gate.js'
 import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
 import { defineTransform, duration } from '../lib/stages/define.js'
 
-/** Lets nothing pass from a place on, for a while or for ever; the writer waits. */
+/** Blocks the stream at a place, for a time or forever; the writer waits. */
 export const stall = defineTransform({
   name: 'stall',
-  summary: 'let nothing pass any more, for a while or for ever',
+  summary: 'block the stream, for a time or forever',
   group: 'faults',
   unit: 'bytes',
   options: {
-    for: duration('so long, and then everything goes on; default: for ever', { min: 1, max: 24 * 3_600_000 }),
+    for: duration('how long to block; default: forever', { min: 1, max: 24 * 3_600_000 }),
     ...triggerOptions,
   },
   check: values => checkTrigger(values),
   example: { spec: 'stall after=5 for=10ms', input: 'Hello, world\n', output: 'Hello, world\n' },
   notes:
-    'What is before the place passes. What follows waits, the end too, and so does who writes it: nothing is lost, and ' +
-    'no more is held than a chunk. With `for` it comes behind each match of `on` and, by `probability`, as often as ' +
-    'chance says; otherwise once. When other stages take the place of this one, everything goes on at once. The ' +
-    'options but `for` are those of `cut`, which says more about them. A connection that stalls for longer than its idle ' +
-    'timeout fails with that.',
+    'Bytes before the place pass. Later bytes and the end wait, and so does the writer (backpressure): nothing is ' +
+    'lost, and at most one chunk is held. With `for` it acts after each match of `on` and, by `probability`, as ' +
+    'often as chance decides; otherwise once. If other stages replace this one, everything continues at once. `cut` ' +
+    'describes the options other than `for`. If a stall lasts longer than the idle timeout, the connection fails ' +
+    'with that timeout.',
   create: (values, context) =>
     faultStage({ name: 'stall', values, context, needsByte: false }, fault =>
       gate({

@@ -1,10 +1,10 @@
 import { defineTransform, text } from '../lib/stages/define.js'
 import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/stages/side-file.js'
 
-/** Writes all bytes to a file, too; they pass unchanged, at the speed of the file. */
+/** Also writes all bytes to a file. They pass unchanged, at the speed of the file. */
 export const tee = defineTransform({
   name: 'tee',
-  summary: 'write all bytes to a file, too',
+  summary: 'also write all bytes to a file',
   group: 'inspect',
   unit: 'bytes',
   options: { file: text(pathSummary, { positional: true, required: true }), ...fileFlags },

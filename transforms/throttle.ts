@@ -2,7 +2,7 @@ import { checkTrigger, triggerOptions } from '../lib/faults/trigger.js'
 import { fromStart, triggeredStage } from '../lib/faults/triggered.js'
 import { bytes, defineTransform } from '../lib/stages/define.js'
 
-/** Limits the rate: bytes are held until they are due. */
+/** Limits the rate by holding bytes until they are due. */
 export const throttle = defineTransform({
   name: 'throttle',
   summary: 'limit the rate',
@@ -10,27 +10,27 @@ export const throttle = defineTransform({
   unit: 'bytes',
   options: {
     rate: bytes('bytes per second', { positional: true, required: true, min: 1 }),
-    burst: bytes('the most bytes at once after a pause; default: as many as in 100 ms', { min: 1 }),
+    burst: bytes('maximum number of bytes at once after a pause; default: those of 100 ms', { min: 1 }),
     ...triggerOptions,
   },
   check: values => checkTrigger(values),
   example: { spec: 'throttle 1m', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'The rate is that of each connection. In no stretch of time more passes than the rate allows and one burst. What is late because the system woke us late ' +
-    'is caught up with within the burst, so a burst of less than about 4 ms at the rate slows it down, and so does a ' +
-    'process that is kept from running for longer than a burst.' +
-    ' With a trigger (`after`, `at`, `on` …, see `cut`) it begins at that place; what is before passes as it is.',
+    'The rate applies to each connection. In any period, at most the rate plus one burst passes. A late timer is ' +
+    'compensated within the burst, so a burst of less than about 4 ms at the rate slows the stream down, and so ' +
+    'does a process that does not run for longer than a burst. With a trigger (`after`, `at`, `on` …, see `cut`) it ' +
+    'starts at that place; bytes before it pass unchanged.',
   create({ rate, burst = Math.ceil(rate / 10), ...values }, context) {
     const { replaced } = context
     const pace = rate / 1000 // bytes in a millisecond
-    const piece = Math.max(1, Math.floor(Math.min(pace * 10, burst / 2))) // the other half is for timers that are late
-    let free = 0 // so many bytes might pass at the time `since`
+    const piece = Math.max(1, Math.floor(Math.min(pace * 10, burst / 2))) // the other half absorbs late timers
+    let free = 0 // number of bytes that may pass at the time `since`
     let since: number | undefined
     let timer: NodeJS.Timeout | undefined
     let wake = () => {}
     replaced.addEventListener('abort', () => wake())
 
-    /** From one absolute time to the next, so that what is late does not add up. */
+    /** Counts from absolute times, so that delays do not add up. */
     function refill(): void {
       const now = performance.now()
       free = replaced.aborted ? Infinity : Math.min(burst, free + (now - (since ?? now)) * pace)

@@ -2,21 +2,21 @@ import { blockBytes, defineTransform } from '../lib/stages/define.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
 
-/** Turns base64 (RFC 4648), of either alphabet, back into its bytes. */
+/** Decodes base64 (RFC 4648) in either alphabet. */
 export const unbase64 = defineTransform({
   name: 'unbase64',
-  summary: 'turn base64 back into its bytes',
+  summary: 'decode base64',
   group: 'convert',
   unit: 'bytes',
   indivisible: true,
   example: { spec: 'unbase64', input: 'SGVs\nbG8K\n', output: 'Hello\n' },
   notes:
-    "The alphabets are those of RFC 4648 §4 and §5: '+' and '-' are the same, and so are '/' and '_'. White space is " +
-    "skipped. '=' may stand at the end, as many as belong there, or be left out. Anything else is an error that names the " +
-    'line: another character, more behind the end, a single character left over, and bits left over in the last one, ' +
-    'where a text was cut short or changed.',
+    "It accepts both alphabets, RFC 4648 §4 and §5: '+' and '-' are equivalent, and so are '/' and '_'. White space " +
+    "is skipped. The '=' padding at the end must be complete or absent. Anything else is an error that names the " +
+    'line: another character, data after the end, a single leftover character, or unused bits in the last one, ' +
+    'which mean that the text is truncated or changed.',
   create() {
-    let digits = '' // of a group of four that is not complete
+    let digits = '' // of an incomplete group of four
     let padding = 0
     let line = 1
 
@@ -27,7 +27,7 @@ export const unbase64 = defineTransform({
       }
     }
 
-    /** Undefined if there is more than digits and line ends: Node skips it, and gives fewer bytes. */
+    /** Undefined if there is more than digits and line ends, because Node skips other characters silently. */
     function decodeLines(text: string): Buffer | undefined {
       const lines = text.replaceAll('\r', '')
       const joined = lines.replaceAll('\n', '')
@@ -45,7 +45,7 @@ export const unbase64 = defineTransform({
         if (character === '\n') line++
         else if (character === '=') pad()
         else if (areDigits(character)) add(character)
-        else if (!' \t\r\v\f'.includes(character)) throw fault(`'${escapeLine(character)}' is no base64 character`)
+        else if (!' \t\r\v\f'.includes(character)) throw fault(`'${escapeLine(character)}' is not a base64 character`)
       }
       const whole = digits.length - (digits.length % 4)
       const bytes = Buffer.from(digits.slice(0, whole), 'base64')
@@ -56,27 +56,27 @@ export const unbase64 = defineTransform({
     function pad(): void {
       const inGroup = digits.length % 4
       padding++
-      if (inGroup < 2 || inGroup + padding > 4) throw fault("'=' is not expected here")
+      if (inGroup < 2 || inGroup + padding > 4) throw fault("unexpected '='")
     }
 
     function add(digit: string): void {
-      if (padding > 0) throw fault(`'${digit}' stands behind '=', the end`)
+      if (padding > 0) throw fault(`unexpected '${digit}' after the final '='`)
       digits += digit
     }
 
-    /** What the digits of a group are that is not full. */
+    /** Decodes the digits of an incomplete group. */
     function last(): Buffer {
       const bytes = Buffer.from(digits, 'base64')
       const exact = bytes.toString('base64url')
       if (exact !== digits.replaceAll('+', '-').replaceAll('/', '_'))
-        throw fault(`bits are left over in '${digits.at(-1)}'`)
+        throw fault(`unused bits in '${digits.at(-1)}': the text is truncated or changed`)
       digits = ''
       return bytes
     }
 
     function flush(): Buffer {
-      if (digits.length === 1) throw fault(`'${digits}' is left over: the text was cut short`)
-      if (digits.length > 0 && padding > 0) throw fault("'=' is missing at the end")
+      if (digits.length === 1) throw fault(`'${digits}' is incomplete: the text is truncated`)
+      if (digits.length > 0 && padding > 0) throw fault("missing '=' at the end")
       return last()
     }
 

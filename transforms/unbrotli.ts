@@ -2,7 +2,7 @@ import { createBrotliDecompress } from 'node:zlib'
 import { capOptions, decompressor } from '../lib/formats/decompressor.js'
 import { blockBytes, defineTransform } from '../lib/stages/define.js'
 
-/** Decompresses brotli (RFC 7932), with caps on the output. */
+/** Decompresses brotli (RFC 7932), with limits on the output. */
 export const unbrotli = defineTransform({
   name: 'unbrotli',
   summary: 'decompress the brotli format',
@@ -12,11 +12,11 @@ export const unbrotli = defineTransform({
   options: capOptions(1000),
   example: { spec: 'brotli | unbrotli', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'The format is that of RFC 7932; it takes up to 16 MiB of memory, its largest window. Input that ends early, even ' +
-    'before its first byte, is an error, and so is anything that stands behind the end. It has no checksum.\n\n' +
-    'Zeros come to more than 100,000 bytes for each one, and a bomb of them is stopped by `ratio`. Log lines come to less ' +
-    'than 100, but lines that only repeat pass 1000: give a higher `ratio` then. The size as such is not limited unless ' +
-    '`max` says so.',
+    'The format is RFC 7932. It takes up to 16 MiB of memory, its largest window. Input that is truncated or empty ' +
+    'is an error, and so is data after the end. The format has no checksum.\n\n' +
+    'A compressed byte can produce more than 100,000 zeros; `ratio` stops such a bomb. Log lines give less than 100 ' +
+    'bytes per byte, but lines that only repeat exceed 1000: set a higher `ratio` for these. The total size is ' +
+    'unlimited unless `max` is set.',
   create(caps) {
     return decompressor({ name: 'unbrotli', stream: createBrotliDecompress({ chunkSize: blockBytes }) }, caps)
   },

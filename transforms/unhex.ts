@@ -3,24 +3,24 @@ import { bytes, choice, defineTransform } from '../lib/stages/define.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
 
-/** Turns a hex dump back into its bytes: `hexdump -v -C`, `xxd -p` and whatever `hex` writes. */
+/** Decodes a hex dump: the output of `hexdump -v -C`, `xxd -p` and `hex`. */
 export const unhex = defineTransform({
   name: 'unhex',
-  summary: 'turn a hex dump back into its bytes',
+  summary: 'decode a hex dump',
   group: 'convert',
   unit: 'bytes',
   indivisible: true,
   options: {
-    form: choice('of the dump', ['auto', 'canonical', 'plain'], { default: 'auto' }),
-    offset: bytes('the offset that a canonical dump begins with', { default: 0 }),
+    form: choice('form of the dump', ['auto', 'canonical', 'plain'], { default: 'auto' }),
+    offset: bytes('first offset of a canonical dump', { default: 0 }),
   },
   example: { spec: 'unhex', input: '48 69\n0a\n', output: 'Hi\n' },
   notes:
-    'A dump is canonical (`hexdump -v -C`) if its first line is an offset of 8 digits or more, two spaces and one byte, ' +
-    'and plain (digits and white space, as of `xxd -p`) otherwise; `form` says it outright, and with it nothing is held ' +
-    'back to tell. In a canonical dump every row is checked to begin where the one before ended, and the offset on the ' +
-    'last line to be there, so rows that were lost, or left out by `hexdump` without `-v`, are an error. The two digits ' +
-    'of a byte stand side by side, upper or lower case.',
+    'A dump is canonical (`hexdump -v -C`) if its first line is an offset of at least 8 digits, two spaces and one ' +
+    'byte. Otherwise it is plain (digits and white space, as from `xxd -p`). `form` sets it explicitly; then no ' +
+    'input is held back to detect it. In a canonical dump each row must begin where the previous one ended, and the ' +
+    'last line must be the offset of the end. Rows that are lost, or omitted by `hexdump` without `-v`, are ' +
+    'therefore an error. The two digits of a byte must be adjacent, in upper or lower case.',
   create({ form, offset }) {
     const readers = { canonical: () => canonicalReader(offset), plain: plainReader }
     let reader = form === 'auto' ? undefined : readers[form]()
@@ -49,7 +49,7 @@ interface Reader {
   end(): Buffer
 }
 
-/** Undefined until a line or so has come. */
+/** Undefined until about a line has arrived. */
 function formOf(head: Buffer): 'canonical' | 'plain' | undefined {
   const text = head.toString('latin1', 0, 64).trimStart()
   if (/^[\da-f]{8,} {2}[\da-f]{2}\s/i.test(text)) return 'canonical'
@@ -58,7 +58,7 @@ function formOf(head: Buffer): 'canonical' | 'plain' | undefined {
 
 function plainReader(): Reader {
   let line = 1
-  let first = -1 // the digit of a byte whose second one has not come
+  let first = -1 // first digit of a byte whose second digit has not arrived
 
   function write(chunk: Buffer): Buffer {
     const out = Buffer.allocUnsafe((chunk.length + 1) >> 1)
@@ -96,7 +96,7 @@ function plainReader(): Reader {
 function canonicalReader(start: number): Reader {
   let line = 0
   let offset = start
-  let complete = true // the last line was an offset alone, or there was none
+  let complete = true // the last line was only an offset, or there was none
   let rest: Buffer = Buffer.alloc(0)
 
   function write(chunk: Buffer): Buffer {
@@ -104,7 +104,7 @@ function canonicalReader(start: number): Reader {
     const whole = text.lastIndexOf(LF_BYTE) + 1
     rest = Buffer.from(text.subarray(whole))
     const out = rows(text.subarray(0, whole))
-    if (rest.length > maxRow) throw fault(line + 1, `it is longer than ${maxRow} bytes`)
+    if (rest.length > maxRow) throw fault(line + 1, `longer than ${maxRow} bytes`)
     return out
   }
 
@@ -121,20 +121,20 @@ function canonicalReader(start: number): Reader {
     return out.subarray(0, length)
   }
 
-  /** The end of the offset, which is checked; `from` if the line is blank. */
+  /** Checks the offset and returns its end; returns `from` if the line is blank. */
   function offsetEnd(text: Buffer, from: number, to: number): number {
     let at = from
     let given = 0
     for (; kind(text[at]) < SPACE; at++) given = given * 16 + kind(text[at])
     if (at - from >= 8 && given === offset) return at
     if (at - from >= 8)
-      throw fault(line, `its offset is ${formatOffset(given)}, expected ${formatOffset(offset)}: rows are lost`)
+      throw fault(line, `offset ${formatOffset(given)} instead of ${formatOffset(offset)}: rows are missing`)
     if (text[from] === STAR) throw squeezed(line)
-    if (text.toString('latin1', from, to).trim() !== '') throw fault(line, 'it does not begin with an offset')
+    if (text.toString('latin1', from, to).trim() !== '') throw fault(line, 'no offset at the beginning')
     return from
   }
 
-  /** Gives back how many bytes the row holds. */
+  /** Returns the number of bytes in the row. */
   function row(text: Buffer, from: number, to: number, out: Buffer, start: number): number {
     let length = 0
     for (let at = from; at < to && text[at] !== BAR; ) {
@@ -154,7 +154,7 @@ function canonicalReader(start: number): Reader {
 
   function end(): Buffer {
     const last = rows(rest.length > 0 ? Buffer.concat([rest, Buffer.from('\n')]) : rest)
-    if (!complete) throw fault(line + 1, `the last offset, ${formatOffset(offset)}, is missing: the dump was cut short`)
+    if (!complete) throw fault(line + 1, `the last offset, ${formatOffset(offset)}, is missing: the dump is truncated`)
     return last
   }
 
@@ -168,7 +168,7 @@ const BAR = 0x7c
 const STAR = 0x2a
 const LF_BYTE = 0x0a
 
-/** Kinds of characters: 0 to 15 are digits. */
+/** Kinds of characters; 0 to 15 are digits. */
 const SPACE = 16
 const LF = 17
 const OTHER = 32
@@ -187,15 +187,15 @@ function kind(byte: number | undefined): number {
 
 function noDigit(line: number, text: Buffer, at: number): TcpPipeError {
   if (text[at] === STAR) return squeezed(line)
-  return fault(line, `'${escapeLine(text.toString('latin1', at, at + 1))}' is no hex digit`)
+  return fault(line, `'${escapeLine(text.toString('latin1', at, at + 1))}' is not a hex digit`)
 }
 
 function squeezed(line: number): TcpPipeError {
-  return fault(line, "'*' stands for rows that were left out; dump with 'hexdump -v'")
+  return fault(line, "'*' stands for omitted rows; make the dump with 'hexdump -v'")
 }
 
 function oddDigits(line: number): TcpPipeError {
-  return fault(line, 'an odd number of digits stands together')
+  return fault(line, 'odd number of hex digits')
 }
 
 function fault(line: number, message: string): TcpPipeError {

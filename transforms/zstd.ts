@@ -8,15 +8,15 @@ export const zstd = defineTransform({
   group: 'convert',
   unit: 'bytes',
   options: {
-    level: integer('from 1, fast, to 19, small', { min: 1, max: 19, default: 3 }),
-    flush: flag('hold nothing back, for interactive traffic; it compresses less'),
+    level: integer('from 1 (fastest) to 19 (smallest)', { min: 1, max: 19, default: 3 }),
+    flush: flag('hold nothing back, for interactive traffic; compresses less'),
   },
   check: () => lacksZstd(process.version),
   example: { spec: 'zstd | unzstd', input: 'Hello\n', output: 'Hello\n' },
   notes:
-    'The format is that of RFC 8878, one frame with a checksum, as the `zstd` program writes it. It needs Node 22.15, 23.8 ' +
-    'or later. Level 19 takes about 90 MiB of memory for each connection, level 3 about 6. Without `flush=true` output ' +
-    'comes when a block is full, so what somebody types may wait until the end.',
+    'The format is RFC 8878: one frame with a checksum, like the output of `zstd`. It requires Node 22.15, 23.8 or ' +
+    'later. Level 19 takes about 90 MiB of memory per connection, level 3 about 6. Without `flush=true`, output ' +
+    'appears when a block is full, so interactive input may wait until the end.',
   create({ level, flush }) {
     return createZstdCompress({
       params: { [parameters.compressionLevel]: level, [parameters.checksumFlag]: 1 },

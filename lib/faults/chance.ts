@@ -1,8 +1,8 @@
-/** Chance that can be repeated: numbers that look random and depend on nothing but the numbers they are made of. */
+/** Repeatable chance: pseudo-random numbers that depend only on their inputs. */
 
 /**
- * A number from 0 to 1, never 1 itself, that whole numbers have for their own. It is MurmurHash3 of 32 bits (Austin
- * Appleby, public domain), each number taken as one of 64 bits.
+ * Maps whole numbers to a number from 0 to 1 (exclusive). Uses the 32-bit MurmurHash3 (Austin Appleby, public domain)
+ * and takes each number as 64 bits.
  */
 export function chance(...numbers: readonly number[]): number {
   let hash = 0

@@ -1,16 +1,16 @@
-/** A Duplex that holds a bounded number of bytes until they are due and the reader wants them. */
+/** A Duplex that holds a bounded number of bytes until they are due and the reader asks for them. */
 import { Duplex } from 'node:stream'
 import { blockBytes } from '../formats/records.js'
 import type { StartingPoint } from './triggered.js'
 
 export interface DelayLineOptions {
-  /** When so many bytes are held, the writer waits; the chunk with which they are may go beyond. */
+  /** The writer waits while this many bytes are held. The last chunk may exceed it. */
   readonly max: number
-  /** For how many milliseconds the chunk that has just come is held, or the end. */
+  /** Returns the milliseconds to hold the chunk, or the end, that has just arrived. */
   delay(): number
-  /** When it is aborted, everything is due. */
+  /** Its abort makes everything due. */
   readonly release: AbortSignal
-  /** What is before it has no delay, nor has the end if it never comes. Default: everything has one. */
+  /** Bytes before it are not delayed. If it never occurs, the end is not delayed either. Default: the first byte. */
   readonly start?: StartingPoint | undefined
 }
 
@@ -18,24 +18,24 @@ export interface DelayLineOptions {
 interface Block {
   readonly due: number
   bytes: Buffer | null
-  /** So many of the bytes count. */
+  /** Number of bytes in use. */
   length: number
 }
 
 /**
- * Everything leaves in the order in which it came, at the full millisecond behind the time when it is due; without a
- * delay at once. Chunks are copied, and those that are due together are joined: a peer that sends single bytes takes
- * no more than twice their number and a block for each millisecond in which they come.
+ * Keeps the order. Emits each chunk at the next full millisecond after it is due, or at once without a delay. Copies
+ * chunks and joins those that are due together, so that single bytes take at most twice their number and one block per
+ * millisecond.
  */
 export function delayLine({ max, delay, release, start }: DelayLineOptions): Duplex {
   const blocks: Block[] = []
   let held = 0
   let wanted = false
-  let delays = start === undefined // whether what comes has a delay
-  let writer: (() => void) | undefined // waits until less is held
+  let delays = start === undefined // whether new chunks are delayed
+  let writer: (() => void) | undefined // resumes the writer when less is held
   let timer: NodeJS.Timeout | undefined
 
-  /** Not before what came before it. */
+  /** Never earlier than the previous block. */
   function dueTime(): number {
     const wait = delays ? delay() : 0
     return Math.max(blocks.at(-1)?.due ?? 0, wait > 0 ? Math.ceil(performance.now() + wait) : 0)
@@ -49,11 +49,11 @@ export function delayLine({ max, delay, release, start }: DelayLineOptions): Dup
     held += chunk.length
   }
 
-  function addParts([before, behind]: [Buffer, Buffer]): void {
+  function addParts([before, after]: [Buffer, Buffer]): void {
     if (before.length > 0) add(before)
-    if (behind.length === 0) return
+    if (after.length === 0) return
     delays = true
-    add(behind)
+    add(after)
   }
 
   function take(): Buffer | null {
@@ -62,7 +62,7 @@ export function delayLine({ max, delay, release, start }: DelayLineOptions): Dup
     return bytes?.subarray(0, length) ?? null
   }
 
-  /** A timer may come a little early: then it is set again. */
+  /** A timer may fire slightly early; then it is set again. */
   function deliver(): void {
     for (let head = blocks[0]; wanted && head; head = blocks[0]) {
       const wait = head.due - performance.now()
@@ -70,7 +70,7 @@ export function delayLine({ max, delay, release, start }: DelayLineOptions): Dup
         timer ??= setTimeout(onTimer, Math.ceil(wait))
         break
       }
-      wanted = false // before the push, which can ask for more
+      wanted = false // before the push, which can call read()
       if (stream.push(take())) wanted = true
     }
     if (writer && held < max) {
@@ -91,7 +91,7 @@ export function delayLine({ max, delay, release, start }: DelayLineOptions): Dup
   })
 
   const stream = new Duplex({
-    readableHighWaterMark: 1, // what waits for the reader waits here, where it is counted and joined
+    readableHighWaterMark: 1, // chunks wait in `blocks`, where they are counted and joined
     writableHighWaterMark: blockBytes,
     write(chunk: Buffer, _encoding, callback) {
       if (start) addParts(start.split(chunk))
@@ -127,7 +127,7 @@ function append(block: Block, chunk: Buffer): void {
   block.length = whole
 }
 
-/** Not from Node's pool: one byte would keep 8 KiB of it. */
+/** Avoids Node's pool, where one byte would retain 8 KiB. */
 function copyOf(bytes: Buffer, size: number): Buffer {
   const copy = Buffer.allocUnsafeSlow(size)
   copy.set(bytes)

@@ -1,4 +1,4 @@
-/** A fault that a stage makes on purpose: in which connection, by which chance, and what is told of it. */
+/** A deliberate fault of a stage: in which connection it occurs, with which chance, and how it is reported. */
 
 import type { Context } from '../stages/context.js'
 import { TcpPipeError } from '../text/errors.js'
@@ -21,9 +21,9 @@ export interface FaultOptions {
 export interface Fault extends Pick<Trigger, 'places' | 'position'> {
   /** Reports that the fault has come, `offset` bytes behind the beginning. */
   fire(offset: number): void
-  /** What a stage fails with that fails there. */
+  /** The error of a stage that fails there. */
   error(offset: number): TcpPipeError
-  /** A number from 0 to 1, never 1 itself, that belongs to a block or a match; each use of it has its own. */
+  /** Returns a number from 0 to 1 (exclusive) for a block or match, a different one for each `use`. */
   chance(index: number, use: number): number
   /** Call it when the stage is over, any number of times. It warns of a fault that has never come. */
   over(): void

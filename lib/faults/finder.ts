@@ -1,25 +1,25 @@
-/** Finds a pattern in a stream of bytes, wherever its chunks are cut. */
+/** Finds a pattern in a stream of bytes, regardless of chunk boundaries. */
 
-/** The positions in the chunk behind each occurrence that ends in it, as they are asked for. */
+/** Yields the position in the chunk after each occurrence that ends in it. */
 export type Finder = (chunk: Buffer) => Generator<number, void, void>
 
 /**
- * Occurrences do not overlap and are taken from left to right, as by `grep -o`. A chunk is to be searched to its end
- * before the next one. Nothing is held of the stream but the last bytes, one less than the pattern has.
+ * Finds occurrences from left to right without overlap, like `grep -o`. Exhaust the generator of a chunk before passing
+ * the next one. Holds only the last bytes of the stream, one fewer than the pattern.
  */
 export function finder(pattern: Buffer): Finder {
   const { length } = pattern
   const needle = length === 1 ? (pattern[0] as number) : pattern // twice as fast
-  let tail: Buffer = Buffer.alloc(0) // what came last and may be the beginning of an occurrence
+  let tail: Buffer = Buffer.alloc(0) // last bytes, which may begin an occurrence
 
-  /** Of the one that begins in the tail; 0 if there is none. Two have no room, since each needs a byte of the chunk. */
+  /** Returns the end of the occurrence that begins in the tail, or 0. The tail is too short for two. */
   function overTheBorder(chunk: Buffer): number {
     if (tail.length === 0) return 0
     const start = Buffer.concat([tail, chunk.subarray(0, length - 1)]).indexOf(needle)
     return start === -1 ? 0 : start + length - tail.length
   }
 
-  /** A copy: a view would keep the chunk. */
+  /** Copies, because a view would retain the chunk. */
   function keep(chunk: Buffer, from: number): void {
     const rest = chunk.length - from
     const parts = from === 0 && rest < length - 1 ? [tail, chunk] : [chunk.subarray(from)]

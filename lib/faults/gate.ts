@@ -1,50 +1,50 @@
-/** A Duplex that passes bytes up to a place, at which it is ended, fails, or is held for a while. */
+/** A Duplex that passes bytes up to a place, where it ends, fails or pauses. */
 import { Duplex } from 'node:stream'
 import { blockBytes } from '../formats/records.js'
 import type { Place } from './trigger.js'
 
 /** What a gate does where. `places`, `position` and `over` are those of a fault: `gate({ ...fault, at, strike })`. */
 export interface GateOptions {
-  /** The places in the chunk that comes next, and the number of bytes before it. */
+  /** The places in the next chunk, and the number of bytes before it. */
   places(chunk: Buffer): Iterable<Place>
   position(): number
   /** A place in time: N milliseconds after the first use, whether bytes come or not. Usually `values.at`. */
   readonly at: number | undefined
-  /** What is done at a place. All bytes before it have gone on. */
+  /** Called at a place. All bytes before it have been pushed. */
   strike(gate: Gate, offset: number): void
-  /** Called when the input has ended, or the stream is destroyed; perhaps twice. */
+  /** Called when the input ends or the stream is destroyed, possibly twice. */
   over(): void
 }
 
 /** What `strike` can do to the stream. */
 export interface Gate {
-  /** Ends well; what still comes is dropped. */
+  /** Ends the output cleanly; drops further input. */
   end(): void
-  /** Fails when what has gone on has been read, and its readers have had `grace` for it. */
+  /** Fails `grace` milliseconds after everything pushed has been read. */
   fail(error: Error): void
   /** Holds everything back, the end too, for N milliseconds, without end, or until the signal is aborted. */
   hold(time: number | undefined, release: AbortSignal): void
 }
 
 /**
- * Milliseconds between the last bytes and a failure. What stages behind the gate still hold would be lost with it; and a
- * peer that finds bytes and a reset at once may take it for an end, as every program on libuv does.
+ * Milliseconds between the last bytes and a failure. Later stages would lose what they still hold. A peer that finds
+ * bytes and a reset together may see a normal end, as every program on libuv does.
  */
 export const grace = 20
 
 /** A Duplex that passes bytes up to each place, and calls `strike` there. */
 export function gate({ places, position, at, strike, over }: GateOptions): Duplex {
   let begun = false
-  let shut = false // nothing goes on
+  let shut = false // holds everything
   let ended = false
   let failure: Error | undefined
-  let passing: Iterator<void> | undefined // the chunk of which a part has gone on
-  let writer: (() => void) | undefined // waits until what it has written has been read
-  let closer: (() => void) | undefined // waits for the end to go on
+  let passing: Iterator<void> | undefined // a partly passed chunk
+  let writer: (() => void) | undefined // resumes the writer when its chunk has been read
+  let closer: (() => void) | undefined // completes the delayed end
   let timer: NodeJS.Timeout | undefined
   let letGo = () => {}
 
-  /** A stage that is only made does nothing yet. */
+  /** Runs at the first use, so that creating the stage has no effect. */
   function begin(): void {
     if (begun) return
     begun = true
@@ -52,7 +52,7 @@ export function gate({ places, position, at, strike, over }: GateOptions): Duple
     for (const { offset } of places(Buffer.alloc(0))) strike(controls, offset)
   }
 
-  /** Yields when it is not to go on. */
+  /** Yields while the gate is shut. */
   function* pass(chunk: Buffer): Generator<void, void, void> {
     const start = position()
     let from = 0
@@ -117,7 +117,7 @@ export function gate({ places, position, at, strike, over }: GateOptions): Duple
     },
   }
 
-  /** In an event loop that is late the readers have their turn before it all the same. */
+  /** `setImmediate` gives the readers their turn even if the event loop is late. */
   function failSoon(): void {
     clearTimeout(timer)
     timer = setTimeout(() => setImmediate(() => stream.destroy(failure)), grace)
@@ -125,9 +125,9 @@ export function gate({ places, position, at, strike, over }: GateOptions): Duple
 
   const stream = new Duplex({
     writableHighWaterMark: blockBytes,
-    readableHighWaterMark: 0, // read() is called when everything has been read, and not before
+    readableHighWaterMark: 0, // read() is called only after everything has been read
     write(chunk: Buffer, _encoding, callback) {
-      if (ended) return void setImmediate(callback) // not at once: an endless source would keep the event loop
+      if (ended) return void setImmediate(callback) // asynchronously: an endless source would block the event loop
       writer = callback
       begin()
       if (ended) return

@@ -1,4 +1,4 @@
-/** When a fault comes: the options that all faults share, and the places of a stream that they stand for. */
+/** When a fault occurs: the options that all faults share, and the places in the stream that they select. */
 
 import { literal, literalBytes } from '../text/literal.js'
 import { bytes, duration, integer, number, type Option, type ValuesOf } from '../text/options.js'
@@ -6,46 +6,46 @@ import { finder } from './finder.js'
 
 /** The options of a trigger. Spread them into the `options` of a transform. */
 export const triggerOptions = {
-  after: bytes('once so many bytes have passed; with on or probability: none before'),
-  at: duration('so long after the connection began, or its first byte', { max: 24 * 3_600_000 }),
-  on: literal('right behind this text, also if chunks divide it', 65_536),
-  nth: integer('with on: only behind the n-th match of the connection', { min: 1 }),
-  connection: integer('only in the n-th connection, from 1', { min: 1 }),
-  probability: number('the chance at each match of on, otherwise at each block', { min: 0, max: 1 }),
-  seed: integer('makes the chance the same in each run; default: another one each time', { min: 0, max: 2 ** 32 - 1 }),
-  block: bytes('the bytes of a block; default 1k', { min: 1 }),
+  after: bytes('at this offset; with on or probability: not before it'),
+  at: duration('this long after the connection began, or after its first byte', { max: 24 * 3_600_000 }),
+  on: literal('directly after this text, even if chunks split it', 65_536),
+  nth: integer('with on: only after the n-th match of the connection', { min: 1 }),
+  connection: integer('only in the n-th connection, counted from 1', { min: 1 }),
+  probability: number('chance at each match of on, otherwise at each block', { min: 0, max: 1 }),
+  seed: integer('makes chance repeatable; default: different in each run', { min: 0, max: 2 ** 32 - 1 }),
+  block: bytes('size of a block; default: 1k', { min: 1 }),
 }
 
 /** The values of `triggerOptions`, as `create` receives them. */
 export type TriggerValues = ValuesOf<typeof triggerOptions>
 
-/** What a block has unless `block` says otherwise. */
+/** The default of `block`. */
 export const defaultBlock = 1024
 
-/** A place in the stream, at which the fault is to come. */
+/** A place in the stream where the fault occurs. */
 export interface Place {
   /** The number of bytes before it. */
   readonly offset: number
-  /** The number of its block or of its match, from 0. */
+  /** The number of its block or match, from 0. */
   readonly index: number
 }
 
 export interface Trigger {
   /**
-   * The places in the bytes that come next, in order, as they are asked for; one behind the last byte belongs to them,
-   * but for a fault that needs a byte. They depend on the bytes alone, never on where the chunks are cut.
+   * Yields the places in the next bytes, in order. A place after the last byte is included, unless the fault needs a
+   * byte. Places depend only on the bytes, never on chunk boundaries.
    */
   places(chunk: Buffer): Generator<Place, void, void>
-  /** The number of bytes before those that come next; while the places in a chunk are asked for: before the chunk. */
+  /** The number of bytes before the next chunk or, during `places`, before the current one. */
   position(): number
-  /** Why there was no place in all that came. */
+  /** Says why the input had no place. */
   missing(): string
 }
 
 export interface TriggerSettings {
-  /** A fault that does something to the byte at the place comes when there is one. */
+  /** True for a fault that changes the byte at the place, and therefore waits for one. */
   needsByte: boolean
-  /** Whether the chance of a block or a match, given by its number, comes to a fault. */
+  /** Decides by chance whether this block or match has a fault. */
   isChosen(index: number): boolean
 }
 
@@ -60,11 +60,11 @@ export function checkTrigger(values: TriggerValues, blockIsLost = false): string
   if (nth !== undefined && on === undefined) return 'nth= needs on='
   if (nth !== undefined && probability !== undefined) return 'takes nth= or probability=, not both'
   if (block !== undefined && !blockIsLost && (probability === undefined || on !== undefined))
-    return 'block= needs probability= without on=, which has a chance in each block'
+    return 'block= needs probability= without on='
   return undefined
 }
 
-/** A place is never told twice. `at` has one only for a fault that needs a byte; for others time is no matter of bytes. */
+/** Yields each place once. `at` has a place only if the fault needs a byte; otherwise it does not depend on bytes. */
 export function openTrigger(values: TriggerValues, settings: TriggerSettings): Trigger {
   const { on, nth, at } = values
   const tally = { matches: 0 }
@@ -78,15 +78,15 @@ export function openTrigger(values: TriggerValues, settings: TriggerSettings): T
 
   function missing(): string {
     if (nth !== undefined && tally.matches < nth) return `${tally.matches} of ${nth} found`
-    if (on !== undefined) return tally.matches === 0 ? 'not found' : 'nothing came behind it'
-    if (at !== undefined) return settings.needsByte ? 'no byte came so late' : 'it was over before'
-    return position === 0 ? 'no byte came' : `only ${position} ${position === 1 ? 'byte' : 'bytes'} came`
+    if (on !== undefined) return tally.matches === 0 ? 'not found' : 'no byte followed it'
+    if (at !== undefined) return settings.needsByte ? 'no byte arrived after that time' : 'the stream ended earlier'
+    return position === 0 ? 'no byte arrived' : `only ${position} ${position === 1 ? 'byte' : 'bytes'} arrived`
   }
 
   return { places, position: () => position, missing }
 }
 
-/** A fault as it was written: `cut on=COMMIT nth=3`. */
+/** The fault as in a spec: `cut on=COMMIT nth=3`. */
 export function triggerText(name: string, values: TriggerValues): string {
   const words = (['after', 'at', 'on', 'nth', 'connection'] as const).flatMap(key => {
     const value = values[key]
@@ -95,7 +95,7 @@ export function triggerText(name: string, values: TriggerValues): string {
   return [name, ...words].join(' ')
 }
 
-/** The places in a chunk, which has so many bytes before it. */
+/** Yields the places in a chunk that begins at offset `start`. */
 type Search = (chunk: Buffer, start: number) => Generator<Place, void, void>
 
 function searchFor(values: TriggerValues, settings: TriggerSettings, tally: { matches: number }): Search {
@@ -125,7 +125,7 @@ function byTime(at: number): Search {
   }
 }
 
-/** The search begins at `after`, as if nothing were before it. */
+/** The search begins at `after` and ignores everything before it. */
 function byMatch(
   pattern: Buffer,
   { after = 0, nth, probability }: TriggerValues,
@@ -150,7 +150,7 @@ function byMatch(
   }
 }
 
-/** Each block that begins at `after` or behind it and has a byte; its first byte is the place. */
+/** The place is the first byte of each block that begins at or after `after`. */
 function byBlock({ after = 0, block = defaultBlock }: TriggerValues, { isChosen }: TriggerSettings): Search {
   return function* (chunk, start) {
     const end = start + chunk.length
@@ -159,7 +159,7 @@ function byBlock({ after = 0, block = defaultBlock }: TriggerValues, { isChosen 
   }
 }
 
-/** A place behind the last byte waits for the next one. */
+/** A place after the last byte waits for the next byte. */
 function atBytes(search: Search): Search {
   let waiting: Place | undefined
   return function* (chunk, start) {
@@ -174,7 +174,7 @@ function atBytes(search: Search): Search {
   }
 }
 
-/** As a word of a spec. */
+/** Quotes a word for a spec. */
 function quoted(text: string): string {
   return /^[\w.:,/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

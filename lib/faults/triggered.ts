@@ -1,22 +1,22 @@
-/** Where a transform begins to do its work, if a trigger says so: what is before passes as it is. */
+/** Lets a trigger decide where a transform starts; bytes before that place pass unchanged. */
 import { many } from 'stream-chain/defs.js'
 import type { Context } from '../stages/context.js'
 import { type Fault, faultStage } from './fault.js'
 import type { TriggerValues } from './trigger.js'
 
 export interface StartingPoint {
-  /** What of a chunk is before the place, and what is behind it; either may be empty. To be called once for each chunk. */
-  split(chunk: Buffer): [before: Buffer, behind: Buffer]
-  /** To be called when the stage is over, as often as one likes: warns of a place that has never come. */
+  /** Splits a chunk at the place; either part may be empty. Call it once per chunk. */
+  split(chunk: Buffer): [before: Buffer, after: Buffer]
+  /** Call it when the stage is done; repeated calls are harmless. Warns of a place that never occurred. */
   over(): void
 }
 
-/** Each of them is a trigger by itself; the other options of one say more about it. */
+/** Each of these is a trigger; the other options only refine it. */
 const triggers = ['after', 'at', 'on', 'connection', 'probability'] as const
 
 /**
- * The stage that begins at the first place, which is where a byte comes. Without a trigger there is no start: it begins
- * at once. In another connection than the one that is meant it passes everything.
+ * Makes a stage that starts at the first place, which always has a byte. Without a trigger it starts at once. In
+ * connections other than the selected one it passes everything.
  */
 export function triggeredStage<Stage>(
   name: string,
@@ -28,12 +28,12 @@ export function triggeredStage<Stage>(
   return faultStage({ name, values, context, needsByte: true }, fault => make(openStartingPoint(fault)))
 }
 
-/** Does to what is behind the start what the function does to each chunk. */
+/** Applies `write` only to bytes after the start. */
 export function fromStart<Result>({ split }: StartingPoint, write: (chunk: Buffer) => Result) {
   return (chunk: Buffer) => {
-    const [before, behind] = split(chunk)
-    if (behind.length === 0) return before
-    const result = write(behind)
+    const [before, after] = split(chunk)
+    if (after.length === 0) return before
+    const result = write(after)
     return before.length === 0 ? result : many([before, result])
   }
 }
@@ -41,7 +41,7 @@ export function fromStart<Result>({ split }: StartingPoint, write: (chunk: Buffe
 function openStartingPoint({ places, position, fire, over }: Fault): StartingPoint {
   let begun = false
 
-  /** The length of what is before the place. */
+  /** The number of bytes before the place. */
   function lengthBefore(chunk: Buffer): number {
     if (begun) return 0
     const start = position()

@@ -1,6 +1,6 @@
 const LF = 10
 
-/** How many LF there are. */
+/** Counts the LFs. */
 export function countLines(data: string | Buffer): number {
   const next = (from: number) => (typeof data === 'string' ? data.indexOf('\n', from) : data.indexOf(LF, from))
   let lines = 0

@@ -1,25 +1,25 @@
-/** Cuts a stream of bytes into frames: by size, by what stands behind each frame, by the length before it. */
+/** Cuts a stream of bytes into frames: by size, by a delimiter after each frame, or by a length prefix. */
 import { TcpPipeError } from '../text/errors.js'
 
-/** Chunks → frames, wherever the chunks are cut. A frame may be a view of its chunk. */
+/** Chunks → frames, regardless of chunk boundaries. A frame may be a view of its chunk. */
 export interface Cutter {
   write(chunk: Buffer): Iterable<Buffer>
-  /** The last frame, if it needs nothing behind it. */
+  /** The last frame, if it needs no terminator. */
   end(): Iterable<Buffer>
 }
 
-/** The longest frame that is taken. */
+/** The longest allowed frame. */
 export interface Limit {
   readonly bytes: number
-  /** What sets it, in words that follow 'longer than': `max, 1024 bytes`. */
+  /** Describes the limit, after 'longer than': `max, 1024 bytes`. */
   readonly words: string
 }
 
-/** How a length is written: the sum of its bytes, each times its weight, in the order of the bytes. */
+/** How a length is encoded: the sum of its bytes, each multiplied by its weight, in byte order. */
 export interface LengthFormat {
-  /** The most bytes of the prefix. */
+  /** One weight per byte of the longest prefix. */
   readonly weights: readonly number[]
-  /** Seven bits of each byte count, and the eighth says that another byte follows. */
+  /** True for a varint: seven bits of each byte count, and the eighth says that another byte follows. */
   readonly varies: boolean
 }
 
@@ -44,11 +44,11 @@ export function cutBySize(size: number): Cutter {
   return { write, end }
 }
 
-/** A frame is what stands before each delimiter, and what stands behind the last one unless that is nothing. */
+/** A frame is the bytes before each delimiter, and those after the last one unless empty. */
 export function cutByDelimiter(delimiter: Buffer, limit: Limit, label: string): Cutter {
   const needle = delimiter.length === 1 ? (delimiter[0] as number) : delimiter // twice as fast
   const part = partOf(limit.bytes)
-  let carry: Buffer = Buffer.alloc(0) // it may be the beginning of a delimiter
+  let carry: Buffer = Buffer.alloc(0) // may begin a delimiter
   let count = 1
 
   function fits(bytes: Buffer): Buffer {
@@ -77,24 +77,24 @@ export function cutByDelimiter(delimiter: Buffer, limit: Limit, label: string): 
   return { write, end }
 }
 
-/** A frame is as long as the prefix before it says. Nothing is allocated for bytes that have not come. */
+/** A length prefix precedes each frame. Allocates nothing for bytes that have not arrived. */
 export function cutByLength({ weights, varies }: LengthFormat, limit: Limit, label: string): Cutter {
   const part = partOf(limit.bytes)
   let offset = 0 // of the next byte of the input
-  let start = 0 // the offset of the frame with its prefix
+  let start = 0 // offset of the frame's length prefix
   let length = 0
-  let digits = 0 // bytes of the prefix that have come
+  let digits = 0 // number of prefix bytes so far
   let known = false
 
   function fault(code: 'ERR_INPUT' | 'ERR_RECORD_TOO_LONG', message: string): TcpPipeError {
     return new TcpPipeError(code, `${label} at offset ${start} ${message}`)
   }
 
-  /** Every byte can only add to the length, so one that is too long is told as soon as it is. */
+  /** Each byte can only increase the length, so an excessive length fails at once. */
   function addDigit(byte: number): void {
     if (digits === 0) start = offset
     const weight = weights[digits++]
-    if (weight === undefined) throw fault('ERR_INPUT', `has a length of more than ${weights.length} bytes`)
+    if (weight === undefined) throw fault('ERR_INPUT', `has a length prefix of more than ${weights.length} bytes`)
     length += weight * (varies ? byte & 0x7f : byte)
     if (length > limit.bytes)
       throw fault('ERR_RECORD_TOO_LONG', `announces ${length} bytes or more, longer than ${limit.words}`)
@@ -122,16 +122,16 @@ export function cutByLength({ weights, varies }: LengthFormat, limit: Limit, lab
   function end(): Buffer[] {
     if (digits === 0) return []
     const missing = known ? length - part.length() : `${varies ? 1 : weights.length - digits} or more`
-    const where = known ? '' : 'within its length, '
-    throw fault('ERR_INPUT', `is cut short ${where}at offset ${offset}; bytes missing: ${missing}`)
+    const where = known ? '' : 'within its length prefix, '
+    throw fault('ERR_INPUT', `is truncated ${where}at offset ${offset}; bytes missing: ${missing}`)
   }
 
   return { write, end }
 }
 
 /**
- * A frame whose end has not come, of at most `most` bytes. They are copied: a view would keep its whole chunk, and a
- * peer that sends single bytes would fill the memory with views.
+ * An incomplete frame of at most `most` bytes. Copies its bytes: a view would retain its whole chunk, so a peer that
+ * sends single bytes could exhaust the memory.
  */
 function partOf(most: number) {
   let held = Buffer.alloc(0)
@@ -148,7 +148,7 @@ function partOf(most: number) {
     length = whole
   }
 
-  /** The frame, which is nobody else's from now on. */
+  /** Returns the frame and hands over its memory. */
   function complete(bytes: Buffer = Buffer.alloc(0)): Buffer {
     if (length === 0) return bytes
     add(bytes)

@@ -1,4 +1,4 @@
-/** What all decompressors share: caps on the output, and an eye on what stands behind the end of the input. */
+/** Shared by all decompressors: output limits, and a check for data after the end of the input. */
 import { Duplex, type Transform } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { callbackify } from 'node:util'
@@ -9,28 +9,31 @@ import { blockBytes } from './records.js'
 
 /** One format, as zlib reads it. */
 export interface Format {
-  /** Of the transform, for its messages. */
+  /** The name of the transform, for messages. */
   readonly name: string
-  /** From `node:zlib`. Its `chunkSize` is the size of the blocks that come out. */
+  /** From `node:zlib`. Its `chunkSize` is the size of the output blocks. */
   readonly stream: Transform & Zlib
-  /** True if zero bytes may stand behind the end. */
+  /** True if zero bytes may follow the end. */
   readonly padding?: boolean
-  /** Cuts a chunk where zlib has to be given no more at once; called without one at the end. Throws `ERR_INPUT`. */
+  /** Splits a chunk at points that zlib must not be fed past; called without a chunk at the end. Throws `ERR_INPUT`. */
   cut?(chunk?: Buffer): Iterable<Buffer>
 }
 
 export interface Caps {
-  /** The most bytes of output; undefined: no cap. */
+  /** Maximum number of output bytes; undefined: no limit. */
   readonly max: number | undefined
-  /** The most bytes of output for a byte of input, once there are more than `freeOutput`. */
+  /** Maximum number of output bytes per input byte, beyond `freeOutput`. */
   readonly ratio: number
 }
 
-/** The options `max` and `ratio`, as each decompressor has them. */
+/** The options `max` and `ratio` of each decompressor. */
 export function capOptions<const R extends number>(ratio: R) {
   return {
-    max: bytes('the most output; default: no cap', { min: 1 }),
-    ratio: integer('the most bytes of output for a byte of input, once there are 16 MiB', { min: 1, default: ratio }),
+    max: bytes('maximum output; default: no limit', { min: 1 }),
+    ratio: integer('maximum number of output bytes per input byte, beyond 16 MiB of output', {
+      min: 1,
+      default: ratio,
+    }),
   }
 }
 
@@ -38,18 +41,18 @@ export function capOptions<const R extends number>(ratio: R) {
 export const freeOutput = 16 * 1024 * 1024
 
 /**
- * Decompresses, holding no more than zlib and one block. Fails with `ERR_INPUT` if the input cannot be read, ends early
- * or goes on behind its end, and with `ERR_OUTPUT_LIMIT` at a cap: in a stream zlib's own `maxOutputLength` does nothing.
+ * Decompresses; besides zlib's memory it holds one block. Fails with `ERR_INPUT` if the input is invalid, truncated or
+ * continues after its end, and with `ERR_OUTPUT_LIMIT` at a limit: zlib's `maxOutputLength` has no effect on streams.
  */
 export function decompressor({ name, stream: inner, padding = false, cut = whole }: Format, caps: Caps): Duplex {
   let output = 0
-  let over = false // zlib has left something unread
+  let over = false // zlib has left input unread
 
   async function writeAll(chunk: Buffer | undefined): Promise<void> {
     for (const piece of cut(chunk)) {
       const rest = over ? piece : await unread(inner, piece)
       over ||= rest.length > 0
-      if (rest.some(byte => !padding || byte !== 0)) throw inputError(name, 'there is something else behind the end')
+      if (rest.some(byte => !padding || byte !== 0)) throw inputError(name, 'unexpected data after the end')
     }
   }
 
@@ -87,13 +90,13 @@ function whole(chunk?: Buffer): Iterable<Buffer> {
 }
 
 function overCap(input: number, output: number, { max, ratio }: Caps): string | undefined {
-  if (max !== undefined && output > max) return `more than max, ${max} bytes, of output`
+  if (max !== undefined && output > max) return `the output exceeds max=${max} bytes`
   if (output > freeOutput && output > ratio * input)
-    return `${input} bytes gave ${output}, more than ratio, ${ratio}, for each`
+    return `the output exceeds ratio=${ratio}: ${input} bytes of input gave ${output} bytes`
   return undefined
 }
 
-/** Writes; what zlib does not take, since it has come to its end. What goes wrong comes as an event, and never here. */
+/** Writes a piece and resolves with what zlib leaves unread after its end. Errors arrive as events and never here. */
 function unread(inner: Format['stream'], piece: Buffer): Promise<Buffer> {
   const before = inner.bytesWritten
   return new Promise(resolve => {

@@ -1,4 +1,4 @@
-/** Frames in a stream of bytes: their formats, the options that choose one, and the way from one form to another. */
+/** Frames in a stream of bytes: formats, options, and conversion between formats. */
 
 import { literal, literalBytes } from '../text/literal.js'
 import { bytes, choice, type ValuesOf } from '../text/options.js'
@@ -9,7 +9,7 @@ import { batchRecords, blockBytes } from './records.js'
 export { cutByDelimiter, cutBySize } from './cutters.js'
 export { joinByDelimiter } from './joiners.js'
 
-/** The longest frame that can be asked for: each one is held until it is whole. */
+/** The upper bound of `max`: each frame is held until it is complete. */
 const longest = 2 ** 30
 const defaultMax = 2 ** 20
 
@@ -27,21 +27,21 @@ const lengthFormats = {
 
 const formats = [...(Object.keys(lengthFormats) as (keyof typeof lengthFormats)[]), 'nul'] as const
 
-/** What `frame` and `unframe` have in common: exactly one of `format` and `delimiter`, and the longest frame. */
+/** Options of `frame` and `unframe`: exactly one of `format` and `delimiter`, and the longest frame. */
 export const framingOptions = {
-  format: choice('a length before each frame, or a NUL behind it', formats, { positional: true }),
-  delimiter: literal("instead of a format: what stands behind each frame, such as '||' or '\\r\\n'"),
-  max: frameSize('the longest frame; default 1m, or what the format can hold'),
+  format: choice('length prefix of each frame; nul: a NUL after each frame', formats, { positional: true }),
+  delimiter: literal("instead of a format: delimiter after each frame, such as '||' or '\\r\\n'"),
+  max: frameSize('longest frame; default: 1m, or the maximum of the format'),
 }
 
 export type FramingValues = ValuesOf<typeof framingOptions>
 
-/** An option that is the size of a frame. */
+/** An option for the size of a frame. */
 export function frameSize(summary: string) {
   return bytes(summary, { min: 1, max: longest })
 }
 
-/** What is wrong with the options together, in words that follow the name of the transform. */
+/** Says what is wrong with the combination of options; the text follows the transform's name. */
 export function checkFraming({ format, delimiter, max }: FramingValues, size?: number): string | undefined {
   if (format !== undefined && delimiter !== undefined) return 'takes a format or delimiter=, not both'
   if (format === undefined && delimiter === undefined) return `needs a format (${formats.join(', ')}) or delimiter=TEXT`
@@ -63,7 +63,7 @@ export function frameLimit({ format, max }: FramingValues): Limit {
   return { bytes: max ?? defaultMax, words: `max, ${max ?? defaultMax} bytes` }
 }
 
-/** Finds the frames. `name` is that of the transform. */
+/** Makes the cutter that finds the frames. `name` is the transform's name. */
 export function frameCutter(values: FramingValues, name: string): Cutter {
   const limit = frameLimit(values)
   const format = lengthFormat(values.format)
@@ -72,14 +72,14 @@ export function frameCutter(values: FramingValues, name: string): Cutter {
     : cutByDelimiter(delimiterOf(values), limit, `${name}: frame`)
 }
 
-/** Writes each frame with its length or its delimiter. `label` names a frame in errors, before its number. */
+/** Makes the joiner that writes frames with their length or delimiter. `label` precedes a frame's number in errors. */
 export function frameJoiner(values: FramingValues, label: string): Joiner {
   const format = lengthFormat(values.format)
   if (format) return joinByLength(format)
-  return joinByDelimiter(delimiterOf(values), label, 'contains the delimiter, or ends with the beginning of it')
+  return joinByDelimiter(delimiterOf(values), label, 'contains the delimiter, or ends with a part of it')
 }
 
-/** A stage from one framing to another. Frames that come together leave together. */
+/** A stage that converts one framing to another. Frames that arrive together leave together. */
 export function reframe(cutter: Cutter, join: Joiner) {
   function* joined(frames: Iterable<Buffer>): Generator<Buffer> {
     let batch: Buffer[] = []
@@ -98,7 +98,7 @@ export function reframe(cutter: Cutter, join: Joiner) {
         if (batch.push(frame) >= batchRecords || size >= blockBytes) yield take()
       }
     } finally {
-      if (batch.length > 0) yield take() // what is wrong with these is wrong before what ended the loop
+      if (batch.length > 0) yield take() // an error in these frames precedes the one that ended the loop
     }
   }
 

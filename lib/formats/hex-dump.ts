@@ -1,9 +1,9 @@
-/** The rows of hex dumps, laid out by lookup tables: each of them is `width` bytes, the last one may be shorter. */
+/** The rows of hex dumps, built from lookup tables: each shows `width` bytes, the last one may be shorter. */
 
-/** Bytes → their rows, the first one of which is that of `offset`. */
+/** Bytes → rows; the first row begins at `offset`. */
 export type Rows = (bytes: Uint8Array, offset: number) => Buffer
 
-/** As `hexdump -v -C`: offset, a cell `hh ` for each byte, one space more behind each eighth and the last one, `|text|`. */
+/** Like `hexdump -v -C`: offset, a cell `hh ` per byte, one more space after every eighth and the last one, `|text|`. */
 export function canonicalRows(width: number): Rows {
   const columns = columnsOf(width)
 
@@ -30,7 +30,7 @@ export function canonicalRows(width: number): Rows {
     const high = offset < 2 ** 32 ? '' : Math.floor(offset / 2 ** 32).toString(16)
     const bare = high.length + 10 + columns + 3
     const out = Buffer.allocUnsafe(Math.ceil(bytes.length / width) * bare + bytes.length)
-    out.fill(SPACE, Math.floor(bytes.length / width) * (bare + width)) // of a row that is not full
+    out.fill(SPACE, Math.floor(bytes.length / width) * (bare + width)) // for an incomplete row
     const view = viewOf(out)
     for (let from = 0, at = 0; from < bytes.length; from += width) {
       if (high) out.write(high, at, 'latin1')
@@ -42,7 +42,7 @@ export function canonicalRows(width: number): Rows {
   return rows
 }
 
-/** As `xxd -p`: the digits alone. */
+/** Like `xxd -p`: only the digits. */
 export function plainRows(width: number): Rows {
   return bytes => {
     const out = Buffer.allocUnsafe(2 * bytes.length + Math.ceil(bytes.length / width))
@@ -58,7 +58,7 @@ export function plainRows(width: number): Rows {
   }
 }
 
-/** The canonical rows for a terminal: each class of bytes has the colour that hexyl gives it. */
+/** The canonical rows for a terminal: each class of bytes has the color that hexyl uses. */
 export function coloredRows(width: number): Rows {
   const columns = columnsOf(width)
 
@@ -89,7 +89,7 @@ export function coloredRows(width: number): Rows {
   }
 }
 
-/** In hex, eight digits or more. */
+/** In hex, at least eight digits. */
 export function formatOffset(offset: number): string {
   return offset.toString(16).padStart(8, '0')
 }
@@ -110,7 +110,7 @@ const plain = '\x1b[39m'
 const ESC_BRACKET = 0x1b5b
 const M = 0x6d
 
-/** The colour of each byte: the two digits of an SGR code, as if they were hex. */
+/** The color of each byte: the two digits of an SGR code, read as hex. */
 const colors = Uint8Array.from(digits, (_, byte) => colorOf(byte))
 
 function colorOf(byte: number): number {
@@ -124,7 +124,7 @@ function columnsOf(width: number): number {
   return 3 * width + Math.ceil(width / 8)
 }
 
-/** The two digits of a byte, as they lie in memory. */
+/** The two digits of a byte, in memory order. */
 function pair(byte: number | undefined): number {
   return pairs[byte as number] as number
 }
@@ -138,7 +138,7 @@ function character(byte: number | undefined): number {
   return characters[byte as number] as number
 }
 
-/** Written out, since a loop takes half as long again. */
+/** Unrolled: a loop takes 50 % longer. */
 function putEight(view: DataView, at: number, text: number, bytes: Uint8Array, i: number): void {
   putFour(view, at, text, bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3])
   putFour(view, at + 12, text + 4, bytes[i + 4], bytes[i + 5], bytes[i + 6], bytes[i + 7])
@@ -154,7 +154,7 @@ function putFour(view: DataView, at: number, text: number, a: Byte, b: Byte, c: 
   view.setUint32(text, character(a) | (character(b) << 8) | (character(c) << 16) | (character(d) << 24), true)
 }
 
-/** Nothing if the byte before had the same one. */
+/** Writes nothing if the previous byte has the same color. */
 function putColor(view: DataView, at: number, byte: Byte, before: Byte): number {
   const color = colors[byte as number]
   if (color === colors[before as number]) return at

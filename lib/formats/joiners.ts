@@ -1,4 +1,4 @@
-/** Writes frames as a stream of bytes: with a length before each one, or a delimiter behind it. */
+/** Writes frames as a stream of bytes: with a length prefix or a delimiter after each frame. */
 
 import { TcpPipeError } from '../text/errors.js'
 import type { LengthFormat } from './cutters.js'
@@ -6,14 +6,14 @@ import type { LengthFormat } from './cutters.js'
 /** Frames → bytes. */
 export type Joiner = (frames: readonly Buffer[]) => Buffer
 
-/** Each frame with its length before it. */
+/** Writes each frame after its length. */
 export function joinByLength({ weights, varies }: LengthFormat): Joiner {
   const widthOf = (length: number) => (varies ? weights.findIndex(weight => length < 128 * weight) + 1 : weights.length)
 
   function write(out: Buffer, at: number, length: number): number {
     const width = widthOf(length)
     for (let i = 0; i < width; i++) {
-      const digit = Math.floor(length / (weights[i] as number)) // as a byte it is taken modulo 256
+      const digit = Math.floor(length / (weights[i] as number)) // stored modulo 256
       out[at + i] = varies && i + 1 < width ? digit | 0x80 : digit
     }
     return at + width
@@ -32,7 +32,7 @@ export function joinByLength({ weights, varies }: LengthFormat): Joiner {
   }
 }
 
-/** Each frame with `delimiter` behind it; one that could not be told from two is refused in words. */
+/** Writes `delimiter` after each frame; rejects a frame that would be read as two, with `refusal`. */
 export function joinByDelimiter(delimiter: Buffer, label: string, refusal: string): Joiner {
   const needle = delimiter.length === 1 ? (delimiter[0] as number) : delimiter
   let count = 0

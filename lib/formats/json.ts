@@ -1,25 +1,25 @@
-/** Cuts a text into concatenated JSON values (RFC 8259), as jq reads them: one after the other, white space between. */
+/** Splits text into concatenated JSON values (RFC 8259) with optional white space between them, like jq. */
 
 import { TcpPipeError, tooLong } from '../text/errors.js'
 import { countLines } from './count-lines.js'
 
 export interface JsonScanner {
-  /** The values that are complete with this text. */
+  /** Returns the values that this text completes. */
   write(text: string): unknown[]
-  /** The last value, if it is a scalar that only the end completes. */
+  /** Returns the last value, if it is a scalar that only the end completes. */
   end(): unknown[]
 }
 
-/** Deeper nesting is refused: JSON.parse takes more, but not whoever walks through the value. */
+/** Maximum nesting. JSON.parse accepts more, but recursive code that walks the value may not. */
 export const maxDepth = 512
 
 /**
- * A value of more than `maxRecord` bytes fails with `ERR_RECORD_TOO_LONG`, one that is wrong or nested too deep with
- * `ERR_JSON` and its line.
+ * A value of more than `maxRecord` bytes fails with `ERR_RECORD_TOO_LONG`; one that is invalid or nested too deeply
+ * fails with `ERR_JSON` and its line.
  */
 export function jsonScanner(maxRecord: number): JsonScanner {
-  let line = 1 // of the text that comes next
-  let begun = '' // a value whose end has not come yet
+  let line = 1 // of the next text
+  let begun = '' // an incomplete value
   let begunLine = 1
   let scan = openScan('')
 
@@ -38,10 +38,10 @@ export function jsonScanner(maxRecord: number): JsonScanner {
     return found
   }
 
-  /** The values that begin in this text. */
+  /** Adds the values that begin in this text. */
   function addValues(found: unknown[], text: string, from: number): void {
     const lineAt = (position: number) => line + countLines(text.slice(0, position))
-    let tried = -1 // where the line ends that is not one value
+    let tried = -1 // end of the last line that is not exactly one value
     for (let at = skipSpace(text, from); at < text.length; at = skipSpace(text, at)) {
       if (at > tried) {
         const { value, end } = wholeLine(text, at, maxRecord)
@@ -88,23 +88,23 @@ export function jsonScanner(maxRecord: number): JsonScanner {
   return { write, end }
 }
 
-/** Where the scan of a value stands, so that no character is looked at twice. */
+/** State of the scan of a value, so that no character is examined twice. */
 interface Scan {
-  /** A number or a word, which only what stands behind it ends. */
+  /** A number or a word, which only the following character ends. */
   scalar: boolean
   depth: number
   quoted: boolean
   escaped: boolean
 }
 
-/** Behind the first character of a value. */
+/** State after the first character of a value. */
 function openScan(first: string): Scan {
   const nested = first === '{' || first === '['
   const quoted = first === '"'
   return { scalar: !nested && !quoted, depth: nested ? 1 : 0, quoted, escaped: false }
 }
 
-/** The common case, one value on a short line of its own, at the speed of JSON.parse. It cannot be nested too deep. */
+/** Fast path: one value on its own short line, parsed at the speed of JSON.parse. It cannot be nested too deeply. */
 function wholeLine(text: string, start: number, maxRecord: number): { value?: unknown; end: number } {
   const end = text.indexOf('\n', start)
   if (end === -1) return { end: text.length }
@@ -113,18 +113,18 @@ function wholeLine(text: string, start: number, maxRecord: number): { value?: un
   try {
     return { value: JSON.parse(line), end }
   } catch {
-    return { end } // several values, a part of one, or a wrong one: the scan will tell
+    return { end } // several values, part of one, or an invalid one: left to the scan
   }
 }
 
-/** An exception costs ten times as much as a value: the first line of a pretty-printed one is seen without. */
+/** Detects the first line of a pretty-printed value without an exception, which costs ten times as much as a parse. */
 function isClosed(line: string): boolean {
   const first = line[0] as string
   const last = line.trimEnd().at(-1)
   return first === '{' ? last === '}' : first === '[' ? last === ']' : true
 }
 
-/** The index behind the value that the scan is in, or -1 if its end has not come. */
+/** Returns the index after the current value, or -1 if it is incomplete. */
 function valueEnd(text: string, from: number, scan: Scan): number {
   return scan.scalar ? scalarEnd(text, from) : nestedEnd(text, from, scan)
 }

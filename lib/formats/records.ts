@@ -1,6 +1,6 @@
 /**
- * The units of a stage and the codecs between them. Records travel in batches: arrays of at most 1,024 records or
- * 64 KiB. Bytes are Buffers, a line is a string without its LF, json is a value.
+ * The units of stages and the codecs between them. Records travel in batches: arrays of at most 1,024 records or
+ * 64 KiB. Bytes are Buffers, a line is a string without its LF, JSON is a value.
  */
 import { type Flushable, flushable } from 'stream-chain/defs.js'
 import { errorMessage, TcpPipeError, tooLong } from '../text/errors.js'
@@ -10,23 +10,23 @@ import { jsonScanner } from './json.js'
 export type Unit = 'bytes' | 'line' | 'json'
 export type Batch = unknown[]
 
-/** A function of a fused run: a batch comes in, batches go out. */
+/** A function of a fused run: takes a batch, returns batches. */
 export type BatchFunction = ((batch: Batch) => unknown) | Flushable<Batch, unknown>
 
 export const batchRecords = 1024
 export const blockBytes = 64 * 1024
 
-/** The length cap of a record in bytes, unless `maxRecord` sets another one. */
+/** The default of `maxRecord`, in bytes. */
 export const defaultMaxRecord = 1024 * 1024
 
 const LF = 10
 
-/** Shared by a decoder and the encoder behind it, so that a last line without its LF stays without it. */
+/** Shared by a decoder and the encoder after it, so that an unterminated last line stays unterminated. */
 export interface Ending {
   unterminated: boolean
 }
 
-/** Lines without the literal are of no use to the stage behind the decoder: they may be skipped, and are counted. */
+/** The next stage drops lines without the literal, so the decoder may skip and count them. */
 export interface LineFilter {
   literal: string
   skip(lines: number): void
@@ -43,9 +43,9 @@ export function decoder(
   return unit === 'line' ? lineDecoder(maxRecord, ending, filter, rest) : jsonDecoder(maxRecord)
 }
 
-/** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON, unless `encode` knows better. */
+/** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON. `encode` overrides this. */
 export function encoder(ending: Ending, encode?: (record: unknown) => string): (batch: Batch) => Batch {
-  let owed = false // a record was written whose LF comes only if another one follows
+  let owed = false // the LF of the last record is written only if another record follows
 
   function join(lines: string[]): Buffer {
     if (owed) lines.unshift('')
@@ -80,7 +80,7 @@ export function encoder(ending: Ending, encode?: (record: unknown) => string): (
   }
 }
 
-/** A loop, since it runs for every record between two stages. */
+/** A plain loop, because it runs for every record between two stages. */
 export function areLines(batch: Batch): batch is string[] {
   for (const value of batch) if (typeof value !== 'string') return false
   return true
@@ -90,14 +90,14 @@ function isAscii(text: string): boolean {
   return Buffer.byteLength(text) === text.length
 }
 
-/** Bytes as they came: a string becomes UTF-8. */
+/** Converts a chunk to a Buffer; a string becomes UTF-8. */
 export function toBuffer(chunk: unknown): Buffer {
   if (typeof chunk === 'string') return Buffer.from(chunk)
   const view = chunk as Uint8Array
   return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
 }
 
-/** Where a decoder leaves, if it is wanted, the first bytes of a character that its input has ended in. */
+/** If `wanted`, the decoder leaves the bytes of an incomplete last character here. */
 export interface Rest {
   wanted: boolean
   bytes: Buffer
@@ -110,10 +110,10 @@ function lineDecoder(
   rest: Rest | undefined,
 ): Flushable<Batch, unknown> {
   const split = filter ? literalSplitter(filter) : splitLines
-  let held = Buffer.alloc(0) // its first `length` bytes are the beginning of a line
+  let held = Buffer.alloc(0) // its first `length` bytes are an incomplete line
   let length = 0
 
-  /** Copies: a view would keep the whole chunk, and a peer that sends single bytes would fill the memory with views. */
+  /** Copies: a view would retain the whole chunk, so a peer that sends single bytes could exhaust the memory. */
   function hold(bytes: Buffer): void {
     const whole = length + bytes.length
     if (whole > maxRecord) throw tooLong('line', maxRecord)
@@ -164,7 +164,7 @@ function lineDecoder(
   )
 }
 
-/** How many of the last bytes are the beginning of a character in UTF-8 (RFC 3629) that is longer. */
+/** Counts the last bytes that begin an incomplete UTF-8 character (RFC 3629). */
 function partOfCharacter(bytes: Buffer): number {
   for (let count = 1; count <= Math.min(3, bytes.length); count++) {
     const byte = bytes[bytes.length - count] as number
@@ -179,8 +179,8 @@ function splitLines(bytes: Buffer): string[] {
 }
 
 /**
- * Searches in the bytes: what is found there in UTF-8 is found in the text, also among invalid bytes. Where many lines
- * have the literal, making strings of all of them is faster, and the search is tried again after some blocks.
+ * Searches the bytes: a match in UTF-8 is a match in the text, even among invalid bytes. If many lines have the literal,
+ * decoding all of them is faster; the search resumes after some blocks.
  */
 function literalSplitter({ literal, skip }: LineFilter): (bytes: Buffer) => string[] {
   const needle = Buffer.from(literal)
@@ -198,14 +198,14 @@ function literalSplitter({ literal, skip }: LineFilter): (bytes: Buffer) => stri
       lines.push(bytes.toString('utf8', start, end))
       at = end < bytes.length ? bytes.indexOf(needle, end) : -1
     }
-    const all = countLines(bytes) + 1 // the last one has no LF here
+    const all = countLines(bytes) + 1 // the last line has no LF here
     if (4 * lines.length > all) pause = 64
     skip(all - lines.length)
     return lines
   }
 }
 
-/** Lengths are those of the input, before invalid bytes become U+FFFD. */
+/** Checks input lengths, before invalid bytes become U+FFFD. */
 function checkLines(bytes: Buffer, maxRecord: number): Buffer {
   for (let from = 0; from + maxRecord < bytes.length; ) {
     const next = bytes.indexOf(LF, from)

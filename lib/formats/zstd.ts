@@ -1,13 +1,13 @@
-/** zstd of `node:zlib`, which has it from Node 22.15 and 23.8 on, and what it leaves undone. */
+/** zstd from `node:zlib` (Node 22.15 and 23.8 or later), and fixes for its gaps. */
 import type { Transform } from 'node:stream'
 import zlib, { type Zlib } from 'node:zlib'
 import { TcpPipeError } from '../text/errors.js'
 
 export interface ZstdOptions {
   readonly chunkSize?: number
-  /** When what is held back comes out: one of `parameters.continue` and `parameters.flush`. */
+  /** When held output is emitted: `parameters.continue` or `parameters.flush`. */
   readonly flush?: number
-  /** Values of parameters, by their numbers. */
+  /** Parameter values by number. */
   readonly params: Record<number, number>
 }
 
@@ -16,16 +16,16 @@ interface ZstdFunctions {
   createZstdDecompress?(options: ZstdOptions): Transform & Zlib
 }
 
-/** Numbers of zstd.h, under which `params` and `flush` know them. */
+/** Numbers from zstd.h, for `params` and `flush`. */
 export const parameters = {
   compressionLevel: 100,
   checksumFlag: 201,
-  windowLogMax: 100, // of the decompressor, which counts for itself
+  windowLogMax: 100, // of the decompressor, which has its own numbering
   continue: 0,
   flush: 1,
 } as const
 
-/** What is wrong with this Node, for the `check` of a transform; undefined: nothing. */
+/** For the `check` of a transform: says that this Node lacks zstd, or returns undefined. */
 export function lacksZstd(version: string): string | undefined {
   if (functions.createZstdCompress) return undefined
   return `needs Node 22.15, 23.8 or later; this is ${version}`
@@ -40,16 +40,16 @@ export function createZstdDecompress(options: ZstdOptions): Transform & Zlib {
 }
 
 /**
- * Cuts chunks where a frame ends, for `decompressor`: Node 22 and 24 lose the second of two frames in one chunk, Node 22 takes one
- * that was cut short for whole, and Node 26 overlooks what stands behind the last one. Throws `ERR_INPUT` for these.
+ * Splits chunks at frame ends, for `decompressor`. Works around Node bugs: 22 and 24 lose the second of two frames in a
+ * chunk, 22 accepts a truncated frame, and 26 ignores data after the last frame. Throws `ERR_INPUT` for invalid input.
  */
 export function frameCutter(): (chunk?: Buffer) => Iterable<Buffer> {
-  let frame = readFrame('this is no zstd')
+  let frame = readFrame('not zstd data')
   let missing = frame.next().value as number
   let number = 0
   let digits = 0
   let isOpen = true
-  let isKnown = false // as a frame: zstd gets nothing before
+  let isKnown = false // as a frame; zstd gets nothing before that
   let held: Buffer = Buffer.alloc(0)
 
   function* cut(chunk: Buffer): Generator<Buffer> {
@@ -76,7 +76,7 @@ export function frameCutter(): (chunk?: Buffer) => Iterable<Buffer> {
     const { value, done } = frame.next(number)
     isOpen = !done
     isKnown = isOpen
-    if (done) frame = readFrame('there is something else behind the end')
+    if (done) frame = readFrame('unexpected data after the end')
     missing = value ?? (frame.next().value as number)
     number = 0
     digits = 0
@@ -90,7 +90,7 @@ export function frameCutter(): (chunk?: Buffer) => Iterable<Buffer> {
   return chunk => (chunk ? cut(chunk) : end())
 }
 
-/** Yields the sizes of the sections of a frame (RFC 8878 §3.1); is given the first bytes of each as a number. */
+/** Yields the section sizes of a frame (RFC 8878 §3.1); receives the first bytes of each section as a number. */
 function* readFrame(otherwise: string): Generator<number, undefined, number> {
   const magic = yield 4
   if (magic >= 0x184d2a50 && magic <= 0x184d2a5f) return yield* skip(yield 4)
@@ -111,7 +111,7 @@ function* skip(size: number): Generator<number, undefined, number> {
   if (size > 0) yield size
 }
 
-/** Of window, dictionary and content size, behind the descriptor. */
+/** Size of the window, dictionary and content size fields after the descriptor. */
 function headerSize(descriptor: number): number {
   const isSingle = (descriptor & 0x20) !== 0
   const dictionary = [0, 1, 2, 4][descriptor & 3] as number

@@ -1,29 +1,29 @@
 import { inspect } from 'node:util'
 import { escapeLine } from './escape.js'
 
-/** Every code that a `TcpPipeError` can carry. System errors (`ECONNRESET`, `ENOENT` …) pass through as they are. */
+/** All codes of `TcpPipeError`. System errors (`ECONNRESET`, `ENOENT` …) pass through unchanged. */
 export type ErrorCode =
-  | 'ERR_ADDRESS' // a text or an object that is no address
-  | 'ERR_OPTION' // an option that is unknown, missing, contradicting or out of range
-  | 'ERR_SPEC' // a transform spec that cannot be parsed
-  | 'ERR_MODULE' // a module of a user's that cannot be imported or exports no stage
+  | 'ERR_ADDRESS' // an invalid address
+  | 'ERR_OPTION' // an option that is unknown, missing, conflicting or out of range
+  | 'ERR_SPEC' // an invalid transform spec
+  | 'ERR_MODULE' // a user module that cannot be imported or exports no stage
   | 'ERR_STAGE' // a stage that cannot be used as given
-  | 'ERR_STAGE_RESULT' // a stage gave back a value that its unit does not allow
-  | 'ERR_RECORD_TOO_LONG' // a line or a JSON value over the length cap
+  | 'ERR_STAGE_RESULT' // a stage returned a value that its unit does not allow
+  | 'ERR_RECORD_TOO_LONG' // a line or JSON value longer than maxRecord
   | 'ERR_JSON' // input that is not JSON
-  | 'ERR_INPUT' // input that a transform cannot read (no hex, no gzip …)
-  | 'ERR_OUTPUT_LIMIT' // a decompressor over its output or ratio cap
-  | 'ERR_EXEC' // a program that a stage runs has failed
-  | 'ERR_FILE_EXISTS' // an output file that exists already
-  | 'ERR_TIMEOUT' // a timeout has passed; `timeout` says which
-  | 'ERR_LIMIT' // more bytes than a connection may send
-  | 'ERR_PIN' // a TLS server whose public key is none of those pinned
-  | 'ERR_UNEXPECTED_EOF' // a TLS peer has closed without saying that this is the end
-  | 'ERR_TARGET' // the address that a connection is sent to has closed before its end
-  | 'ERR_FAULT' // a stage that makes faults has failed on purpose
-  | 'ERR_CLOSED' // the server was closed while the connection ran
+  | 'ERR_INPUT' // input that is invalid for a transform (not hex, not gzip …)
+  | 'ERR_OUTPUT_LIMIT' // a decompressor exceeded max or ratio
+  | 'ERR_EXEC' // the program of a stage failed
+  | 'ERR_FILE_EXISTS' // an output file already exists
+  | 'ERR_TIMEOUT' // a timeout expired; `timeout` says which
+  | 'ERR_LIMIT' // a connection sent more bytes than allowed
+  | 'ERR_PIN' // the public key of a TLS server matches no pin
+  | 'ERR_UNEXPECTED_EOF' // a TLS peer closed without close_notify
+  | 'ERR_TARGET' // the target of a connection closed early
+  | 'ERR_FAULT' // a fault stage failed on purpose
+  | 'ERR_CLOSED' // the server was closed during the connection
 
-/** The one error class of tcp-pipe: the message names the thing, the value and what is allowed. */
+/** The error class of tcp-pipe. The message names the option, the value and what is allowed. */
 export class TcpPipeError extends Error {
   readonly code: ErrorCode
 
@@ -45,43 +45,46 @@ export type TimeoutName =
   | 'drain'
   | 'wait'
 
-/** An `ERR_TIMEOUT` that says in `timeout` which it was. */
+/** An `ERR_TIMEOUT` with the name of the timeout in `timeout`. */
 export function timeoutError(timeout: TimeoutName, what: string): TcpPipeError & { readonly timeout: TimeoutName } {
   return Object.assign(new TcpPipeError('ERR_TIMEOUT', `${timeout} timeout: ${what}`), { timeout })
 }
 
-/** A line or a JSON value over the cap. */
+/** The error for a line or JSON value longer than `maxRecord`. */
 export function tooLong(what: string, maxRecord: number): TcpPipeError {
-  return new TcpPipeError('ERR_RECORD_TOO_LONG', `a ${what} is longer than maxRecord, ${maxRecord} bytes`)
+  return new TcpPipeError(
+    'ERR_RECORD_TOO_LONG',
+    `a ${what} is longer than maxRecord (--max-record), ${maxRecord} bytes`,
+  )
 }
 
-/** What an aborted operation rejects with; the signal's reason is its cause. */
+/** The error of an aborted operation; its cause is the signal's reason. */
 export function abortError(signal: AbortSignal): Error {
   const error = new Error('The operation was aborted', { cause: signal.reason })
   return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' })
 }
 
-/** The code of an error of ours or of the system (`ECONNRESET`), or undefined. */
+/** The code of one of our errors or of a system error (`ECONNRESET`), or undefined. */
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 /**
- * One line that says what went wrong, its control characters escaped: a peer's bytes can be part of it. Never empty,
+ * Returns a one-line message. Escapes control characters, because a message can contain bytes from a peer. Never empty,
  * not even for an AggregateError of several addresses.
  */
 export function errorMessage(error: unknown): string {
   return escapeLine(messageOf(error)) || 'unknown error'
 }
 
-/** What a value is, in words: `an array`, `an object (Readable)`, `a number`. */
+/** Describes a value: `an array`, `an object (Readable)`, `a number`. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'no class'})` : `a ${typeof value}`
 }
 
-/** What a person most probably meant: the candidate within two edits of `word`, if there is one. */
+/** Returns the candidate closest to `word`, within two edits, or undefined. */
 export function closest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
   let least = Math.min(2, Math.ceil(word.length / 2)) + 1
@@ -92,7 +95,7 @@ export function closest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
-/** `; did you mean 'hex'?` or nothing. */
+/** `; did you mean 'hex'?` or an empty string. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const match = closest(word, candidates)
   return match === undefined ? '' : `; did you mean '${match}'?`

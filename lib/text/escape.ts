@@ -1,26 +1,26 @@
-/** Makes what cannot be seen visible, so that bytes from the network cannot drive a terminal, forge a line or hide in one. */
+/** Makes invisible characters visible, so that network data cannot control a terminal or forge or hide text. */
 
-// Control characters (C0, DEL, C1), the separators that some viewers take for a new line, halves of surrogate pairs, and
-// all that Unicode has no glyph for: what turns the direction of text (UAX #9), zero-width characters, tags, fillers.
+// Control characters (C0, DEL, C1), separators that some viewers treat as line breaks, lone surrogates, and characters
+// without a glyph: direction overrides (UAX #9), zero-width characters, tags, fillers.
 const dangerous = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/gu
 
 const short: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\x1b': '\\e' }
 
-// LF, TAB, and what a text cannot be read without: the joiners of Persian, Indic scripts and emoji, and the choice between
-// the two forms of these. They change the look of their neighbours, and hide or move nothing.
+// LF, TAB, and characters that text needs: the joiners of Persian, Indic scripts and emoji, and the emoji variation
+// selectors. They only change the look of adjacent characters; they hide or move nothing.
 const readable = new Set('\n\t\u200c\u200d\ufe0e\ufe0f')
 
-/** For one line of text, as in a log: everything is shown. */
+/** For one line of text, such as a log line: escapes everything. */
 export function escapeLine(text: string): string {
   return text.replace(dangerous, escapeCharacter)
 }
 
-/** For text on a terminal: LF and TAB stay, and so does what writing and emoji need. */
+/** For text on a terminal: keeps LF, TAB, and what scripts and emoji need. */
 export function escapeText(text: string): string {
   return text.replace(dangerous, character => (readable.has(character) ? character : escapeCharacter(character)))
 }
 
-/** For JSON text, which stands for the same value then. Its own writer has escaped C0 in strings; elsewhere it is white space. */
+/** For JSON text; keeps its value. C0 is already escaped in strings, and is white space elsewhere. */
 export function escapeJson(json: string): string {
   return json.replace(dangerous, character => {
     if (character < ' ') return character

@@ -1,4 +1,4 @@
-/** Log lines on stderr, each whole: at once where there is room, so that none is lost at an exit, otherwise in turn. */
+/** Writes whole log lines to stderr: synchronously if there is room, so that none is lost at exit, otherwise queued. */
 import { writeSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { errorCode } from './errors.js'
@@ -6,24 +6,23 @@ import { errorCode } from './errors.js'
 export interface LineWriterOptions {
   /** Default: 2, stderr. */
   fd?: number
-  /** The stream that others write to the same descriptor with; it keeps the order. Default: `process.stderr`. */
+  /** The stream that other code uses for the same descriptor; it keeps the order. Default: `process.stderr`. */
   stream?: Writable
-  /** Bytes that may wait for a reader that does not read. Default: 16 MiB. */
+  /** Maximum number of queued bytes. Default: 16 MiB. */
   mostWaiting?: number
 }
 
-/** As pino wants it. */
+/** A destination for pino. */
 export interface LineWriter {
   write(line: string): void
-  /** Tells what has been lost and is not told yet: for the exit of the process. */
+  /** Reports lost lines not reported yet. Call it at process exit. */
   end(): void
 }
 
 /**
- * Writes the JSON lines that pino gives, each as `format` makes it. Node makes a stderr that is a pipe or a socket
- * non-blocking: what it has no room for waits in memory, and behind it all that comes later. What is beyond
- * `mostWaiting`, or cannot be written for another reason, as on a full disk, is lost: the next line that can be written
- * tells how many lines were. A stderr whose reader has gone is no reason to fail.
+ * Writes pino's JSON lines in the form that `format` returns. Node makes a pipe or socket on stderr non-blocking, so
+ * lines without room, and all later ones, are queued in memory. Lines beyond `mostWaiting`, or that cannot be written
+ * (full disk), are lost; the next written line reports how many. A closed stderr is not an error.
  */
 export function lineWriter(
   format: (line: string) => string,
@@ -41,7 +40,7 @@ export function lineWriter(
     }
   }
 
-  /** What is owed before the next line. */
+  /** Returns what must precede the next line. */
   function start(): string {
     return `${isCut ? '\n' : ''}${lost > 0 ? format(notice(lost)) : ''}`
   }
@@ -50,7 +49,7 @@ export function lineWriter(
     if (lost > 0) attempt(fd, Buffer.from(start()))
   }
 
-  /** Whether it is written, waits, or is nobody's any more. */
+  /** Returns true if the text is written, queued, or has no reader any more. */
   function put(text: string): boolean {
     const bytes = Buffer.from(text)
     const { written, failure } = stream.writableLength > 0 ? { written: 0, failure: 'EAGAIN' } : attempt(fd, bytes)
@@ -66,7 +65,7 @@ export function lineWriter(
   return { write, end }
 }
 
-/** All of it, or as much as there is room for. */
+/** Writes all of it, or as much as there is room for. */
 function attempt(fd: number, bytes: Buffer): { written: number; failure?: string | undefined } {
   let written = 0
   try {
@@ -77,12 +76,12 @@ function attempt(fd: number, bytes: Buffer): { written: number; failure?: string
   }
 }
 
-/** There may be room again; of a reader that has gone (EPIPE, EIO, EBADF) there is nothing to expect. */
+/** True if there may be room again later. After EPIPE, EIO or EBADF the reader is gone. */
 function isOfDisk(code: string | undefined): boolean {
   return code !== undefined && ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)
 }
 
 function notice(lost: number): string {
-  const msg = 'log lines lost: there was no room for them on stderr'
+  const msg = 'log lines lost: stderr had no room for them'
   return `${JSON.stringify({ level: 40, time: Date.now(), lost, msg })}\n`
 }

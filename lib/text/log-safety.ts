@@ -1,9 +1,9 @@
-/** Log lines that no peer can forge: what our own loggers do with every line. */
+/** Prevents peers from forging log lines. */
 import type { LogFn, Logger } from 'pino'
 
 /**
- * For pino's `hooks`. A stage may log an object that its peer has chosen. One with keys that the line has already would
- * pass for another line, or for another peer's: it is put under one key.
+ * For pino's `hooks`. A stage may log an object that its peer has chosen. If its keys would replace fields of the line,
+ * the object is nested under one key.
  */
 export function logMethod(this: Logger, [fields, ...rest]: Parameters<LogFn>, method: LogFn): void {
   const isForged = isPlain(fields) && takenKeys(this).some(key => key in fields)

@@ -1,4 +1,4 @@
-/** The kinds of options that a transform can declare. Each one reads text, checks values and describes itself. */
+/** The kinds of options that a transform can declare. Each parses text, checks values and describes itself. */
 import { TcpPipeError } from './errors.js'
 import { parseBytes, parseDuration } from './quantities.js'
 
@@ -75,7 +75,7 @@ export type ValuesOf<S extends OptionSchema> = {
 
 /** What `text` takes. */
 export interface Check {
-  /** What is allowed, in words. Default: any text that is not empty. */
+  /** What is allowed, in words. Default: non-empty text. */
   allowed?: string
   /** True if the text may be empty. Default: false. */
   empty?: boolean
@@ -101,7 +101,7 @@ export interface WordsCheck {
 
 /** Makes an option for a text: any one that is not empty, or one that passes a check. */
 export function text<const S extends Settings<string> & Check>(summary: string, settings?: S): Built<string, S> {
-  const { empty = false, allowed = empty ? 'a text' : 'a text that is not empty', check = () => true } = settings ?? {}
+  const { empty = false, allowed = empty ? 'text' : 'non-empty text', check = () => true } = settings ?? {}
   return option<string, S>(summary, settings, {
     allowed,
     read: value => value,
@@ -178,7 +178,7 @@ export function list<const S extends Settings<readonly string[]> & ListCheck>(
   summary: string,
   settings?: S,
 ): Built<readonly string[], S> {
-  const { allowed = "texts separated by ','", check = () => true } = settings ?? {}
+  const { allowed = "a list separated by ','", check = () => true } = settings ?? {}
   return option<readonly string[], S>(summary, settings, {
     allowed,
     read: value => value.split(','),
@@ -268,7 +268,7 @@ function between(what: string, { min, max }: Range = {}, format: (value: number)
   return what
 }
 
-/** Numbers without an exponent, which is not read. */
+/** Formats numbers without an exponent, which the parser does not accept. */
 function formatPlain(value: unknown): string {
   const text = String(value)
   const small = typeof value === 'number' && /^(\d(?:\.\d+)?)e-(\d+)$/.exec(text)
@@ -276,17 +276,17 @@ function formatPlain(value: unknown): string {
   return digits ? `0.${'0'.repeat(Number(exponent) - 1)}${digits.replace('.', '')}` : text
 }
 
-/** As it would be typed: 65536 → `64k`. */
+/** Formats bytes as typed: 65536 → `64k`. */
 function formatSize(size: number): string {
   return exact(size, { g: 1024 ** 3, m: 1024 ** 2, k: 1024, '': 1 })
 }
 
-/** As it would be typed: 90000 → `90s`. */
+/** Formats a time as typed: 90000 → `90s`. */
 function formatTime(milliseconds: number): string {
   return exact(milliseconds, { h: 3_600_000, m: 60_000, s: 1000, ms: 1 })
 }
 
-/** In the greatest unit of which it is a multiple, or else in the least. */
+/** Uses the largest unit that divides the value, otherwise the smallest. */
 function exact(value: number, units: Record<string, number>): string {
   const fitting = Object.entries(units).filter(([, size]) => value % size === 0 && value > 0)
   const [unit, size] = (fitting[0] ?? Object.entries(units).at(-1)) as [string, number]

@@ -1,4 +1,4 @@
-/** Quantities as people write them: bytes and durations. In code they are bytes and milliseconds. */
+/** Human-readable sizes and durations. In code they are bytes and milliseconds. */
 import { TcpPipeError } from './errors.js'
 
 const byteUnits: Record<string, number> = {
@@ -50,14 +50,14 @@ function parse(text: string, units: Record<string, number>, allowed: string): nu
   const match = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text)
   const unit = match ? units[(match[2] as string).toLowerCase()] : undefined
   const value = match && unit !== undefined ? Number(match[1]) * unit : Number.NaN
-  if (Number.isFinite(value)) return value // not of hundreds of digits
-  throw new TcpPipeError('ERR_OPTION', `'${text}' is not ${allowed}`)
+  if (Number.isFinite(value)) return value // false for hundreds of digits
+  throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected ${allowed}`)
 }
 
-/** The longest time that a timer of Node takes, in milliseconds. */
+/** The longest time of a Node timer, in milliseconds. */
 export const longestTime = 2 ** 31 - 1
 
-/** A timer of Node takes a time over its limit, and what is no number, for 1 ms. */
+/** Node would treat a time beyond the limit, or a non-number, as 1 ms. */
 export function checkTime(name: string, value: number | undefined): void {
   if (value === undefined || (typeof value === 'number' && value >= 0 && value <= longestTime)) return
   const expected = `expected milliseconds from 0 to ${longestTime}`

@@ -1,4 +1,4 @@
-/** `127.0.0.1:80`, `[::1]:80`, or the name of a peer that has no port, such as `unix`. */
+/** `127.0.0.1:80`, `[::1]:80`, or the name of a peer without a port, such as `unix`. */
 export function formatRemote({ remote, port }: { remote: string; port: number | undefined }): string {
   if (port === undefined) return remote
   return remote.includes(':') ? `[${remote}]:${port}` : `${remote}:${port}`

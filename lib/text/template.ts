@@ -1,8 +1,9 @@
 /** Texts with placeholders in braces. */
-/** What stands for a placeholder: the same text always, or what it is at the time. */
+
+/** The value of a placeholder: a fixed text, or a function that returns the current one. */
 export type Values = Record<string, string | (() => string)>
 
-/** What can stand in the name of a file of a connection. */
+/** The values for the file name of a connection. */
 export interface Named {
   readonly id: string
   readonly remote: string
@@ -11,7 +12,7 @@ export interface Named {
 
 const forFiles = /\{(id|remote|port|time)\}/
 
-/** `{name}` → its value, each time anew. Words in braces that have no value stay as they are. */
+/** Returns a function that replaces `{name}` with its current value. Unknown words in braces stay unchanged. */
 export function template(text: string, values: Values): () => string {
   const parts = text.split(/(\{\w+\})/).map(part => {
     const name = part.slice(1, -1)
@@ -26,12 +27,12 @@ export function template(text: string, values: Values): () => string {
   }
 }
 
-/** True if two connections write to two files. */
+/** True if the name has a placeholder, so that connections write to different files. */
 export function isTemplate(name: string): boolean {
   return forFiles.test(name)
 }
 
-/** `logs/{remote}-{id}.log` → a path; each value is made safe, so that none can leave its place in the name. */
+/** `logs/{remote}-{id}.log` → a path. Each value is sanitized, so that none can escape its place in the name. */
 export function expandTemplate(name: string, info?: Named): string {
   const { id = 'none', remote = 'none', port = 'none' } = info ?? {}
   const time = () =>

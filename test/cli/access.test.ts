@@ -56,7 +56,7 @@ t.test('a file without a rule', async t => {
     t.same(await readRules('--deny', [`@${path}`]), [])
     await t.rejects(readRules('--allow', ['10.0.0.1', `@${path}`]), {
       code: 'ERR_OPTION',
-      message: `--allow: there is no rule in ${path}: an empty list would deny everyone`,
+      message: `--allow: ${path} contains no rules; an empty list would deny everyone`,
     })
   }
 })
@@ -69,7 +69,7 @@ t.test('a mistake names the option, the rule, and file and line', async t => {
     ['10.0.0.1,@x', /^--deny: '@x' is not an address/],
     ['', /^--deny: '' is not an address/],
     [' , ', /^--deny: ' , ' is not an address/],
-    ['@', "--deny: '@' names no file; expected '@file'"],
+    ['@', "--deny: '@' is not allowed; expected '@file'"],
     [`@${path}`, `--deny: ${path}:3: '10.0.0.2 10.0.0.3' is not an address, a CIDR or a range, such as `],
   ] as const)
     await t.rejects(readRules('--deny', [value]), { code: 'ERR_OPTION', message }, value)

@@ -61,9 +61,15 @@ t.test('what is missing on the line comes from the environment', async t => {
 
 t.test('mistakes name the option, the value and what is allowed', async t => {
   for (const [line, message] of [
-    [['--idle-timeout', 'soon'], "--idle-timeout: 'soon' is not a duration, such as '250ms', '10s' or '2m'"],
-    [['--retry', '1.5'], "--retry: '1.5' is not a whole number from 0"],
-    [['--retry', '99999999999999999999'], "--retry: '99999999999999999999' is not a whole number from 0"],
+    [
+      ['--idle-timeout', 'soon'],
+      "--idle-timeout: 'soon' is not allowed; expected a duration, such as '250ms', '10s' or '2m'",
+    ],
+    [['--retry', '1.5'], "--retry: '1.5' is not allowed; expected a whole number, at least 0"],
+    [
+      ['--retry', '99999999999999999999'],
+      "--retry: '99999999999999999999' is not allowed; expected a whole number, at least 0",
+    ],
     [['--on-eof', 'x'], "--on-eof: 'x' is not allowed; expected half-close or close"],
     [['--to', 'x:y'], /^--to: 'x:y': the port must be a whole number/],
   ] as const)

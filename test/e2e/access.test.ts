@@ -154,7 +154,7 @@ t.test('a denied client: nothing that it sends is read, and it gets nothing', as
   })
 })
 
-t.test('junk: exit 2, told with its place, before anything listens (B-08)', async t => {
+t.test('an invalid rule: exit 2 with its position, before anything listens (B-08)', async t => {
   const dir = t.testdir({
     rules: '# fine\n127.0.0.1\n\n10.0.0.0/33 # not fine\n',
     binary: Buffer.alloc(5000, 0xff),
@@ -173,7 +173,7 @@ t.test('junk: exit 2, told with its place, before anything listens (B-08)', asyn
     ['10.0.0.1,nonsense', "'nonsense'"],
     ['', "''"],
     [',', "','"],
-    ['@', "'@' names no file"],
+    ['@', "'@' is not allowed; expected '@file'"],
     ['@missing', 'missing cannot be read: ENOENT'],
     ['@folder', 'folder cannot be read: EISDIR'],
     ['@rules', "rules:4: '10.0.0.0/33'"],
@@ -195,7 +195,7 @@ t.test('junk: exit 2, told with its place, before anything listens (B-08)', asyn
   t.equal((await run(t, ['serve', '0', '--alow', '::1'], { faults: ["did you mean '--allow'"] })).code, 2)
 })
 
-t.test('on a unix socket nobody has an address: exit 2 (B-08)', async t => {
+t.test('clients of a unix socket have no address: exit 2 (B-08)', async t => {
   for (const flag of ['--allow', '--deny']) {
     for (const command of [
       ['serve', 'unix:never'],

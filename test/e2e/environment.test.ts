@@ -51,7 +51,7 @@ t.test('a mistake names the variable: exit 2', async t => {
   for (const [name, text, says] of [
     ['TCP_PIPE_SERVE_REPLY', 'yes', "--reply: 'yes' is not allowed; expected 1, 0, true or false"],
     ['TCP_PIPE_LOG_LEVEL', 'loud', "--log-level: 'loud' is not allowed; expected trace, debug"],
-    ['TCP_PIPE_SERVE_IDLE_TIMEOUT', 'soon', "--idle-timeout: 'soon' is not a duration"],
+    ['TCP_PIPE_SERVE_IDLE_TIMEOUT', 'soon', "--idle-timeout: 'soon' is not allowed; expected a duration"],
     ['TCP_PIPE_SERVE_TRANSFORM', 'hexx', "unknown transform 'hexx'"],
   ] as const) {
     const { code, stderr } = await run(t, ['serve', '0'], { env: { [name]: text }, faults: [says] })

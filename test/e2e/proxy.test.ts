@@ -30,8 +30,8 @@ type End = Socket & { failed?: NodeJS.ErrnoException | undefined }
 /** Words of the command line → what the one line on stderr must say. Nobody ever listens on these ports. */
 const mistakes: [line: string[], says: string][] = [
   // addresses
-  [[], 'proxy takes two addresses, and none is given; expected where clients connect and the target'],
-  [['6380'], "proxy takes two addresses, and only '6380' is given; expected"],
+  [[], 'proxy needs two addresses, got none; expected LISTEN and TARGET'],
+  [['6380'], "proxy needs two addresses, got only '6380'; expected"],
   [['0', ''], "'': the port must be a whole number"],
   [['0', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   // its own address
@@ -42,13 +42,13 @@ const mistakes: [line: string[], says: string][] = [
   [['0.0.0.0:5999', `${hostname()}:5999`], `'${hostname()}:5999' is the proxy's own address`],
   [['unix:/tmp/here', 'unix:/tmp/../tmp/here'], "'unix:/tmp/../tmp/here' is the proxy's own address"],
   // values and stages
-  [['0', ':1', '--connect-timeout', 'soon'], "--connect-timeout: 'soon' is not a duration"],
+  [['0', ':1', '--connect-timeout', 'soon'], "--connect-timeout: 'soon' is not allowed; expected a duration"],
   [['0', ':1', '-t', 'hexx'], "'hexx', column 1: unknown transform 'hexx'; did you mean 'hex'?"],
   [['0', ':1', '-r', 'gzip level=99'], "'gzip level=99', column 6: gzip level: "],
   [['0', ':1', '-b'], "'-b, --both <spec>' argument missing"],
 ]
 
-t.test('a usage mistake: exit 2 and one line on stderr (B-08, B-09)', async t => {
+t.test('a usage error: exit 2 and one line on stderr (B-08, B-09)', async t => {
   t.jobs = 4
   for (const [line, says] of mistakes) {
     t.test(line.join(' ').slice(0, 60) || 'no words', async t => {
@@ -60,7 +60,7 @@ t.test('a usage mistake: exit 2 and one line on stderr (B-08, B-09)', async t =>
   }
 })
 
-t.test('a mistake is found before it listens or dials (B-09)', async t => {
+t.test('a usage error is found before listening or dialling (B-09)', async t => {
   let dialled = 0
   const target = await listen(t, () => dialled++)
   const path = join(shortDirectory(t), 'socket')
@@ -98,7 +98,7 @@ t.test('half-close', async t => {
   const closedLine = (remote: string) => tool.logged('connection closed', line => line.remote === remote)
 
   for (const first of ['client', 'target'] as const) {
-    t.test(`the ${first} ends first, the other goes on sending 10 MB (A-02)`, async t => {
+    t.test(`the ${first} ends first, the other continues to send 10 MB (A-02)`, async t => {
       const [client, server] = await open()
       const remote = nameOf(client)
       const [ender, sender] = first === 'client' ? [client, server] : [server, client]
@@ -137,7 +137,7 @@ t.test('half-close', async t => {
     t.match(await closedLine(remote), { bytesIn: 0, bytesOut: 0, closedBy: 'peer', side: 'target' })
   })
 
-  t.test('what a slow stage still holds comes before the end (A-01)', async t => {
+  t.test('what a slow stage still holds is delivered before the end (A-01)', async t => {
     const { open } = await link(t, ['-b', 'delay 50ms | throttle 8MiB'])
     const [client, server] = await open()
     const both = [whole(client), whole(server)]
@@ -165,7 +165,7 @@ t.test('the target cannot be reached: the client is reset, one line is logged, t
 
   const to = `127.0.0.1:${await blackHole(t)}`
 
-  t.test('no answer in the --connect-timeout (A-11)', async t => {
+  t.test('no answer within --connect-timeout (A-11)', async t => {
     const says = `connect timeout: no answer from ${to} in 300ms`
     const tool = await proxy(t, ['0', to, '--connect-timeout', '300ms'], { faults: [says, says] })
     const started = performance.now()
@@ -262,7 +262,7 @@ t.test('a reset in the middle of a transfer resets the other leg, is logged once
 
 const noProc = process.platform !== 'linux' && 'needs /proc'
 
-t.test('memory stays bounded while nobody reads; after that everything arrives (A-06)', { skip: noProc }, async t => {
+t.test('memory stays bounded while the reader is paused; then everything arrives (A-06)', { skip: noProc }, async t => {
   const { tool, open } = await link(t)
   const [first, second] = await open()
   first.end('warm')
@@ -324,7 +324,7 @@ t.test('timeouts', async t => {
 })
 
 t.test('signals', async t => {
-  t.test('SIGTERM: no new connection, the running one finishes, exit 0 (C-02)', async t => {
+  t.test('SIGTERM: no new connection, the open one finishes, exit 0 (C-02)', async t => {
     const { tool, open } = await link(t)
     const [client, server] = await open()
     tool.kill('SIGTERM')
@@ -337,8 +337,8 @@ t.test('signals', async t => {
     t.equal((await tool.ended).code, 0)
   })
 
-  t.test('what has not ended after --drain-timeout is reset on both legs, exit 1 (C-02)', async t => {
-    const faults = ['were cut when the drain timeout had passed', 'drain timeout']
+  t.test('a connection still open after --drain-timeout is reset on both sides, exit 1 (C-02)', async t => {
+    const faults = ['connections reset after the drain timeout', 'drain timeout']
     const { tool, open } = await link(t, ['--drain-timeout', '200ms'], { faults })
     const [client, server] = await open()
     tool.kill('SIGTERM')
@@ -351,7 +351,7 @@ t.test('signals', async t => {
     )
   })
 
-  t.test('a second one ends it at once, which a shell shows as 143, and both legs are reset (C-03)', async t => {
+  t.test('a second one exits at once (143 in a shell) and resets both sides (C-03)', async t => {
     const { tool, open } = await link(t, [], { faults: null })
     const [client, server] = await open()
     tool.kill('SIGINT')

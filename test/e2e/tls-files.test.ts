@@ -12,8 +12,8 @@ const pin = `sha256//${'A'.repeat(43)}=`
 /** Words of the command line → what the one line on stderr must say. The files are looked at last, and there are none. */
 const mistakes: [line: string[], says: string][] = [
   // on the listening side
-  [['serve', '0', '--tls'], '--tls needs --cert FILE and --key FILE; or --tls auto, which makes them'],
-  [['serve', 'tls://:0'], '--tls needs --cert FILE and --key FILE; or --tls auto, which makes them'],
+  [['serve', '0', '--tls'], '--tls needs --cert FILE and --key FILE; or use --tls auto, which generates them'],
+  [['serve', 'tls://:0'], '--tls needs --cert FILE and --key FILE; or use --tls auto, which generates them'],
   [['serve', '0', '--tls', '--client-ca', 'x'], '--tls needs --cert FILE and --key FILE'],
   [['serve', '0', '--tls=yes'], "--tls: 'yes' is not allowed; expected auto"],
   [['serve', '0', '--tls', '--cert', 'x'], '--cert needs --key'],
@@ -47,8 +47,8 @@ const mistakes: [line: string[], says: string][] = [
   [['proxy', '0', 'tls://:1', '--insecure', '--pin', pin], '--insecure and --pin exclude each other'],
   [['proxy', '0', 'tls://:1', '--ca', 'no-such-file'], '--ca: no-such-file cannot be read: ENOENT'],
   // of send
-  [['send', '--tls', '--ca', 'x', '--ca', 'y'], '--ca is given twice; expected one'],
-  [['send', '--tls', '--pin', pin, '--pin', pin], '--pin is given twice; expected one'],
+  [['send', '--tls', '--ca', 'x', '--ca', 'y'], '--ca is given twice; expected once'],
+  [['send', '--tls', '--pin', pin, '--pin', pin], '--pin is given twice; expected once'],
   [['send', '--ca', 'x'], '--ca needs --tls or --to tls://'],
   [['send', '--pin', pin], '--pin needs --tls or --to tls://'],
   [['send', '--server-name', 'x'], '--server-name needs --tls or --to tls://'],
@@ -76,82 +76,78 @@ t.test('a TLS option that would do nothing, and those that exclude each other: e
   }
 })
 
-t.test(
-  'files that cannot be used: exit 2 and one line, before anything listens or is dialled (D-04)',
-  { skip },
-  async t => {
-    t.jobs = 4
-    const { cert, key } = files.of('server')
-    const locked = files.locked('right')
-    const file = (name: string, text: string) => {
-      writeFileSync(join(files.directory, name), text)
-      return join(files.directory, name)
-    }
-    const junk = file('junk', 'junk\n')
-    const folder = join(files.directory, 'folder')
-    mkdirSync(folder)
-    const other = files.of('renewed').key
-    const wrong: [cert: string, key: string, says: string, ...more: string[]][] = [
-      [cert, other, `--key ${other}: it is not the key of cert`],
-      [cert, locked, `--key ${locked}: it is encrypted; expected its passphrase`],
-      [cert, locked, `is the passphrase right?`, '--passphrase-file', file('wrong', 'wrong\n')],
-      [cert, locked, '--passphrase-file: no-such-file cannot be read: ENOENT', '--passphrase-file', 'no-such-file'],
-      [cert, folder, `--key: ${folder} cannot be read: EISDIR`],
-      [cert, 'no-such-file', '--key: no-such-file cannot be read: ENOENT'],
-      [cert, junk, `--key ${junk}: it cannot be read`],
-      [cert, cert, `--key ${cert}: it cannot be read`],
-      [junk, key, `--cert ${junk}: this is no certificate`],
-      [key, key, `--cert ${key}: this is no certificate`],
-      [folder, key, `--cert: ${folder} cannot be read: EISDIR`],
-      [cert, key, `--client-ca ${junk}: this is no certificate`, '--client-ca', junk],
-      [cert, key, '--client-ca: no-such-file cannot be read', '--client-ca', 'no-such-file'],
-    ]
-    for (const [cert, key, says, ...more] of wrong) {
-      t.test(says, async t => {
-        const { code, stderr, logs } = await run(t, ['serve', '0', '--tls', '--cert', cert, '--key', key, ...more], {
-          faults: [says],
-        })
-        t.equal(code, 2)
-        t.match(stderr, /^tcp-pipe: [^\n]+\n$/)
-        t.same(logs, [], 'it has not listened')
+t.test('unusable files: exit 2 and one line, before listening or dialling (D-04)', { skip }, async t => {
+  t.jobs = 4
+  const { cert, key } = files.of('server')
+  const locked = files.locked('right')
+  const file = (name: string, text: string) => {
+    writeFileSync(join(files.directory, name), text)
+    return join(files.directory, name)
+  }
+  const junk = file('junk', 'junk\n')
+  const folder = join(files.directory, 'folder')
+  mkdirSync(folder)
+  const other = files.of('renewed').key
+  const wrong: [cert: string, key: string, says: string, ...more: string[]][] = [
+    [cert, other, `--key ${other}: it is not the key of cert`],
+    [cert, locked, `--key ${locked}: it is encrypted; expected its passphrase`],
+    [cert, locked, `is the passphrase right?`, '--passphrase-file', file('wrong', 'wrong\n')],
+    [cert, locked, '--passphrase-file: no-such-file cannot be read: ENOENT', '--passphrase-file', 'no-such-file'],
+    [cert, folder, `--key: ${folder} cannot be read: EISDIR`],
+    [cert, 'no-such-file', '--key: no-such-file cannot be read: ENOENT'],
+    [cert, junk, `--key ${junk}: it cannot be read`],
+    [cert, cert, `--key ${cert}: it cannot be read`],
+    [junk, key, `--cert ${junk}: this is no certificate`],
+    [key, key, `--cert ${key}: this is no certificate`],
+    [folder, key, `--cert: ${folder} cannot be read: EISDIR`],
+    [cert, key, `--client-ca ${junk}: this is no certificate`, '--client-ca', junk],
+    [cert, key, '--client-ca: no-such-file cannot be read', '--client-ca', 'no-such-file'],
+  ]
+  for (const [cert, key, says, ...more] of wrong) {
+    t.test(says, async t => {
+      const { code, stderr, logs } = await run(t, ['serve', '0', '--tls', '--cert', cert, '--key', key, ...more], {
+        faults: [says],
       })
+      t.equal(code, 2)
+      t.match(stderr, /^tcp-pipe: [^\n]+\n$/)
+      t.same(logs, [], 'it has not listened')
+    })
+  }
+
+  t.test('nor does send dial, nor the proxy listen', async t => {
+    let dialled = 0
+    const target = await listen(t, () => dialled++)
+    const to = `tls://${target.to}`
+    for (const [says, ...line] of [
+      ['it is not the key of cert', 'send', '--to', to, '--cert', cert, '--key', other],
+      [`--ca ${junk}: this is no certificate`, 'send', '--to', to, '--ca', junk],
+      ['--target-key', 'proxy', '0', to, '--target-cert', cert, '--target-key', locked],
+      [`--ca ${junk}: this is no certificate`, 'proxy', '0', to, '--ca', junk],
+    ] as const) {
+      const { code, logs } = await run(t, line, { faults: [says] })
+      t.equal(code, 2)
+      t.same(logs, [])
     }
+    t.equal(dialled, 0)
+  })
 
-    t.test('nor does send dial, nor the proxy listen', async t => {
-      let dialled = 0
-      const target = await listen(t, () => dialled++)
-      const to = `tls://${target.to}`
-      for (const [says, ...line] of [
-        ['it is not the key of cert', 'send', '--to', to, '--cert', cert, '--key', other],
-        [`--ca ${junk}: this is no certificate`, 'send', '--to', to, '--ca', junk],
-        ['--target-key', 'proxy', '0', to, '--target-cert', cert, '--target-key', locked],
-        [`--ca ${junk}: this is no certificate`, 'proxy', '0', to, '--ca', junk],
-      ] as const) {
-        const { code, logs } = await run(t, line, { faults: [says] })
-        t.equal(code, 2)
-        t.same(logs, [])
-      }
-      t.equal(dialled, 0)
-    })
+  t.test('a key that this user may not read', { skip: process.getuid?.() === 0 && 'root may read all' }, async t => {
+    const secret = file('secret', 'secret')
+    spawnSync('chmod', ['0', secret])
+    const line = ['serve', '0', '--tls', '--cert', cert, '--key', secret]
+    t.equal((await run(t, line, { faults: [`--key: ${secret} cannot be read: EACCES`] })).code, 2)
+  })
 
-    t.test('a key that this user may not read', { skip: process.getuid?.() === 0 && 'root may read all' }, async t => {
-      const secret = file('secret', 'secret')
-      spawnSync('chmod', ['0', secret])
-      const line = ['serve', '0', '--tls', '--cert', cert, '--key', secret]
-      t.equal((await run(t, line, { faults: [`--key: ${secret} cannot be read: EACCES`] })).code, 2)
-    })
+  t.test('an encrypted key with its passphrase, however the line ends', async t => {
+    for (const ending of ['', '\n', '\r\n']) {
+      const words = ['--cert', cert, '--key', locked, '--passphrase-file', file('right', `right${ending}`)]
+      const server = await serve(t, ['0', '--tls', ...words, '--reply'])
+      t.equal(String(await exchangeTls(t, server.port, 'hello')), 'hello')
+    }
+  })
+})
 
-    t.test('an encrypted key with its passphrase, however the line ends', async t => {
-      for (const ending of ['', '\n', '\r\n']) {
-        const words = ['--cert', cert, '--key', locked, '--passphrase-file', file('right', `right${ending}`)]
-        const server = await serve(t, ['0', '--tls', ...words, '--reply'])
-        t.equal(String(await exchangeTls(t, server.port, 'hello')), 'hello')
-      }
-    })
-  },
-)
-
-t.test('what two peers do not have in common (D-04)', { skip }, async t => {
+t.test('peers without a common version, cipher or protocol (D-04)', { skip }, async t => {
   t.test('a server with --min-version 1.3, a client of 1.2', async t => {
     const server = await serve(t, ['0', '--tls', ...files.of('server').words, '--min-version', '1.3', '--reply'])
     t.match(await sClient(t, server, '-tls1_2'), /alert protocol version/)
@@ -199,7 +195,7 @@ t.test('what two peers do not have in common (D-04)', { skip }, async t => {
 })
 
 t.test('SIGHUP reads the files again', { skip }, async t => {
-  t.test('new connections get the new certificate, old ones go on (D-05)', async t => {
+  t.test('new connections get the new certificate, open ones continue (D-05)', async t => {
     const { server, install } = await renewable(t)
     const old = await dialTls(t, server.port)
     await echoes(t, old, 'before')
@@ -217,7 +213,7 @@ t.test('SIGHUP reads the files again', { skip }, async t => {
     t.same(await Promise.all([fateOf(old), fateOf(fresh)]), ['end', 'end'])
   })
 
-  t.test('files that cannot be used are told, and the old ones stay (D-05)', async t => {
+  t.test('unusable files are logged, and the old ones stay (D-05)', async t => {
     const faults = ['it is not the key of cert', 'this is no certificate', 'cannot be read: ENOENT']
     const { server, install, cert } = await renewable(t, faults)
     const old = await dialTls(t, server.port)
@@ -230,7 +226,7 @@ t.test('SIGHUP reads the files again', { skip }, async t => {
       broken()
       server.kill('SIGHUP')
       const says = faults[i] as string
-      const line = await server.logged('certificates not reloaded, the old ones stay', ({ error }) =>
+      const line = await server.logged('certificates not reloaded; keeping the old ones', ({ error }) =>
         String(error).includes(says),
       )
       t.match(line, { level: 50, code: 'ERR_OPTION' })
@@ -252,13 +248,13 @@ t.test('SIGHUP reads the files again', { skip }, async t => {
     t.equal((await server.logged('certificates reloaded')).pin, server.logs[0]?.pin)
   })
 
-  t.test('without TLS it ends the process, as ever (D-05)', async t => {
+  t.test('without TLS it ends the process (D-05)', async t => {
     const server = await serve(t, ['0'])
     server.kill('SIGHUP')
     t.equal((await server.ended).signal, 'SIGHUP')
   })
 
-  t.test('--client-ca: who was let in is not any more, and the other way round (D-05)', async t => {
+  t.test('--client-ca: accepts the clients of the new authority and rejects those of the old one (D-05)', async t => {
     const ca = join(t.testdir(), 'ca.pem')
     copyFileSync(files.of('authority').cert, ca)
     const server = await serve(t, ['0', '--tls', ...files.of('server').words, '--client-ca', ca, '--reply'])
@@ -274,7 +270,7 @@ t.test('SIGHUP reads the files again', { skip }, async t => {
     t.same([await outcome('client'), await outcome('strangersClient')], ['refused', 'hello'])
   })
 
-  t.test('a session of before is no way round the new --client-ca (D-05)', async t => {
+  t.test('an old session cannot bypass the new --client-ca (D-05)', async t => {
     const ca = join(t.testdir(), 'ca.pem')
     copyFileSync(files.of('authority').cert, ca)
     const server = await serve(t, ['0', '--tls', ...files.of('server').words, '--client-ca', ca, '--reply'])

@@ -29,21 +29,27 @@ const mistakes: [line: string[], says: string][] = [
   [['send', '--to', '::1:80'], "'::1:80' is not an address"],
   [['send', '--to', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   [['serve', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
-  [['serve', 'tls://:1'], '--tls needs --cert FILE and --key FILE; or --tls auto'],
+  [['serve', 'tls://:1'], '--tls needs --cert FILE and --key FILE; or use --tls auto'],
   [['help', 'base64'], "unknown command 'base64'"],
   // values
   [['serve', '0', '--max-bytes', '0'], "--max-bytes: '0' is not allowed; expected at least 1"],
-  [['serve', '0', '--max-connections', '0'], "--max-connections: '0' is not a whole number from 1"],
-  [['serve', '0', '--max-connections', '1e3'], "'1e3' is not a whole number from 1"],
-  [['serve', '0', '--idle-timeout', 'soon'], "--idle-timeout: 'soon' is not a duration, such as '250ms'"],
-  [['serve', '0', '--max-record', '1x'], "--max-record: '1x' is not bytes, such as"],
+  [
+    ['serve', '0', '--max-connections', '0'],
+    "--max-connections: '0' is not allowed; expected a whole number, at least 1",
+  ],
+  [['serve', '0', '--max-connections', '1e3'], "'1e3' is not allowed; expected a whole number, at least 1"],
+  [
+    ['serve', '0', '--idle-timeout', 'soon'],
+    "--idle-timeout: 'soon' is not allowed; expected a duration, such as '250ms'",
+  ],
+  [['serve', '0', '--max-record', '1x'], "--max-record: '1x' is not allowed; expected bytes, such as"],
   [
     ['serve', '0', '--log-level', 'loud'],
     "--log-level: 'loud' is not allowed; expected trace, debug, info, warn, error or silent",
   ],
-  [['send', '--retry', '-1'], "--retry: '-1' is not a whole number from 0"],
+  [['send', '--retry', '-1'], "--retry: '-1' is not allowed; expected a whole number, at least 0"],
   [['send', '--on-eof', 'stop'], "--on-eof: 'stop' is not allowed; expected half-close or close"],
-  [['send', '--wait', '5y'], "--wait: '5y' is not a duration"],
+  [['send', '--wait', '5y'], "--wait: '5y' is not allowed; expected a duration"],
   [['send', '--bind', 'unix:/tmp/x'], '--bind: unix:/tmp/x is not allowed; expected host:port'],
   // contradictions
   [['serve', '0', '--reply', '-o', 'x-{id}'], '--output and --reply exclude each other'],
@@ -51,7 +57,10 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '--reply', '--from', 'README.md'], '--reply and --from exclude each other'],
   [['serve', '0', '-r', 'hex'], '--reply-transform needs --from'],
   [['serve', '0', '--from', '-'], '--from - needs --once'],
-  [['serve', '0', '-o', 'plain.bin'], 'needs a placeholder ({id} {remote} {port} {time}), --once or --append'],
+  [
+    ['serve', '0', '-o', 'plain.bin'],
+    'need a placeholder ({id} {remote} {port} {time}) in the name, --once or --append',
+  ],
   [['serve', '0', '--append'], '--append needs --output FILE'],
   [['serve', '0', '-o', 'x-{id}', '--append', '--force'], '--append and --force exclude each other'],
   [['send', '-', '-'], "'-' is given twice"],
@@ -71,7 +80,7 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '-t', stages], '10000 stages; at most 100 are allowed'],
 ]
 
-t.test('a usage mistake: exit 2 and one line on stderr (B-03, B-07, B-08, B-09)', async t => {
+t.test('a usage error: exit 2 and one line on stderr (B-03, B-07, B-08, B-09)', async t => {
   t.jobs = 4
   for (const [line, says] of mistakes) {
     const title = line.join(' ').slice(0, 60)
@@ -85,7 +94,7 @@ t.test('a usage mistake: exit 2 and one line on stderr (B-03, B-07, B-08, B-09)'
   }
 })
 
-t.test('a mistake is found before anything is opened, bound or dialled (B-09)', async t => {
+t.test('a usage error is found before anything is opened, bound or dialled (B-09)', async t => {
   let dialled = 0
   const target = await listen(t, () => dialled++)
   const dir = shortDirectory(t)
@@ -98,7 +107,7 @@ t.test('a mistake is found before anything is opened, bound or dialled (B-09)', 
   t.notOk(existsSync(join(dir, 'sub')))
 })
 
-t.test('a file that cannot be sent is told before anything is dialled: exit 1 (A-17)', async t => {
+t.test('a file that cannot be sent is reported before anything is dialled: exit 1 (A-17)', async t => {
   let dialled = 0
   const target = await listen(t, () => dialled++)
   for (const [file, says] of [

@@ -6,39 +6,39 @@ import { groups, notBuilt, type Row, rows } from './rows.js'
 
 export interface TitledTest {
   file: string
-  /** Its title behind those of the tests that it is in, without the ids. */
+  /** Its title after those of the enclosing tests, without the ids. */
   title: string
   ids: string[]
-  /** Ids that do not stand at the end of the title, in parentheses. */
+  /** Ids that are not in parentheses at the end of the title. */
   misplaced: string[]
 }
 
-/** Figures of runs that take too long for a test. */
+/** Figures of runs that are too long for a test; the file has its own heading. */
 const soak = 'test/soak.md'
 
 const introduction = `# Faults, bad input and load
 
-What can go wrong between two peers, what must happen then, and the tests that show it. A title in a loop has \`…\` for
-what differs. \`npm run docs\` makes this page of the titles of the tests; how to run one is told in
-[CONTRIBUTING](../CONTRIBUTING.md).
+Failure cases, the required behavior, and the tests that prove it. In the title of a parameterized test, \`…\` stands for
+the parameter. \`npm run docs\` generates this page from the test titles. [CONTRIBUTING](../CONTRIBUTING.md) explains how to
+run a test.
 `
 
-/** All tests that are called with a literal title, as they stand in the sources. */
+/** All tests with a literal title, in source order. */
 export function titledTests(): TitledTest[] {
   return files('test', '.test.ts').flatMap(file => testsOf(file, read(file)))
 }
 
-/** The page as it is to be. */
+/** The contents of the page. */
 export function page(): string {
   const tests = titledTests()
   const sections = Object.entries(groups).map(([letter, name]) => section(letter, name, tests))
-  const figures = existsSync(join(root, soak)) ? [`## Soak\n\n${read(soak).trim()}\n`] : []
+  const figures = existsSync(join(root, soak)) ? [`${read(soak).trim()}\n`] : []
   return [introduction, ...sections, ...figures].join('\n')
 }
 
 function section(letter: string, name: string, tests: TitledTest[]): string {
   const lines = rows.filter(({ id }) => id.startsWith(letter)).map(row => line(row, tests))
-  return `## ${letter}: ${name}\n\n| id | case | what happens | tests |\n| --- | --- | --- | --- |\n${lines.join('')}`
+  return `## ${letter}: ${name}\n\n| id | case | required behavior | tests |\n| --- | --- | --- | --- |\n${lines.join('')}`
 }
 
 function line(row: Row, tests: TitledTest[]): string {

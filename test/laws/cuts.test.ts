@@ -28,7 +28,7 @@ const characters = Buffer.concat([Buffer.from('aß€😀\n漢\r\n'), Buffer.of(
 /** The same in JSON, which has no control characters. */
 const quoted = Buffer.concat([Buffer.of(0x22), characters.filter(byte => byte >= 0x20), Buffer.of(0x22)])
 
-law('characters of 1 to 4 bytes, cut at each two places (A-08, A-09)', async (t, { spec, input }) => {
+law('characters of 1 to 4 bytes, split at every pair of positions (A-08, A-09)', async (t, { spec, input }) => {
   const isJson = /^json\b/.test(spec)
   if (input !== text && !isJson && spec !== 'lf') return // it has nothing to do with characters
   const bytes = isJson ? quoted : characters
@@ -50,7 +50,7 @@ law('cut at random places (A-10)', async (t, { spec, input }) => {
   await fc.assert(property, { numRuns: 15, seed: 1 })
 })
 
-law('any bytes, cut at random places, come to the same (A-10)', async (t, { spec }) => {
+law('any bytes, split at random positions, give the same output (A-10)', async (t, { spec }) => {
   const property = fc.asyncProperty(cuts, fc.uint8Array({ maxLength: 300 }), async (places, array) => {
     const bytes = Buffer.from(array)
     t.equal(await outcome(spec, cutAt(places, bytes)), await outcome(spec, [bytes]))

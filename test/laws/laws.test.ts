@@ -175,7 +175,7 @@ const inverses = [
   ['hex plain=true width=13', 'unhex'],
 ] as const
 
-t.test('there and back is the identity (A-10)', async t => {
+t.test('encoding and decoding is the identity (A-10)', async t => {
   const back = async ([there, back]: (typeof inverses)[number], bytes: Buffer, size: number) => {
     const stage = compose(...spec(there)(), (chunk: Buffer) => cutEvery(size, chunk).values(), ...spec(back)())
     return Buffer.concat(await source([bytes]).pipe(stage).toArray()).equals(bytes)
@@ -194,7 +194,7 @@ t.test('there and back is the identity (A-10)', async t => {
   }
 })
 
-t.test('JSON there and back is the same values, however it is written and cut (A-10)', async t => {
+t.test('JSON values survive any notation and chunking (A-10)', async t => {
   const through = async (chunks: Buffer[], stages: string) =>
     String(
       Buffer.concat(

@@ -9,10 +9,10 @@ import { files, node, read, root } from './support.js'
 
 const cli = join(root, 'dist/cli/index.js')
 
-t.test('docs/transforms.md is what the transforms say', async t => {
+t.test('docs/transforms.md matches the transforms', async t => {
   const { stdout, status } = spawnSync('env', [...node, cli, 'transforms', '--markdown'], { encoding: 'utf8' })
   t.equal(status, 0)
-  t.equal(read('docs/transforms.md'), stdout, 'npm run docs makes it anew')
+  t.equal(read('docs/transforms.md'), stdout, 'run npm run docs')
 })
 
 t.test('README.md', async t => {
@@ -42,7 +42,7 @@ t.test('the help of every command names every option of its page', async t => {
   }
 })
 
-t.test('docs/hardening.md tells of every limit, timeout and TLS option what it protects from', async t => {
+t.test('docs/hardening.md says for each limit, timeout and TLS option what it protects against', async t => {
   const page = read('docs/hardening.md')
   const own = new Set(
     optionsOf('serve').slice(optionsOf('serve').indexOf('--allow'), optionsOf('serve').indexOf('--log-level')),

@@ -130,7 +130,7 @@ t.test('the code of the README runs', async t => {
     t.match(output, '|A simple message|')
   })
 
-  await t.test("a transform of one's own", async t => {
+  await t.test('your own transform', async t => {
     const use = `const stream = without({ word: 'DEBUG' })
       stream.end('DEBUG a\\nINFO b\\n')
       for await (const chunk of stream) process.stdout.write(chunk)`

@@ -147,8 +147,8 @@ function page(): string {
   const milliseconds = (percentile: number) => (latency.percentile(percentile) / 1000).toFixed(1)
   return `## Soak
 
-\`npm run soak -- --minutes ${minutes} --rate ${rate}\` on ${availableParallelism()} cores, Node ${process.version}, behind ${warmUp} s of the same load. Begin and
-end are without a client, garbage collected; the figures between, also behind a collection, are those of full load.
+\`npm run soak -- --minutes ${minutes} --rate ${rate}\` on ${availableParallelism()} cores, Node ${process.version}, after a warm-up of ${warmUp} s
+at the same load. Begin and end: no client, after garbage collection. Least and most: full load, after garbage collection.
 
 | | begin | least | most | end |
 | --- | --: | --: | --: | --: |

@@ -5,7 +5,7 @@ import { hex } from '../../transforms/hex.js'
 import { spec } from '../../transforms/spec.js'
 import { cutAt, cutEvery, errorOf, textOf } from '../lib/pipes.js'
 
-t.test('UTF-8 cut at every pair of places (A-08)', async t => {
+t.test('UTF-8 split at every pair of positions (A-08)', async t => {
   const text = 'aé€😀zß漢🏳' // characters of 1, 2, 3 and 4 bytes
   const bytes = Buffer.from(text)
   for (let first = 0; first <= bytes.length; first++) {
@@ -19,7 +19,7 @@ t.test('UTF-8 cut at every pair of places (A-08)', async t => {
   }
 })
 
-t.test('bytes that are no UTF-8 become U+FFFD as the standard says, however they are cut (A-08)', async t => {
+t.test('invalid UTF-8 becomes U+FFFD as the standard specifies, in any chunking (A-08)', async t => {
   for (const [bytes, expected] of [
     ['61ff62', 'a\ufffdb'],
     ['c080', '\ufffd\ufffd'],
@@ -54,7 +54,7 @@ t.test('encodings, each byte by itself', async t => {
   }
 })
 
-t.test('a byte order mark stays in UTF-8 and goes from UTF-16; a second one is text (A-08)', async t => {
+t.test('a byte order mark is kept in UTF-8 and dropped from UTF-16; a second one is text (A-08)', async t => {
   for (const [encoding, bytes, expected] of [
     ['utf-8', 'efbbbf61efbbbf', '\ufeffa\ufeff'],
     ['utf8', 'efbbbf61', '\ufeffa'],

@@ -81,9 +81,9 @@ t.test('the chunk of the writer is not changed', async t => {
 t.test('one that never comes is a warning', async t => {
   for (const [options, expected] of [
     ['on=COMMIT nth=3', 'reply: corrupt on=COMMIT nth=3 never fired: 2 of 3 found'],
-    ["on=';' nth=5", "reply: corrupt on=';' nth=5 never fired: nothing came behind it"],
-    ['after=33', 'reply: corrupt after=33 never fired: only 33 bytes came'],
-    ['at=60s', 'reply: corrupt at=1m never fired: no byte came so late'],
+    ["on=';' nth=5", "reply: corrupt on=';' nth=5 never fired: no byte followed it"],
+    ['after=33', 'reply: corrupt after=33 never fired: only 33 bytes arrived'],
+    ['at=60s', 'reply: corrupt at=1m never fired: no byte arrived after that time'],
   ] as const) {
     const { data, warnings } = await faulty(`corrupt ${options}`, session)
     t.ok(data.equals(session))

@@ -3,7 +3,7 @@ import { crlf } from '../../transforms/crlf.js'
 import { needs, noise, output } from '../laws/support.js'
 import { cutEvery, run, textOf } from '../lib/pipes.js'
 
-t.test('each LF gets a CR, unless it has one, cut anywhere (A-09)', async t => {
+t.test('each LF without a CR gets one, in any chunking (A-09)', async t => {
   for (const [input, expected] of [
     ['', ''],
     ['a', 'a'],

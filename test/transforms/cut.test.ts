@@ -58,15 +58,15 @@ t.test('one that never comes is a warning', async t => {
   for (const [options, expected] of [
     ['on=COMMIT nth=3 seed=42', 'reply: cut on=COMMIT nth=3 never fired: 2 of 3 found'],
     ['on=ROLLBACK', 'reply: cut on=ROLLBACK never fired: not found'],
-    ['after=1k', 'reply: cut after=1k never fired: only 33 bytes came'],
-    ['at=60s', 'reply: cut at=1m never fired: it was over before'],
+    ['after=1k', 'reply: cut after=1k never fired: only 33 bytes arrived'],
+    ['at=60s', 'reply: cut at=1m never fired: the stream ended earlier'],
   ] as const) {
     const { text, warnings, offsets } = await faulty(`cut ${options}`, session)
     t.equal(text, session)
     t.same({ warnings, offsets }, { warnings: [expected], offsets: [] })
   }
   t.same((await faulty('cut on=ROLLBACK connection=2', session)).warnings, [], 'another connection is meant')
-  t.same((await faulty('cut after=9', '', null)).warnings, ['cut after=9 never fired: no byte came'])
+  t.same((await faulty('cut after=9', '', null)).warnings, ['cut after=9 never fired: no byte arrived'])
 })
 
 t.test('the end comes with the match, and not with what is behind it', async t => {
@@ -150,7 +150,7 @@ t.test('what is refused', async t => {
     ['nth=2 on=x probability=1', /cut takes nth= or probability=, not both/],
     ['block=5', /cut block= needs probability= without on=/],
     ["on=''", /cut on: '' is not allowed/],
-    ["on='\\y'", /cut on: '\\y' is not allowed; expected a text; .* at most 65536 bytes/],
+    ["on='\\y'", /cut on: '\\y' is not allowed; expected text; .* at most 65536 bytes/],
     ['probability=1.5', /cut probability: '1.5' is not allowed; expected a number, such as '0.5', from 0 to 1/],
     ['nth=0 on=x', /at least 1/],
     ['connection=0', /at least 1/],

@@ -200,7 +200,7 @@ t.test('by chance it begins where another fault comes for the first time', async
 t.test('elsewhere everything passes as it is, and one that never comes is a warning', async t => {
   for (const [options, warnings] of [
     ['connection=2', []],
-    ['after=26', ['reply: delay after=26 never fired: only 26 bytes came']],
+    ['after=26', ['reply: delay after=26 never fired: only 26 bytes arrived']],
     ['on=c nth=2', ['reply: delay on=c nth=2 never fired: 1 of 2 found']],
     ['probability=0', []],
   ] as const) {

@@ -61,9 +61,9 @@ t.test('what is kept of a chunk stays together, and the chunk is not changed', a
 t.test('one that never comes is a warning', async t => {
   for (const [options, expected] of [
     ['on=x nth=3', 'reply: drop on=x nth=3 never fired: 1 of 3 found'],
-    ['on=z block=9', 'reply: drop on=z never fired: nothing came behind it'],
-    ['after=26', 'reply: drop after=26 never fired: only 26 bytes came'],
-    ['at=60s', 'reply: drop at=1m never fired: no byte came so late'],
+    ['on=z block=9', 'reply: drop on=z never fired: no byte followed it'],
+    ['after=26', 'reply: drop after=26 never fired: only 26 bytes arrived'],
+    ['at=60s', 'reply: drop at=1m never fired: no byte arrived after that time'],
   ] as const)
     t.same((await faulty(`drop ${options}`, letters)).warnings, [expected])
 })

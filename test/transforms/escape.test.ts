@@ -21,7 +21,7 @@ t.test('what is shown, cut anywhere', async t => {
   }
 })
 
-t.test('bytes that are no UTF-8 are U+FFFD, once for each part as the Encoding Standard says (A-08)', async t => {
+t.test('invalid UTF-8 becomes U+FFFD, once per sequence as the Encoding Standard specifies (A-08)', async t => {
   for (const [bytes, expected] of [
     [[0xff, 0x9b, 0x0a], '\ufffd\ufffd\n'],
     [[0xe2, 0x82], '\ufffd'],

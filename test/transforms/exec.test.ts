@@ -50,7 +50,7 @@ t.test('what a program makes of its stdin', async t => {
   t.ok(Buffer.concat(chunks).equals(bytes), 'a million bytes')
 })
 
-t.test('no shell sees the words (E-07)', async t => {
+t.test('no shell interprets the words (E-07)', async t => {
   const words = ['$(id)', '`id`', ';', '|', '> file', 'a\nb', '-x', '*', '', '$HOME', "'", '\\']
   const shown = words.map(word => `[${word}]`).join('')
   t.equal(await textOf([exec({ command: ['printf', '[%s]', ...words] })], ''), shown)
@@ -65,7 +65,7 @@ t.test('a program that fails: what it has written, then the error', async t => {
   for (const [text, output, message] of [
     ['cat; exit 3', 'input', 'exec: sh failed with exit code 3'],
     ['exit 1', '', 'exec: sh failed with exit code 1'],
-    ['cat; kill -KILL $$', 'input', 'exec: sh was ended by SIGKILL'],
+    ['cat; kill -KILL $$', 'input', 'exec: sh was killed by SIGKILL'],
     ['echo one >&2; echo two >&2; exit 9', '', 'exec: sh failed with exit code 9: two'],
     ['printf "one\\n\\ntwo" >&2; exit 9', '', 'exec: sh failed with exit code 9: two'],
     ['printf "one\\n\\n\\n" >&2; exit 9', '', 'exec: sh failed with exit code 9: one'],
@@ -316,7 +316,7 @@ t.test('what has left the group of the program and holds its pipes is not waited
   t.ok(performance.now() - start < 2000)
 })
 
-t.test('the environment tells of the connection (E-07)', async t => {
+t.test('the environment describes the connection (E-07)', async t => {
   process.env.TCP_PIPE_ID = 'of another'
   process.env.EXEC_TEST = 'inherited'
   t.teardown(() => {
@@ -345,11 +345,11 @@ t.test('the environment tells of the connection (E-07)', async t => {
 t.test('a program that cannot be started is refused', async t => {
   const dir = t.testdir({ plain: '', folder: {} })
   for (const [command, message] of [
-    [['no-such-program'], "exec command: program 'no-such-program' is not found in PATH"],
-    [['folder'], "exec command: program 'folder' is not found in PATH"],
-    [[`${dir}/missing`], `exec command: there is no executable file '${dir}/missing'`],
-    [[`${dir}/plain`], `exec command: there is no executable file '${dir}/plain'`],
-    [[`${dir}/folder`], `exec command: there is no executable file '${dir}/folder'`],
+    [['no-such-program'], "exec command: program 'no-such-program' not found in PATH"],
+    [['folder'], "exec command: program 'folder' not found in PATH"],
+    [[`${dir}/missing`], `exec command: '${dir}/missing' is not an executable file`],
+    [[`${dir}/plain`], `exec command: '${dir}/plain' is not an executable file`],
+    [[`${dir}/folder`], `exec command: '${dir}/folder' is not an executable file`],
     [['cat', 'a\0b'], /^exec command: .* expected words without a NUL character$/],
     [[], /^exec command: \[\] is not allowed/],
     [[''], /^exec command: \[ '' \] is not allowed/],
@@ -358,7 +358,7 @@ t.test('a program that cannot be started is refused', async t => {
   }
   t.throws(() => spec('hex | exec jqq .'), {
     code: 'ERR_SPEC',
-    message: /column 7: exec command: program 'jqq' is not found/,
+    message: /column 7: exec command: program 'jqq' not found/,
   })
   t.throws(() => spec('exec'), { code: 'ERR_SPEC', message: /exec needs command/ })
 })

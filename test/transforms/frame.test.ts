@@ -59,7 +59,7 @@ t.test('what cannot be framed', async t => {
     [{ format: 'u8' }, `\n${'a'.repeat(256)}`, 'ERR_RECORD_TOO_LONG', 'line 2 is longer than u8 can count, 255 bytes'],
     [{ format: 'u32be', max: 3 }, 'abcd\n', 'ERR_RECORD_TOO_LONG', 'line 1 is longer than max, 3 bytes'],
     [{ format: 'nul' }, 'a\nb\0\n', 'ERR_INPUT', 'line 2 contains the delimiter'],
-    [{ delimiter: '||' }, 'a|\n', 'ERR_INPUT', 'line 1 contains the delimiter, or ends with the beginning of it'],
+    [{ delimiter: '||' }, 'a|\n', 'ERR_INPUT', 'line 1 contains the delimiter, or ends with a part of it'],
     [{ delimiter: '|', size: 2 }, 'ab|c', 'ERR_INPUT', 'block 2 contains the delimiter'],
   ] as const) {
     for (const size of [1, 3, 1000]) {
@@ -80,7 +80,7 @@ const framings = [
   { delimiter: '\\xff\\0' },
 ] as const
 
-t.test('lines there and back, every format and every chunking (A-10)', async t => {
+t.test('lines are framed and unframed, in every format and chunking (A-10)', async t => {
   const line = fc.string({ unit: fc.constantFrom('a', '漢', '\r', ' '), maxLength: 60 })
   for (const framing of framings) {
     const property = fc.asyncProperty(
@@ -97,7 +97,7 @@ t.test('lines there and back, every format and every chunking (A-10)', async t =
   }
 })
 
-t.test('any bytes there and back in blocks (A-10)', async t => {
+t.test('any bytes are framed in blocks and unframed (A-10)', async t => {
   for (const framing of framings.slice(0, 6)) {
     const blocks = fc.tuple(fc.integer({ min: 1, max: 255 }), fc.integer({ min: 1, max: 300 }))
     const property = fc.asyncProperty(

@@ -31,8 +31,8 @@ t.test('what is no gzip', async t => {
       /^gunzip: incorrect data check$/,
     ],
     ['text behind the member', Buffer.concat([hello, Buffer.from('garbage')]), /^gunzip: incorrect header check$/],
-    ['text behind padding', Buffer.concat([hello, zeros, Buffer.from('x')]), /^gunzip: there is something else behind/],
-    ['a member behind padding', Buffer.concat([hello, zeros, hello]), /^gunzip: there is something else behind/],
+    ['text behind padding', Buffer.concat([hello, zeros, Buffer.from('x')]), /^gunzip: unexpected data after the end/],
+    ['a member behind padding', Buffer.concat([hello, zeros, hello]), /^gunzip: unexpected data after the end/],
   ] as const) {
     for (const size of [1, 7, 24, 25, 1000])
       t.match(await errorOf([gunzip()], cutEvery(size, input)), { code: 'ERR_INPUT', message }, `${title} by ${size}`)
@@ -44,12 +44,15 @@ t.test('max is the most that comes out', async t => {
   const input = gzipSync(noise(100_000))
   t.equal((await textOf([gunzip({ max: 5 })], hello)).length, 5)
   const { error, chunks } = await run([gunzip({ max: 70_000 })], input)
-  t.match(error, { code: 'ERR_OUTPUT_LIMIT', message: /^gunzip: more than max, 70000 bytes, of output$/ })
+  t.match(error, { code: 'ERR_OUTPUT_LIMIT', message: /^gunzip: the output exceeds max=70000 bytes$/ })
   t.ok(Buffer.concat(chunks).length <= 70_000)
 })
 
-t.test('a bomb is stopped, and so is one in another (E-01)', async t => {
-  const stopped = { code: 'ERR_OUTPUT_LIMIT', message: /^gunzip: \d+ bytes gave \d+, more than ratio, 200, for each$/ }
+t.test('a bomb is stopped, and so is a nested one (E-01)', async t => {
+  const stopped = {
+    code: 'ERR_OUTPUT_LIMIT',
+    message: /^gunzip: the output exceeds ratio=200: \d+ bytes of input gave \d+ bytes$/,
+  }
   const { size, error } = await explode(gunzip(), bomb(createGzip({ level: 9 }), 40))
   t.match(error, stopped)
   t.ok(size <= 16 * 2 ** 20)

@@ -5,7 +5,7 @@ import { lf } from '../../transforms/lf.js'
 import { needs, noise, output } from '../laws/support.js'
 import { cutEvery, run, textOf } from '../lib/pipes.js'
 
-t.test('each CR LF loses its CR, cut anywhere (A-09)', async t => {
+t.test('each CR LF loses its CR, in any chunking (A-09)', async t => {
   for (const [input, expected] of [
     ['', ''],
     ['a', 'a'],

@@ -114,7 +114,7 @@ t.test('any cuts', t => checkCuts(t, 'limit 7'))
 t.test('elsewhere everything passes as it is, and one that never comes is a warning', async t => {
   for (const [options, warnings] of [
     ['connection=2', []],
-    ['after=26', ['reply: limit after=26 never fired: only 26 bytes came']],
+    ['after=26', ['reply: limit after=26 never fired: only 26 bytes arrived']],
     ['on=c nth=2', ['reply: limit on=c nth=2 never fired: 1 of 2 found']],
     ['probability=0', []],
   ] as const) {

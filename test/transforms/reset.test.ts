@@ -41,7 +41,7 @@ t.test('where it does not', async t => {
     ['connection=2', []],
     ['probability=0', []],
     ['on=COMMIT nth=3', ['reply: reset on=COMMIT nth=3 never fired: 2 of 3 found']],
-    ['at=60s', ['reply: reset at=1m never fired: it was over before']],
+    ['at=60s', ['reply: reset at=1m never fired: the stream ended earlier']],
   ] as const) {
     const { text, error, ...rest } = await faulty(`reset ${options}`, session)
     t.same({ text, error, warnings: rest.warnings }, { text: session, error: undefined, warnings }, options)

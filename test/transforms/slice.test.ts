@@ -122,7 +122,7 @@ t.test('any cuts', t => checkCuts(t, 'slice 7'))
 t.test('elsewhere everything passes as it is, and one that never comes is a warning', async t => {
   for (const [options, warnings] of [
     ['connection=2', []],
-    ['after=26', ['reply: slice after=26 never fired: only 26 bytes came']],
+    ['after=26', ['reply: slice after=26 never fired: only 26 bytes arrived']],
     ['on=c nth=2', ['reply: slice on=c nth=2 never fired: 1 of 2 found']],
     ['probability=0', []],
   ] as const) {
@@ -136,7 +136,7 @@ t.test('destroyed before the place it warns, too', async t => {
   const stage = slice({ size: 1, after: 5 }, { warn: message => void warnings.push(message) })
   await new Promise(resolve => stage.write('abc', resolve))
   await new Promise(resolve => stage.once('close', resolve).destroy())
-  t.same(warnings, ['slice after=5 never fired: only 3 bytes came'])
+  t.same(warnings, ['slice after=5 never fired: only 3 bytes arrived'])
 })
 
 t.test('in a connection the warning is one of its summary', async t => {

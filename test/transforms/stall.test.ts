@@ -114,8 +114,8 @@ t.test('a time, whether bytes come or not', async t => {
 t.test('one that never comes is a warning', async t => {
   for (const [options, expected] of [
     ['on=COMMIT nth=3', 'reply: stall on=COMMIT nth=3 never fired: 2 of 3 found'],
-    ['at=60s', 'reply: stall at=1m never fired: it was over before'],
-    ['after=1k for=1s', 'reply: stall after=1k never fired: only 33 bytes came'],
+    ['at=60s', 'reply: stall at=1m never fired: the stream ended earlier'],
+    ['after=1k for=1s', 'reply: stall after=1k never fired: only 33 bytes arrived'],
   ] as const)
     t.same((await faulty(`stall ${options}`, session)).warnings, [expected])
 })

@@ -35,22 +35,22 @@ t.test('both alphabets, even mixed', async t => {
 
 t.test('what is refused, with its line, cut anywhere', async t => {
   for (const [input, message] of [
-    ['Zm9v!', /^unbase64: line 1: '!' is no base64 character$/],
-    ['Zm9v\nYm*y\nYmFy', /^unbase64: line 2: '\*' is no base64 character$/],
-    ['Zm9v\r\n\r\nYmFyYmFyYmFy\x1b', /^unbase64: line 3: '\\e' is no base64 character$/],
-    ['Zm9v\n\nZ', /^unbase64: line 3: 'Z' is left over: the text was cut short$/],
-    ['Zm9vZ\n', /^unbase64: line 2: 'Z' is left over/],
-    ['=', /^unbase64: line 1: '=' is not expected here$/],
-    ['Zm9v=', /^unbase64: line 1: '=' is not expected here$/],
-    ['Z===', /^unbase64: line 1: '=' is not expected here$/],
-    ['Zg===', /^unbase64: line 1: '=' is not expected here$/],
-    ['Zm8==', /^unbase64: line 1: '=' is not expected here$/],
-    ['Zg=', /^unbase64: line 1: '=' is missing at the end$/],
-    ['Zg==\nZg==', /^unbase64: line 2: 'Z' stands behind '=', the end$/],
-    ['Zg=g', /^unbase64: line 1: 'g' stands behind '=', the end$/],
-    ['Zh==', /^unbase64: line 1: bits are left over in 'h'$/],
-    ['Zh', /^unbase64: line 1: bits are left over in 'h'$/],
-    ['Zm9', /^unbase64: line 1: bits are left over in '9'$/],
+    ['Zm9v!', /^unbase64: line 1: '!' is not a base64 character$/],
+    ['Zm9v\nYm*y\nYmFy', /^unbase64: line 2: '\*' is not a base64 character$/],
+    ['Zm9v\r\n\r\nYmFyYmFyYmFy\x1b', /^unbase64: line 3: '\\e' is not a base64 character$/],
+    ['Zm9v\n\nZ', /^unbase64: line 3: 'Z' is incomplete: the text is truncated$/],
+    ['Zm9vZ\n', /^unbase64: line 2: 'Z' is incomplete/],
+    ['=', /^unbase64: line 1: unexpected '='$/],
+    ['Zm9v=', /^unbase64: line 1: unexpected '='$/],
+    ['Z===', /^unbase64: line 1: unexpected '='$/],
+    ['Zg===', /^unbase64: line 1: unexpected '='$/],
+    ['Zm8==', /^unbase64: line 1: unexpected '='$/],
+    ['Zg=', /^unbase64: line 1: missing '=' at the end$/],
+    ['Zg==\nZg==', /^unbase64: line 2: unexpected 'Z' after the final '='$/],
+    ['Zg=g', /^unbase64: line 1: unexpected 'g' after the final '='$/],
+    ['Zh==', /^unbase64: line 1: unused bits in 'h': the text is truncated or changed$/],
+    ['Zh', /^unbase64: line 1: unused bits in 'h': the text is truncated or changed$/],
+    ['Zm9', /^unbase64: line 1: unused bits in '9': the text is truncated or changed$/],
   ] as const) {
     for (const size of sizes)
       t.match(

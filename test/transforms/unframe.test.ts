@@ -31,7 +31,7 @@ t.test('as tr', needs('tr'), async t => {
 })
 
 t.test('a frame that would become two lines', async t => {
-  const message = 'unframe: frame 2 contains an LF; with raw=true frames pass as they are'
+  const message = 'unframe: frame 2 contains an LF; raw=true passes frames unchanged'
   for (const size of [1, 100])
     t.match(await errorOf([unframe({ format: 'u8' })], cutEvery(size, Buffer.from('\x01a\x02\nb'))), {
       code: 'ERR_INPUT',
@@ -39,10 +39,10 @@ t.test('a frame that would become two lines', async t => {
     })
 })
 
-t.test('lengths at and over max, and then no data (E-03)', async t => {
+t.test('lengths at and over max, without data (E-03)', async t => {
   for (const [prefix, code, message] of [
     ['00000000', undefined, ''],
-    ['00000064', 'ERR_INPUT', /^unframe: the frame at offset 0 is cut short at offset 4; bytes missing: 100$/],
+    ['00000064', 'ERR_INPUT', /^unframe: the frame at offset 0 is truncated at offset 4; bytes missing: 100$/],
     [
       '00000065',
       'ERR_RECORD_TOO_LONG',
@@ -61,7 +61,7 @@ t.test('lengths at and over max, and then no data (E-03)', async t => {
   }
 })
 
-t.test('one that is too long is an error while the peer still waits (E-03)', async t => {
+t.test('an excessive length is an error before more data arrives (E-03)', async t => {
   for (const [options, input] of [
     [{ format: 'u32be' }, Buffer.from('7fffffff', 'hex')],
     [{ format: 'varint' }, Buffer.alloc(8, 0xff)],
@@ -74,7 +74,7 @@ t.test('one that is too long is an error while the peer still waits (E-03)', asy
   }
 })
 
-t.test('what is announced takes no memory (E-03)', async t => {
+t.test('an announced length takes no memory (E-03)', async t => {
   const stages = Array.from({ length: 20 }, () => compose(unframe({ format: 'u32be', max: 2 ** 30 })))
   const before = process.memoryUsage().arrayBuffers
   for (const stage of stages) await new Promise(resolve => stage.write(Buffer.from('4000000061', 'hex'), resolve))

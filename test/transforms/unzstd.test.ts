@@ -25,7 +25,7 @@ t.test('what Node is asked for, and what is seen before it gets anything', async
   for (const name of ['createZstdCompress', 'createZstdDecompress'])
     t.intercept(zlib, name as never, { value, configurable: true })
   for (const options of [{}, { window: 27 }])
-    t.match(await errorOf([unzstd(options)], 'text'), { code: 'ERR_INPUT', message: /^unzstd: this is no zstd$/ })
+    t.match(await errorOf([unzstd(options)], 'text'), { code: 'ERR_INPUT', message: /^unzstd: not zstd data$/ })
   t.same(asked, [
     { chunkSize: 65_536, params: { 100: 23 } },
     { chunkSize: 65_536, params: { 100: 27 } },
@@ -52,10 +52,10 @@ t.test('what is no zstd, ends early, goes on or is damaged', { skip }, async t =
   const damaged = Buffer.from(hello).fill(0xff, 6, 9)
   for (const [title, input, message] of [
     ['nothing', Buffer.alloc(0), /^unzstd: unexpected end of file$/],
-    ['text', Buffer.from('hello, hello'), /^unzstd: this is no zstd$/],
+    ['text', Buffer.from('hello, hello'), /^unzstd: not zstd data$/],
     ['cut short', hello.subarray(0, -1), /^unzstd: unexpected end of file$/],
     ['the second frame cut short', Buffer.concat([hello, hello.subarray(0, 5)]), /^unzstd: unexpected end of file$/],
-    ['text behind it', Buffer.concat([hello, Buffer.from('garbage')]), /^unzstd: there is something else behind/],
+    ['text behind it', Buffer.concat([hello, Buffer.from('garbage')]), /^unzstd: unexpected data after the end/],
     ['damaged', damaged, /^unzstd: ./],
   ] as const) {
     for (const size of sizes)
@@ -64,9 +64,9 @@ t.test('what is no zstd, ends early, goes on or is damaged', { skip }, async t =
 })
 
 t.test('max and ratio', { skip }, async t => {
-  t.match(await errorOf([unzstd({ max: 4 })], zstdSync('hello')), { code: 'ERR_OUTPUT_LIMIT', message: /max, 4/ })
+  t.match(await errorOf([unzstd({ max: 4 })], zstdSync('hello')), { code: 'ERR_OUTPUT_LIMIT', message: /max=4 bytes/ })
   const { error, size } = await explode(unzstd(), bomb(zstd(), 300))
-  t.match(error, { code: 'ERR_OUTPUT_LIMIT', message: /more than ratio, 1000,/ })
+  t.match(error, { code: 'ERR_OUTPUT_LIMIT', message: /the output exceeds ratio=1000: / })
   t.ok(size <= 16 * 2 ** 20)
 })
 

@@ -95,8 +95,8 @@ t.test('only in the connection that is meant', async t => {
 t.test('one that has never come is a warning, once', async t => {
   for (const [given, expected] of [
     [{ connection, values: { on: 'a', nth: 3 } }, 'reply: cut on=a nth=3 never fired: 1 of 3 found'],
-    [{ values: { after: 9 } }, 'cut after=9 never fired: only 3 bytes came'],
-    [{ values: { connection: 1, at: 5 } }, 'cut at=5ms connection=1 never fired: it was over before'],
+    [{ values: { after: 9 } }, 'cut after=9 never fired: only 3 bytes arrived'],
+    [{ values: { connection: 1, at: 5 } }, 'cut at=5ms connection=1 never fired: the stream ended earlier'],
   ] as const) {
     const { fault, warnings } = open(given)
     t.same([...fault.places(Buffer.from('abc'))], [])

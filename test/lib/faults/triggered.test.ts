@@ -97,10 +97,10 @@ t.test('in another connection everything passes', async t => {
 
 t.test('one that never comes is a warning, once', async t => {
   for (const [values, expected] of [
-    [{ after: 26 }, 'reply: slow after=26 never fired: only 26 bytes came'],
+    [{ after: 26 }, 'reply: slow after=26 never fired: only 26 bytes arrived'],
     [{ on: 'e', nth: 3 }, 'reply: slow on=e nth=3 never fired: 1 of 3 found'],
-    [{ on: 'xyz' }, 'reply: slow on=xyz never fired: nothing came behind it'],
-    [{ at: 60_000 }, 'reply: slow at=1m never fired: no byte came so late'],
+    [{ on: 'xyz' }, 'reply: slow on=xyz never fired: no byte followed it'],
+    [{ at: 60_000 }, 'reply: slow at=1m never fired: no byte arrived after that time'],
   ] as const) {
     const { start, lines, warnings } = open(values)
     t.same(parts(start, cutEvery(5, Buffer.from(letters))), [letters, ''])

@@ -98,11 +98,11 @@ t.test('by a length before each', async t => {
 
 t.test('by a length: input that ends early', async t => {
   for (const [format, hex, message] of [
-    [u16be, '00', 'at offset 0 is cut short within its length, at offset 1; bytes missing: 1 or more'],
-    [u32le, '000000000a', 'at offset 4 is cut short within its length, at offset 5; bytes missing: 3 or more'],
-    [varint, '0080', 'at offset 1 is cut short within its length, at offset 2; bytes missing: 1 or more'],
-    [u16be, '0003', 'at offset 0 is cut short at offset 2; bytes missing: 3'],
-    [u16be, '0001610005626364', 'at offset 3 is cut short at offset 8; bytes missing: 2'],
+    [u16be, '00', 'at offset 0 is truncated within its length prefix, at offset 1; bytes missing: 1 or more'],
+    [u32le, '000000000a', 'at offset 4 is truncated within its length prefix, at offset 5; bytes missing: 3 or more'],
+    [varint, '0080', 'at offset 1 is truncated within its length prefix, at offset 2; bytes missing: 1 or more'],
+    [u16be, '0003', 'at offset 0 is truncated at offset 2; bytes missing: 3'],
+    [u16be, '0001610005626364', 'at offset 3 is truncated at offset 8; bytes missing: 2'],
   ] as const) {
     for (const every of [1, 2, 3, 100]) {
       const cutter = cutByLength(format, limit(300), 'the frame')
@@ -120,7 +120,7 @@ t.test('by a length: one that is too long is an error at once', async t => {
     [varint, '65', 'ERR_RECORD_TOO_LONG', 'at offset 0 announces 101 bytes or more'],
     [varint, '808080808080808001', 'ERR_RECORD_TOO_LONG', 'at offset 0 announces 72057594037927940 bytes or more'],
     [varint, '80808080808080808080', undefined, ''],
-    [varint, '8080808080808080808000', 'ERR_INPUT', 'at offset 0 has a length of more than 10 bytes'],
+    [varint, '8080808080808080808000', 'ERR_INPUT', 'at offset 0 has a length prefix of more than 10 bytes'],
   ] as const) {
     for (const every of [1, 3, 100]) {
       const cutter = cutByLength(format, limit(100), 'the frame')

@@ -53,7 +53,7 @@ t.test('the longest frame', async t => {
 t.test('the escapes of a delimiter', async t => {
   const { delimiter } = framingOptions
   for (const text of ['\\', 'a\\', '\\a', '\\x1', '\\xgg', '\\N', ''])
-    t.throws(() => delimiter.parse(text), { code: 'ERR_OPTION', message: /is not allowed; expected a text; '\\n', / })
+    t.throws(() => delimiter.parse(text), { code: 'ERR_OPTION', message: /is not allowed; expected text; '\\n', / })
   for (const [text, hex] of [
     ['||', '7c7c'],
     ['\\n\\r\\t\\0\\\\', '0a0d09005c'],
@@ -86,7 +86,7 @@ t.test('each format, written and found', async t => {
 t.test('errors name the transform and what it found', async t => {
   const nul = values({ format: 'nul', max: 2 })
   t.throws(() => frameJoiner(nul, 'frame: line')([Buffer.of(0)]), {
-    message: 'frame: line 1 contains the delimiter, or ends with the beginning of it',
+    message: 'frame: line 1 contains the delimiter, or ends with a part of it',
   })
   const cut = (given: Partial<FramingValues>) => [...frameCutter(values(given), 'unframe').write(Buffer.from('abc'))]
   t.throws(() => cut(nul), { message: 'unframe: frame 1 is longer than max, 2 bytes' })

@@ -57,7 +57,7 @@ t.test('a value is given as soon as it is complete', async t => {
   t.strictSame([...scanner.end()], [])
 })
 
-t.test('any values, however written and cut, come back (A-10)', async t => {
+t.test('any values, in any notation and chunking, are read back (A-10)', async t => {
   const between = fc.constantFrom('\n', ' ', '\r\n', '\n\n\t')
   const documents = fc.array(fc.tuple(fc.jsonValue(), fc.constantFrom(0, 1, 2), between))
   const isSame = (values: [unknown, number, string][], positions: number[]) => {
@@ -121,7 +121,7 @@ t.test('a value of maxRecord bytes is the longest', async t => {
         t.doesNotThrow(() => scan(parts(maxRecord), maxRecord), name)
         const error = {
           code: 'ERR_RECORD_TOO_LONG',
-          message: `a JSON value is longer than maxRecord, ${maxRecord} bytes`,
+          message: `a JSON value is longer than maxRecord (--max-record), ${maxRecord} bytes`,
         }
         t.throws(() => scan(parts(maxRecord + 1), maxRecord), error, `one more: ${name}`)
       }
@@ -133,7 +133,7 @@ t.test('a value of maxRecord bytes is the longest', async t => {
   t.throws(() => scan(['"a', 'a'.repeat(50)], 50), { code: 'ERR_RECORD_TOO_LONG' }, 'before its end has come')
 })
 
-t.test('nesting has a limit (E-04)', async t => {
+t.test('nesting is limited (E-04)', async t => {
   const nested = (depth: number) => `${'[{"a":'.repeat(depth / 2)}"]"${'}]'.repeat(depth / 2)}`
   for (const [depth, fits] of [
     [2, true],

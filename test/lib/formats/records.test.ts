@@ -65,7 +65,7 @@ t.test('any text, however it is cut, comes back as it was', async t => {
   t.doesNotThrow(() => fc.assert(fc.property(texts, cuts, isSame), { numRuns: 500 }))
 })
 
-t.test('characters cut at every pair of places (A-08)', async t => {
+t.test('characters split at every pair of positions (A-08)', async t => {
   const bytes = Buffer.from('aé日😀\nb\u0301é😀')
   for (let i = 0; i <= bytes.length; i++) {
     for (let j = i; j <= bytes.length; j++) {
@@ -74,7 +74,7 @@ t.test('characters cut at every pair of places (A-08)', async t => {
   }
 })
 
-t.test('invalid bytes become U+FFFD as the Encoding Standard says, however they are cut (A-08)', async t => {
+t.test('invalid bytes become U+FFFD as the Encoding Standard specifies, in any chunking (A-08)', async t => {
   const standard = new TextDecoder('utf-8', { ignoreBOM: true })
   const isStandard = (bytes: Buffer, positions: number[]) =>
     throughCodecs(cutAt(positions, bytes)).toString() === standard.decode(bytes)
@@ -89,7 +89,7 @@ t.test('invalid bytes become U+FFFD as the Encoding Standard says, however they 
   t.doesNotThrow(() => fc.assert(fc.property(arbitrary, cuts, isStandard), { numRuns: 500 }))
 })
 
-t.test('a line of maxRecord bytes is the longest (E-04)', async t => {
+t.test('a line of maxRecord bytes is allowed, a longer one is not (E-04)', async t => {
   for (const maxRecord of [1, 100, blockBytes, 3 * blockBytes + 17]) {
     for (const [title, size] of [
       ['in one chunk', Infinity],
@@ -108,7 +108,10 @@ t.test('a line of maxRecord bytes is the longest (E-04)', async t => {
         const name = `${maxRecord} bytes ${title}, between '${before.trim()}' and '${behind.trim()}'`
         t.doesNotThrow(() => lines(input(maxRecord - 1), maxRecord), `one less: ${name}`)
         t.doesNotThrow(() => lines(input(maxRecord), maxRecord), name)
-        const error = { code: 'ERR_RECORD_TOO_LONG', message: `a line is longer than maxRecord, ${maxRecord} bytes` }
+        const error = {
+          code: 'ERR_RECORD_TOO_LONG',
+          message: `a line is longer than maxRecord (--max-record), ${maxRecord} bytes`,
+        }
         t.throws(() => lines(input(maxRecord + 1), maxRecord), error, `one more: ${name}`)
       }
     }
@@ -150,7 +153,7 @@ t.test('a batch has at most 1,024 records and comes from at most 64 KiB', async 
   )
 })
 
-t.test('a million empty lines come back as they were (E-04)', async t => {
+t.test('a million empty lines pass unchanged (E-04)', async t => {
   const bytes = Buffer.alloc(1e6, '\n')
   t.ok(throughCodecs([bytes]).equals(bytes))
 })

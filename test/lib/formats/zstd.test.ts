@@ -96,8 +96,8 @@ t.test('what is refused, and zstd gets none of it', async t => {
   for (const [input, message] of [
     [Buffer.alloc(0), 'unzstd: unexpected end of file'],
     [Buffer.from('PK'), 'unzstd: unexpected end of file'],
-    [Buffer.from('text'), 'unzstd: this is no zstd'],
-    [Buffer.concat([whole, Buffer.from('text')]), 'unzstd: there is something else behind the end'],
+    [Buffer.from('text'), 'unzstd: not zstd data'],
+    [Buffer.concat([whole, Buffer.from('text')]), 'unzstd: unexpected data after the end'],
     [Buffer.concat([whole, Buffer.of(0)]), 'unzstd: unexpected end of file'],
     ...Array.from({ length: whole.length - 1 }, (_, i) => [whole.subarray(0, i + 1), 'unzstd: unexpected end of file']),
   ] as [Buffer, string][]) {

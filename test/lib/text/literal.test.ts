@@ -19,14 +19,14 @@ t.test('what is refused, and the words for it', async t => {
   for (const text of ['\\', 'a\\', '\\a', '\\x1', '\\xgg', '\\N', ''])
     t.throws(() => option.parse(text), {
       code: 'ERR_OPTION',
-      message: `'${text}' is not allowed; expected a text; '\\n'`,
+      message: `'${text}' is not allowed; expected text; '\\n'`,
     })
   t.notMatch(option.allowed, 'at most')
 })
 
 t.test('the most bytes', async t => {
   const option = literal('s', 3)
-  t.match(option.allowed, /is a backslash; at most 3 bytes$/)
+  t.match(option.allowed, /for a backslash; at most 3 bytes$/)
   for (const text of ['abc', 'aé', '\\xff\\xff\\xff']) t.ok(option.accepts(text), text)
   for (const text of ['abcd', 'éé', '\\xff\\xff\\xff1', 'a'.repeat(1e6)]) t.notOk(option.accepts(text))
   const long = '\\x61'.repeat(65_536)

@@ -47,9 +47,9 @@ t.test('what is read from text', async t => {
 
 t.test('what is refused, in text and in code, and the words for it', async t => {
   for (const [name, option, words, values, allowed] of [
-    ['text', text('s'), [''], ['', 1, null, undefined], 'a text that is not empty'],
+    ['text', text('s'), [''], ['', 1, null, undefined], 'non-empty text'],
     ['text with a check', even, ['abc'], ['abc', '', 2], 'an even number of letters'],
-    ['text that may be empty', text('s', { empty: true }), [], [1, undefined], /^a text$/],
+    ['text that may be empty', text('s', { empty: true }), [], [1, undefined], 'text'],
     ['flag', flag('s'), ['', '1', 'TRUE', 'yes'], ['true', 1, undefined], 'true or false'],
     ['choice', choice('s', ['a', 'b']), ['', 'c', 'A', 'a, b'], ['c', 1], 'a, b'],
     [
@@ -73,7 +73,7 @@ t.test('what is refused, in text and in code, and the words for it', async t => 
       /^bytes, such as '65536'.*, at most 64k$/,
     ],
     ['duration', duration('s', { min: 90_000 }), ['1m', '10'], [1, Infinity, '2m'], /^a duration, .*, at least 90s$/],
-    ['list', list('s'), ['', 'a,', ','], ['a', [], [''], ['a', 1]], "texts separated by ','"],
+    ['list', list('s'), ['', 'a,', ','], ['a', [], [''], ['a', 1]], "a list separated by ','"],
     [
       'list with a check',
       list('s', { allowed: 'letters', check: item => /^[a-z]$/.test(item) }),
