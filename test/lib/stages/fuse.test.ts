@@ -59,6 +59,14 @@ t.test('identity of bytes and lines gives the very input, however it is cut', as
   )
 })
 
+t.test('as many lines come out as came in, however many make a batch', async t => {
+  for (const count of [1023, 1024, 1025, 2048, 3072]) {
+    const text = 'a\n'.repeat(count)
+    t.ok((await textOf([stage('line')], text)) === text, `${count} lines`)
+    t.ok((await textOf([stage('json')], '1\n'.repeat(count))) === '1\n'.repeat(count), `${count} values`)
+  }
+})
+
 t.test('a stage receives its unit, and a plain function that of the stage before it', async t => {
   for (const [title, stages, expected] of [
     ['bytes at the start', [stage(undefined)], [Buffer.from('1\n2')]],

@@ -256,3 +256,14 @@ t.test('a Transform that has ended well is asked for nothing more', async t => {
   t.equal(await textOf([stage], 'input'), 'x')
   t.equal(stage.errored, null)
 })
+
+t.test('a Transform is flushed once, and what that gives is the last of it', async t => {
+  let flushes = 0
+  const flush = (done: TransformCallback) => {
+    flushes++
+    done(null, ' and a trailer')
+  }
+  const stage = new Transform({ transform: (chunk, _encoding, done) => done(null, chunk), flush })
+  t.equal(await textOf([stage], 'text'), 'text and a trailer')
+  t.equal(flushes, 1)
+})
