@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable, Writable } from 'node:stream'
+import { type Duplex, Readable, Writable } from 'node:stream'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 
@@ -85,7 +85,7 @@ export function portOf(server: Server): number {
 }
 
 /** What a socket gives up to its end; it stays open. */
-export async function received(socket: Socket): Promise<string> {
+export async function received(socket: Duplex): Promise<string> {
   const chunks: Buffer[] = []
   socket.on('data', chunk => chunks.push(chunk))
   await once(socket, 'end')
@@ -93,7 +93,7 @@ export async function received(socket: Socket): Promise<string> {
 }
 
 /** Reads a socket to its close. */
-export function outcome(socket: Socket): Promise<Outcome> {
+export function outcome(socket: Duplex): Promise<Outcome> {
   const chunks: Buffer[] = []
   const result: Outcome = { data: Buffer.alloc(0), ended: false, code: undefined }
   socket.on('data', chunk => chunks.push(chunk))

@@ -1,136 +1,493 @@
-import { PassThrough } from 'node:stream'
-import { text } from 'node:stream/consumers'
-import t, { type Test } from 'tap'
-import { type OpenChain, openChain } from '../../../lib/connection/chain.js'
-import { type OpenConnection, openConnection } from '../../../lib/connection/connection.js'
-import { gunzip } from '../../../transforms/gunzip.js'
-import { exec, gzip, slice } from '../../../transforms/index.js'
-import { socketPair } from '../network.js'
+import { PassThrough, Transform, Writable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import t from 'tap'
+import { type Chain, openChain } from '../../../lib/connection/chain.js'
+import { openConnection } from '../../../lib/connection/connection.js'
+import { send, serve } from '../../../lib/index.js'
+import { eachLine, type Stage } from '../../../lib/stages/stage.js'
+import type { Transforms } from '../../../lib/stages/transforms.js'
+import { errorCode } from '../../../lib/text/errors.js'
+import { delay } from '../../../transforms/delay.js'
+import { exec, gunzip, limit, slice, throttle } from '../../../transforms/index.js'
+import { fakeClock } from '../clock.js'
+import { memorySink } from '../network.js'
+import { turns } from '../stats/stopped-clock.js'
+import { bracket, divisible, flow, from, holder, legs, open, slowEnd, upper } from './support.js'
 
-const upper = (chunk: Buffer) => chunk.toString().toUpperCase()
-
-async function connect(t: Test): Promise<OpenConnection> {
-  const [socket] = await socketPair(t)
-  return openConnection(socket, { log: undefined, maxRecord: undefined, idleTimeout: 0, halfClosedTimeout: 0 })
-}
-
-function stream(chain: OpenChain, connection: OpenConnection) {
-  const source = new PassThrough()
-  const sink = new PassThrough()
-  return { source, sink, done: chain.run(connection, source, sink) }
-}
-
-t.test('the transforms are made for each connection, and know its direction', async t => {
-  const connection = await connect(t)
-  const chain = openChain('reply', info => [chunk => `${info.direction} ${info.id} ${chunk}`])
+t.test('the transforms are made for each connection, and know it and their direction', async t => {
+  const { chain, run } = openChain('reply', info => [chunk => `${info.direction} ${info.id} ${chunk}`])
+  t.same(chain.list(), ['transforms'])
   for (const word of ['a', 'b']) {
-    const { source, sink, done } = stream(chain, connection)
-    source.end(word)
-    t.equal(await text(sink), `reply ${connection.id} ${word}`)
-    await done
+    const { leg, peer, connection } = open(t)
+    const sink = memorySink()
+    peer.end(word)
+    await run(connection, from(leg, sink))
+    t.equal(String(sink.data), `reply ${connection.id} ${word}`)
   }
 })
 
-t.test('use changes what is open, and what comes later', async t => {
-  const connection = await connect(t)
-  const { chain, ...rest } = openChain('forward')
-  const before = stream({ chain, ...rest }, connection)
-  before.source.write('a')
-  await chain.use(() => [upper])
-  const after = stream({ chain, ...rest }, connection)
-  for (const { source } of [before, after]) source.write('b')
-  await chain.clear()
-  for (const { source } of [before, after]) source.end('c')
-  t.equal(await text(before.sink), 'aBc')
-  t.equal(await text(after.sink), 'Bc')
-  await before.done
+t.test('segments stand in the order in which they are set, or before the one that is named', async t => {
+  const { chain } = openChain('forward', undefined)
+  const same: Transforms = () => []
+  for (const [title, change, list] of [
+    ['nothing at first', () => Promise.resolve(), []],
+    ['the first one', () => chain.set('a', same), ['a']],
+    ['at the end', () => chain.set('b', same), ['a', 'b']],
+    ['at the beginning', () => chain.set('c', same, { before: 'a' }), ['c', 'a', 'b']],
+    ['in the middle', () => chain.set('d', same, { before: 'b' }), ['c', 'a', 'd', 'b']],
+    ['one that is there keeps its place', () => chain.set('a', same), ['c', 'a', 'd', 'b']],
+    ['whatever it shall be before', () => chain.set('a', same, { before: 'c' }), ['c', 'a', 'd', 'b']],
+    ['before nothing that is named', () => chain.set('e', same, { before: undefined }), ['c', 'a', 'd', 'b', 'e']],
+    ['one is removed', () => chain.remove('a'), ['c', 'd', 'b', 'e']],
+    ['use replaces all by one', () => chain.use(same), ['transforms']],
+    ['whose name is like any other', () => chain.set('x', same, { before: 'transforms' }), ['x', 'transforms']],
+    ['clear removes all', () => chain.clear(), []],
+  ] as [string, () => Promise<void>, string[]][]) {
+    await change()
+    t.same(chain.list(), list, title)
+  }
 })
 
-t.test('a summary has the meters of the stages that are there at the end', async t => {
-  const connection = await connect(t)
-  const chain = openChain('forward', () => [upper])
-  const { source, sink, done } = stream(chain, connection)
-  for (let i = 0; i < 10; i++) await chain.chain.use(() => [upper, new PassThrough()])
-  source.end('a')
-  t.equal(await text(sink), 'A')
+t.test('what is wrong is refused in words, and changes nothing', async t => {
+  const { chain } = openChain('reply', undefined)
+  const same: Transforms = () => []
+  const isUnknown = (name: string, list: string) => `reply: unknown segment '${name}'; expected one of: ${list}`
+  await t.rejects(chain.remove('a'), { code: 'ERR_OPTION', message: isUnknown('a', 'there is none') })
+  await chain.set('one', same)
+  await chain.set('two', same)
+  for (const [title, change, message] of [
+    ['remove', () => chain.remove('three'), isUnknown('three', 'one, two')],
+    ['set before', () => chain.set('new', same, { before: 'three' }), isUnknown('three', 'one, two')],
+    ['no name', () => chain.set('', same), "name: '' is not allowed; expected a text"],
+    ['another name', () => chain.set(7 as never, same), 'name: 7 is not allowed; expected a text'],
+    ['a symbol', () => chain.set(Symbol('x') as never, same), 'name: Symbol(x) is not allowed; expected a text'],
+    ['no function', () => chain.set('one', [] as never), /^transforms must be a function/],
+    ['no function to use', () => chain.use([] as never), /^transforms must be a function/],
+  ] as [string, () => Promise<void>, string | RegExp][]) {
+    await t.rejects(change(), { code: 'ERR_OPTION', message }, title)
+    t.same(chain.list(), ['one', 'two'], title)
+  }
+})
+
+t.test('a change applies to connections that are open, and to those that come later', async t => {
+  const { chain, run } = openChain('forward', undefined)
+  const connect = () => {
+    const { leg, peer, connection } = open(t)
+    const sink = memorySink()
+    return { peer, sink, done: run(connection, from(leg, sink)) }
+  }
+  const before = connect()
+  before.peer.write('a')
+  await turns()
+  await chain.use(() => upper)
+  const after = connect()
+  for (const { peer } of [before, after]) peer.write('b')
+  await turns()
+  await chain.set('more', () => bracket)
+  for (const { peer } of [before, after]) peer.write('c')
+  await turns()
+  await chain.clear()
+  for (const { peer, done } of [before, after]) {
+    peer.end('d')
+    await done
+  }
+  t.equal(String(before.sink.data), 'aB[C]d')
+  t.equal(String(after.sink.data), 'B[C]d')
+})
+
+t.test('the chains of serve and send can be changed while bytes flow', async t => {
+  const sink = memorySink()
+  const server = await serve({ listen: 'memory:chains', to: () => sink })
+  t.teardown(() => server.close({ drain: 0 }))
+  const source = new PassThrough()
+  let forward: Chain | undefined
+  const sent = send({
+    to: 'memory:chains',
+    from: source,
+    output: memorySink(),
+    onConnect: connection => {
+      forward = connection.forward
+    },
+  })
+  source.write('a')
+  await turns()
+  await server.forward.set('serve', () => upper)
+  source.write('b')
+  await turns()
+  await forward?.set('send', () => bracket)
+  source.end('c')
+  await sent
+  await server.close()
+  t.equal(String(sink.data), 'aB[C]')
+})
+
+t.test('a change of one segment leaves the state of its neighbours: a limit goes on counting', async t => {
+  const clock = fakeClock(t)
+  const { chain, say, text, done, sink } = flow(t, { segments: { cap: () => limit({ size: 10_240 }) } })
+  await say(Buffer.alloc(4096, 'a'))
+  await chain.set('late', () => delay({ latency: 20 }), { before: 'cap' })
+  const since = clock.now
+  await say(Buffer.alloc(4096, 'b'))
+  t.ok(clock.now >= since + 20, 'the delay was in place')
+  await chain.remove('late')
+  await say(Buffer.alloc(4096, 'c'))
   await done
-  connection.fail(new Error('over'))
-  t.equal((await connection.finish()).runs.length, 2)
+  t.equal(text(), `${'a'.repeat(4096)}${'b'.repeat(4096)}${'c'.repeat(2048)}`)
+  t.ok(sink.writableFinished)
+})
+
+t.test('a throttle in front keeps its burst while a neighbour comes and goes, and not when it is set anew', async t => {
+  const pace: Transforms = () => throttle({ rate: 1000, burst: 1000 })
+  for (const [title, change, atOnce] of [
+    ['a neighbour', (chain: Chain) => chain.set('more', () => upper).then(() => chain.remove('more')), true],
+    ['itself', (chain: Chain) => chain.set('pace', pace), false],
+  ] as const) {
+    await t.test(title, async t => {
+      const clock = fakeClock(t)
+      const { chain, say, text, end } = flow(t, { segments: { pace } })
+      await say('x') // from here on it counts the time
+      clock.now += 5000
+      await change(chain)
+      const since = clock.now
+      await say(Buffer.alloc(1000, 'y'))
+      t.equal(text().length === 1001 && clock.now === since, atOnce)
+      t.equal(await end(), `x${'y'.repeat(1000)}`)
+    })
+  }
+})
+
+t.test('what replaced stages hold is delivered first, and what follows goes through the new ones', async t => {
+  const { chain, say, end } = flow(t, { segments: { main: holder } })
+  await say('one ')
+  await chain.set('main', () => upper)
+  await say('two ')
+  await chain.remove('main')
+  await say('three ')
+  await chain.use(() => [holder(), upper])
+  t.equal(await end('four'), 'one TWO three FOUR')
+})
+
+t.test('what a removed segment holds goes through those behind it', async t => {
+  const { chain, say, end } = flow(t, { segments: { first: holder, second: () => bracket, third: () => upper } })
+  await say('a')
+  await chain.remove('first')
+  await say('b')
+  await chain.remove('second')
+  t.equal(await end('c'), '[A][B]C')
+})
+
+t.test('an open stage that cannot be ended in the middle refuses a change of its own segment only', async t => {
+  const packed = gzipSync('hello')
+  const { chain, say, end } = flow(t, {
+    direction: 'reply',
+    segments: { unpack: () => [gunzip(), exec({ command: ['cat'] })], main: () => upper },
+  })
+  await say(packed.subarray(0, 5))
+  const which = 'reply: the transforms cannot be changed while gunzip, exec are open'
+  const message = `${which}, which cannot be ended in the middle of a stream`
+  const broken = () => {
+    throw new Error('is not asked')
+  }
+  for (const change of [
+    () => chain.set('unpack', broken),
+    () => chain.remove('unpack'),
+    () => chain.use(broken),
+    () => chain.clear(),
+  ]) {
+    await t.rejects(change(), { code: 'ERR_STAGE', message })
+    t.same(chain.list(), ['unpack', 'main'], 'nothing is changed')
+  }
+  await chain.set('main', () => bracket)
+  await chain.set('more', () => upper)
+  await chain.set('first', () => [], { before: 'unpack' })
+  await chain.remove('first')
+  await say(packed.subarray(5))
+  t.equal(await end(), '[HELLO]')
 })
 
 t.test(
-  'a change is refused while a stage is open that cannot be ended in the middle, and nothing is changed',
+  'a stage that cannot be ended in the middle can be replaced before its first byte, and by the next connection',
   async t => {
-    const connection = await connect(t)
-    const chain = openChain('reply', () => [gunzip(), exec({ command: ['cat'] })])
-    const { source, sink, done } = stream(chain, connection)
-    const packed = new PassThrough()
-    const compressed = packed.pipe(gzip())
-    packed.end('hello')
-    for await (const chunk of compressed) source.write(chunk)
-    await t.rejects(
-      chain.chain.use(() => [upper]),
-      {
-        code: 'ERR_STAGE',
-        message: /^reply: the transforms cannot be changed while gunzip, exec are open, .* in the middle of a stream$/,
-      },
-    )
-    source.end()
-    t.equal(await text(sink), 'hello')
-    await done
-    await chain.chain.use(() => [upper])
+    const { chain, end } = flow(t, { segments: { main: () => gunzip() } })
+    await chain.set('main', () => upper)
+    t.equal(await end('a'), 'A')
+    await chain.set('main', () => gunzip())
+    t.same(chain.list(), ['main'])
   },
 )
 
-t.test('one that is open is named so', async t => {
-  const connection = await connect(t)
-  const chain = openChain('forward', () => [gunzip()])
-  const { source, done } = stream(chain, connection)
-  done.catch(() => {})
-  source.write(Buffer.from([0x1f]))
-  await new Promise(resolve => setImmediate(resolve))
-  await t.rejects(chain.chain.clear(), { message: /^forward: .* while gunzip is open/ })
-  source.end()
-  await t.rejects(done, { code: 'ERR_INPUT' })
+t.test('of a Duplex of somebody else nobody knows whether it can be ended in the middle', async t => {
+  const { chain, say } = flow(t, { segments: { main: () => new PassThrough() } })
+  await say('a')
+  await t.rejects(chain.clear(), { code: 'ERR_STAGE', message: /while PassThrough is open/ })
 })
 
-t.test('use takes a function', async t => {
-  await t.rejects(openChain('forward').chain.use([] as never), {
-    code: 'ERR_OPTION',
-    message: /^transforms must be a function/,
+t.test('a function that throws for an open connection changes nothing, and what it has made is forgotten', async t => {
+  const { chain, run } = openChain('forward', () => upper)
+  const made: PassThrough[] = []
+  const both = [1, 2].map(() => {
+    const { leg, peer, connection } = open(t)
+    const sink = memorySink()
+    return { peer, sink, connection, done: run(connection, from(leg, sink)) }
   })
+  for (const { peer } of both) peer.write('a')
+  await turns()
+  let calls = 0
+  await t.rejects(
+    chain.set('more', () => {
+      if (++calls === 2) throw new Error('broken')
+      const stream = new PassThrough()
+      made.push(stream)
+      return stream
+    }),
+    { message: 'broken' },
+  )
+  t.same(chain.list(), ['transforms'])
+  for (const { peer, sink, done } of both) {
+    peer.end('b')
+    await done
+    t.equal(String(sink.data), 'AB')
+  }
+  for (const { connection } of both) connection.fail(new Error('over'))
+  t.equal(made.length, 1)
 })
 
-t.test('a stage that fails, or that cannot be made, fails the connection that has it', async t => {
-  const connection = await connect(t)
-  const chain = openChain('forward', () => {
+t.test('a function that throws for a new connection fails that one', async t => {
+  const { chain, run } = openChain('forward', () => {
     throw new Error('broken')
   })
-  await t.rejects(stream(chain, connection).done, { message: 'broken' })
+  const { leg, connection } = open(t)
+  await t.rejects(run(connection, from(leg, memorySink())), { message: 'broken' })
+  await chain.clear()
 })
 
-t.test('a single stage', async t => {
-  const connection = await connect(t)
-  const chain = openChain('forward')
-  const { source, sink } = stream(chain, connection)
-  await chain.chain.use(() => slice({ size: 1 }))
-  source.end('abc')
-  t.equal(await text(sink), 'abc')
+t.test('a change that is superseded before it took place is over with the one that did', async t => {
+  const slow = slowEnd()
+  const { chain, say, end } = flow(t, { segments: { main: slow.make } })
+  await say('a')
+  const never = divisible(() => new Transform({ transform: () => t.fail('never in place') }))
+  const changes = [
+    chain.set('main', never),
+    chain.set('more', () => [eachLine(() => t.fail('never in place')), never()]),
+    chain.use(() => upper),
+  ]
+  await say('b')
+  slow.release()
+  await Promise.all(changes)
+  t.equal(await end('c'), 'aBC')
 })
 
-t.test('a function that fails for an open connection changes nothing', async t => {
-  const connection = await connect(t)
-  const chain = openChain('forward', () => upper)
-  const streams = [stream(chain, connection), stream(chain, connection)] as const
-  for (const { source } of streams) source.write('a')
-  let calls = 0
-  const broken = () => {
-    if (++calls === 2) throw new Error('broken')
-    return []
+t.test('a single stage may stand for a list of one', async t => {
+  const { chain, end } = flow(t)
+  await chain.use(() => slice({ size: 1 }))
+  t.equal(await end('abc'), 'abc')
+})
+
+t.test('changes before the first byte make no stage that is not used', async t => {
+  const made: string[] = []
+  const stage = (name: string): Transforms => {
+    return () => {
+      made.push(name)
+      return bracket
+    }
   }
-  await t.rejects(chain.chain.use(broken), { message: 'broken' })
-  for (const { source, sink } of streams) {
-    source.end('b')
-    t.equal(await text(sink), 'AB')
+  const { chain, end } = flow(t, { lazy: true, segments: { a: stage('a'), b: stage('b') } })
+  await chain.remove('a')
+  await chain.set('c', () => upper)
+  t.same(made, [], 'until a byte comes there are none')
+  t.equal(await end('x'), '[X]')
+  t.same(made, ['b'])
+})
+
+t.test('a change at the end, and behind it, is one without effect', async t => {
+  const { chain, end, say, peer, done } = flow(t, { segments: { main: () => upper } })
+  await say('a')
+  peer.end('b')
+  const changed = chain.set('main', () => bracket)
+  await Promise.all([changed, done])
+  t.match(await end().catch(() => 'over'), /over|AB|A\[b\]/)
+  await chain.set('main', () => upper)
+  t.same(chain.list(), ['main'])
+})
+
+t.test('the figures of a segment go on through all stages that it has, also when it is removed', async t => {
+  const { chain, say, end, connection } = flow(t, { segments: { a: () => upper, b: () => bracket } })
+  await say('12')
+  await chain.set('a', () => upper)
+  await say('34')
+  await chain.set('a', () => [upper, bracket])
+  await say('56')
+  await chain.remove('a')
+  t.equal(await end('78'), '[12][34][[56]][78]')
+  const [direction] = connection.stats().directions
+  t.match(direction, {
+    direction: 'forward',
+    bytesIn: 8,
+    bytesOut: 18,
+    segments: [
+      {
+        name: 'a',
+        bytesIn: 6,
+        bytesOut: 8,
+        runs: [
+          { bytesIn: 4, over: true, stages: [{ recordsIn: 2 }] },
+          { bytesIn: 2, over: true, stages: [{ recordsIn: 1 }, { recordsIn: 1 }] },
+        ],
+      },
+      { name: 'b', bytesIn: 10, bytesOut: 18, runs: [{ over: true, stages: [{ recordsIn: 4 }] }] },
+    ],
+  })
+  t.equal(direction?.segments[0]?.runs.length, 2, 'the same stages are added up')
+})
+
+/** Stages that let everything pass, each in its own way. */
+const kinds: Record<string, () => Stage[]> = {
+  nothing: () => [],
+  function: () => [(chunk: Buffer) => chunk],
+  async: () => [async (chunk: Buffer) => turns(1).then(() => chunk)],
+  lines: () => [eachLine(line => line)],
+  stream: () => [divisible(() => new PassThrough())()],
+  later: () => [later()],
+  holder: () => [holder()],
+  indivisible: () => [new PassThrough()],
+  several: () => [eachLine(line => line), later(), (chunk: Buffer) => chunk, holder()],
+}
+
+const later = divisible(
+  () =>
+    new Transform({
+      highWaterMark: 10,
+      transform: (chunk, _encoding, callback) => setImmediate(callback, null, chunk),
+      flush: callback => void setImmediate(callback),
+    }),
+)
+
+const kind = fc.constantFrom(...Object.keys(kinds))
+const name = fc.constantFrom('a', 'b', 'c')
+const size = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1000, max: 200_000 }))
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ write: size }) },
+  { weight: 4, arbitrary: fc.record({ set: name, kind, before: fc.option(name, { nil: undefined }) }) },
+  { weight: 2, arbitrary: fc.record({ turns: fc.integer({ min: 1, max: 8 }) }) },
+  { weight: 2, arbitrary: fc.record({ remove: name }) },
+  { weight: 1, arbitrary: fc.record({ use: kind }) },
+  { weight: 1, arbitrary: fc.record({ clear: fc.constant(true) }) },
+)
+interface Step {
+  write?: number
+  turns?: number
+  set?: string
+  kind?: string
+  before?: string | undefined
+  remove?: string
+  use?: string
+  clear?: boolean
+}
+
+const numbered = Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => `${i}${i % 7 === 6 ? '\n' : ' '}`).join(''))
+
+function changeOf(chain: Chain, step: Step): Promise<void> | undefined {
+  const stagesOf = (name: string) => () => (kinds[name] as () => Stage[])()
+  if (step.set !== undefined) return chain.set(step.set, stagesOf(step.kind as string), { before: step.before })
+  if (step.remove !== undefined) return chain.remove(step.remove)
+  if (step.use !== undefined) return chain.use(stagesOf(step.use))
+  return step.clear ? chain.clear() : undefined
+}
+
+/** Refused because of an unknown segment, or of an open stage. */
+function isRefusal(error: unknown): boolean {
+  return errorCode(error) === 'ERR_OPTION' || errorCode(error) === 'ERR_STAGE'
+}
+
+t.test('whatever is changed while bytes flow, none is lost, repeated or moved', async t => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 30 }),
+      fc.boolean(),
+      fc.boolean(),
+      async (steps: Step[], lazy, slow) => {
+        const [leg, { stream: peer }] = legs(t)
+        const connection = openConnection(leg, { log: undefined, maxRecord: 2 ** 30, idleTimeout: 0 })
+        const { chain, run } = openChain('forward', undefined)
+        const chunks: Buffer[] = []
+        const sink = new Writable({
+          highWaterMark: slow ? 10 : 100_000,
+          write(chunk, _encoding, callback) {
+            chunks.push(chunk)
+            if (slow) setImmediate(callback)
+            else callback()
+          },
+        })
+        const changes: Promise<unknown>[] = [run(connection, { ...from(leg, sink), lazy })]
+        let written = 0
+        for (const step of steps) {
+          const chunk = numbered.subarray(written, written + (step.write ?? 0))
+          written += chunk.length
+          if (chunk.length > 0) peer.write(chunk)
+          const change = changeOf(chain, step)?.catch(error => {
+            if (!isRefusal(error)) throw error
+          })
+          if (change) changes.push(change)
+          await turns(step.turns ?? 0)
+        }
+        peer.end()
+        await Promise.all(changes)
+        const { bytesIn, bytesOut } = connection.stats().directions[0] ?? {}
+        const isSame = Buffer.concat(chunks).equals(numbered.subarray(0, written))
+        connection.drop()
+        return isSame && bytesIn === written && bytesOut === written
+      },
+    ),
+    { numRuns: 150 },
+  )
+  t.pass('150 sequences of changes')
+})
+
+t.test('a character of UTF-8 that a change cuts comes out whole', async t => {
+  const lines: Transforms = () => eachLine(line => line)
+  const none: Transforms = () => []
+  for (const [title, segments, change] of [
+    ['to nothing', { main: lines }, chain => chain.set('main', none)],
+    ['removed', { main: lines }, chain => chain.remove('main')],
+    ['to lines', { main: lines }, chain => chain.set('main', lines)],
+    ['to bytes', { main: lines }, chain => chain.set('main', () => (chunk: Buffer) => chunk)],
+    [
+      'to a Duplex',
+      { main: lines },
+      chain =>
+        chain.set(
+          'main',
+          divisible(() => new PassThrough()),
+        ),
+    ],
+    ['to lines behind a Duplex', { main: () => [eachLine(line => line), later()] }, chain => chain.set('main', lines)],
+    ['with another one behind it', { main: lines, more: () => bytes }, chain => chain.remove('main')],
+    ['lines in front of lines', { main: lines, more: lines }, chain => chain.remove('main')],
+    ['lines behind lines', { main: lines, more: lines }, chain => chain.remove('more')],
+    ['two at once', { main: lines, more: lines }, chain => chain.clear()],
+    ['two at once to lines', { main: lines, more: lines }, chain => chain.use(lines)],
+  ] as [string, Record<string, Transforms>, (chain: Chain) => Promise<void>][]) {
+    for (const character of ['é', '€', '𝄞']) {
+      const bytes = Buffer.from(character)
+      for (let first = 1; first < bytes.length; first++) {
+        const { chain, say, end } = flow(t, { segments })
+        await say(Buffer.concat([Buffer.from('a'), bytes.subarray(0, first)]))
+        await change(chain)
+        t.equal(await end(bytes.subarray(first)), `a${character}`, `${title}: ${character}, ${first} bytes of it`)
+      }
+    }
   }
+})
+
+function bytes(chunk: Buffer): Buffer {
+  return chunk
+}
+
+t.test('a record is cut where the change comes', async t => {
+  const lines: Transforms = () => eachLine(line => `<${line}>`)
+  const { chain, say, end } = flow(t, { segments: { main: lines } })
+  await say('one\ntw')
+  await chain.set('main', lines)
+  t.equal(await end('o\n'), '<one>\n<tw><o>\n')
 })

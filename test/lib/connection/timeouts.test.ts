@@ -1,102 +1,163 @@
-import { once } from 'node:events'
-import t from 'tap'
-import { deadlines, idleWatch } from '../../../lib/connection/timeouts.js'
-import { socketPair } from '../network.js'
+import t, { type Test } from 'tap'
+import { deadlines, type Timeouts, watchIdle } from '../../../lib/connection/timeouts.js'
+import type { Leg } from '../../../lib/endpoints/endpoint.js'
+import { stoppedClock } from '../stats/stopped-clock.js'
+
+/** A leg that does what the test says. */
+function fakeLeg() {
+  return { stream: { readableEnded: false, writableFinished: false }, bytes: { in: 0, out: 0 } }
+}
+
+const asLegs = (list: readonly object[]) => list as readonly Leg[]
+
+function watch(t: Test, timeouts: Timeouts, legs = [fakeLeg()], isWaiting = () => false) {
+  const clock = stoppedClock(t, { timers: true })
+  const errors: Error[] = []
+  const stop = watchIdle(asLegs(legs), timeouts, isWaiting, error => errors.push(error))
+  return { clock, legs, errors, stop }
+}
 
 const timeouts = { idleTimeout: 200, halfClosedTimeout: 40 }
 
-t.test('a socket without a byte', async t => {
-  const [socket] = await socketPair(t)
-  const error = await new Promise<Error>(resolve => idleWatch(timeouts, () => false, resolve)(socket))
-  t.match(error, { code: 'ERR_TIMEOUT', message: 'idle timeout: no byte for 200 ms' })
+t.test('a connection without a byte is idle, after its time and not before', async t => {
+  const { clock, errors } = watch(t, timeouts)
+  clock.pass(199)
+  t.same(errors, [])
+  clock.pass(1)
+  t.match(errors, [{ code: 'ERR_TIMEOUT', timeout: 'idle', message: 'idle timeout: no byte for 200 ms' }])
 })
 
-t.test('half-closed it has less time', async t => {
-  const [socket, peer] = await socketPair(t)
-  const failed = new Promise<Error>(resolve => idleWatch(timeouts, () => false, resolve)(socket))
-  peer.end()
-  socket.resume()
-  t.match(await failed, { message: 'half-closed timeout: no byte for 40 ms' })
-})
-
-t.test('while the sink is waited for it is not idle', async t => {
-  const [socket] = await socketPair(t)
-  let asked = 0
-  const error = await new Promise<Error>(resolve => idleWatch(timeouts, () => ++asked < 3, resolve)(socket))
-  t.equal(asked, 3)
-  t.match(error, { code: 'ERR_TIMEOUT' })
-})
-
-t.test('of two sockets the last one that moved counts', async t => {
-  const [a] = await socketPair(t)
-  const [b, peer] = await socketPair(t)
-  let failed: (error: Error) => void = () => {}
-  const failure = new Promise<Error>(resolve => {
-    failed = resolve
-  })
-  const watch = idleWatch(timeouts, () => false, failed)
-  watch(a)
-  watch(b)
-  a.setTimeout(40)
-  let moves = 0
-  b.on('data', () => moves++)
-  a.once('timeout', () => peer.write('x')) // a is silent, b is not
-  await once(b, 'data')
-  const since = performance.now()
-  await failure
-  t.equal(moves, 1)
-  t.ok(performance.now() - since > 150, 'a whole timeout behind the last byte')
-})
-
-t.test('a socket that is closed does not count', async t => {
-  const [a] = await socketPair(t)
-  const [b] = await socketPair(t)
-  const failure = new Promise<Error>(resolve => {
-    const watch = idleWatch(timeouts, () => false, resolve)
-    watch(a)
-    watch(b)
-  })
-  a.destroy()
-  t.match(await failure, { code: 'ERR_TIMEOUT' })
-})
-
-t.test('deadlines: a peer that says nothing', async t => {
-  const [socket] = await socketPair(t)
-  const error = await new Promise<Error>(resolve => deadlines(socket, { ...timeouts, firstByteTimeout: 20 }, resolve))
-  t.match(error, { code: 'ERR_TIMEOUT', timeout: 'first-byte', message: /^first-byte timeout: .* for 20 ms$/ })
-})
-
-t.test('deadlines: a byte, or an end, is in time; the duration ends it whatever it does', async t => {
-  for (const say of ['write', 'end'] as const) {
-    const [socket, peer] = await socketPair(t)
-    const errors: Error[] = []
-    const over = new Promise<void>(resolve => {
-      deadlines(socket, { ...timeouts, firstByteTimeout: 60, maxDuration: 120 }, error => {
-        errors.push(error)
-        resolve()
+t.test('a byte in either direction of any leg begins the time anew', async t => {
+  for (const direction of ['in', 'out'] as const) {
+    for (const which of [0, 1]) {
+      await t.test(`${direction} ${which}`, async t => {
+        const { clock, errors, legs } = watch(t, timeouts, [fakeLeg(), fakeLeg()])
+        clock.pass(150)
+        ;(legs[which] as ReturnType<typeof fakeLeg>).bytes[direction]++
+        clock.pass(199)
+        t.same(errors, [])
+        clock.pass(12)
+        t.equal(errors[0]?.message, 'idle timeout: no byte for 200 ms', 'late by no more than a twentieth')
       })
-    })
-    peer[say]('x')
-    socket.resume()
-    await over
-    t.match(errors, [{ timeout: 'duration', message: 'duration timeout: the connection has lasted 120 ms' }])
-    t.equal(errors.length, 1)
+    }
   }
 })
 
-t.test('deadlines: none by default, and none for a socket that is closed', async t => {
-  const [socket] = await socketPair(t)
-  deadlines(socket, { ...timeouts, maxDuration: 30 }, error => t.fail(error.message))
-  const [other] = await socketPair(t)
-  deadlines(other, timeouts, error => t.fail(error.message))
-  socket.destroy()
-  await new Promise(resolve => setTimeout(resolve, 60))
+t.test('a leg that is added later counts', async t => {
+  const { clock, errors, legs } = watch(t, timeouts)
+  clock.pass(150)
+  legs.push({ ...fakeLeg(), bytes: { in: 1, out: 0 } })
+  clock.pass(199)
+  t.same(errors, [])
 })
 
-t.test('without another time for half-closed it is idle', async t => {
-  const [socket, peer] = await socketPair(t)
-  const failed = new Promise<Error>(resolve => idleWatch({ idleTimeout: 30 }, () => false, resolve)(socket))
-  peer.end()
-  socket.resume()
-  t.match(await failed, { timeout: 'idle', message: 'idle timeout: no byte for 30 ms' })
+t.test('once one side has ended there is another time', async t => {
+  for (const end of ['readableEnded', 'writableFinished'] as const) {
+    await t.test(end, async t => {
+      const { clock, errors, legs } = watch(t, timeouts, [fakeLeg(), fakeLeg()])
+      clock.pass(190)
+      ;(legs[1] as ReturnType<typeof fakeLeg>).stream[end] = true
+      clock.pass(39)
+      t.same(errors, [], 'the end is a sign of life, too')
+      clock.pass(4)
+      t.match(errors[0], { timeout: 'half-closed', message: 'half-closed timeout: no byte for 40 ms' })
+    })
+  }
+})
+
+t.test('which of the two times there are', async t => {
+  for (const [title, given, halfClosed, expected] of [
+    ['half-closed is idle by default', { idleTimeout: 40 }, true, ['idle timeout: no byte for 40 ms']],
+    ['no half-closed timeout', { idleTimeout: 40, halfClosedTimeout: 0 }, true, []],
+    ['no idle timeout', { idleTimeout: 0, halfClosedTimeout: 40 }, false, []],
+    [
+      'no idle timeout, and half-closed',
+      { idleTimeout: 0, halfClosedTimeout: 40 },
+      true,
+      ['half-closed timeout: no byte for 40 ms'],
+    ],
+    ['none', { idleTimeout: 0 }, true, []],
+    ['less than the clock can tell', { idleTimeout: 1 }, false, ['idle timeout: no byte for 1 ms']],
+  ] as const) {
+    await t.test(title, async t => {
+      const { clock, errors, legs } = watch(t, given)
+      ;(legs[0] as ReturnType<typeof fakeLeg>).stream.readableEnded = halfClosed
+      clock.pass(45)
+      t.same([...new Set(errors.map(({ message }) => message))], expected)
+    })
+  }
+})
+
+t.test('while our own sink is what we wait for it is not idle, and then the time begins anew', async t => {
+  let isWaiting = true
+  const { clock, errors } = watch(t, timeouts, [fakeLeg()], () => isWaiting)
+  clock.pass(10_000)
+  t.same(errors, [])
+  isWaiting = false
+  clock.pass(199)
+  t.same(errors, [])
+  clock.pass(1)
+  t.match(errors, [{ timeout: 'idle' }])
+})
+
+t.test('a watch that is stopped is over', async t => {
+  const { clock, errors, stop } = watch(t, timeouts)
+  clock.pass(199)
+  stop()
+  clock.pass(1000)
+  t.same(errors, [])
+})
+
+t.test('deadlines: what the peer does, and which of the two passes', async t => {
+  const both = { idleTimeout: 0, firstByteTimeout: 20, maxDuration: 60 }
+  const first = 'first-byte timeout: the peer sent nothing for 20 ms'
+  const last = 'duration timeout: the connection has lasted 60 ms'
+  for (const [title, given, act, expected] of [
+    ['says nothing', both, () => {}, [first, last]],
+    ['a byte is in time', both, leg => leg.bytes.in++, [last]],
+    [
+      'an end is in time',
+      both,
+      leg => {
+        leg.stream.readableEnded = true
+      },
+      [last],
+    ],
+    ['a byte of ours does not count', { ...both, maxDuration: 0 }, leg => leg.bytes.out++, [first]],
+    ['no first byte is asked for', { idleTimeout: 0, maxDuration: 60 }, () => {}, [last]],
+    ['none by default', { idleTimeout: 0 }, () => {}, []],
+  ] as [string, Timeouts, (leg: ReturnType<typeof fakeLeg>) => void, string[]][]) {
+    await t.test(title, async t => {
+      const clock = stoppedClock(t, { timers: true })
+      const leg = fakeLeg()
+      const errors: Error[] = []
+      deadlines(leg as never, given, error => errors.push(error))
+      clock.pass(19)
+      t.same(errors, [])
+      act(leg)
+      clock.pass(40)
+      t.same(
+        errors.map(({ message }) => message),
+        expected.filter(message => message === first),
+      )
+      clock.pass(1)
+      t.same(
+        errors.map(({ message }) => message),
+        expected,
+      )
+      for (const error of errors) t.match(error, { code: 'ERR_TIMEOUT', timeout: /^(first-byte|duration)$/ })
+    })
+  }
+})
+
+t.test('deadlines that are stopped are over', async t => {
+  const clock = stoppedClock(t, { timers: true })
+  const errors: Error[] = []
+  const stop = deadlines(fakeLeg() as never, { idleTimeout: 0, firstByteTimeout: 20, maxDuration: 60 }, error =>
+    errors.push(error),
+  )
+  clock.pass(10)
+  stop()
+  clock.pass(100)
+  t.same(errors, [])
 })

@@ -8,6 +8,7 @@ import { type Context, defineTransform } from '../../../lib/stages/define.js'
 import { recipe, toParts } from '../../../lib/stages/parts.js'
 import { plan } from '../../../lib/stages/plan.js'
 import { eachJson, eachLine, type Stage } from '../../../lib/stages/stage.js'
+import { runStats } from '../../../lib/stats/snapshot.js'
 import { errorOf, planned, run, settled, textOf } from '../pipes.js'
 
 const error = new Error('the very error')
@@ -134,7 +135,11 @@ t.test('the meters of a plan', async t => {
     { bytesOut: 4, stages: [{ name: 'Gunzip' }] },
     { bytesIn: 4, bytesOut: 8, stages: [{ recordsIn: 2, recordsOut: 4 }] },
   ])
-  for (const meter of meters) t.ok(meter.waitedForInput >= 0 && meter.waitedForOutput >= 0)
+  for (const meter of meters) {
+    const { waitingForInput, busy, waitingForOutput, over } = runStats(meter)
+    t.ok(waitingForInput >= 0 && busy > 0 && waitingForOutput >= 0)
+    t.ok(over, 'it has ended')
+  }
 })
 
 t.test('a context that is given to a stage goes before that of the pipeline', async t => {
@@ -206,8 +211,29 @@ t.test('a plan tells its stages that they are replaced', async t => {
   })
   const planned = plan([stage()].flatMap(toParts))
   t.notOk(signal?.aborted)
-  planned.replace()
+  planned.replace(false)
   t.ok(signal?.aborted)
+})
+
+t.test('the bytes of a character that a replaced line stage has a part of are kept for those in its place', async t => {
+  for (const [keepRest, stages, rest] of [
+    [true, [same()], [0xe2, 0x82]],
+    [false, [same()], []],
+    [true, [same(), new PassThrough()], [0xe2, 0x82]],
+    [true, [new PassThrough(), same()], []],
+    [true, [(chunk: Buffer) => chunk], []],
+  ] as const) {
+    const made = planned(stages as readonly Stage[])
+    const [head] = made.streams as [Duplex]
+    if (made.streams[1]) head.pipe(made.streams[1])
+    made.streams.at(-1)?.resume()
+    head.write(Buffer.of(0x61, 0xe2, 0x82))
+    await settled(() => made.meters[0]?.bytesIn ?? 0)
+    made.replace(keepRest)
+    head.end()
+    await once(made.streams.at(-1) as Duplex, 'end')
+    t.same([...made.rest.bytes], rest)
+  }
 })
 
 t.test('a Transform that ends while its input waits for room lets the stages before it end', async t => {
@@ -235,4 +261,15 @@ t.test('a Transform that has ended well is asked for nothing more', async t => {
   })
   t.equal(await textOf([stage], 'input'), 'x')
   t.equal(stage.errored, null)
+})
+
+t.test('a Transform is flushed once, and what that gives is the last of it', async t => {
+  let flushes = 0
+  const flush = (done: TransformCallback) => {
+    flushes++
+    done(null, ' and a trailer')
+  }
+  const stage = new Transform({ transform: (chunk, _encoding, done) => done(null, chunk), flush })
+  t.equal(await textOf([stage], 'text'), 'text and a trailer')
+  t.equal(flushes, 1)
 })

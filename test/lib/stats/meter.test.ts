@@ -1,39 +1,42 @@
 import { once } from 'node:events'
-import { Duplex, PassThrough, Readable, Transform } from 'node:stream'
+import { Duplex, PassThrough, Readable, Transform, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { meterRun, type RunMeter, stageMeter, start, stop, stopwatch } from '../../../lib/stats/meter.js'
+import { freeze, meterRun, type RunMeter, type RunState, stageMeter, start, stop } from '../../../lib/stats/meter.js'
+import { runStats } from '../../../lib/stats/snapshot.js'
+import { exec } from '../../../transforms/exec.js'
+import { planned } from '../pipes.js'
+import { stoppedClock, turns } from './stopped-clock.js'
 
-/** A clock that the test sets; `performance.now` is what the meters read. */
-function clockOf(t: Test): { time: number } {
-  const clock = { time: 1000 }
-  t.intercept(performance, 'now', { value: () => clock.time })
-  return clock
-}
-
-t.test('a new stage meter', async t => {
-  t.strictSame(stageMeter('hex'), { name: 'hex', recordsIn: 0, recordsOut: 0, busy: 0 })
+t.test('a stage meter adds the time between start and stop', async t => {
+  const clock = stoppedClock(t)
+  const meter = stageMeter('hex')
+  t.strictSame(meter, { name: 'hex', recordsIn: 0, recordsOut: 0, busy: 0, busySince: -1 })
+  for (const [title, act, busy] of [
+    ['stopped, and never started', [stop], 0],
+    ['started and stopped', [start, stop], 10],
+    ['stopped once more', [stop], 10],
+    ['started twice', [start, start, stop], 30],
+    ['still working', [start], 30],
+    ['stopped later', [stop], 40],
+  ] as const) {
+    for (const each of act) {
+      each(meter)
+      if (title !== 'stopped once more') clock.pass(each === start ? 10 : 0)
+    }
+    t.equal(meter.busy, busy, title)
+  }
 })
 
-t.test('a stopwatch adds the time between start and stop', async t => {
-  const clock = clockOf(t)
-  const meter = { busy: 5 }
-  const watch = stopwatch(meter, 'busy')
-  stop(watch)
-  t.equal(meter.busy, 5, 'that was not started')
-  start(watch)
-  clock.time += 10
-  stop(watch)
-  t.equal(meter.busy, 15)
-  clock.time += 10
-  stop(watch)
-  t.equal(meter.busy, 15, 'that was stopped already')
-  start(watch)
-  clock.time += 1
-  start(watch)
-  clock.time += 2
-  stop(watch)
-  t.equal(meter.busy, 18, 'that was started twice')
+t.test('a stage may start at the time 0', async t => {
+  const clock = stoppedClock(t)
+  clock.now = 0
+  const meter = stageMeter('x')
+  start(meter)
+  clock.pass(5)
+  stop(meter)
+  t.equal(meter.busy, 5)
 })
 
 t.test('bytes in and out of a stream', async t => {
@@ -63,18 +66,23 @@ function texts(): Duplex {
 }
 
 t.test('bytes that are taken several chunks at once', async t => {
+  const clock = stoppedClock(t)
+  let done = () => {}
   const stream = new Duplex({
     read() {},
     writev(chunks, callback) {
       for (const { chunk } of chunks) this.push(chunk)
-      callback()
+      done = callback
     },
   })
   const meter = meterRun(stream, [])
   stream.cork()
   for (const chunk of ['a', 'bc', 'def']) stream.write(chunk)
   stream.uncork()
-  t.match(meter, { bytesIn: 6, bytesOut: 6 })
+  t.match(meter, { bytesIn: 6, bytesOut: 6, state: 'busy' })
+  clock.pass(4)
+  done()
+  t.match(meter, { busy: 4, state: 'input' })
 })
 
 t.test('everything comes through as without the meter, errors too', async t => {
@@ -93,53 +101,235 @@ t.test('everything comes through as without the meter, errors too', async t => {
   t.equal(await new Promise(resolve => failing.on('error', resolve).write('x')), error)
 })
 
-t.test('the time between writes is waiting for input', async t => {
-  const clock = clockOf(t)
-  const done: (() => void)[] = []
-  const stream = new Duplex({ read() {}, write: (_chunk, _encoding, callback) => void done.push(callback) })
-  const meter = meterRun(stream, [])
-  clock.time += 10
+/** A stream whose write and end wait until the test lets them go on, and what its meter says. */
+function machine(t: Test, options: { highWaterMark?: number } = {}) {
+  const clock = stoppedClock(t)
+  const waiting: (() => void)[] = []
+  const stream = new Duplex({
+    readableHighWaterMark: options.highWaterMark ?? 100,
+    read() {},
+    write: (_chunk, _encoding, callback) => void waiting.push(callback),
+    final: callback => void waiting.push(callback),
+  })
+  const meter: RunMeter = meterRun(stream, [])
+  const born = clock.now
+  const times = () => {
+    const { waitingForInput, busy, waitingForOutput } = runStats(meter)
+    t.equal(waitingForInput + busy + waitingForOutput, (meter.state === 'over' ? meter.since : clock.now) - born)
+    return [waitingForInput, busy, waitingForOutput]
+  }
+  return { clock, stream, meter, times, goOn: () => waiting.shift()?.() }
+}
+
+t.test('between writes a run waits for input, during a write it is busy', async t => {
+  const { clock, stream, meter, times, goOn } = machine(t)
+  clock.pass(10)
+  t.same([meter.state, times()], ['input', [10, 0, 0]], 'before the first write')
   stream.write('a')
-  t.equal(meter.waitedForInput, 10, 'to the first write')
-  clock.time += 100
-  done.shift()?.()
-  t.equal(meter.waitedForInput, 10, 'not while it works')
-  clock.time += 5
+  clock.pass(100)
+  t.same([meter.state, times()], ['busy', [10, 100, 0]], 'what is under way counts')
+  goOn()
+  clock.pass(5)
+  t.same([meter.state, times()], ['input', [15, 100, 0]])
   stream.write('b')
-  t.equal(meter.waitedForInput, 15, 'to the next one')
+  clock.pass(1)
+  t.same(times(), [15, 101, 0])
 })
 
-t.test('the time from a full buffer to the next read is waiting for output', async t => {
-  const clock = clockOf(t)
-  const stream = new Duplex({ readableHighWaterMark: 2, read() {}, write() {} })
-  const meter: RunMeter = meterRun(stream, [])
+t.test('from a full buffer to the next read a run waits for output, whatever its input does', async t => {
+  const { clock, stream, meter, times, goOn } = machine(t, { highWaterMark: 2 })
   stream.push('a')
-  clock.time += 10
+  clock.pass(10)
   stream.read()
-  t.equal(meter.waitedForOutput, 0, 'the buffer was not full')
+  t.same(times(), [10, 0, 0], 'the buffer was not full')
+  stream.write('x')
+  clock.pass(1)
   stream.push('bc')
-  clock.time += 10
+  clock.pass(10)
+  t.same([meter.state, times()], ['output', [10, 1, 10]])
+  goOn()
+  clock.pass(10)
   stream.push('d')
-  clock.time += 10
+  clock.pass(10)
+  t.same([meter.state, times()], ['output', [10, 1, 30]])
   stream.read()
-  t.equal(meter.waitedForOutput, 20)
+  clock.pass(3)
+  t.same([meter.state, times()], ['input', [13, 1, 30]])
+})
+
+t.test('from the end of its input to the end of its output a run is busy; then its time stands still', async t => {
+  const { clock, stream, meter, times, goOn } = machine(t)
+  clock.pass(2)
+  stream.end()
+  clock.pass(20)
+  t.same([meter.state, times()], ['busy', [2, 20, 0]], 'its final is under way')
+  goOn()
+  clock.pass(30)
+  t.same([meter.state, times()], ['busy', [2, 50, 0]], 'its output has not ended')
+  stream.push(null)
+  clock.pass(100)
+  t.same([meter.state, times()], ['over', [2, 50, 0]])
+  t.equal(meter.stopped, false)
+  stream.read()
+  freeze(meter)
+  t.same([meter.state, times()], ['over', [2, 50, 0]])
+})
+
+t.test('a stream without a final of its own', async t => {
+  const clock = stoppedClock(t)
+  const stream = new Duplex({ read() {}, write: (_chunk, _encoding, callback) => callback() })
+  const meter = meterRun(stream, [])
+  stream.end()
+  await once(stream, 'finish')
+  clock.pass(6)
+  t.match(runStats(meter), { waitingForInput: 0, busy: 6 })
+})
+
+t.test('a write that ends after the output has ended changes nothing', async t => {
+  const { stream, meter, goOn } = machine(t)
+  stream.write('a')
+  stream.push(null)
+  goOn()
+  t.match(meter, { state: 'over', stopped: true })
+})
+
+t.test('freeze ends the run and its stages', async t => {
+  const clock = stoppedClock(t)
+  const stage = stageMeter('x')
+  const meter = meterRun(new PassThrough(), [stage])
+  start(stage)
+  clock.pass(7)
+  freeze(meter)
+  clock.pass(7)
+  t.match(meter, { state: 'over', input: 7, stages: [{ busy: 7, busySince: -1 }] })
 })
 
 t.test('a stream that ends before its input has stopped', async t => {
-  for (const [early, expected] of [
-    [true, true],
-    [false, false],
+  const early = (stream: Transform, done: TransformCallback) => done(null, void stream.push(null))
+  for (const [title, chunks, ends, isEarly, expected] of [
+    ['at its first chunk', ['a'], false, true, true],
+    ['at its first chunk, while there is another one', ['a', 'b'], true, true, true],
+    ['at its end', ['a'], true, false, false],
   ] as const) {
     const stream = new Transform({
       transform(chunk, _encoding, callback) {
-        if (early) this.push(null)
-        callback(null, early ? undefined : chunk)
+        if (isEarly) early(this, callback)
+        else callback(null, chunk)
       },
     })
     const meter = meterRun(stream, [])
-    stream.resume().write('a')
-    if (!early) stream.end()
+    stream.resume().cork()
+    for (const chunk of chunks) stream.write(chunk)
+    if (ends) stream.end()
+    stream.uncork()
     await once(stream, 'end')
-    t.equal(meter.stopped, expected)
+    t.equal(meter.stopped, expected, title)
+  }
+})
+
+t.test('a stage that is stuck in an await is busy while it is stuck', async t => {
+  const clock = stoppedClock(t)
+  let goOn = () => {}
+  const stuck = (chunk: Buffer) =>
+    new Promise(resolve => {
+      goOn = () => resolve(chunk)
+    })
+  const made = planned([stuck, (chunk: Buffer) => chunk])
+  const [stream, meter] = [made.streams[0] as Duplex, made.meters[0] as RunMeter]
+  const stats = () => runStats(meter)
+  stream.resume()
+  clock.pass(5)
+  stream.write('a')
+  await turns()
+  clock.pass(60_000)
+  t.match(stats(), { waitingForInput: 5, busy: 60_000, waitingForOutput: 0 })
+  t.match(stats().stages, [
+    { busy: 60_000, waitingForInput: 5, waitingForOutput: 0 },
+    { busy: 0, waitingForInput: 60_005, waitingForOutput: 0 },
+  ])
+  goOn()
+  await turns()
+  clock.pass(5)
+  t.match(stats().stages, [{ busy: 60_000, waitingForInput: 10 }, { busy: 0 }])
+  stream.destroy()
+})
+
+t.test('a Duplex is busy while it has input and gives no output', async t => {
+  const held: TransformCallback[] = []
+  const holder = () => new Transform({ transform: (_chunk, _encoding, done) => void held.push(done) })
+  for (const [title, make, act, state] of [
+    ['a Transform that holds its callback', holder, 'write', 'busy'],
+    ['zlib at work', createGzip, 'write', 'busy'],
+    ['zlib at its end', createGzip, 'end', 'busy'],
+    ['nothing has come', createGzip, undefined, 'input'],
+  ] as const) {
+    const stream = make() as Duplex
+    const meter = meterRun(stream, [stageMeter('x')])
+    stream.resume()
+    if (act) stream[act](Buffer.alloc(100_000))
+    t.equal(meter.state, state satisfies RunState, title)
+    stream.destroy()
+  }
+  t.equal(held.length, 1)
+})
+
+t.test('a program that works when its input has ended is busy until its output ends', async t => {
+  const made = planned([exec({ command: ['sh', '-c', 'sleep 0.3; cat'] })])
+  const [stream, meter] = [made.streams[0] as Duplex, made.meters[0] as RunMeter]
+  const born = performance.now()
+  stream.end('hello')
+  t.equal(String(await new Promise(resolve => stream.once('data', resolve))), 'hello')
+  await once(stream, 'end')
+  const age = performance.now() - born
+  const { waitingForInput, busy, waitingForOutput } = runStats(meter)
+  t.ok(busy >= 290, `busy for ${busy} ms`)
+  const sum = waitingForInput + busy + waitingForOutput
+  t.ok(Math.abs(age - sum) < 0.05 * age, `${sum} of ${age} ms`)
+})
+
+t.test('the times of a run are its age, whatever stages it has and however it is read', async t => {
+  for (const [title, pause] of [
+    ['read at once', 0],
+    ['read slowly', 4],
+  ] as const) {
+    const clock = stoppedClock(t)
+    const works = (line: Buffer) => {
+      clock.pass(2)
+      return line
+    }
+    const awaits = async (line: Buffer) => {
+      await turns(1)
+      clock.pass(3)
+      return line
+    }
+    async function* gives(chunk: Buffer) {
+      for (const byte of chunk) {
+        clock.pass(1)
+        yield Buffer.alloc(10_000, byte)
+      }
+    }
+    const made = planned([works, gives as never, new PassThrough(), awaits, works])
+    const born = clock.now
+    const chunks: Buffer[] = []
+    await pipeline([
+      Readable.from([Buffer.from('abcdefghijklmnopqrst'), Buffer.from('uvwxyz')]),
+      ...made.streams,
+      async (output: AsyncIterable<Buffer>) => {
+        for await (const chunk of output) {
+          clock.pass(pause)
+          chunks.push(chunk)
+        }
+      },
+    ] as never)
+    t.equal(Buffer.concat(chunks).length, 260_000)
+    for (const meter of made.meters) {
+      const { waitingForInput, busy, waitingForOutput, stages } = runStats(meter)
+      const age = meter.since - born
+      t.equal(waitingForInput + busy + waitingForOutput, age, title)
+      for (const stage of stages) {
+        const sum = stage.waitingForInput + stage.busy + stage.waitingForOutput
+        t.equal(sum, age, `${title}: ${stage.name}`)
+      }
+    }
   }
 })

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { openRefusals } from '../../../lib/stats/refusals.js'
+import { refusalLog } from '../../../lib/stats/refusal-log.js'
+import type { ServerStats } from '../../../lib/stats/snapshot.js'
 import { memoryLog } from '../../laws/support.js'
 import { fakeClock } from '../clock.js'
 
@@ -38,31 +39,33 @@ async function timePasses(): Promise<void> {
 
 const none = { holding: 0, running: 0 }
 
+const totals = (some: Partial<ServerStats['refused']> = {}) => ({ access: 0, maxConnections: 0, maxPerIp: 0, ...some })
+
 t.test('the first one is told at once, and needs no timer', async t => {
   const { timers } = countedClock(t)
   const { log, lines } = memoryLog()
-  const refusals = openRefusals(log)
-  t.same([lines, refusals.total, timers()], [[], 0, none])
+  const refusals = refusalLog(log)
+  t.same([lines, timers()], [[], none])
   refusals.add('access', '10.0.0.1')
   t.same(lines, [{ level: 40, refused: { access: 1 }, remote: '10.0.0.1', msg: 'connections refused' }])
-  t.same([refusals.total, timers()], [1, none])
+  t.same(timers(), none)
 })
 
 t.test('then one line an interval: how many of each reason, and the last address', async t => {
   const { clock, timers } = countedClock(t)
   const { log, lines } = memoryLog()
-  const refusals = openRefusals(log)
+  const refusals = refusalLog(log)
   const began = clock.now
   refusals.add('access', '10.0.0.1')
   refusals.add('access', '10.0.0.2')
   refusals.add('maxPerIp', '10.0.0.3')
-  refusals.add('maxPerIp', undefined)
+  refusals.add('maxPerIp', '10.0.0.3')
   refusals.add('maxConnections', '10.0.0.4')
   t.same([lines.length, timers()], [1, { holding: 0, running: 1 }], 'the timer does not keep the process')
   await timePasses()
   t.equal(clock.now - began, 10_000)
   t.match(lines[1], { refused: { access: 1, maxPerIp: 2, maxConnections: 1 }, remote: '10.0.0.4' })
-  t.same([lines.length, refusals.total, timers()], [2, 5, none], 'nothing is told when there was none')
+  t.same([lines.length, timers()], [2, none], 'nothing is told when there was none')
 
   clock.now += 4000
   refusals.add('maxPerIp', '10.0.0.5')
@@ -72,15 +75,15 @@ t.test('then one line an interval: how many of each reason, and the last address
   t.match(lines[2], { refused: { maxPerIp: 1 }, remote: '10.0.0.5' })
 
   clock.now += 10_000
-  refusals.add('access', undefined)
+  refusals.add('access', 'unknown')
   t.same([lines.length, timers()], [4, none], 'after an interval without one the next is told at once')
-  t.same(lines[3], { level: 40, refused: { access: 1 }, msg: 'connections refused' })
+  t.same(lines[3], { level: 40, refused: { access: 1 }, remote: 'unknown', msg: 'connections refused' })
 })
 
 t.test('another interval', async t => {
   const { clock } = countedClock(t)
   const { log, lines } = memoryLog()
-  const refusals = openRefusals(log, 50)
+  const refusals = refusalLog(log, 50)
   const began = clock.now
   for (let i = 0; i < 3; i++) refusals.add('access', 'a')
   await timePasses()
@@ -90,7 +93,7 @@ t.test('another interval', async t => {
 t.test('a flood makes few lines', async t => {
   const { clock } = countedClock(t)
   const { log, lines } = memoryLog()
-  const refusals = openRefusals(log)
+  const refusals = refusalLog(log)
   for (let i = 0; i < 10_000; i++) {
     clock.now += 3
     refusals.add('access', `10.0.0.${i % 256}`)
@@ -104,10 +107,10 @@ t.test('a flood makes few lines', async t => {
 t.test('the end tells what has not been told, and the sum', async t => {
   const { timers } = countedClock(t)
   const { log, lines } = memoryLog()
-  const refusals = openRefusals(log)
+  const refusals = refusalLog(log)
   refusals.add('access', '10.0.0.1')
   refusals.add('maxPerIp', '10.0.0.2')
-  refusals.end()
+  refusals.end(totals({ access: 1, maxPerIp: 1 }))
   t.same(timers(), none)
   await timePasses()
   t.same(lines.slice(1), [
@@ -118,28 +121,20 @@ t.test('the end tells what has not been told, and the sum', async t => {
 
 t.test('the end without anything untold, and without any', async t => {
   const { log, lines } = memoryLog()
-  openRefusals(log).end()
+  refusalLog(log).end(totals())
   t.same(lines, [])
-  const refusals = openRefusals(log)
+  const refusals = refusalLog(log)
   refusals.add('maxPerIp', '10.0.0.1')
-  refusals.end()
+  refusals.end(totals({ maxPerIp: 1 }))
   t.same(
     lines.map(({ msg }) => msg),
     ['connections refused', 'connections refused in total'],
   )
 })
 
-t.test('without a log they are counted, and there is no timer', async t => {
-  const { timers } = countedClock(t)
-  const refusals = openRefusals(undefined)
-  for (let i = 0; i < 3; i++) refusals.add('access', '10.0.0.1')
-  t.same([refusals.total, timers()], [3, none])
-  refusals.end()
-})
-
 t.test('an address is a value, whatever it is (C-12)', async t => {
   const { log, lines } = memoryLog()
   const remote = '"},\n{"level":60,"msg":"fake"}'
-  openRefusals(log).add('access', remote)
+  refusalLog(log).add('access', remote)
   t.same(lines, [{ level: 40, refused: { access: 1 }, remote, msg: 'connections refused' }])
 })

@@ -1,0 +1,103 @@
+import t from 'tap'
+import { type RunMeter, type RunState, type StageMeter, stageMeter } from '../../../lib/stats/meter.js'
+import { addRuns, runStats } from '../../../lib/stats/snapshot.js'
+import { stoppedClock } from './stopped-clock.js'
+
+function meterOf(more: Partial<RunMeter>): RunMeter {
+  const times = { input: 0, busy: 0, output: 0, over: 0 }
+  return { ...times, bytesIn: 1, bytesOut: 2, state: 'input', since: 0, stopped: false, stages: [], ...more }
+}
+
+function stageOf(name: string, more: Partial<StageMeter>): StageMeter {
+  return { ...stageMeter(name), ...more }
+}
+
+t.test('the state that a run is in counts up to now', async t => {
+  const times = { input: 100, busy: 20, output: 3 }
+  for (const [state, waitingForInput, busy, waitingForOutput] of [
+    ['input', 150, 20, 3],
+    ['busy', 100, 70, 3],
+    ['output', 100, 20, 53],
+    ['over', 100, 20, 3],
+  ] as [RunState, number, number, number][]) {
+    const stats = runStats(meterOf({ ...times, state, since: 1000 }), 1050)
+    t.strictSame(
+      stats,
+      {
+        ...{ bytesIn: 1, bytesOut: 2, waitingForInput, busy, waitingForOutput },
+        ...{ stopped: false, over: state === 'over', stages: [] },
+      },
+      state,
+    )
+  }
+})
+
+t.test('now is the time of the clock, if nothing is said', async t => {
+  const clock = stoppedClock(t)
+  t.match(runStats(meterOf({ since: clock.now - 8 })), { waitingForInput: 8 })
+})
+
+t.test('a Duplex has the times of its run', async t => {
+  const meter = meterOf({ input: 1, busy: 2, output: 3, state: 'over', stages: [stageMeter('gzip')] })
+  t.strictSame(runStats(meter).stages, [
+    { name: 'gzip', recordsIn: 0, recordsOut: 0, waitingForInput: 1, busy: 2, waitingForOutput: 3 },
+  ])
+})
+
+t.test(
+  'a function waits for its input while those before it work, and for its output while those after it do',
+  async t => {
+    const stages = [
+      stageOf('a', { recordsIn: 9, busy: 5 }),
+      stageOf('b', { recordsIn: 3, recordsOut: 2, busy: 5, busySince: 80 }),
+      stageOf('c', { busy: 7 }),
+    ]
+    const stats = runStats(meterOf({ input: 100, busy: 20, output: 30, state: 'busy', since: 80, stages }), 100)
+    t.match(stats, { waitingForInput: 100, busy: 40, waitingForOutput: 30 })
+    t.strictSame(stats.stages, [
+      { name: 'a', recordsIn: 9, recordsOut: 0, busy: 5, waitingForInput: 103, waitingForOutput: 62 },
+      { name: 'b', recordsIn: 3, recordsOut: 2, busy: 25, waitingForInput: 108, waitingForOutput: 37 },
+      { name: 'c', recordsIn: 0, recordsOut: 0, busy: 7, waitingForInput: 133, waitingForOutput: 30 },
+    ])
+    for (const stage of stats.stages) t.equal(stage.waitingForInput + stage.busy + stage.waitingForOutput, 170)
+  },
+)
+
+t.test('a single function that has worked has its own time', async t => {
+  const meter = meterOf({ input: 10, busy: 9, state: 'over', stages: [stageOf('a', { recordsIn: 1, busy: 5 })] })
+  t.match(runStats(meter).stages, [{ busy: 5, waitingForInput: 14, waitingForOutput: 0 }])
+})
+
+t.test('no time is less than nothing', async t => {
+  const meter = meterOf({ busy: 1, state: 'over', stages: [stageOf('a', { recordsIn: 1, busy: 2 })] })
+  t.match(runStats(meter).stages, [{ busy: 2, waitingForInput: 0 }])
+})
+
+t.test('two runs of the same stages are added up', async t => {
+  const stages = [stageOf('a', { recordsIn: 1, recordsOut: 2, busy: 3 })]
+  const one = runStats(meterOf({ input: 1, busy: 5, output: 3, state: 'over', stages, stopped: true }))
+  const two = runStats(meterOf({ busy: 10, state: 'busy', since: 100, stages }), 110)
+  t.strictSame(addRuns(one, two), {
+    bytesIn: 2,
+    bytesOut: 4,
+    waitingForInput: 1,
+    busy: 25,
+    waitingForOutput: 3,
+    stopped: true,
+    over: false,
+    stages: [{ name: 'a', recordsIn: 2, recordsOut: 4, busy: 6, waitingForInput: 20, waitingForOutput: 3 }],
+  })
+  t.match(addRuns(two, two), { stopped: false, over: false })
+  t.match(addRuns(one, one), { stopped: true, over: true })
+})
+
+t.test('a snapshot is plain JSON, and does not change afterwards', async t => {
+  const stages = [stageOf('a', { recordsIn: 1 })]
+  const meter = meterOf({ stages })
+  const stats = runStats(meter, 5)
+  const text = JSON.stringify(stats)
+  t.strictSame(JSON.parse(text), stats)
+  meter.bytesIn = 99
+  for (const stage of stages) stage.recordsIn = 99
+  t.equal(JSON.stringify(stats), text)
+})
