@@ -129,7 +129,7 @@ async function change(state: ChainState, next: readonly Segment[]): Promise<void
   const request = (connection: OpenConnection, { name, transforms }: Segment): SegmentRequest => {
     const plan = connection.prepare(transforms, direction)
     made.push({ connection, plan })
-    return { name, make: () => plan }
+    return { name, plan }
   }
   try {
     const changes = [...transfers].map(([transfer, connection]) => {

@@ -5,10 +5,10 @@ import type { Plan } from '../stages/plan.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import type { Direction } from '../stats/snapshot.js'
 
-/** A segment that is asked for: without `make`, the one of this name that runs already. */
+/** A segment that is asked for: its stages, or what makes them; without either, the one of this name that runs already. */
 export interface SegmentRequest {
   readonly name: string
-  /** Makes its stages, or gives those that are made. */
+  readonly plan?: Plan | undefined
   readonly make?: (() => Plan) | undefined
 }
 

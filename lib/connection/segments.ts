@@ -20,7 +20,7 @@ export function startSegments(pipes: Pipes): void {
   if (pipes.over || !requests) return
   pipes.requests = undefined
   try {
-    pipes.slots = requests.map(({ name, make }) => openSlot(pipes, name, (make as () => Plan)()))
+    pipes.slots = requests.map(({ name, plan, make }) => openSlot(pipes, name, plan ?? (make as () => Plan)()))
   } catch (error) {
     pipes.fail(error)
     return
@@ -32,23 +32,36 @@ export function startSegments(pipes: Pipes): void {
 export async function changeSegments(pipes: Pipes, next: readonly SegmentRequest[]): Promise<void> {
   const { source, sink } = pipes.options
   if (pipes.over || sink.writableEnded || source.readableEnded) changeAtEnd(pipes, next)
-  else if (pipes.requests) pipes.requests = next.map(request => requestOf(pipes.requests, request))
+  else if (pipes.requests) changeRequests(pipes, pipes.requests, next)
   else {
-    const kept = new Set(next.filter(({ make }) => !make).map(({ name }) => name))
+    const kept = new Set(next.filter(({ plan }) => !plan).map(({ name }) => name))
     const retired = pipes.slots.filter(({ name, state }) => state === 'live' && !kept.has(name))
     pipes.slots = arrange(pipes, next, retired)
     await retire(pipes, retired)
   }
 }
 
-function requestOf(requests: Pipes['requests'], { name, make }: SegmentRequest): SegmentRequest {
-  return { name, make: make ?? requests?.find(each => each.name === name)?.make }
+/** It has not begun: those that are gone have nothing to deliver. */
+function changeRequests(pipes: Pipes, present: readonly SegmentRequest[], next: readonly SegmentRequest[]): void {
+  pipes.requests = next.map(request => (request.plan ? request : (present.find(is(request.name)) ?? request)))
+  for (const request of present) if (!pipes.requests.includes(request)) drop(pipes, request.plan)
+}
+
+function is(name: string): (each: { readonly name: string }) => boolean {
+  return each => each.name === name
 }
 
 /** Nothing comes for the new ones, but what the present ones hold back is to go on. */
-function changeAtEnd({ slots, options, requests }: Pipes, next: readonly SegmentRequest[]): void {
-  for (const { make } of next) if (make && !requests) options.forget(make())
-  for (const { plan } of slots) plan.replace(false)
+function changeAtEnd(pipes: Pipes, next: readonly SegmentRequest[]): void {
+  for (const { plan } of next) drop(pipes, plan)
+  for (const { plan } of pipes.slots) plan.replace(false)
+}
+
+/** Stages that nothing comes to. */
+function drop({ options }: Pipes, plan: Plan | undefined): void {
+  if (!plan) return
+  for (const stream of plan.streams) stream.destroy()
+  options.forget(plan)
 }
 
 /** New ones stand before those whose place they take, and otherwise before the next one that stays. */
@@ -59,11 +72,11 @@ function arrange(pipes: Pipes, next: readonly SegmentRequest[], retired: readonl
     const at = rest.findIndex(isHere)
     arranged.push(...rest.splice(0, at === -1 ? rest.length : at))
   }
-  next.forEach(({ name, make }, i) => {
-    const following = make ? next.slice(i + 1).find(each => !each.make)?.name : name
+  next.forEach(({ name, plan }, i) => {
+    const following = plan ? next.slice(i + 1).find(each => !each.plan)?.name : name
     const isNext = (slot: Slot) => slot.state === 'live' && slot.name === following && !retired.includes(slot)
-    takeUntil(slot => isNext(slot) || (make !== undefined && retired.includes(slot)))
-    arranged.push(...(make ? [openSlot(pipes, name, make())] : rest.splice(0, 1)))
+    takeUntil(slot => isNext(slot) || (plan !== undefined && retired.includes(slot)))
+    arranged.push(...(plan ? [openSlot(pipes, name, plan)] : rest.splice(0, 1)))
   })
   return [...arranged, ...rest]
 }
@@ -74,7 +87,7 @@ function openSlot(pipes: Pipes, name: string, plan: Plan): Slot {
   const figures = pipes.figures.get(name) ?? segmentFigures(name)
   pipes.figures.set(name, figures)
   figures.add(meters)
-  const onError = (error?: Error | null) => error && pipes.fail(error)
+  const onError = (error?: Error | null) => error && pipes.slots.includes(slot) && pipes.fail(error)
   if (streams.length > 1) pipeline(streams as [Duplex, Duplex], onError)
   else if (slot.tail) finished(slot.tail, onError)
   slot.tail?.once('end', () => tailEnded(pipes, slot))
@@ -89,9 +102,11 @@ function begin(pipes: Pipes): void {
   relink(pipes)
 }
 
-/** Slots that nothing has been piped into go at once; of the others the first one ends, and then the next one. */
+/** Slots that have had no byte go at once; of the others the first one ends, and then the next one. */
 function retire(pipes: Pipes, retired: readonly Slot[]): Promise<void> {
-  const busy = retired.filter(({ linked, head }) => linked && head)
+  const busy: Slot[] = []
+  for (const slot of retired)
+    if (hasBegun(slot) || (slot.linked && busy.includes(slotBefore(pipes, slot) as Slot))) busy.push(slot)
   for (const slot of retired) if (!busy.includes(slot)) discard(pipes, slot)
   const gone = busy.length === 0 ? Promise.resolve() : allGone(pipes, busy)
   busy.forEach((slot, i) => {
@@ -101,6 +116,11 @@ function retire(pipes: Pipes, retired: readonly Slot[]): Promise<void> {
   begin(pipes)
   for (const slot of busy) if (slot.state === 'closing' && !isGoing(slotBefore(pipes, slot))) close(pipes, slot)
   return gone
+}
+
+/** Whether something has come into it. */
+export function hasBegun({ head, plan }: Slot): boolean {
+  return plan.meters.some(({ bytesIn }) => bytesIn > 0) || (head?.writableLength ?? 0) > 0
 }
 
 function allGone({ changes }: Pipes, slots: readonly Slot[]): Promise<void> {
@@ -151,7 +171,7 @@ function handRest({ first, last }: Pipes, { plan: { rest } }: Slot, next: Item |
 function discard(pipes: Pipes, slot: Slot): void {
   pipes.slots = pipes.slots.filter(each => each !== slot)
   unlink(pipes, slot)
-  for (const stream of slot.plan.streams) stream.destroy()
+  drop(pipes, slot.plan)
   forget(pipes, slot)
 }
 

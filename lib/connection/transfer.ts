@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Sink, Source } from '../endpoints/endpoint.js'
 import type { DirectionStats } from '../stats/snapshot.js'
 import { endSource, openPipes, type Pipes, relink, type SegmentRequest, type TransferOptions } from './pipes.js'
-import { changeSegments, resolveChanges, startSegments, tailEnded } from './segments.js'
+import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
 
 export type { SegmentRequest, TransferOptions } from './pipes.js'
 
@@ -101,10 +101,9 @@ function finish(pipes: Pipes): void {
 }
 
 function openStages({ slots }: Pipes, names: readonly string[]): string[] {
-  const begun = slots.filter(slot => {
-    const hasBegun = slot.plan.meters.some(({ bytesIn }) => bytesIn > 0)
-    return hasBegun && slot.state === 'live' && names.includes(slot.name) && !slot.head?.writableEnded
-  })
+  const begun = slots.filter(
+    slot => hasBegun(slot) && slot.state === 'live' && names.includes(slot.name) && !slot.head?.writableEnded,
+  )
   return begun.flatMap(({ plan }) => plan.indivisible)
 }
 

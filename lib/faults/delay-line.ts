@@ -27,96 +27,103 @@ interface Block {
  * chunks and joins those that are due together, so that single bytes take at most twice their number and one block per
  * millisecond.
  */
-export function delayLine({ max, delay, release, start }: DelayLineOptions): Duplex {
-  const blocks: Block[] = []
-  let held = 0
-  let wanted = false
-  let delays = start === undefined // whether new chunks are delayed
-  let writer: (() => void) | undefined // resumes the writer when less is held
-  let timer: NodeJS.Timeout | undefined
-
-  /** Never earlier than the previous block. */
-  function dueTime(): number {
-    const wait = delays ? delay() : 0
-    return Math.max(blocks.at(-1)?.due ?? 0, wait > 0 ? Math.ceil(performance.now() + wait) : 0)
-  }
-
-  function add(chunk: Buffer): void {
-    const due = dueTime()
-    const last = blocks.at(-1)
-    if (last?.due === due && last.length + chunk.length <= blockBytes) append(last, chunk)
-    else blocks.push({ due, bytes: copyOf(chunk, chunk.length), length: chunk.length })
-    held += chunk.length
-  }
-
-  function addParts([before, after]: [Buffer, Buffer]): void {
-    if (before.length > 0) add(before)
-    if (after.length === 0) return
-    delays = true
-    add(after)
-  }
-
-  function take(): Buffer | null {
-    const { bytes, length } = blocks.shift() as Block
-    held -= length
-    return bytes?.subarray(0, length) ?? null
-  }
-
-  /** A timer may fire slightly early; then it is set again. */
-  function deliver(): void {
-    for (let head = blocks[0]; wanted && head; head = blocks[0]) {
-      const wait = head.due - performance.now()
-      if (wait > 0 && !release.aborted) {
-        timer ??= setTimeout(onTimer, Math.ceil(wait))
-        break
-      }
-      wanted = false // before the push, which can call read()
-      if (stream.push(take())) wanted = true
-    }
-    if (writer && held < max) {
-      const resume = writer
-      writer = undefined
-      resume()
-    }
-  }
-
-  function onTimer(): void {
-    timer = undefined
+export function delayLine(options: DelayLineOptions): Duplex {
+  const { release, start } = options
+  const line: Line = { options, blocks: [], held: 0, wanted: false, delays: start === undefined }
+  const deliver = () => deliverDue(line, stream, onTimer)
+  const onTimer = () => {
+    line.timer = undefined
     deliver()
   }
-
   release.addEventListener('abort', () => {
-    clearTimeout(timer)
+    clearTimeout(line.timer)
     onTimer()
   })
-
   const stream = new Duplex({
     readableHighWaterMark: 1, // chunks wait in `blocks`, where they are counted and joined
     writableHighWaterMark: blockBytes,
     write(chunk: Buffer, _encoding, callback) {
-      if (start) addParts(start.split(chunk))
-      else add(chunk)
-      writer = callback
+      if (start) addParts(line, start.split(chunk))
+      else add(line, chunk)
+      line.writer = callback
       deliver()
     },
     final(callback) {
       start?.over()
-      blocks.push({ due: dueTime(), bytes: null, length: 0 })
+      line.blocks.push({ due: dueTime(line), bytes: null, length: 0 })
       deliver()
       callback()
     },
     read() {
-      wanted = true
+      line.wanted = true
       deliver()
     },
     destroy(error, callback) {
-      clearTimeout(timer)
-      blocks.length = 0
+      clearTimeout(line.timer)
+      line.blocks.length = 0
       start?.over()
       callback(error)
     },
   })
   return stream
+}
+
+interface Line {
+  readonly options: DelayLineOptions
+  readonly blocks: Block[]
+  held: number
+  wanted: boolean
+  /** Whether new chunks are delayed. */
+  delays: boolean
+  /** Resumes the writer when less is held. */
+  writer?: (() => void) | undefined
+  timer?: NodeJS.Timeout | undefined
+}
+
+/** Never earlier than the previous block. */
+function dueTime({ options, blocks, delays }: Line): number {
+  const wait = delays ? options.delay() : 0
+  return Math.max(blocks.at(-1)?.due ?? 0, wait > 0 ? Math.ceil(performance.now() + wait) : 0)
+}
+
+function add(line: Line, chunk: Buffer): void {
+  const due = dueTime(line)
+  const last = line.blocks.at(-1)
+  if (last?.due === due && last.length + chunk.length <= blockBytes) append(last, chunk)
+  else line.blocks.push({ due, bytes: copyOf(chunk, chunk.length), length: chunk.length })
+  line.held += chunk.length
+}
+
+function addParts(line: Line, [before, after]: [Buffer, Buffer]): void {
+  if (before.length > 0) add(line, before)
+  if (after.length === 0) return
+  line.delays = true
+  add(line, after)
+}
+
+function take(line: Line): Buffer | null {
+  const { bytes, length } = line.blocks.shift() as Block
+  line.held -= length
+  return bytes?.subarray(0, length) ?? null
+}
+
+/** A timer may fire slightly early; then it is set again. */
+function deliverDue(line: Line, stream: Duplex, onTimer: () => void): void {
+  const { blocks, options } = line
+  for (let head = blocks[0]; line.wanted && head; head = blocks[0]) {
+    const wait = head.due - performance.now()
+    if (wait > 0 && !options.release.aborted) {
+      line.timer ??= setTimeout(onTimer, Math.ceil(wait))
+      break
+    }
+    line.wanted = false // before the push, which can call read()
+    if (stream.push(take(line))) line.wanted = true
+  }
+  if (line.writer && line.held < options.max) {
+    const resume = line.writer
+    line.writer = undefined
+    resume()
+  }
 }
 
 function append(block: Block, chunk: Buffer): void {

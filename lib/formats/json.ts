@@ -22,11 +22,12 @@ export function jsonScanner(maxRecord: number): JsonScanner {
   let begun = '' // an incomplete value
   let begunLine = 1
   let scan = openScan('')
+  const parse = (value: string, firstLine: () => number) => parseValue(value, maxRecord, firstLine)
 
   function write(text: string): unknown[] {
     const found: unknown[] = []
     const end = begun === '' ? 0 : valueEnd(text, 0, scan)
-    checkDepth(() => begunLine)
+    checkDepth(scan, () => begunLine)
     if (end === -1) begun += text
     else {
       if (begun !== '') found.push(parse(begun + text.slice(0, end), () => begunLine))
@@ -55,7 +56,7 @@ export function jsonScanner(maxRecord: number): JsonScanner {
       scan = openScan(text[at] as string)
       const start = at
       at = valueEnd(text, start + 1, scan)
-      checkDepth(() => lineAt(start))
+      checkDepth(scan, () => lineAt(start))
       if (at === -1) {
         begun = text.slice(start)
         begunLine = lineAt(start)
@@ -71,21 +72,21 @@ export function jsonScanner(maxRecord: number): JsonScanner {
     return [parse(begun, () => begunLine)]
   }
 
-  function checkDepth(firstLine: () => number): void {
-    if (scan.depth > maxDepth) throw wrong(`nested deeper than ${maxDepth}`, firstLine(), firstLine())
-  }
-
-  function parse(text: string, firstLine: () => number): unknown {
-    if (!fits(text, maxRecord)) throw tooLong('JSON value', maxRecord)
-    try {
-      return JSON.parse(text)
-    } catch (error) {
-      const message = (error as Error).message.replace(/ \(line \d+ column \d+\)$/, '') // within the value
-      throw wrong(message, firstLine(), firstLine() + countLines(text))
-    }
-  }
-
   return { write, end }
+}
+
+function checkDepth({ depth }: Scan, firstLine: () => number): void {
+  if (depth > maxDepth) throw wrong(`nested deeper than ${maxDepth}`, firstLine(), firstLine())
+}
+
+function parseValue(text: string, maxRecord: number, firstLine: () => number): unknown {
+  if (!fits(text, maxRecord)) throw tooLong('JSON value', maxRecord)
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const message = (error as Error).message.replace(/ \(line \d+ column \d+\)$/, '') // within the value
+    throw wrong(message, firstLine(), firstLine() + countLines(text))
+  }
 }
 
 /** State of the scan of a value, so that no character is examined twice. */

@@ -231,8 +231,9 @@ function jsonDecoder(maxRecord: number): Flushable<Batch, unknown> {
 }
 
 function* batches(records: Batch): Generator<Batch> {
-  for (let from = 0; from < records.length; from += batchRecords)
-    yield records.length > batchRecords ? records.slice(from, from + batchRecords) : records
+  const { length } = records // the next function may add to a batch
+  for (let from = 0; from < length; from += batchRecords)
+    yield length > batchRecords ? records.slice(from, from + batchRecords) : records
 }
 
 function stringify(value: unknown, encode: (value: unknown) => string | undefined = JSON.stringify): string {

@@ -84,53 +84,15 @@ export function records<Out>(stream: TransformStream<Out>): AsyncGenerator<Out, 
 
 /** A stream that is made of recipes when it is first used. */
 export function lazyStream(parts: Part[]): Duplex {
-  let inner: Duplex[] = []
-  let output: Output = 'bytes'
-
-  function start(): void {
-    if (state.taken) throw takenError()
-    if (stream.destroyed) throw stream.errored ?? new TcpPipeError('ERR_STAGE', 'this stream is destroyed')
-    if (inner.length > 0) return
-    state.fresh = false
-    inner = plan(parts.length > 0 ? parts : [identity], { output }).streams
-    const tail = inner.at(-1) as Duplex
-    const fail = (error?: Error | null) => error && stream.destroy(error)
-    if (output === 'bytes') tail.on('data', chunk => stream.push(chunk) || tail.pause())
-    tail.once('end', () => stream.push(null))
-    tail.on('error', fail) // a Duplex of another library can have one behind its end
-    if (inner.length > 1) pipeline(inner as [Duplex, Duplex], fail)
-    else finished(tail, fail)
-  }
-
-  /** Around the stream's own readable side, which has nothing but its end. */
-  function records(): AsyncGenerator<unknown> {
-    output = 'batches'
-    stream.on('error', () => {}) // the loop tells it
-    stream.resume()
-    return unpack()
-  }
-
-  async function* unpack(): AsyncGenerator<unknown> {
+  const made: Made = { parts, streams: [], output: 'bytes' }
+  const use = (fail: (error: Error) => void, action: (head: Duplex, tail: Duplex) => void) => {
     try {
-      start()
-      for await (const batch of inner.at(-1) as Duplex) yield* Array.isArray(batch) ? batch : [batch]
-    } catch (error) {
-      throw stream.errored ?? error
-    } finally {
-      stream.destroy()
-    }
-  }
-
-  /** Starts on first use; what fails then is an error of the stream. */
-  function use(fail: (error: Error) => void, action: (head: Duplex, tail: Duplex) => void): void {
-    try {
-      start()
-      action(inner[0] as Duplex, inner.at(-1) as Duplex)
+      start(stream, state, made)
+      action(made.streams[0] as Duplex, made.streams.at(-1) as Duplex)
     } catch (error) {
       fail(error as Error)
     }
   }
-
   const stream = new Duplex({
     readableHighWaterMark: blockBytes,
     writableHighWaterMark: blockBytes,
@@ -141,20 +103,60 @@ export function lazyStream(parts: Part[]): Duplex {
       use(callback, head => head.end(cause(head, callback)))
     },
     read() {
-      if (output === 'batches') return
-      use(
-        error => stream.destroy(error),
-        (_head, tail) => tail.resume(),
-      )
+      const fail = (error: Error) => stream.destroy(error)
+      if (made.output === 'bytes') use(fail, (_head, tail) => tail.resume())
     },
     destroy(error, callback) {
-      for (const each of inner) each.destroy()
+      for (const each of made.streams) each.destroy()
       callback(error)
     },
   })
-  const state: Lazy = { parts, fresh: true, taken: false, records }
+  const state: Lazy = { parts, fresh: true, taken: false, records: () => readRecords(stream, state, made) }
   register(stream, state)
   return stream
+}
+
+/** What a lazy stream is made of once it has begun. */
+interface Made {
+  readonly parts: Part[]
+  streams: Duplex[]
+  output: Output
+}
+
+/** Makes the streams on first use. What fails then is an error of the stream. */
+function start(stream: Duplex, state: Lazy, made: Made): void {
+  const { parts, output } = made
+  if (state.taken) throw takenError()
+  if (stream.destroyed) throw stream.errored ?? new TcpPipeError('ERR_STAGE', 'this stream is destroyed')
+  if (made.streams.length > 0) return
+  state.fresh = false
+  made.streams = plan(parts.length > 0 ? parts : [identity], { output }).streams
+  const tail = made.streams.at(-1) as Duplex
+  const fail = (error?: Error | null) => error && stream.destroy(error)
+  if (output === 'bytes') tail.on('data', chunk => stream.push(chunk) || tail.pause())
+  tail.once('end', () => stream.push(null))
+  tail.on('error', fail) // a Duplex of another library can have one after its end
+  if (made.streams.length > 1) pipeline(made.streams as [Duplex, Duplex], fail)
+  else finished(tail, fail)
+}
+
+/** Reads past the stream's own readable side, which has nothing but its end. */
+function readRecords(stream: Duplex, state: Lazy, made: Made): AsyncGenerator<unknown> {
+  made.output = 'batches'
+  stream.on('error', () => {}) // the loop throws it
+  stream.resume()
+  return unpack(stream, state, made)
+}
+
+async function* unpack(stream: Duplex, state: Lazy, made: Made): AsyncGenerator<unknown> {
+  try {
+    start(stream, state, made)
+    for await (const batch of made.streams.at(-1) as Duplex) yield* Array.isArray(batch) ? batch : [batch]
+  } catch (error) {
+    throw stream.errored ?? error
+  } finally {
+    stream.destroy()
+  }
 }
 
 /** A callback that tells why a stream is destroyed, not that it is. */

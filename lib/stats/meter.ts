@@ -87,7 +87,7 @@ function update(meter: RunMeter, { isFull, hasInput }: Flow, now?: number): void
 }
 
 function meterInput(stream: Duplex, meter: RunMeter, flow: Flow): void {
-  const { _write, _writev, _final } = stream
+  const { _write, _writev } = stream
 
   function taken(bytes: number, callback: (error?: Error | null) => void): (error?: Error | null) => void {
     meter.bytesIn += bytes
@@ -107,10 +107,23 @@ function meterInput(stream: Duplex, meter: RunMeter, flow: Flow): void {
       _writev.call(stream, chunks, taken(bytes, callback))
     }
   }
-  stream._final = callback => {
+  onEnd(stream, () => {
     flow.hasInput = true
     update(meter, flow)
-    if (_final) _final.call(stream, callback)
+  })
+}
+
+type Finish = (callback: (error?: Error | null) => void) => void
+
+/** Calls `ended` when the input has ended. A Transform must keep its `_final`, and calls `_flush` there. */
+function onEnd(stream: Duplex, ended: () => void): void {
+  const name = '_transform' in stream ? '_flush' : '_final'
+  const methods = stream as unknown as Record<typeof name, Finish | undefined>
+  const method = methods[name]
+  if (!method && name === '_flush') return // its output ends at once
+  methods[name] = callback => {
+    ended()
+    if (method) method.call(stream, callback)
     else callback()
   }
 }

@@ -1,6 +1,17 @@
 /** The kinds of options that a transform can declare. Each parses text, checks values and describes itself. */
 import { TcpPipeError } from './errors.js'
-import { parseBytes, parseDuration } from './quantities.js'
+import {
+  between,
+  exactBytes,
+  exactDuration,
+  inRange,
+  parseBytes,
+  parseDuration,
+  plainNumber,
+  type Range,
+} from './quantities.js'
+
+export type { Range } from './quantities.js'
 
 /** An option of a transform. `T` is what code passes, `Value` is what `create` receives. */
 export interface Option<T = unknown, Value = T | undefined, Required extends boolean = boolean> {
@@ -38,14 +49,6 @@ export interface Settings<T> {
   required?: boolean
   /** True if the value may stand without its name on the command line. Default: false. */
   positional?: boolean
-}
-
-/** The limits of a number, in the unit that code passes. */
-export interface Range {
-  /** The least value that is allowed. Default: 0. */
-  min?: number
-  /** The greatest value that is allowed. Default: `Number.MAX_SAFE_INTEGER`. */
-  max?: number
 }
 
 type Built<T, S> = Option<
@@ -154,22 +157,22 @@ export function number<const S extends Settings<number> & Range>(summary: string
 /** Makes an option for a number of bytes: `65536`, `64k` or `1MiB` on the command line, 65536 in code. */
 export function bytes<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
-    allowed: between("bytes, such as '65536', '64k' or '1MiB'", settings, formatSize),
+    allowed: between("bytes, such as '65536', '64k' or '1MiB'", settings, exactBytes),
     allowedInCode: between('a whole number of bytes', settings, String),
     read: parseBytes,
     accepts: value => Number.isSafeInteger(value) && inRange(value as number, settings),
-    format: formatSize,
+    format: exactBytes,
   })
 }
 
 /** Makes an option for a duration: `250ms` or `10s` on the command line, a number of milliseconds in code. */
 export function duration<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
-    allowed: between("a duration, such as '250ms' or '10s'", settings, formatTime),
+    allowed: between("a duration, such as '250ms' or '10s'", settings, exactDuration),
     allowedInCode: between('a number of milliseconds', settings, String),
     read: parseDuration,
     accepts: value => Number.isFinite(value) && inRange(value as number, settings),
-    format: formatTime,
+    format: exactDuration,
   })
 }
 
@@ -223,7 +226,7 @@ interface Kind<T> {
 }
 
 function option<T, const S extends Settings<T>>(summary: string, settings: S | undefined, kind: Kind<T>): Built<T, S> {
-  const { allowed, allowedInCode = allowed, read, accepts, format = formatPlain } = kind
+  const { allowed, allowedInCode = allowed, read, accepts, format = plainNumber } = kind
   const parse = (value: string): T => {
     const result = read(value)
     if (!accepts(result)) throw new TcpPipeError('ERR_OPTION', `'${value}' is not allowed; expected ${allowed}`)
@@ -255,40 +258,4 @@ function parseRegExp(source: string): RegExp | undefined {
   } catch (error) {
     throw new TcpPipeError('ERR_OPTION', (error as Error).message)
   }
-}
-
-function inRange(value: number, { min = 0, max = Number.MAX_SAFE_INTEGER }: Range = {}): boolean {
-  return value >= min && value <= max
-}
-
-function between(what: string, { min, max }: Range = {}, format: (value: number) => string): string {
-  if (min !== undefined && max !== undefined) return `${what}, from ${format(min)} to ${format(max)}`
-  if (min !== undefined) return `${what}, at least ${format(min)}`
-  if (max !== undefined) return `${what}, at most ${format(max)}`
-  return what
-}
-
-/** Formats numbers without an exponent, which the parser does not accept. */
-function formatPlain(value: unknown): string {
-  const text = String(value)
-  const small = typeof value === 'number' && /^(\d(?:\.\d+)?)e-(\d+)$/.exec(text)
-  const [, digits, exponent] = small || []
-  return digits ? `0.${'0'.repeat(Number(exponent) - 1)}${digits.replace('.', '')}` : text
-}
-
-/** Formats bytes as typed: 65536 → `64k`. */
-function formatSize(size: number): string {
-  return exact(size, { g: 1024 ** 3, m: 1024 ** 2, k: 1024, '': 1 })
-}
-
-/** Formats a time as typed: 90000 → `90s`. */
-function formatTime(milliseconds: number): string {
-  return exact(milliseconds, { h: 3_600_000, m: 60_000, s: 1000, ms: 1 })
-}
-
-/** Uses the largest unit that divides the value, otherwise the smallest. */
-function exact(value: number, units: Record<string, number>): string {
-  const fitting = Object.entries(units).filter(([, size]) => value % size === 0 && value > 0)
-  const [unit, size] = (fitting[0] ?? Object.entries(units).at(-1)) as [string, number]
-  return `${formatPlain(value / size)}${unit}`
 }

@@ -63,3 +63,49 @@ export function checkTime(name: string, value: number | undefined): void {
   const expected = `expected milliseconds from 0 to ${longestTime}`
   throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; ${expected}`)
 }
+
+/** The limits of a number, in the unit that code passes. */
+export interface Range {
+  /** The least value that is allowed. Default: 0. */
+  min?: number
+  /** The greatest value that is allowed. Default: `Number.MAX_SAFE_INTEGER`. */
+  max?: number
+}
+
+/** Whether a number is in a range, which begins at 0 by default. */
+export function inRange(value: number, { min = 0, max = Number.MAX_SAFE_INTEGER }: Range = {}): boolean {
+  return value >= min && value <= max
+}
+
+/** `a whole number, from 1 to 9`: what a range allows, in words. */
+export function between(what: string, { min, max }: Range = {}, format: (value: number) => string): string {
+  if (min !== undefined && max !== undefined) return `${what}, from ${format(min)} to ${format(max)}`
+  if (min !== undefined) return `${what}, at least ${format(min)}`
+  if (max !== undefined) return `${what}, at most ${format(max)}`
+  return what
+}
+
+/** Formats numbers without an exponent, which the parser does not accept. */
+export function plainNumber(value: unknown): string {
+  const text = String(value)
+  const small = typeof value === 'number' && /^(\d(?:\.\d+)?)e-(\d+)$/.exec(text)
+  const [, digits, exponent] = small || []
+  return digits ? `0.${'0'.repeat(Number(exponent) - 1)}${digits.replace('.', '')}` : text
+}
+
+/** Formats bytes as typed: 65536 → `64k`. */
+export function exactBytes(size: number): string {
+  return exact(size, { g: 1024 ** 3, m: 1024 ** 2, k: 1024, '': 1 })
+}
+
+/** Formats a time as typed: 90000 → `90s`. */
+export function exactDuration(milliseconds: number): string {
+  return exact(milliseconds, { h: 3_600_000, m: 60_000, s: 1000, ms: 1 })
+}
+
+/** Uses the largest unit that divides the value, otherwise the smallest. */
+function exact(value: number, units: Record<string, number>): string {
+  const fitting = Object.entries(units).filter(([, size]) => value % size === 0 && value > 0)
+  const [unit, size] = (fitting[0] ?? Object.entries(units).at(-1)) as [string, number]
+  return `${plainNumber(value / size)}${unit}`
+}

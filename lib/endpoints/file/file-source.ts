@@ -12,7 +12,7 @@ const blockSize = 512 * 1024
 /** Milliseconds. A read that took longer did not come from the page cache. */
 const slowRead = 5
 
-/** So many blocks are read by another thread after a slow one. */
+/** The number of blocks that another thread reads after a slow one. */
 const blocksLater = 64
 
 /** Checks that each file is there, is no directory and may be read; the system's error names the path. */
@@ -27,100 +27,111 @@ export async function checkFiles(paths: readonly string[]): Promise<Stats[]> {
   return all
 }
 
+/** A file that is being read. */
+interface OpenFile {
+  readonly file: string | number
+  descriptor: number
+  /** Its size when it was opened; 0 if that is not known. */
+  expected: number
+  bytesRead: number
+  isRegular: boolean
+  /** The number of blocks that another thread is to read. */
+  later: number
+  pipe?: Socket
+  reading: boolean
+  /** Set when it is destroyed: the descriptor is closed once no read is under way. */
+  closeNow?: () => void
+  readonly warnings: string[]
+}
+
 /**
- * A file from where it stands (an open descriptor) or from its start (a path) to its end. A file that is not as long
- * as it was when it was opened is sent as it was read, and `warnings` tells.
+ * Reads a file from its position (an open descriptor) or from its start (a path) to its end. A file whose length changes
+ * is sent as it was read, and `warnings` reports it.
  *
- * A regular file is read synchronously for as long as its reads are fast: from the page cache that costs less than
- * handing the read to another thread. After a slow one the event loop is not made to wait for the next blocks.
+ * A regular file is read synchronously while its reads are fast: from the page cache that costs less than handing the
+ * read to another thread. After a slow read another thread reads the next blocks, so that the event loop does not wait.
  */
 export function fileSource(file: string | number): Source {
-  let descriptor = -1
-  let expected = 0
-  let bytesRead = 0
-  let isRegular = false
-  let later = 0 // so many blocks are read by another thread
-  let pipe: Socket | undefined
-  let reading = false
-  let closeNow: (() => void) | undefined
-  const warnings: string[] = []
-
+  const counts = { expected: 0, bytesRead: 0, later: 0 }
+  const state: OpenFile = { file, descriptor: -1, ...counts, isRegular: false, reading: false, warnings: [] }
   const source = new Readable({
     highWaterMark: blockSize,
     construct(callback) {
-      if (typeof file === 'number') begin(file, callback)
-      else open(file, 'r', (error, opened) => (error ? callback(error) : begin(opened, callback)))
+      if (typeof file === 'number') begin(state, source, file, callback)
+      else open(file, 'r', (error, opened) => (error ? callback(error) : begin(state, source, opened, callback)))
     },
     read() {
-      if (pipe) pipe.resume()
-      else if (isRegular && later === 0) readNow()
-      else readLater()
+      if (state.pipe) state.pipe.resume()
+      else if (state.isRegular && state.later === 0) readNow(state, source)
+      else readLater(state, source)
     },
     destroy(error, callback) {
+      const { pipe, descriptor } = state
       if (pipe) callback(pipe.destroy() && error)
       else if (descriptor < 0 || typeof file === 'number') callback(error)
       else {
-        closeNow = () => close(descriptor, failure => callback(error ?? failure))
-        if (!reading) closeNow() // the number may be another file's as soon as it is closed
+        state.closeNow = () => close(descriptor, failure => callback(error ?? failure))
+        if (!state.reading) state.closeNow() // the number may be another file's as soon as it is closed
       }
     },
   })
+  const { warnings } = state
+  return Object.defineProperty(Object.assign(source, { warnings }), 'bytesRead', { get: () => state.bytesRead })
+}
 
-  function begin(opened: number, callback: (error?: Error | null) => void): void {
-    descriptor = opened
-    fstat(opened, (error, stats) => {
-      isRegular = stats?.isFile() === true
-      if (isRegular && typeof file === 'string') expected = stats.size
-      if (stats?.isFIFO()) forward(new Socket({ fd: opened, readable: true, writable: false }))
-      callback(error)
-    })
+function begin(state: OpenFile, source: Readable, opened: number, callback: (error?: Error | null) => void): void {
+  state.descriptor = opened
+  fstat(opened, (error, stats) => {
+    state.isRegular = stats?.isFile() === true
+    if (state.isRegular && typeof state.file === 'string') state.expected = stats.size
+    if (stats?.isFIFO()) forward(state, source, new Socket({ fd: opened, readable: true, writable: false }))
+    callback(error)
+  })
+}
+
+/** A FIFO is read as a socket: a thread that waits for its writer could not be released. */
+function forward(state: OpenFile, source: Readable, pipe: Socket): void {
+  state.pipe = pipe
+  pipe.on('data', block => {
+    state.bytesRead += block.length
+    if (!source.push(block)) pipe.pause()
+  })
+  pipe.once('end', () => source.push(null)).once('error', error => source.destroy(error))
+  pipe.pause()
+}
+
+function readNow(state: OpenFile, source: Readable): void {
+  const block = Buffer.allocUnsafeSlow(blockSize)
+  const started = performance.now()
+  try {
+    const size = readSync(state.descriptor, block, 0, blockSize, null)
+    if (performance.now() - started > slowRead) state.later = blocksLater
+    taken(state, source, null, size, block)
+  } catch (error) {
+    source.destroy(error as Error)
   }
+}
 
-  /** A FIFO is read as a socket: a thread that waits for its writer could not be let go. */
-  function forward(socket: Socket): void {
-    pipe = socket.on('data', block => {
-      bytesRead += block.length
-      if (!source.push(block)) socket.pause()
-    })
-    pipe.once('end', () => source.push(null)).once('error', error => source.destroy(error))
-    pipe.pause()
-  }
+function readLater(state: OpenFile, source: Readable): void {
+  state.reading = true
+  if (state.later > 0) state.later--
+  read(state.descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, (error, size, block) => {
+    state.reading = false
+    if (state.closeNow) state.closeNow()
+    else taken(state, source, error, size, block)
+  })
+}
 
-  function readNow(): void {
-    const block = Buffer.allocUnsafeSlow(blockSize)
-    const started = performance.now()
-    try {
-      const size = readSync(descriptor, block, 0, blockSize, null)
-      if (performance.now() - started > slowRead) later = blocksLater
-      taken(null, size, block)
-    } catch (error) {
-      source.destroy(error as Error)
-    }
-  }
+function taken(state: OpenFile, source: Readable, error: Error | null, size: number, block: Buffer): void {
+  if (error) return void source.destroy(error)
+  state.bytesRead += size
+  if (size === 0) checkSize(state)
+  source.push(size === 0 ? null : block.subarray(0, size))
+}
 
-  function readLater(): void {
-    reading = true
-    if (later > 0) later--
-    read(descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, (error, size, block) => {
-      reading = false
-      if (closeNow) closeNow()
-      else taken(error, size, block)
-    })
-  }
-
-  function taken(error: Error | null, size: number, block: Buffer): void {
-    if (error) return void source.destroy(error)
-    bytesRead += size
-    if (size === 0) checkSize()
-    source.push(size === 0 ? null : block.subarray(0, size))
-  }
-
-  function checkSize(): void {
-    if (expected === 0 || bytesRead === expected) return // files of /proc have no size
-    warnings.push(`'${file}' changed while it was sent: it had ${expected} bytes, ${bytesRead} were sent`)
-  }
-
-  return Object.defineProperty(Object.assign(source, { warnings }), 'bytesRead', { get: () => bytesRead })
+function checkSize({ file, expected, bytesRead, warnings }: OpenFile): void {
+  if (expected === 0 || bytesRead === expected) return // files of /proc have no size
+  warnings.push(`'${file}' changed while it was sent: it had ${expected} bytes, ${bytesRead} were sent`)
 }
 
 /** Sources one after the other, as `cat` does. Each is opened when its turn has come. */

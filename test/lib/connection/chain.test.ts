@@ -52,13 +52,13 @@ t.test('segments stand in the order in which they are set, or before the one tha
 t.test('what is wrong is refused in words, and changes nothing', async t => {
   const { chain } = openChain('reply', undefined)
   const same: Transforms = () => []
-  const isUnknown = (name: string, list: string) => `reply: unknown segment '${name}'; expected one of: ${list}`
+  const isUnknown = (name: string, expected: string) => `reply: unknown segment '${name}'; ${expected}`
   await t.rejects(chain.remove('a'), { code: 'ERR_OPTION', message: isUnknown('a', 'there is none') })
   await chain.set('one', same)
   await chain.set('two', same)
   for (const [title, change, message] of [
-    ['remove', () => chain.remove('three'), isUnknown('three', 'one, two')],
-    ['set before', () => chain.set('new', same, { before: 'three' }), isUnknown('three', 'one, two')],
+    ['remove', () => chain.remove('three'), isUnknown('three', 'expected one, two')],
+    ['set before', () => chain.set('new', same, { before: 'three' }), isUnknown('three', 'expected one, two')],
     ['no name', () => chain.set('', same), "name: '' is not allowed; expected a text"],
     ['another name', () => chain.set(7 as never, same), 'name: 7 is not allowed; expected a text'],
     ['a symbol', () => chain.set(Symbol('x') as never, same), 'name: Symbol(x) is not allowed; expected a text'],
