@@ -150,7 +150,7 @@ function leave(pipes: Pipes, slot: Slot): void {
   const before = slotBefore(pipes, slot)
   const next = pipes.slots[pipes.slots.indexOf(slot) + 1]
   pipes.slots = pipes.slots.filter(each => each !== slot)
-  handRest(pipes, slot, before && !before.linked && before.state === 'live' ? before : slot.to)
+  handRest(pipes, slot, before?.head && !before.linked && before.state === 'live' ? before : slot.to)
   forget(pipes, slot)
   if (next?.state === 'closing') close(pipes, next)
   relink(pipes)
@@ -165,7 +165,9 @@ function endBefore(pipes: Pipes, slot: Slot): void {
 function handRest({ first, last }: Pipes, { plan: { rest } }: Slot, next: Item | undefined): void {
   const { bytes } = rest
   rest.bytes = bytes.subarray(bytes.length)
-  if (bytes.length > 0 && !first.ended) (next ?? last).head?.write(bytes)
+  if (bytes.length === 0 || first.ended) return
+  if (isGoing(next)) next.plan.rest.bytes = bytes // it hands them on when it leaves
+  else (next ?? last).head?.write(bytes)
 }
 
 function discard(pipes: Pipes, slot: Slot): void {
