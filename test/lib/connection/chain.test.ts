@@ -465,6 +465,8 @@ t.test('a character of UTF-8 that a change cuts comes out whole', async t => {
     ['with another one behind it', { main: lines, more: () => bytes }, chain => chain.remove('main')],
     ['lines in front of lines', { main: lines, more: lines }, chain => chain.remove('main')],
     ['lines behind lines', { main: lines, more: lines }, chain => chain.remove('more')],
+    ['to nothing, with lines behind it', { main: lines, more: lines }, chain => chain.set('main', none)],
+    ['nothing in front of it', { main: lines, more: lines }, chain => chain.set('new', none, { before: 'main' })],
     ['two at once', { main: lines, more: lines }, chain => chain.clear()],
     ['two at once to lines', { main: lines, more: lines }, chain => chain.use(lines)],
   ] as [string, Record<string, Transforms>, (chain: Chain) => Promise<void>][]) {

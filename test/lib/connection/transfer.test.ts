@@ -635,3 +635,84 @@ t.test('a leg may be its own source and sink', async t => {
   await openChain('forward', () => upper).run(connection, around(leg))
   t.equal(String(await answer), 'ABC')
 })
+
+t.test('what its streams do after it has failed is nothing to it', async t => {
+  for (const lost of ['source', 'sink'] as const) {
+    const streams = { source: new PassThrough(), sink: new PassThrough() }
+    const { source, sink } = streams
+    for (const each of [source, sink]) each.on('error', () => {})
+    const segments = [{ name: 'main', make: () => plan(toParts(upper, 0)) }]
+    const { done } = openTransfer({ direction: 'forward', ...streams, segments, forget() {} })
+    streams[lost].destroy(new Error('lost'))
+    await t.rejects(done, { message: 'lost' })
+    source.resume().end()
+    sink.resume().end()
+    await turns()
+    t.equal(streams[lost === 'sink' ? 'source' : 'sink'].closed, true, 'it ends by itself')
+  }
+})
+
+t.test('the bytes of a character that never becomes whole are not lost in a change', async t => {
+  const slow = slowEnd()
+  const { chain, say, peer, leg, done, text } = flow(t, {
+    segments: { main: () => [eachLine(line => line), slow.make()] as Stage[] },
+  })
+  await say(Buffer.of(0x61, 0xe2, 0x82))
+  const changed = chain.set('main', () => [])
+  await turns()
+  peer.end()
+  await turns()
+  leg.stream.read(0)
+  await turns()
+  slow.release()
+  await Promise.all([changed, done])
+  t.equal(text(), 'a\ufffd')
+})
+
+t.test('the first bytes of a character go to those that get the rest of it', async t => {
+  const lines: Transforms = () => eachLine(line => line)
+  const bytes: Transforms = () => (chunk: Buffer) => chunk
+  for (const [title, segments] of [
+    ['there are none', { main: lines }],
+    ['bytes', { main: lines, more: bytes }],
+    ['lines', { main: lines, more: lines }],
+  ] as [string, Record<string, Transforms>][]) {
+    for (const next of [lines, bytes, () => []]) {
+      const { chain, say, end } = flow(t, { segments })
+      await say(Buffer.of(0x61, 0xe2, 0x82))
+      await chain.set('main', next)
+      t.equal(await end(Buffer.of(0xac)), 'a€', `${title} behind it`)
+    }
+  }
+})
+
+t.test('the first bytes of a character go to the first of several new ones', async t => {
+  const slow = slowEnd()
+  const lines: Transforms = () => eachLine(line => line)
+  const { chain, say, end, peer } = flow(t, {
+    segments: { main: () => [eachLine(line => line), slow.make()] as Stage[] },
+  })
+  await say(Buffer.of(0x61, 0xe2, 0x82))
+  const changes = [
+    chain.set('main', lines),
+    chain.set('first', lines, { before: 'main' }),
+    chain.set('none', () => [], { before: 'main' }),
+  ]
+  peer.write(Buffer.of(0xac))
+  await turns()
+  slow.release()
+  await Promise.all(changes)
+  t.equal(await end(), 'a€')
+})
+
+t.test('of a stage that has stopped nothing is kept for those in its place', async t => {
+  const { sink, release, taken } = slowSink()
+  const transforms: Transforms = () => [eachLine(line => line), limit({ size: 2 })]
+  const { chain, say, done } = flow(t, { sink, segments: { main: transforms } })
+  await say('a\nb\n')
+  await say(Buffer.of(0xe2, 0x82))
+  const changed = chain.set('main', () => bracket)
+  release()
+  await Promise.all([changed, done])
+  t.equal(taken(), 'a\n')
+})
