@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable, Writable } from 'node:stream'
+import { type Duplex, Readable, Writable } from 'node:stream'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 
@@ -85,15 +85,15 @@ export function portOf(server: Server): number {
 }
 
 /** What a socket gives up to its end; it stays open. */
-export async function received(socket: Socket): Promise<string> {
+export async function received(socket: Readable): Promise<string> {
   const chunks: Buffer[] = []
   socket.on('data', chunk => chunks.push(chunk))
   await once(socket, 'end')
   return String(Buffer.concat(chunks))
 }
 
-/** Reads a socket to its close. */
-export function outcome(socket: Socket): Promise<Outcome> {
+/** Reads a socket, or another carrier, to its close. */
+export function outcome(socket: Duplex): Promise<Outcome> {
   const chunks: Buffer[] = []
   const result: Outcome = { data: Buffer.alloc(0), ended: false, code: undefined }
   socket.on('data', chunk => chunks.push(chunk))
@@ -116,9 +116,9 @@ export async function collect(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** Unlike `once`, no matter with which error. */
-export function closed(stream: Readable | Writable): Promise<void> {
-  return new Promise(resolve => stream.once('close', resolve))
+/** Unlike `once`, no matter with which error, and whether it is closed already. */
+export async function closed(stream: Readable | Writable): Promise<void> {
+  if (!stream.closed) await new Promise<void>(resolve => stream.once('close', resolve))
 }
 
 /** A Writable that keeps what it gets. */
