@@ -102,14 +102,17 @@ for (const carrier of carriers) {
       t.match((await failed).code, /^(EPIPE|ECONNRESET|ERR_UNEXPECTED_EOF)$/)
     })
 
-    t.test(`${carrier}: ${way} is destroyed with something to read, which its peer has sent as the last thing`, async t => {
-      const [one, other] = order(await legPair(t, carrier), way)
-      const seen = outcome(other.stream)
-      other.stream.end(Buffer.alloc(2_000_000))
-      await settled(() => other.bytes.out)
-      one.stream.destroy()
-      t.match(await seen, { code: /^(EPIPE|ECONNRESET)$/ }, 'nobody takes it for delivered')
-    })
+    t.test(
+      `${carrier}: ${way} is destroyed with something to read, which its peer has sent as the last thing`,
+      async t => {
+        const [one, other] = order(await legPair(t, carrier), way)
+        const seen = outcome(other.stream)
+        other.stream.end(Buffer.alloc(2_000_000))
+        await settled(() => other.bytes.out)
+        one.stream.destroy()
+        t.match(await seen, { code: /^(EPIPE|ECONNRESET)$/ }, 'nobody takes it for delivered')
+      },
+    )
   }
 
   t.test(`${carrier}: what a leg tells of its peer`, async t => {
