@@ -116,9 +116,9 @@ export async function collect(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** Unlike `once`, no matter with which error, and whether it is closed already. */
-export async function closed(stream: Readable | Writable): Promise<void> {
-  if (!stream.closed) await new Promise<void>(resolve => stream.once('close', resolve))
+/** Unlike `once`, no matter with which error, and whether it is closed already. Its events have come by then. */
+export function closed(stream: Readable | Writable): Promise<void> {
+  return new Promise(resolve => (stream.closed ? setImmediate(resolve) : stream.once('close', resolve)))
 }
 
 /** A Writable that keeps what it gets. */
