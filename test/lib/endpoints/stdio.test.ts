@@ -7,8 +7,11 @@ import { finished } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Sink } from '../../../lib/endpoints/endpoint.js'
-import { pipeSource, sharedSink, stdinSource } from '../../../lib/endpoints/stdio.js'
+import { checkSink, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
+import { pipeSource, sharedSink, stdinSource, stdio } from '../../../lib/endpoints/stdio.js'
+import { serve } from '../../../lib/serve.js'
 import { collect, failOnWarning, heldSink, memorySink } from '../network.js'
+import { connection } from './legs.js'
 
 const write = (sink: Sink, chunk: string) =>
   new Promise<Error | null | undefined>(resolve => sink.write(Buffer.from(chunk), resolve))
@@ -102,7 +105,7 @@ t.test('pipeSource: an idle pipe is let go', async t => {
   const source = pipeSource(openSync(path, 'r+'))
   source.resume().destroy()
   await once(source, 'close')
-  t.pass()
+  t.ok(source.destroyed)
 })
 
 t.test('pipeSource: a terminal is the standard one', async t => {
@@ -118,4 +121,41 @@ t.test('pipeSource: a terminal is the standard one', async t => {
   const output = String(await collect(pty.stdout))
   t.match(output, 'true,true,true')
   pty.stdin.destroy()
+})
+
+t.test('its address is one character, and has no parts', async t => {
+  t.strictSame(stdio.parse('-'), { scheme: 'stdio' })
+  t.strictSame(stdio.complete({ scheme: 'stdio' }), { scheme: 'stdio' })
+  t.equal(stdio.format({ scheme: 'stdio' }), '-')
+  t.same(['-', '--', '-:80', ''].map(stdio.accepts), [true, false, false, false])
+})
+
+t.test('as a sink it is stdout, which is not ended', async t => {
+  const stdout = memorySink()
+  t.intercept(process, 'stdout', { value: stdout })
+  checkSink({ scheme: 'stdio' })
+  for (const text of ['one ', 'two']) {
+    const sink = await sinkTo({ scheme: 'stdio' }, connection, {})
+    sink.end(text)
+    await finished(sink)
+  }
+  t.equal(String(stdout.data), 'one two')
+  t.notOk(stdout.writableEnded)
+})
+
+t.test('as a source it is stdin', async t => {
+  const child = `
+    const { sourceAt } = await import(process.argv[1])
+    for await (const chunk of sourceAt({ scheme: 'stdio' })) process.stdout.write(chunk)`
+  const lib = fileURLToPath(new URL('../../../lib/endpoints/open.js', import.meta.url))
+  const node = ['-u', 'NODE_OPTIONS', process.execPath, '--input-type=module', '-e', child, lib]
+  t.equal(String(execFileSync('env', node, { input: 'piped' })), 'piped')
+  const ours = sourceAt({ scheme: 'stdio' })
+  t.type(ours.read, 'function')
+  ours.destroy()
+})
+
+t.test('it is refused where a connection is needed', async t => {
+  const message = /^'-' cannot be (listened on|connected to); expected host:port, .* or unix:path$/
+  await t.rejects(serve({ listen: '-' }), { code: 'ERR_ADDRESS', message })
 })
