@@ -19,13 +19,21 @@ t.test('what is wrong in the options of everything that listens', async t => {
     [{ maxBytes: Number.NaN }, /^maxBytes: NaN is not allowed/],
     [{ firstByteTimeout: -1 }, /^firstByteTimeout: -1 is not allowed/],
     [{ allow: ['junk'] }, /^allow: 'junk'/],
-    [{ path: '/tmp/a', deny: ['::1'] }, /^deny: the clients of a unix socket have no address/],
-    [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of a unix socket/],
+    [{ path: '/tmp/a', deny: ['::1'] }, /^deny: the clients of unix:\/tmp\/a have no IP address$/],
+    [{ listen: 'memory:a', allow: ['::1'] }, /^allow: the clients of memory:a have no IP address$/],
+    [{ listen: 'memory:a', tls: 'auto' }, /^'memory:a' cannot be combined with TLS$/],
+    [{ listen: 'file:a' }, /^'file:a' cannot be listened on; expected host:port/],
+    [{ listen: '-' }, /^'-' cannot be listened on/],
+    [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of unix:\/tmp\/a have no/],
   ] as [ListenOptions, RegExp][])
     t.throws(() => listenAddress(options), { message })
-  t.same(listenAddress({}), { host: '127.0.0.1', port: 3099 })
-  t.same(listenAddress({ port: 1, tls: 'auto' }), { host: '127.0.0.1', port: 1, tls: true })
-  t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { path: '/tmp/a' })
+  const local = { scheme: 'tcp', host: '127.0.0.1' }
+  t.same(listenAddress({}), { ...local, port: 3099 })
+  t.same(listenAddress({ port: 1, tls: 'auto' }), { ...local, scheme: 'tls', port: 1 })
+  t.same(listenAddress({ listen: 'tls://1', tls: 'auto' }), { ...local, scheme: 'tls', port: 1 })
+  t.same(listenAddress({ listen: { scheme: 'tcp', host: '', port: 1 } }), { ...local, port: 1 }, 'never all interfaces')
+  t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { scheme: 'unix', path: '/tmp/a' })
+  t.same(listenAddress({ listen: 'memory:a' }), { scheme: 'memory', name: 'a' })
 })
 
 t.test('the defaults', async t => {
