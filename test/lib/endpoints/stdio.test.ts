@@ -36,7 +36,7 @@ t.test('sharedSink: each chunk is taken before the next one, and the stream is n
   t.notOk(stream.writableEnded)
 })
 
-t.test('sharedSink: many connections, one listener', async t => {
+t.test('sharedSink: many connections add one listener', async t => {
   failOnWarning(t)
   const stream = memorySink()
   const sinks = Array.from({ length: 50 }, () => sharedSink(stream))
@@ -67,28 +67,28 @@ t.test('sharedSink: the first error is told to all', async t => {
   t.match(await write(two, 'y'), { message: 'first' })
 })
 
-t.test('sharedSink: a stream that was ended already', async t => {
+t.test('sharedSink: a stream that was ended already fails the sink', async t => {
   const stream = memorySink()
   const sink = sharedSink(stream).on('error', () => {}) as Sink
   stream.end()
   t.match(await write(sink, 'x'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
 })
 
-t.test('stdinSource: a file, from where it stands', async t => {
+t.test('stdinSource: a file is read from where it stands', async t => {
   const path = join(t.testdir({ f: 'content' }), 'f')
   const fd = openSync(path, 'r')
   t.teardown(() => closeSync(fd))
   t.equal(String(await collect(stdinSource(fd))), 'content')
 })
 
-t.test('stdinSource: a device, and nothing at all', async t => {
+t.test('stdinSource: a device is read, and a descriptor that is closed is an error', async t => {
   const fd = openSync('/dev/null', 'r')
   t.equal((await collect(stdinSource(fd))).length, 0)
   closeSync(fd)
   t.throws(() => stdinSource(fd), { code: 'EBADF' })
 })
 
-t.test('stdinSource: a FIFO', async t => {
+t.test('stdinSource: a FIFO is read to its end', async t => {
   const path = join(t.testdir({}), 'fifo')
   execFileSync('mkfifo', [path])
   const child = spawn('sh', ['-c', 'printf piped > "$0"', path], { stdio: 'ignore' })

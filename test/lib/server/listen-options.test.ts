@@ -6,7 +6,7 @@ import { checkTime, longestTime } from '../../../lib/text/quantities.js'
 
 const contexts = await openTlsContexts(toAddress('0'), undefined, {})
 
-t.test('what is wrong in the options of everything that listens', async t => {
+t.test('what is wrong in the options of a server is told with its name', async t => {
   for (const [options, message] of [
     [{ port: -1 }, /port must be/],
     [{ idleTimeout: -1 }, /^idleTimeout: -1 is not allowed; expected milliseconds from 0 to 2147483647$/],
@@ -36,14 +36,14 @@ t.test('what is wrong in the options of everything that listens', async t => {
   t.same(listenAddress({ listen: 'memory:a' }), { scheme: 'memory', name: 'a' })
 })
 
-t.test('the defaults', async t => {
+t.test('options that are not given have their defaults, and others stay', async t => {
   t.match(withDefaults({}, 1, contexts), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
   t.ok(withDefaults({}, 2, contexts).maxConnections <= withDefaults({}, 1, contexts).maxConnections)
   const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxRecord: 4 }
   t.match(withDefaults(given, 1, contexts), given)
 })
 
-t.test('checkTime: what a timer of Node takes', async t => {
+t.test('checkTime: a time is what a timer of Node takes', async t => {
   for (const time of [undefined, 0, 1.5, longestTime]) checkTime('wait', time)
   for (const time of [-1, longestTime + 1, Number.NaN])
     t.throws(

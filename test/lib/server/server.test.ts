@@ -73,7 +73,7 @@ t.test('work that is done ends a connection, work that fails resets it', async t
   t.match(await outcome(bad.dial()), { ended: false, code: 'ECONNRESET' })
 })
 
-t.test('the address, the connections, the log', async t => {
+t.test('a server tells its address, its connections and that it listens', async t => {
   const { log, lines } = recorder()
   const seen: unknown[] = []
   const { server, dial } = await open(t, { log, onConnection: connection => seen.push(connection) }, forever)
@@ -84,7 +84,7 @@ t.test('the address, the connections, the log', async t => {
   t.same([...server.connections], seen)
 })
 
-t.test('close: the running ones have time', async t => {
+t.test('close: running connections have time to end', async t => {
   let finish = () => {}
   const { server, dial } = await open(t, {}, () => new Promise(resolve => (finish = resolve)))
   const client = dial()
@@ -112,7 +112,7 @@ t.test('close: those that are left are reset, and their number is told', async t
   t.match(server.stats(), { failed: 3, closed: { timeout: 3 }, connections: [] })
 })
 
-t.test('once', async t => {
+t.test('once: the server is closed behind its first connection', async t => {
   const { server, dial } = await open(t, { once: true })
   const client = dial()
   await collect(client)
@@ -132,7 +132,7 @@ t.test('once: one that came at the same time is refused', async t => {
   t.equal(lines.filter(line => line.msg === 'connection closed').length, 1)
 })
 
-t.test('maxConnections', async t => {
+t.test('maxConnections: one too many is reset, counted and told once', async t => {
   const { log, lines } = recorder()
   for (const address of [toAddress({ port: 0 }), toAddress({ path: socketPath(t) })]) {
     lines.length = 0
@@ -155,7 +155,7 @@ t.test('maxConnections', async t => {
   }
 })
 
-t.test('a client that is gone before it is accepted', async t => {
+t.test('a client that is gone before it is accepted does no harm', async t => {
   const { server, dial } = await open(t)
   const hit = `const s = require('net').connect(${server.address.port}, '127.0.0.1', () => s.resetAndDestroy())`
   execFileSync(process.execPath, ['-e', hit])
@@ -174,7 +174,7 @@ t.test('a client that is gone before it is accepted is the only one of `once`', 
   t.equal(summaries.length, 1)
 })
 
-t.test('signal', async t => {
+t.test('an abort resets the connections, whenever it comes', async t => {
   const controller = new AbortController()
   const { signal } = controller
   const { server, dial } = await open(t, { signal }, connection => connection.closed.then(() => {}))
@@ -190,7 +190,7 @@ t.test('signal', async t => {
   await t.rejects(opened, { name: 'AbortError' }, 'aborted while it is being opened')
 })
 
-t.test('nothing is left open', async t => {
+t.test('await using leaves nothing open', async t => {
   const { server } = await open(t)
   await server[Symbol.asyncDispose]()
   await until(() => !('TCPServerWrap' in handles()))
@@ -228,7 +228,7 @@ t.test('disable and enable are done in the order of the calls', async t => {
   t.equal((await collect(dial())).length, 0)
 })
 
-t.test('closed while it is disabled, or while it is being enabled', async t => {
+t.test('it can be closed while it is disabled, or while it is being enabled', async t => {
   const { server } = await open(t)
   await server.disable()
   await server.close()
@@ -256,7 +256,7 @@ t.test('the port is somebody else’s by then: that is told, and it can be tried
   t.equal((await collect(dial())).length, 0)
 })
 
-t.test('figures and numbers', async t => {
+t.test('connections are numbered, and counted by what closed them', async t => {
   const numbers: number[] = []
   const { server, dial } = await open(t, { maxConnections: 1 }, async ({ info }) => {
     numbers.push(info('forward').number)
@@ -280,7 +280,7 @@ t.test('figures and numbers', async t => {
   })
 })
 
-t.test('access lists: before anything is read', async t => {
+t.test('access lists: who is denied is reset before anything is read', async t => {
   const { log, lines } = recorder()
   const { server, dial } = await open(t, { allow: ['127.0.0.0/8'], deny: ['127.0.0.1'], log }, forever)
   t.match(await outcome(dial()), { ended: false, code: 'ECONNRESET' })
@@ -288,7 +288,7 @@ t.test('access lists: before anything is read', async t => {
   t.match(server.stats(), { accepted: 0, failed: 0, refused: { access: 1 }, handshakeFailures: 0 })
 })
 
-t.test('maxPerIp: as many of one address, and there is room again', async t => {
+t.test('maxPerIp: one address has so many connections, and room again when one has ended', async t => {
   const { server, dial } = await open(t, { maxPerIp: 2 }, forever)
   const first = dial()
   dial()

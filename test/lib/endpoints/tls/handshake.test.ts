@@ -127,7 +127,7 @@ t.test('a server that is not verified gets no byte, and is reset', async t => {
   }
 })
 
-t.test('a server that is verified, in all the ways', async t => {
+t.test('a server can be verified by its authority, its name, its pin, or not at all', async t => {
   for (const client of [
     { ca: identity.cert },
     { ca: identity.cert, serverName: 'localhost' },
@@ -143,7 +143,7 @@ t.test('a server that is verified, in all the ways', async t => {
   }
 })
 
-t.test('a peer that speaks no TLS, or none that fits', async t => {
+t.test('a peer that speaks no TLS, or no version that fits, is told in words', async t => {
   const [raw, plain] = await socketPair(t)
   const seen = outcome(plain)
   plain.write('GET / HTTP/1.1\r\n\r\n')
@@ -185,7 +185,7 @@ t.test('the handshake timeout is absolute, on both sides', async t => {
   })
 })
 
-t.test('0 is without limit; a signal ends it', async t => {
+t.test('a handshake timeout of 0 is without limit, and a signal ends the handshake', async t => {
   const [raw] = await socketPair(t)
   const abort = new AbortController()
   const accepted = tlsAcceptor(serverContext(identity))(raw, { handshakeTimeout: 0, signal: abort.signal })
@@ -196,7 +196,7 @@ t.test('0 is without limit; a signal ends it', async t => {
   await t.rejects(tlsConnect(other, ...to, clientContext({}), { signal: abort.signal }), { message: 'enough' })
 })
 
-t.test('a peer that leaves in the middle of it', async t => {
+t.test('a peer that leaves in the middle of the handshake is told', async t => {
   for (const leave of ['destroy', 'resetAndDestroy'] as const) {
     const [raw, client] = await socketPair(t)
     const accepted = tlsAcceptor(serverContext(identity))(raw, { handshakeTimeout: 300 })
@@ -206,7 +206,7 @@ t.test('a peer that leaves in the middle of it', async t => {
   }
 })
 
-t.test('over a unix socket, which cannot be reset', async t => {
+t.test('over a unix socket a handshake succeeds and fails in the same way', async t => {
   const good = await tlsPair(t, { client: { ca: identity.cert, serverName: 'localhost' } }, unixPair(t))
   good.client.end('x')
   t.equal(String(await collect(good.server)), 'x')
