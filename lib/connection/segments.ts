@@ -166,7 +166,8 @@ function handRest({ first, last }: Pipes, { plan: { rest } }: Slot, next: Item |
   const { bytes } = rest
   rest.bytes = bytes.subarray(bytes.length)
   if (bytes.length === 0 || first.ended) return
-  if (isGoing(next)) next.plan.rest.bytes = bytes // it hands them on when it leaves
+  if (isGoing(next))
+    next.plan.rest.bytes = bytes // it hands them on when it leaves
   else (next ?? last).head?.write(bytes)
 }
 

@@ -49,9 +49,14 @@ function named<A>(text: string, make: () => A): A {
   }
 }
 
-/** `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`, `tls://127.0.0.1:443`: the inverse of `parseAddress`. */
+/**
+ * `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`, `tls://127.0.0.1:443`: the inverse of `parseAddress`. A host that could
+ * be taken for a scheme is written with `tcp://`.
+ */
 export function formatAddress(address: Address): string {
-  return endpointOf(address).format(address as never)
+  const endpoint = endpointOf(address)
+  const text = endpoint.format(address)
+  return endpoints.find(each => each.accepts(text))?.scheme === endpoint.scheme ? text : `${endpoint.scheme}://${text}`
 }
 
 /** Any input → an address that is complete and in range. Throws `ERR_ADDRESS`. */
@@ -59,12 +64,18 @@ export function toAddress(input: AddressInput): Address {
   if (typeof input === 'string') return parseAddress(input)
   if (typeof input !== 'object' || input === null)
     throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${addressForms('listen', 'dial')}`)
-  if ('scheme' in input) return input
-  const address =
-    'path' in input
-      ? named(`unix:${input.path}`, () => unixAddress(input.path))
-      : named(String(input.port), () => tcpAddress(input.host, input.port))
-  return input.tls ? withTls(address) : address
+  const address = complete(input)
+  return 'tls' in input && input.tls ? withTls(address) : address
+}
+
+function complete(input: Exclude<AddressInput, string>): Address {
+  if ('scheme' in input) {
+    const endpoint = endpointOf(input)
+    return named(JSON.stringify(input), () => endpoint.complete(input))
+  }
+  return 'path' in input
+    ? named(`unix:${input.path}`, () => unixAddress(input.path))
+    : named(String(input.port), () => tcpAddress(input.host, input.port))
 }
 
 /** Whether a value is an address as code writes it, and no stream or data. */

@@ -109,6 +109,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   accepts(text: string): boolean
   /** Text → address. Throws `ERR_ADDRESS`. */
   parse(text: string): A
+  /** Parts as code writes them → an address that is complete and in range. Throws `ERR_ADDRESS`. */
+  complete(address: A): A
   /** Address → the text that `parse` reads. */
   format(address: A): string
   /** Listens; `arrive` is called for each client. Rejects with the error of the system. */

@@ -19,13 +19,15 @@ export const file = defineEndpoint<FileAddress>({
   syntax: ['file:path'],
   summary: 'a file; as a sink its name can have {id} {remote} {port} {time}',
   accepts: text => text.startsWith('file:'),
-  parse(text) {
-    const path = text.slice('file:'.length)
-    if (path === '' || path.includes('\0'))
-      throw new TcpPipeError('ERR_ADDRESS', 'its path is empty or has a NUL character')
-    return { scheme: 'file', path }
-  },
+  parse: text => checked({ scheme: 'file', path: text.slice('file:'.length) }),
+  complete: checked,
   format: ({ path }) => `file:${path}`,
   source: ({ path }) => fileSource(path),
   sink: ({ path, append, force }, connection) => fileSink(path, connection, { append, force }),
 })
+
+function checked(address: FileAddress): FileAddress {
+  const { path } = address
+  if (path && !path.includes('\0')) return address
+  throw new TcpPipeError('ERR_ADDRESS', 'its path is empty or has a NUL character')
+}

@@ -1,4 +1,4 @@
-/** The table of endpoints: one line each. The last one takes every text that no other one accepts. */
+/** The table of endpoints: one line each, listed from the last one on, which takes every text that no other one accepts. */
 import { file } from './file.js'
 import { memory } from './memory.js'
 import { stdio } from './stdio.js'
@@ -6,4 +6,4 @@ import { tcp } from './tcp.js'
 import { tls } from './tls.js'
 import { unix } from './unix.js'
 
-export const endpoints = [unix, tls, memory, file, stdio, tcp] as const
+export const endpoints = [stdio, file, memory, unix, tls, tcp] as const

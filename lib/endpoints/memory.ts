@@ -1,8 +1,9 @@
 /** Connections within the process: two legs without a socket, with half-close, backpressure and resets. */
 import { Duplex } from 'node:stream'
 import { blockBytes } from '../formats/records.js'
-import { TcpPipeError } from '../text/errors.js'
+import { abortError, TcpPipeError } from '../text/errors.js'
 import { type Arrival, defineEndpoint, type Leg } from './endpoint.js'
+import { retried } from './retry.js'
 
 export interface MemoryAddress {
   readonly scheme: 'memory'
@@ -15,17 +16,15 @@ export const memory = defineEndpoint<MemoryAddress>({
   summary: 'a connection within the process, without a socket; for code and tests',
   inProcess: true,
   accepts: text => text.startsWith('memory:'),
-  parse(text) {
-    const name = text.slice('memory:'.length)
-    if (name === '') throw new TcpPipeError('ERR_ADDRESS', 'its name is empty')
-    return { scheme: 'memory', name }
-  },
+  parse: text => memoryAddress(text.slice('memory:'.length)),
+  complete: ({ name }) => memoryAddress(name),
   format: ({ name }) => `memory:${name}`,
   async listen({ name }, arrive) {
     if (listeners.has(name)) throw systemError('listen', 'EADDRINUSE', 'address already in use', name)
     const open = new Set<Duplex>()
     const listener = {
       arrive(leg: Leg) {
+        if (listeners.get(name) !== listener) return leg.reset(new Error('the listener was closed'))
         open.add(leg.stream)
         leg.stream.once('close', () => open.delete(leg.stream))
         arrive(arrivalOf(leg))
@@ -40,17 +39,24 @@ export const memory = defineEndpoint<MemoryAddress>({
       },
     }
   },
-  async dial({ name }, { signal }) {
-    signal?.throwIfAborted()
-    const listener = listeners.get(name)
-    if (!listener) throw systemError('connect', 'ECONNREFUSED', 'connection refused', name)
-    const [near, far] = memoryPair()
-    setImmediate(listener.arrive, far)
-    return near
-  },
+  dial: ({ name }, options) => retried(async () => connect(name, options.signal), options),
 })
 
 const listeners = new Map<string, { arrive(leg: Leg): void }>()
+
+function memoryAddress(name: string): MemoryAddress {
+  if (!name) throw new TcpPipeError('ERR_ADDRESS', 'its name is empty')
+  return { scheme: 'memory', name }
+}
+
+function connect(name: string, signal: AbortSignal | undefined): Leg {
+  if (signal?.aborted) throw abortError(signal)
+  const listener = listeners.get(name)
+  if (!listener) throw systemError('connect', 'ECONNREFUSED', 'connection refused', name)
+  const [near, far] = memoryPair()
+  setImmediate(listener.arrive, far)
+  return near
+}
 
 function arrivalOf(leg: Leg): Arrival {
   return { remote: leg.remote, port: leg.port, open: () => leg, refuse: leg.reset }
@@ -76,7 +82,7 @@ interface Half {
   receive(chunk: Buffer | null, done: () => void): void
   /** The peer has failed. */
   fail(): void
-  /** The peer is gone: what is written now reaches nobody. */
+  /** The peer is gone. */
   lose(): void
 }
 
@@ -84,17 +90,18 @@ function half(): Half {
   const bytes = { in: 0, out: 0 }
   let peer: Half
   let resume: (() => void) | undefined // the peer waits for room here
-  let lost = false
 
   const stream = new Duplex({
     allowHalfOpen: true,
     readableHighWaterMark: blockBytes,
     writableHighWaterMark: blockBytes,
     write(chunk: Buffer, _encoding, callback) {
-      if (lost) return callback(resetError('write EPIPE', 'EPIPE'))
+      const copy = Buffer.from(chunk) // the buffer is the writer's again, when it has been taken
       setImmediate(() => {
-        bytes.out += chunk.length
-        peer.receive(chunk, callback)
+        const { destroyed, errored } = peer.leg.stream
+        if (destroyed) return callback(resetError('write', errored ? 'ECONNRESET' : 'EPIPE'))
+        bytes.out += copy.length
+        peer.receive(copy, callback)
       })
     },
     final(callback) {
@@ -109,12 +116,14 @@ function half(): Half {
       callback?.()
     },
     destroy(error, callback) {
-      resume?.()
-      if (error) peer.fail()
+      if (error || resume)
+        peer.fail() // what the peer has to say still is lost
       else peer.lose()
+      resume?.()
       callback(error)
     },
   })
+  stream.on('error', () => {}) // it is for those who use the leg
 
   return {
     leg: { stream, remote: 'memory', port: undefined, facts: {}, bytes, reset: error => void stream.destroy(error) },
@@ -128,16 +137,15 @@ function half(): Half {
       else resume = done
     },
     fail() {
-      setImmediate(() => stream.destroy(resetError('read ECONNRESET', 'ECONNRESET')))
+      setImmediate(() => stream.destroy(resetError('read', 'ECONNRESET')))
     },
     /** As a FIN, unless that has come before. */
     lose() {
-      lost = true
       setImmediate(() => stream.readableEnded || stream.destroyed || stream.push(null))
     },
   }
 }
 
-function resetError(message: string, code: string): Error {
-  return Object.assign(new Error(message), { code })
+function resetError(syscall: string, code: string): Error {
+  return Object.assign(new Error(`${syscall} ${code}`), { code, syscall })
 }

@@ -49,6 +49,7 @@ async function dialSink(address: Address, options: DialOptions): Promise<Sink> {
     )
   })
   ended.catch(error => sink.destroy(error))
+  stream.on('error', error => sink.destroy(error)) // also behind its end
   stream.resume()
   const sink: Sink = new Writable({
     write: (chunk, encoding, callback) => void stream.write(chunk, encoding, callback),

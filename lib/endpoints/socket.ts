@@ -1,12 +1,12 @@
 /** What TCP and unix sockets have in common: listening, dialling, and a socket as a leg. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { TlsFacts } from '../stats/summary.js'
 import { type TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
 import type { Arrival, Bound, DialOptions, Leg, Listener } from './endpoint.js'
 import { hiddenReset, resetOnError } from './reset.js'
+import { retried } from './retry.js'
 
 /** What a socket is bound or connected to. */
 export type SocketAddress = { readonly host: string; readonly port: number } | { readonly path: string }
@@ -53,17 +53,8 @@ function arrivalOf(socket: Socket): SocketArrival {
 }
 
 /** Connects, if need be in several attempts. The socket is paused until it is piped. */
-export async function dialSocket(address: SocketAddress, options: DialOptions, number = 0): Promise<Socket> {
-  const { retry = 0, signal, onRetry } = options
-  try {
-    return await attempt(address, options)
-  } catch (error) {
-    if (number >= retry || signal?.aborted) throw error
-    const wait = Math.round(Math.min(5000, 100 * 2 ** number) * (0.5 + Math.random() / 2))
-    onRetry?.(error, wait)
-    await delay(wait, undefined, { signal })
-    return dialSocket(address, options, number + 1)
-  }
+export function dialSocket(address: SocketAddress, options: DialOptions): Promise<Socket> {
+  return retried(() => attempt(address, options), options)
 }
 
 async function attempt(address: SocketAddress, options: DialOptions): Promise<Socket> {

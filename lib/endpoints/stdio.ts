@@ -17,6 +17,7 @@ export const stdio = defineEndpoint<StdioAddress>({
   summary: 'stdin as a source, stdout as a sink',
   accepts: text => text === '-',
   parse: () => ({ scheme: 'stdio' }),
+  complete: () => ({ scheme: 'stdio' }),
   format: () => '-',
   source: () => stdinSource(),
   sink: () => sharedSink(process.stdout),

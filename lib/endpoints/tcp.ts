@@ -17,6 +17,7 @@ export const tcp = defineEndpoint<TcpAddress>({
   summary: 'TCP; without a host, 127.0.0.1',
   accepts: () => true,
   parse: text => parseHostAndPort(text.replace(/^tcp:\/\//, '')),
+  complete: ({ host, port }) => tcpAddress(host, port),
   format: formatHostAndPort,
   listen: (address, arrive) => listenForSockets(address, arrive),
   dial: async (address, options) => socketLeg(await dialSocket(address, options)),
@@ -37,10 +38,8 @@ export function parseHostAndPort(text: string): TcpAddress {
   return { scheme: 'tcp', host: bracketed || plain || defaultHost, port: checkPort(number) }
 }
 
-/** A host that could be taken for a scheme is written with `tcp://`. */
 export function formatHostAndPort({ host, port }: { readonly host: string; readonly port: number }): string {
-  const text = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-  return /^(unix|tls|memory|file):/.test(text) ? `tcp://${text}` : text
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function checkPort(port: number): number {

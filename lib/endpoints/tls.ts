@@ -9,9 +9,9 @@ import {
   type SecureSocket,
 } from './endpoint.js'
 import { dialSocket, listenForSockets, type SocketAddress, type SocketArrival, socketLeg } from './socket.js'
-import { formatHostAndPort, parseHostAndPort } from './tcp.js'
+import { formatHostAndPort, parseHostAndPort, tcpAddress } from './tcp.js'
 import type { ClientContext } from './tls/secure-context.js'
-import { removeStale } from './unix.js'
+import { removeStale, unixAddress } from './unix.js'
 
 /** Over TCP, or with a path over a unix socket. */
 export type TlsAddress =
@@ -27,6 +27,10 @@ export const tls = defineEndpoint<TlsAddress>({
     if (!text.startsWith('tls://')) throw new TcpPipeError('ERR_ADDRESS', 'is not an address')
     return { ...parseHostAndPort(text.slice('tls://'.length)), scheme: 'tls' }
   },
+  complete: address =>
+    'path' in address
+      ? { ...unixAddress(address.path), scheme: 'tls' }
+      : { ...tcpAddress(address.host, address.port), scheme: 'tls' },
   format: formatTls,
   async listen(address, arrive, contexts) {
     if ('path' in address) await removeStale(address.path)
@@ -40,7 +44,7 @@ export const tls = defineEndpoint<TlsAddress>({
 })
 
 function formatTls(address: TlsAddress): string {
-  return `tls://${'path' in address ? `unix:${address.path}` : formatHostAndPort(address).replace('tcp://', '')}`
+  return `tls://${'path' in address ? `unix:${address.path}` : formatHostAndPort(address)}`
 }
 
 function hostOf(address: SocketAddress): string {

@@ -19,6 +19,7 @@ export const unix = defineEndpoint<UnixAddress>({
   summary: 'a unix socket; one that a dead server has left behind is replaced',
   accepts: text => text.startsWith('unix:'),
   parse: text => unixAddress(text.slice('unix:'.length)),
+  complete: ({ path }) => unixAddress(path),
   format: ({ path }) => `unix:${path}`,
   async listen(address, arrive) {
     await removeStale(address.path)

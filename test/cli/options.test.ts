@@ -2,12 +2,14 @@ import { Command, Option } from 'commander'
 import t from 'tap'
 import {
   address,
+  addressFor,
   bytes,
   choice,
   commonOptions,
   count,
   duration,
   effectiveOptions,
+  fileOrStdio,
   rawOption,
   repeatable,
 } from '../../cli/options.js'
@@ -18,7 +20,7 @@ function parse(line: string[], environment: Record<string, string> = {}): Record
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .addOption(repeatable('-t, --transform <spec>', ''))
-    .addOption(address('--to <address>', ''))
+    .addOption(address('--to <address>', '', 'dial'))
     .addOption(duration('--idle-timeout <time>', ''))
     .addOption(bytes('--size <bytes>', ''))
     .addOption(count('--retry <n>', '', 0))
@@ -33,7 +35,7 @@ function parse(line: string[], environment: Record<string, string> = {}): Record
 
 t.test('values are read', async t => {
   t.match(parse(['--to', ':80', '--idle-timeout', '2m', '--size', '1k', '--retry', '3', '--on-eof', 'close']), {
-    to: { host: '127.0.0.1', port: 80 },
+    to: { scheme: 'tcp', host: '127.0.0.1', port: 80 },
     idleTimeout: 120_000,
     size: 1024,
     retry: 3,
@@ -71,10 +73,24 @@ t.test('mistakes name the option, the value and what is allowed', async t => {
       "--retry: '99999999999999999999' is not allowed; expected a whole number, at least 0",
     ],
     [['--on-eof', 'x'], "--on-eof: 'x' is not allowed; expected half-close or close"],
-    [['--to', 'x:y'], /^--to: 'x:y': the port must be a whole number/],
+    [['--to', 'file:x'], /^--to: 'file:x' cannot be connected to; expected host:port, .* or unix:path$/],
+    [['--to', 'memory:x'], /^--to: 'memory:x' reaches no other process; expected host:port, .* or unix:path$/],
+    [['--to', 'x:y'], /^--to: 'x:y' is not an address: the port must be a whole number/],
   ] as const)
     t.throws(() => parse([...line]), { code: 'ERR_OPTION', message })
   t.throws(() => parse([], { TCP_PIPE_SERVE_REPLY: 'yes' }), {
     message: "--reply: 'yes' is not allowed; expected 1, 0, true or false (environment variable TCP_PIPE_SERVE_REPLY)",
   })
+})
+
+t.test('a file is named as it is, and - is the standard stream', async t => {
+  t.same(fileOrStdio('-'), { scheme: 'stdio' })
+  for (const path of ['a', 'unix:a', 'file:a', './-']) t.same(fileOrStdio(path), { scheme: 'file', path })
+})
+
+t.test('an address is one that can do what it is for', async t => {
+  t.same(addressFor('listen')('unix:a'), { scheme: 'unix', path: 'a' })
+  t.throws(() => addressFor('listen')('-'), { code: 'ERR_ADDRESS', message: /^'-' cannot be listened on/ })
+  t.throws(() => addressFor('listen')('memory:a'), { code: 'ERR_ADDRESS', message: /reaches no other process/ })
+  t.same(addressFor('sink')('file:a'), { scheme: 'file', path: 'a' })
 })

@@ -42,6 +42,10 @@ const addresses = [
   'unix:s',
   'unix:',
   '127.0.0.1:1',
+  'tls://127.0.0.1:0',
+  'memory:s',
+  'file:s',
+  '-',
 ]
 
 const wrong = [
@@ -95,7 +99,8 @@ function isHarmless(text: string): boolean {
 function isElsewhere(text: string): boolean {
   try {
     const address = parseAddress(text)
-    return 'path' in address ? address.path !== 's' : !['127.0.0.1', '::1', 'localhost'].includes(address.host)
+    if ('path' in address) return address.path !== 's'
+    return 'host' in address && !['127.0.0.1', '::1', 'localhost'].includes(address.host)
   } catch {
     return false
   }

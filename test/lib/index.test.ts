@@ -20,6 +20,7 @@ t.test('the public names', async t => {
     ],
     ...[
       'integer',
+      'isSendError',
       'list',
       'many',
       'none',
@@ -42,7 +43,7 @@ t.test('the public names', async t => {
 t.test('the names work together', async t => {
   const server = await api.serve({ port: 0, reply: true, transforms: () => [api.compose(api.eachLine(x => x.length))] })
   t.teardown(() => server.close({ drain: 0 }))
-  t.equal(api.formatAddress({ host: '::1', port: 1 }), '[::1]:1')
+  t.equal(api.formatAddress({ scheme: 'tcp', host: '::1', port: 1 }), '[::1]:1')
   t.equal(server.address.address, '127.0.0.1')
 })
 

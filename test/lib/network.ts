@@ -85,14 +85,14 @@ export function portOf(server: Server): number {
 }
 
 /** What a socket gives up to its end; it stays open. */
-export async function received(socket: Duplex): Promise<string> {
+export async function received(socket: Readable): Promise<string> {
   const chunks: Buffer[] = []
   socket.on('data', chunk => chunks.push(chunk))
   await once(socket, 'end')
   return String(Buffer.concat(chunks))
 }
 
-/** Reads a socket to its close. */
+/** Reads a socket, or another carrier, to its close. */
 export function outcome(socket: Duplex): Promise<Outcome> {
   const chunks: Buffer[] = []
   const result: Outcome = { data: Buffer.alloc(0), ended: false, code: undefined }
@@ -116,9 +116,9 @@ export async function collect(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** Unlike `once`, no matter with which error. */
+/** Unlike `once`, no matter with which error, and whether it is closed already. Its events have come by then. */
 export function closed(stream: Readable | Writable): Promise<void> {
-  return new Promise(resolve => stream.once('close', resolve))
+  return new Promise(resolve => (stream.closed ? setImmediate(resolve) : stream.once('close', resolve)))
 }
 
 /** A Writable that keeps what it gets. */

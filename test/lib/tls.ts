@@ -2,9 +2,11 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Test } from 'tap'
-import { type HandshakeOptions, tlsAcceptor, tlsConnect } from '../../lib/endpoints/tls/handshake.js'
+import type { HandshakeOptions, SecureSocket } from '../../lib/endpoints/endpoint.js'
+import { tlsAcceptor, tlsConnect } from '../../lib/endpoints/tls/handshake.js'
 import { type ClientTls, clientContext, type ServerTls, serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import { selfSigned } from '../../lib/endpoints/tls/self-signed.js'
+import type { TlsFacts } from '../../lib/stats/summary.js'
 import { socketPair } from './network.js'
 
 /** A certificate for localhost and its key. */
@@ -25,19 +27,25 @@ export interface TlsOptions {
 export async function handshakes(t: Test, options: TlsOptions = {}, sockets = socketPair(t)) {
   const [serverRaw, clientRaw] = await sockets
   const [accepted, connected] = begin(serverRaw, clientRaw, options)
-  const [server, client] = await Promise.allSettled([accepted, connected])
-  return { serverRaw, clientRaw, server, client }
+  const facts: { server?: TlsFacts; client?: TlsFacts } = {}
+  const socketOf = async (side: 'server' | 'client', shaken: Promise<SecureSocket>) => {
+    const secure = await shaken
+    facts[side] = secure.facts
+    return secure.socket as TLSSocket
+  }
+  const [server, client] = await Promise.allSettled([socketOf('server', accepted), socketOf('client', connected)])
+  return { serverRaw, clientRaw, server, client, facts }
 }
 
 function begin(
   serverRaw: Socket,
   clientRaw: Socket,
   { server, client = { ca: identity.cert }, version = 'TLSv1.3', handshake }: TlsOptions,
-): [Promise<TLSSocket>, Promise<TLSSocket>] {
+): [Promise<SecureSocket>, Promise<SecureSocket>] {
   const context = serverContext({ ...identity, ...server })
   const accept = tlsAcceptor({ ...context, options: { ...context.options, maxVersion: version } })
-  const to = { host: '127.0.0.1', port: 0, tls: true } as const
-  return [accept(serverRaw, handshake), tlsConnect(clientRaw, to, clientContext(client), handshake)]
+  const connected = tlsConnect(clientRaw, 'tls://127.0.0.1:1', '127.0.0.1', clientContext(client), handshake)
+  return [accept(serverRaw, handshake), connected]
 }
 
 /** The same, when both must succeed. */

@@ -78,6 +78,52 @@ t.test('a transform is one file and one export line', async t => {
   )
 })
 
+/** What only an endpoint may do: whoever has a leg knows no socket, and changes no stream of somebody else. */
+const insides = {
+  'imports node:net or node:tls': /(?:from|import\()\s*'node:(?:net|tls)'/,
+  'names _handle': /\b_handle\b/,
+  'replaces push': /\.push\s*=(?!=)/,
+  'replaces destroy': /\.destroy\s*=(?!=)/,
+  'resets a socket': /\bresetAndDestroy\b/,
+}
+
+/** The files outside of lib/endpoints that may do so, and why. */
+const exceptions: Record<string, readonly [what: keyof typeof insides, why: string]> = {
+  'lib/stats/meter.ts': ['replaces push', 'it meters any stream from outside'],
+  'lib/stages/fuse.ts': ['replaces push', 'the stream is its own'],
+}
+
+t.test('in lib only endpoints know sockets', async t => {
+  for (const source of sources.filter(path => path.startsWith('lib/') && roomOf(path) !== 'endpoints')) {
+    const found = Object.entries(insides).filter(([, pattern]) => pattern.test(read(source)))
+    const [allowed] = exceptions[source] ?? []
+    t.same(
+      found.map(([what]) => what),
+      allowed ? [allowed] : [],
+      source,
+    )
+  }
+})
+
+t.test('a program that uses an endpoint is found by the patterns', async t => {
+  for (const [what, text] of [
+    ['imports node:net or node:tls', "import type { Socket } from 'node:net'"],
+    ['imports node:net or node:tls', "await import('node:tls')"],
+    ['names _handle', 'socket._handle?.fd'],
+    ['names _handle', '(socket as { _handle?: object })'],
+    ['replaces push', 'stream.push = () => true'],
+    ['replaces destroy', 'socket.destroy = error => {'],
+    ['resets a socket', 'socket.resetAndDestroy()'],
+  ] as const)
+    t.match(text, insides[what], text)
+  for (const text of ['items.push(1)', 'stream.push === push', 'const { push } = stream'])
+    t.same(
+      Object.values(insides).filter(pattern => pattern.test(text)),
+      [],
+      text,
+    )
+})
+
 t.test('lib knows no process but the standard streams', async t => {
   for (const source of sources.filter(path => path.startsWith('lib/'))) {
     const uses = [...read(source).matchAll(/process\.(\w+)/g)].map(match => match[1])

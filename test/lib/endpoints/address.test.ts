@@ -1,22 +1,38 @@
 import t from 'tap'
-import { type AddressInput, formatAddress, parseAddress, toAddress } from '../../../lib/endpoints/address.js'
+import {
+  type Ability,
+  type Address,
+  type AddressInput,
+  addressForms,
+  can,
+  defaultHost,
+  endpointFor,
+  formatAddress,
+  parseAddress,
+  toAddress,
+  withTls,
+} from '../../../lib/endpoints/address.js'
+import { endpoints } from '../../../lib/endpoints/index.js'
 
-t.test('parseAddress', async t => {
+t.test('text → address', async t => {
   for (const [text, address] of [
-    ['example.org:80', { host: 'example.org', port: 80 }],
-    [':80', { host: '127.0.0.1', port: 80 }],
-    ['80', { host: '127.0.0.1', port: 80 }],
-    ['0', { host: '127.0.0.1', port: 0 }],
-    ['65535', { host: '127.0.0.1', port: 65535 }],
-    ['0.0.0.0:80', { host: '0.0.0.0', port: 80 }],
-    ['[::1]:80', { host: '::1', port: 80 }],
-    ['[::]:80', { host: '::', port: 80 }],
-    ['tcp://example.org:80', { host: 'example.org', port: 80 }],
-    ['tcp://:80', { host: '127.0.0.1', port: 80 }],
-    ['tls://example.org:443', { host: 'example.org', port: 443, tls: true }],
-    ['tls://443', { host: '127.0.0.1', port: 443, tls: true }],
-    ['unix:/run/x.sock', { path: '/run/x.sock' }],
-    ['unix:relative:with:colons', { path: 'relative:with:colons' }],
+    ['example.org:80', { scheme: 'tcp', host: 'example.org', port: 80 }],
+    [':80', { scheme: 'tcp', host: '127.0.0.1', port: 80 }],
+    ['80', { scheme: 'tcp', host: '127.0.0.1', port: 80 }],
+    ['0', { scheme: 'tcp', host: '127.0.0.1', port: 0 }],
+    ['65535', { scheme: 'tcp', host: '127.0.0.1', port: 65535 }],
+    ['0.0.0.0:80', { scheme: 'tcp', host: '0.0.0.0', port: 80 }],
+    ['[::1]:80', { scheme: 'tcp', host: '::1', port: 80 }],
+    ['[::]:80', { scheme: 'tcp', host: '::', port: 80 }],
+    ['tcp://example.org:80', { scheme: 'tcp', host: 'example.org', port: 80 }],
+    ['tcp://:80', { scheme: 'tcp', host: '127.0.0.1', port: 80 }],
+    ['tls://example.org:443', { scheme: 'tls', host: 'example.org', port: 443 }],
+    ['tls://443', { scheme: 'tls', host: '127.0.0.1', port: 443 }],
+    ['unix:/run/x.sock', { scheme: 'unix', path: '/run/x.sock' }],
+    ['unix:relative:with:colons', { scheme: 'unix', path: 'relative:with:colons' }],
+    ['memory:name', { scheme: 'memory', name: 'name' }],
+    ['file:a/{id}.log', { scheme: 'file', path: 'a/{id}.log' }],
+    ['-', { scheme: 'stdio' }],
   ] as const) {
     t.strictSame(parseAddress(text), address, text)
   }
@@ -50,25 +66,34 @@ t.test('parseAddress', async t => {
     'unix:',
     'unix:a\0b',
     `unix:${'x'.repeat(108)}`,
+    'memory:',
+    'file:',
+    'file:a\0b',
+    '-:',
   ]) {
     t.throws(() => parseAddress(text), { code: 'ERR_ADDRESS', name: 'TcpPipeError' }, `'${text.slice(0, 20)}'`)
   }
   t.throws(() => parseAddress('unix:'), { message: /1 to 107 bytes, not 0/ })
-  t.throws(() => parseAddress('70000'), { message: /^'70000': the port must be a whole number from 0 to 65535/ })
+  t.throws(() => parseAddress('70000'), {
+    message:
+      /^'70000' is not an address: the port must be a whole number from 0 to 65535; expected host:port, .* or unix:path$/,
+  })
   t.equal((parseAddress(`unix:${'x'.repeat(107)}`) as { path: string }).path.length, 107, 'the longest path')
   t.throws(() => parseAddress(`unix:${'é'.repeat(54)}`), { code: 'ERR_ADDRESS' }, 'the limit is in bytes')
 })
 
-t.test('toAddress', async t => {
-  t.strictSame(toAddress('80'), { host: '127.0.0.1', port: 80 }, 'text')
-  t.strictSame(toAddress({ port: 80 }), { host: '127.0.0.1', port: 80 }, 'the host is loopback')
-  t.strictSame(toAddress({ host: undefined, port: 80 }), { host: '127.0.0.1', port: 80 })
-  t.strictSame(toAddress({ host: '', port: 80 }), { host: '127.0.0.1', port: 80 }, 'empty is not all interfaces')
-  t.strictSame(toAddress({ host: '::1', port: 80 }), { host: '::1', port: 80 })
-  t.strictSame(toAddress({ path: '/run/x' }), { path: '/run/x' })
-  t.strictSame(toAddress({ port: 443, tls: true }), { host: '127.0.0.1', port: 443, tls: true })
-  t.strictSame(toAddress({ port: 80, tls: false }), { host: '127.0.0.1', port: 80 })
-  t.strictSame(toAddress({ path: '/run/x', tls: true }), { path: '/run/x', tls: true })
+t.test('parts → address', async t => {
+  const local = { scheme: 'tcp', host: '127.0.0.1', port: 80 } as const
+  t.equal(defaultHost, local.host)
+  t.strictSame(toAddress('80'), local, 'text')
+  t.strictSame(toAddress({ port: 80 }), local, 'the host is loopback')
+  t.strictSame(toAddress({ host: undefined, port: 80 }), local)
+  t.strictSame(toAddress({ host: '', port: 80 }), local, 'empty is not all interfaces')
+  t.strictSame(toAddress({ host: '::1', port: 80 }), { ...local, host: '::1' })
+  t.strictSame(toAddress({ path: '/run/x' }), { scheme: 'unix', path: '/run/x' })
+  t.strictSame(toAddress({ port: 80, tls: true }), { ...local, scheme: 'tls' })
+  t.strictSame(toAddress({ port: 80, tls: false }), local)
+  t.strictSame(toAddress({ path: '/run/x', tls: true }), { scheme: 'tls', path: '/run/x' })
   for (const port of [-1, 65536, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '80' as unknown as number])
     t.throws(() => toAddress({ port }), { code: 'ERR_ADDRESS' }, String(port))
   t.throws(() => toAddress({ path: '' }), { code: 'ERR_ADDRESS' })
@@ -76,17 +101,105 @@ t.test('toAddress', async t => {
   t.throws(() => toAddress(null as unknown as AddressInput), { code: 'ERR_ADDRESS' }, 'null')
 })
 
-t.test('formatAddress is the inverse', async t => {
+t.test('an address that names its scheme is checked, too, and is loopback without a host', async t => {
+  const local = { scheme: 'tcp', host: '127.0.0.1', port: 80 } as const
+  t.strictSame(toAddress(local), local)
+  t.strictSame(toAddress({ ...local, host: '' }), local, 'empty is not all interfaces')
+  t.strictSame(toAddress({ scheme: 'tcp', port: 80 } as Address), local)
+  t.strictSame(toAddress({ ...local, tls: true }), { ...local, scheme: 'tls' }, 'what asks for TLS gets it')
+  t.strictSame(toAddress({ scheme: 'tls', path: '/run/x' }), { scheme: 'tls', path: '/run/x' })
+  const file = { scheme: 'file', path: 'a', append: true, force: false } as const
+  t.strictSame(toAddress(file), file)
+  t.strictSame(toAddress({ scheme: 'stdio' }), { scheme: 'stdio' })
+  for (const wrong of [
+    { ...local, port: 70000 },
+    { scheme: 'tls', host: '', port: -1 },
+    { scheme: 'unix', path: '' },
+    { scheme: 'unix' },
+    { scheme: 'memory', name: '' },
+    { scheme: 'file', path: '' },
+  ] as Address[])
+    t.throws(
+      () => toAddress(wrong),
+      { code: 'ERR_ADDRESS', message: /^'{"scheme":".*}' is not an address: .*; expected host:port/ },
+      JSON.stringify(wrong),
+    )
+  t.throws(() => toAddress({ scheme: 'http' } as unknown as Address), {
+    code: 'ERR_ADDRESS',
+    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, memory, file, stdio",
+  })
+})
+
+t.test('address → text is the inverse', async t => {
   for (const text of [
     '127.0.0.1:80',
     '[::1]:80',
     'unix:/run/x.sock',
     'example.org:0',
     'tls://[::1]:443',
-    'tcp://unix:80',
-    'tcp://tls:80',
     'tls://unix:80',
+    'memory:name',
+    'file:a b',
+    '-',
   ])
     t.equal(formatAddress(parseAddress(text)), text)
-  t.equal(formatAddress({ path: '/run/x', tls: true }), 'tls://unix:/run/x')
+  t.equal(formatAddress({ scheme: 'tls', path: '/run/x' }), 'tls://unix:/run/x')
+})
+
+t.test('a host that is called as a scheme of the table is written so that it stays one', async t => {
+  for (const { scheme } of endpoints) {
+    const address = { scheme: 'tcp', host: scheme, port: 80 } as const
+    t.strictSame(parseAddress(formatAddress(address)), address, formatAddress(address))
+  }
+  t.equal(formatAddress({ scheme: 'tcp', host: 'unix', port: 80 }), 'tcp://unix:80')
+  t.equal(formatAddress({ scheme: 'tcp', host: 'unix.example', port: 80 }), 'unix.example:80')
+})
+
+t.test('TLS over an address', async t => {
+  t.strictSame(withTls(parseAddress('80')), parseAddress('tls://80'))
+  t.strictSame(withTls(parseAddress('tls://80')), parseAddress('tls://80'))
+  t.strictSame(withTls(parseAddress('unix:/run/x')), { scheme: 'tls', path: '/run/x' })
+  for (const text of ['memory:a', 'file:a', '-'])
+    t.throws(() => withTls(parseAddress(text)), {
+      code: 'ERR_ADDRESS',
+      message: `'${text}' cannot be combined with TLS`,
+    })
+})
+
+const abilities: Ability[] = ['listen', 'dial', 'source', 'sink']
+const sample = (scheme: string) =>
+  parseAddress(
+    { tcp: '80', tls: 'tls://80', unix: 'unix:a', memory: 'memory:a', file: 'file:a', stdio: '-' }[scheme] ?? '',
+  )
+
+t.test('what can be done at an address, and what is said of the rest', async t => {
+  for (const [scheme, able] of [
+    ['tcp', ['listen', 'dial']],
+    ['tls', ['listen', 'dial']],
+    ['unix', ['listen', 'dial']],
+    ['memory', ['listen', 'dial']],
+    ['file', ['source', 'sink']],
+    ['stdio', ['source', 'sink']],
+  ] as const) {
+    const address = sample(scheme)
+    for (const ability of abilities) {
+      const isAble = able.some(each => each === ability)
+      t.equal(can(ability, address), isAble, `${scheme} ${ability}`)
+      if (isAble) t.equal(endpointFor(ability, address).scheme, scheme)
+      else
+        t.throws(() => endpointFor(ability, address), {
+          code: 'ERR_ADDRESS',
+          message: `'${formatAddress(address)}' cannot be ${{ listen: 'listened on', dial: 'connected to', source: 'read', sink: 'written to' }[ability]}; expected ${addressForms(ability)}`,
+        })
+    }
+  }
+})
+
+t.test('the forms are those of the table, without what reaches no other process', async t => {
+  const dialled = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port or unix:path'
+  t.equal(addressForms('dial'), dialled)
+  t.equal(addressForms('listen'), dialled)
+  t.equal(addressForms('sink'), 'file:path or -')
+  t.equal(addressForms('listen', 'sink'), dialled.replace(' or unix:path', ', unix:path, file:path or -'))
+  for (const ability of abilities) t.notMatch(addressForms(ability), /memory/)
 })

@@ -24,6 +24,9 @@ t.test("the proxy's own address is refused as its target, whatever it is called"
     ['[::1]:7', '[::]:7'],
     ['[::1]:7', '[0:0:0:0:0:0:0:1]:7'],
     ['unix:/tmp/a', 'unix:/tmp/../tmp/a'],
+    ['tls://7', '127.0.0.1:7'],
+    ['7', 'tls://localhost:7'],
+    ['memory:a', 'memory:a'],
     ...own,
   ] as const)
     await t.rejects(check(listen, target), { code: 'ERR_ADDRESS', message: /own address/ }, `${listen} ${target}`)
@@ -43,6 +46,9 @@ t.test('another one is not', async t => {
     ['unix:/tmp/a', 'unix:/tmp/b'],
     ['unix:/tmp/a', '7'],
     ['7', 'unix:/tmp/a'],
+    ['memory:a', 'memory:b'],
+    ['memory:/tmp/a', 'unix:/tmp/a'],
+    ['7', 'memory:7'],
   ] as const)
     await t.resolves(check(listen, target), `${listen} ${target}`)
 })

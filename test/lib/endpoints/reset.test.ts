@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, Server, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { hiddenReset, resetOnDestroy, resetOnError } from '../../../lib/endpoints/reset.js'
 import { needs } from '../../laws/support.js'
 import { closed, collect, handles, socketPair, unixPair, until } from '../network.js'
+import { settled } from '../pipes.js'
 import { tlsPair } from '../tls.js'
 
 /** A client that reads only when it is told to, and tells a reset from an end in all cases: libuv takes both for an end. */
@@ -18,7 +18,7 @@ try:
     print('end')
 except ConnectionResetError: print('reset')`
 
-t.test('resetOnError: much data waits, and we have ended', needs('python3'), async t => {
+t.test('resetOnError: a failure resets though we have ended, while data waits', needs('python3'), async t => {
   const server = new Server({ allowHalfOpen: true }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const client = spawn('python3', ['-c', reader, String((server.address() as { port: number }).port)])
@@ -28,7 +28,7 @@ t.test('resetOnError: much data waits, and we have ended', needs('python3'), asy
   const errors: Error[] = []
   socket.on('error', error => errors.push(error))
   socket.end(Buffer.alloc(20_000_000))
-  await delay(20)
+  await settled(() => socket.writableLength) // the kernel has taken what it can hold
   socket.destroy(new Error('ours'))
   socket.destroy(new Error('again'))
   await closed(socket)
@@ -39,7 +39,7 @@ t.test('resetOnError: much data waits, and we have ended', needs('python3'), asy
   await until(() => !('TCPSocketWrap' in handles()))
 })
 
-t.test('hiddenReset: none', async t => {
+t.test('hiddenReset: no reset is found where there is none', async t => {
   const [socket, client] = await socketPair(t)
   t.equal(hiddenReset(socket), undefined, 'nothing has come')
   client.end()
@@ -49,7 +49,7 @@ t.test('hiddenReset: none', async t => {
   t.equal(hiddenReset(socket), undefined, 'no descriptor')
 })
 
-t.test('resetOnError: our FIN is under way, or seen', async t => {
+t.test('resetOnError: an error behind our FIN is told once, and leaves no socket', async t => {
   for (const wait of [false, true]) {
     const [socket, client] = await socketPair(t)
     resetOnError(socket)
@@ -81,7 +81,7 @@ t.test('resetOnError: without an error it is an end, and the reset of a peer kee
   t.equal(error.code, 'ECONNRESET')
 })
 
-t.test('resetOnError: a socket that is connecting', async t => {
+t.test('resetOnError: a socket that is connecting is closed with the error', async t => {
   const server = new Server().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const socket = connect((server.address() as { port: number }).port, '127.0.0.1')
@@ -99,7 +99,7 @@ t.test('resetOnError: a socket that is connecting', async t => {
   await until(() => !('TCPSocketWrap' in handles()))
 })
 
-t.test('hiddenReset: data and a reset have come together', async t => {
+t.test('hiddenReset: a reset that has come together with data is found', async t => {
   const [socket, client] = await socketPair(t)
   await new Promise<void>(resolve => client.write('x', () => resolve(void client.resetAndDestroy())))
   const seen = new Promise<Error | undefined>(resolve => {
@@ -135,7 +135,7 @@ t.test('the socket below TLS is the one that is reset, and whose reset is looked
   await until(() => !('TCPSocketWrap' in handles()))
 })
 
-t.test('resetOnDestroy: whoever destroys it, and with or without an error; until it is taken back', async t => {
+t.test('resetOnDestroy: any destroy is a reset, until that is taken back', async t => {
   const [socket, client] = await socketPair(t)
   resetOnDestroy(socket)
   socket.destroy()

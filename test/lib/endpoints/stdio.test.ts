@@ -7,8 +7,11 @@ import { finished } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Sink } from '../../../lib/endpoints/endpoint.js'
-import { pipeSource, sharedSink, stdinSource } from '../../../lib/endpoints/stdio.js'
+import { checkSink, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
+import { pipeSource, sharedSink, stdinSource, stdio } from '../../../lib/endpoints/stdio.js'
+import { serve } from '../../../lib/serve.js'
 import { collect, failOnWarning, heldSink, memorySink } from '../network.js'
+import { connection } from './legs.js'
 
 const write = (sink: Sink, chunk: string) =>
   new Promise<Error | null | undefined>(resolve => sink.write(Buffer.from(chunk), resolve))
@@ -33,7 +36,7 @@ t.test('sharedSink: each chunk is taken before the next one, and the stream is n
   t.notOk(stream.writableEnded)
 })
 
-t.test('sharedSink: many connections, one listener', async t => {
+t.test('sharedSink: many connections add one listener', async t => {
   failOnWarning(t)
   const stream = memorySink()
   const sinks = Array.from({ length: 50 }, () => sharedSink(stream))
@@ -64,28 +67,28 @@ t.test('sharedSink: the first error is told to all', async t => {
   t.match(await write(two, 'y'), { message: 'first' })
 })
 
-t.test('sharedSink: a stream that was ended already', async t => {
+t.test('sharedSink: a stream that was ended already fails the sink', async t => {
   const stream = memorySink()
   const sink = sharedSink(stream).on('error', () => {}) as Sink
   stream.end()
   t.match(await write(sink, 'x'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
 })
 
-t.test('stdinSource: a file, from where it stands', async t => {
+t.test('stdinSource: a file is read from where it stands', async t => {
   const path = join(t.testdir({ f: 'content' }), 'f')
   const fd = openSync(path, 'r')
   t.teardown(() => closeSync(fd))
   t.equal(String(await collect(stdinSource(fd))), 'content')
 })
 
-t.test('stdinSource: a device, and nothing at all', async t => {
+t.test('stdinSource: a device is read, and a descriptor that is closed is an error', async t => {
   const fd = openSync('/dev/null', 'r')
   t.equal((await collect(stdinSource(fd))).length, 0)
   closeSync(fd)
   t.throws(() => stdinSource(fd), { code: 'EBADF' })
 })
 
-t.test('stdinSource: a FIFO', async t => {
+t.test('stdinSource: a FIFO is read to its end', async t => {
   const path = join(t.testdir({}), 'fifo')
   execFileSync('mkfifo', [path])
   const child = spawn('sh', ['-c', 'printf piped > "$0"', path], { stdio: 'ignore' })
@@ -102,7 +105,7 @@ t.test('pipeSource: an idle pipe is let go', async t => {
   const source = pipeSource(openSync(path, 'r+'))
   source.resume().destroy()
   await once(source, 'close')
-  t.pass()
+  t.ok(source.destroyed)
 })
 
 t.test('pipeSource: a terminal is the standard one', async t => {
@@ -118,4 +121,41 @@ t.test('pipeSource: a terminal is the standard one', async t => {
   const output = String(await collect(pty.stdout))
   t.match(output, 'true,true,true')
   pty.stdin.destroy()
+})
+
+t.test('its address is one character, and has no parts', async t => {
+  t.strictSame(stdio.parse('-'), { scheme: 'stdio' })
+  t.strictSame(stdio.complete({ scheme: 'stdio' }), { scheme: 'stdio' })
+  t.equal(stdio.format({ scheme: 'stdio' }), '-')
+  t.same(['-', '--', '-:80', ''].map(stdio.accepts), [true, false, false, false])
+})
+
+t.test('as a sink it is stdout, which is not ended', async t => {
+  const stdout = memorySink()
+  t.intercept(process, 'stdout', { value: stdout })
+  checkSink({ scheme: 'stdio' })
+  for (const text of ['one ', 'two']) {
+    const sink = await sinkTo({ scheme: 'stdio' }, connection, {})
+    sink.end(text)
+    await finished(sink)
+  }
+  t.equal(String(stdout.data), 'one two')
+  t.notOk(stdout.writableEnded)
+})
+
+t.test('as a source it is stdin', async t => {
+  const child = `
+    const { sourceAt } = await import(process.argv[1])
+    for await (const chunk of sourceAt({ scheme: 'stdio' })) process.stdout.write(chunk)`
+  const lib = fileURLToPath(new URL('../../../lib/endpoints/open.js', import.meta.url))
+  const node = ['-u', 'NODE_OPTIONS', process.execPath, '--input-type=module', '-e', child, lib]
+  t.equal(String(execFileSync('env', node, { input: 'piped' })), 'piped')
+  const ours = sourceAt({ scheme: 'stdio' })
+  t.type(ours.read, 'function')
+  ours.destroy()
+})
+
+t.test('it is refused where a connection is needed', async t => {
+  const message = /^'-' cannot be (listened on|connected to); expected host:port, .* or unix:path$/
+  await t.rejects(serve({ listen: '-' }), { code: 'ERR_ADDRESS', message })
 })

@@ -2,12 +2,58 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { removeStale } from '../../../lib/endpoints/unix.js'
-import { listener, socketPath } from '../network.js'
+import type { Leg } from '../../../lib/endpoints/endpoint.js'
+import { removeStale, unix, unixAddress } from '../../../lib/endpoints/unix.js'
+import { listener, received, socketPath } from '../network.js'
+import { listenAt } from './legs.js'
+
+t.test('its address is a path that the kernel takes', async t => {
+  t.same(['unix:a', 'unix', '/unix:'].map(unix.accepts), [true, false, false])
+  const longest = 'x'.repeat(107)
+  t.strictSame(unix.parse('unix:relative:with:colons'), { scheme: 'unix', path: 'relative:with:colons' })
+  t.strictSame(unix.complete({ scheme: 'unix', path: longest }), unixAddress(longest))
+  t.equal(unix.format(unixAddress('/run/x')), 'unix:/run/x')
+  for (const [path, message] of [
+    ['', 'the path of a unix socket has 1 to 107 bytes, not 0'],
+    [`${longest}x`, 'the path of a unix socket has 1 to 107 bytes, not 108'],
+    ['é'.repeat(54), 'the path of a unix socket has 1 to 107 bytes, not 108'],
+    ['a\0b', 'its path has a NUL character'],
+  ] as const) {
+    t.throws(() => unix.parse(`unix:${path}`), { code: 'ERR_ADDRESS', message }, message)
+    t.throws(() => unix.complete({ scheme: 'unix', path }), { code: 'ERR_ADDRESS', message }, message)
+  }
+})
+
+t.test('it listens and dials; the path is free again when it is closed', async t => {
+  const address = unixAddress(socketPath(t))
+  const hello = ({ open }: { open(): unknown }) => void (open() as Leg).stream.resume().end('hello')
+  for (const _ of [1, 2]) {
+    const { listener } = await listenAt(t, address, hello)
+    t.same(listener.bound, { address: address.path, family: 'unix', port: 0 })
+    const leg = (await unix.dial?.(address, {})) as Leg
+    t.same([leg.remote, leg.port], ['unix', undefined])
+    t.equal(await received(leg.stream), 'hello')
+    leg.stream.end()
+    await listener.close()
+  }
+})
+
+t.test('where somebody listens, or where a file is, it does not listen', async t => {
+  const address = unixAddress(socketPath(t))
+  await listenAt(t, address, () => {})
+  await t.rejects(
+    listenAt(t, address, () => {}),
+    { code: 'EADDRINUSE' },
+    'a live one',
+  )
+  const file = join(t.testdir({ file: '' }), 'file')
+  await t.rejects(unix.listen?.({ scheme: 'unix', path: file }, () => {}, { accept: undefined }) as Promise<unknown>, {
+    code: 'ERR_ADDRESS',
+  })
+})
 
 t.test('nothing has the path', async t => {
-  await removeStale(socketPath(t))
-  t.pass()
+  await t.resolves(removeStale(socketPath(t)))
 })
 
 t.test('a socket that a dead server left is removed', async t => {

@@ -7,7 +7,7 @@ Max processes             31805                31805                processes
 Max open files            ${soft.padEnd(20)} 1048576              files
 `
 
-t.test('connectionLimit', async t => {
+t.test('as many connections as the limit of open files leaves room for, and never none', async t => {
   const dir = t.testdir({ usual: limits('1024'), small: limits('70'), tiny: limits('16'), none: limits('unlimited') })
   t.equal(connectionLimit(1, join(dir, 'usual')), 960, 'what is left beside the reserve')
   t.equal(connectionLimit(2, join(dir, 'usual')), 480, 'two descriptors for each connection')

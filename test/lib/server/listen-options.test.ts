@@ -6,7 +6,7 @@ import { checkTime, longestTime } from '../../../lib/text/quantities.js'
 
 const contexts = await openTlsContexts(toAddress('0'), undefined, {})
 
-t.test('what is wrong in the options of everything that listens', async t => {
+t.test('what is wrong in the options of a server is told with its name', async t => {
   for (const [options, message] of [
     [{ port: -1 }, /port must be/],
     [{ idleTimeout: -1 }, /^idleTimeout: -1 is not allowed; expected milliseconds from 0 to 2147483647$/],
@@ -19,23 +19,31 @@ t.test('what is wrong in the options of everything that listens', async t => {
     [{ maxBytes: Number.NaN }, /^maxBytes: NaN is not allowed/],
     [{ firstByteTimeout: -1 }, /^firstByteTimeout: -1 is not allowed/],
     [{ allow: ['junk'] }, /^allow: 'junk'/],
-    [{ path: '/tmp/a', deny: ['::1'] }, /^deny: the clients of a unix socket have no address/],
-    [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of a unix socket/],
+    [{ path: '/tmp/a', deny: ['::1'] }, /^deny: the clients of unix:\/tmp\/a have no IP address$/],
+    [{ listen: 'memory:a', allow: ['::1'] }, /^allow: the clients of memory:a have no IP address$/],
+    [{ listen: 'memory:a', tls: 'auto' }, /^'memory:a' cannot be combined with TLS$/],
+    [{ listen: 'file:a' }, /^'file:a' cannot be listened on; expected host:port/],
+    [{ listen: '-' }, /^'-' cannot be listened on/],
+    [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of unix:\/tmp\/a have no/],
   ] as [ListenOptions, RegExp][])
     t.throws(() => listenAddress(options), { message })
-  t.same(listenAddress({}), { host: '127.0.0.1', port: 3099 })
-  t.same(listenAddress({ port: 1, tls: 'auto' }), { host: '127.0.0.1', port: 1, tls: true })
-  t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { path: '/tmp/a' })
+  const local = { scheme: 'tcp', host: '127.0.0.1' }
+  t.same(listenAddress({}), { ...local, port: 3099 })
+  t.same(listenAddress({ port: 1, tls: 'auto' }), { ...local, scheme: 'tls', port: 1 })
+  t.same(listenAddress({ listen: 'tls://1', tls: 'auto' }), { ...local, scheme: 'tls', port: 1 })
+  t.same(listenAddress({ listen: { scheme: 'tcp', host: '', port: 1 } }), { ...local, port: 1 }, 'never all interfaces')
+  t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { scheme: 'unix', path: '/tmp/a' })
+  t.same(listenAddress({ listen: 'memory:a' }), { scheme: 'memory', name: 'a' })
 })
 
-t.test('the defaults', async t => {
+t.test('options that are not given have their defaults, and others stay', async t => {
   t.match(withDefaults({}, 1, contexts), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
   t.ok(withDefaults({}, 2, contexts).maxConnections <= withDefaults({}, 1, contexts).maxConnections)
   const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxRecord: 4 }
   t.match(withDefaults(given, 1, contexts), given)
 })
 
-t.test('checkTime: what a timer of Node takes', async t => {
+t.test('checkTime: a time is what a timer of Node takes', async t => {
   for (const time of [undefined, 0, 1.5, longestTime]) checkTime('wait', time)
   for (const time of [-1, longestTime + 1, Number.NaN])
     t.throws(

@@ -1,15 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { generate } from 'selfsigned'
 import t, { type Test } from 'tap'
 import type { OpenConnection } from '../../../lib/connection/connection.js'
-import { toAddress } from '../../../lib/endpoints/address.js'
+import { type Address, toAddress } from '../../../lib/endpoints/address.js'
+import type { Leg } from '../../../lib/endpoints/endpoint.js'
+import { dial as dialLeg } from '../../../lib/endpoints/open.js'
 import { openTlsContexts } from '../../../lib/endpoints/tls/contexts.js'
-import { tlsConnect } from '../../../lib/endpoints/tls/handshake.js'
 import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
 import type { ServerOptions } from '../../../lib/server/listen-options.js'
-import { openServer } from '../../../lib/server/server.js'
+import { openServer, type Work } from '../../../lib/server/server.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from '../network.js'
 import { identity, stranger } from '../tls.js'
@@ -19,6 +20,7 @@ const contexts = await openTlsContexts(toAddress('0'), undefined, {})
 
 const defaults: ServerOptions = {
   contexts,
+  observer: undefined,
   log: undefined,
   maxRecord: undefined,
   idleTimeout: 0,
@@ -34,15 +36,31 @@ const defaults: ServerOptions = {
 async function open(
   t: Test,
   options: Partial<ServerOptions> = {},
-  work: (connection: OpenConnection, socket: Socket) => Promise<void> = async () => {},
-  address = toAddress({ port: 0 }),
+  work: Work = async () => {},
+  address: Address = toAddress({ port: 0 }),
 ) {
   const server = await openServer(address, { ...defaults, ...options }, work)
   t.teardown(() => server.close({ drain: 0 }))
   return { server, dial: () => clientOf(t, 'path' in address ? address.path : server.address) }
 }
 
-const hello = async (_: OpenConnection, socket: Socket) => void socket.end('hello')
+/** A server with TLS, and what dials it. */
+async function openSecure(t: Test, options: Partial<ServerOptions> = {}, work: Work = hello) {
+  const contexts = await openTlsContexts(secure, undefined, { tls: identity })
+  const opened = await open(t, { contexts, ...options }, work, secure)
+  const to = toAddress({ port: opened.server.address.port, tls: true })
+  const tls = clientContext({ ca: identity.cert })
+  const shake = async () => {
+    const { stream } = await dialLeg(to, { tls })
+    t.teardown(() => stream.destroy())
+    return stream
+  }
+  return { ...opened, contexts, shake }
+}
+
+const secure = toAddress({ port: 0, tls: true })
+
+const hello = async (_: OpenConnection, { stream }: Leg) => void stream.end('hello')
 
 const forever = () => new Promise<void>(() => {})
 
@@ -55,7 +73,7 @@ t.test('work that is done ends a connection, work that fails resets it', async t
   t.match(await outcome(bad.dial()), { ended: false, code: 'ECONNRESET' })
 })
 
-t.test('the address, the connections, the log', async t => {
+t.test('a server tells its address, its connections and that it listens', async t => {
   const { log, lines } = recorder()
   const seen: unknown[] = []
   const { server, dial } = await open(t, { log, onConnection: connection => seen.push(connection) }, forever)
@@ -66,17 +84,20 @@ t.test('the address, the connections, the log', async t => {
   t.same([...server.connections], seen)
 })
 
-t.test('close: the running ones have time', async t => {
-  const { server, dial } = await open(t, {}, () => new Promise(resolve => setTimeout(resolve, 30)))
+t.test('close: running connections have time to end', async t => {
+  let finish = () => {}
+  const { server, dial } = await open(t, {}, () => new Promise(resolve => (finish = resolve)))
   const client = dial()
   const received = collect(client)
   await until(() => server.connections.size === 1)
   const closing = server.close()
+  finish()
   await once(client, 'end')
   client.end()
   t.equal(await closing, 0)
-  await received
+  t.equal((await received).length, 0)
   await server.closed
+  t.match(server.stats(), { accepted: 1, failed: 0, closed: { local: 1 } })
 })
 
 t.test('close: those that are left are reset, and their number is told', async t => {
@@ -87,10 +108,11 @@ t.test('close: those that are left are reset, and their number is told', async t
   const closing = server.close({ drain: 10 })
   t.match(await Promise.all(clients), [{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
   t.match(await Promise.all(connections.map(each => each.closed)), [{ closedBy: 'timeout', timeout: 'drain' }, {}, {}])
-  t.equal(await Promise.race([closing, new Promise(resolve => setTimeout(resolve, 500, 'it waits for the work'))]), 3)
+  t.equal(await closing, 3, 'it does not wait for the work')
+  t.match(server.stats(), { failed: 3, closed: { timeout: 3 }, connections: [] })
 })
 
-t.test('once', async t => {
+t.test('once: the server is closed behind its first connection', async t => {
   const { server, dial } = await open(t, { once: true })
   const client = dial()
   await collect(client)
@@ -110,9 +132,9 @@ t.test('once: one that came at the same time is refused', async t => {
   t.equal(lines.filter(line => line.msg === 'connection closed').length, 1)
 })
 
-t.test('maxConnections', async t => {
+t.test('maxConnections: one too many is reset, counted and told once', async t => {
   const { log, lines } = recorder()
-  for (const address of [toAddress({ port: 0 }), { path: socketPath(t) }]) {
+  for (const address of [toAddress({ port: 0 }), toAddress({ path: socketPath(t) })]) {
     lines.length = 0
     const { server, dial } = await open(t, { maxConnections: 2, log }, forever, address)
     dial()
@@ -133,7 +155,7 @@ t.test('maxConnections', async t => {
   }
 })
 
-t.test('a client that is gone before it is accepted', async t => {
+t.test('a client that is gone before it is accepted does no harm', async t => {
   const { server, dial } = await open(t)
   const hit = `const s = require('net').connect(${server.address.port}, '127.0.0.1', () => s.resetAndDestroy())`
   execFileSync(process.execPath, ['-e', hit])
@@ -152,7 +174,7 @@ t.test('a client that is gone before it is accepted is the only one of `once`', 
   t.equal(summaries.length, 1)
 })
 
-t.test('signal', async t => {
+t.test('an abort resets the connections, whenever it comes', async t => {
   const controller = new AbortController()
   const { signal } = controller
   const { server, dial } = await open(t, { signal }, connection => connection.closed.then(() => {}))
@@ -168,11 +190,11 @@ t.test('signal', async t => {
   await t.rejects(opened, { name: 'AbortError' }, 'aborted while it is being opened')
 })
 
-t.test('nothing is left open', async t => {
+t.test('await using leaves nothing open', async t => {
   const { server } = await open(t)
   await server[Symbol.asyncDispose]()
   await until(() => !('TCPServerWrap' in handles()))
-  t.pass()
+  t.notOk('TCPServerWrap' in handles())
 })
 
 t.test('disable and enable: the port is closed for a while, connections are reset', async t => {
@@ -206,7 +228,7 @@ t.test('disable and enable are done in the order of the calls', async t => {
   t.equal((await collect(dial())).length, 0)
 })
 
-t.test('closed while it is disabled, or while it is being enabled', async t => {
+t.test('it can be closed while it is disabled, or while it is being enabled', async t => {
   const { server } = await open(t)
   await server.disable()
   await server.close()
@@ -234,7 +256,7 @@ t.test('the port is somebody else’s by then: that is told, and it can be tried
   t.equal((await collect(dial())).length, 0)
 })
 
-t.test('counts and numbers', async t => {
+t.test('connections are numbered, and counted by what closed them', async t => {
   const numbers: number[] = []
   const { server, dial } = await open(t, { maxConnections: 1 }, async ({ info }) => {
     numbers.push(info('forward').number)
@@ -247,18 +269,26 @@ t.test('counts and numbers', async t => {
     await until(() => server.connections.size === 0)
   }
   t.same(numbers, [1, 2, 3])
-  t.same(server.counts, { accepted: 3, failed: 1, refused: 0, handshakeFailures: 0 })
+  t.match(server.stats(), {
+    age: Number,
+    accepted: 3,
+    failed: 1,
+    closed: { peer: 0, local: 2, error: 1, reset: 0, timeout: 0, limit: 0, signal: 0 },
+    refused: { access: 0, maxConnections: 0, maxPerIp: 0 },
+    handshakeFailures: 0,
+    connections: [],
+  })
 })
 
-t.test('access lists: before anything is read', async t => {
+t.test('access lists: who is denied is reset before anything is read', async t => {
   const { log, lines } = recorder()
   const { server, dial } = await open(t, { allow: ['127.0.0.0/8'], deny: ['127.0.0.1'], log }, forever)
   t.match(await outcome(dial()), { ended: false, code: 'ECONNRESET' })
   t.match(lines.at(-1), { refused: { access: 1 }, remote: '127.0.0.1', msg: 'connections refused' })
-  t.same(server.counts, { accepted: 0, failed: 0, refused: 1, handshakeFailures: 0 })
+  t.match(server.stats(), { accepted: 0, failed: 0, refused: { access: 1 }, handshakeFailures: 0 })
 })
 
-t.test('maxPerIp: as many of one address, and there is room again', async t => {
+t.test('maxPerIp: one address has so many connections, and room again when one has ended', async t => {
   const { server, dial } = await open(t, { maxPerIp: 2 }, forever)
   const first = dial()
   dial()
@@ -268,25 +298,19 @@ t.test('maxPerIp: as many of one address, and there is room again', async t => {
   await until(() => server.connections.size === 1)
   dial()
   await until(() => server.connections.size === 2)
-  t.match(server.counts, { accepted: 3, refused: 1 })
+  t.match(server.stats(), { accepted: 3, refused: { maxPerIp: 1 } })
 })
 
 t.test('TLS: a connection begins behind the handshake; one that fails is told, and no connection', async t => {
   const { log, lines } = recorder()
-  const contexts = await openTlsContexts(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
-  const { server, dial } = await open(t, { contexts, log }, hello)
+  const { server, dial, shake, contexts } = await openSecure(t, { log })
   t.match(lines[0], { msg: 'listening', pin: server.pin })
   t.equal(server.pin, contexts.pin)
-  const secure = async () => {
-    const raw = dial()
-    await once(raw, 'connect')
-    return tlsConnect(raw, { host: '127.0.0.1', port: 1, tls: true }, clientContext({ ca: identity.cert }))
-  }
-  t.equal(String(await collect(await secure())), 'hello')
+  t.equal(String(await collect(await shake())), 'hello')
   const plain = dial()
   plain.write('GET / HTTP/1.0\r\n\r\n')
   await outcome(plain)
-  t.match(server.counts, { accepted: 1, failed: 0, handshakeFailures: 1 })
+  t.match(server.stats(), { accepted: 1, failed: 0, handshakeFailures: 1 })
   const failed = lines.find(({ msg }) => msg === 'TLS handshake failed')
   t.match(failed, {
     level: 40,
@@ -297,18 +321,17 @@ t.test('TLS: a connection begins behind the handshake; one that fails is told, a
   const { pin } = server
   await server.setSecureContext({ tls: stranger })
   t.not(server.pin, pin)
-  await t.rejects(secure(), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+  await t.rejects(shake(), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
 })
 
 t.test('TLS: handshakes count for the limits, and do not hold up the end', async t => {
   const { log, lines } = recorder()
-  const contexts = await openTlsContexts(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
-  const { server, dial } = await open(t, { contexts, log, maxConnections: 1, handshakeTimeout: 0 }, forever)
+  const { server, dial } = await openSecure(t, { log, maxConnections: 1, handshakeTimeout: 0 }, forever)
   const silent = dial()
   const seen = outcome(silent)
   await once(silent, 'connect')
   t.match(await outcome(dial()), { code: 'ECONNRESET' })
-  t.match(server.counts, { accepted: 0, refused: 1 })
+  t.match(server.stats(), { accepted: 0, refused: { maxConnections: 1 } })
   t.equal(await server.close(), 0)
   t.match(await seen, { code: 'ECONNRESET' })
   t.match(
@@ -318,16 +341,12 @@ t.test('TLS: handshakes count for the limits, and do not hold up the end', async
 })
 
 t.test('TLS: with once the first one that has shaken hands is served', async t => {
-  const contexts = await openTlsContexts(toAddress({ port: 0, tls: true }), undefined, { tls: identity })
-  const { server, dial } = await open(t, { contexts, once: true }, hello)
-  const sockets = [dial(), dial(), dial()]
-  await Promise.all(sockets.map(socket => once(socket, 'connect')))
-  const to = { host: '127.0.0.1', port: 1, tls: true } as const
-  const shaken = sockets.map(async raw => collect(await tlsConnect(raw, to, clientContext({ ca: identity.cert }))))
+  const { server, shake } = await openSecure(t, { once: true })
+  const shaken = [1, 2, 3].map(async () => collect(await shake()))
   const results = await Promise.allSettled(shaken)
   t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
   await server.closed
-  t.match(server.counts, { accepted: 1 })
+  t.equal(server.stats().accepted, 1)
 })
 
 t.test('onConnection that throws fails the connection', async t => {
@@ -336,7 +355,7 @@ t.test('onConnection that throws fails the connection', async t => {
   }
   const { server, dial } = await open(t, { onConnection }, forever)
   t.match(await outcome(dial()), { code: 'ECONNRESET' })
-  t.match(server.counts, { accepted: 1, failed: 1 })
+  t.match(server.stats(), { accepted: 1, failed: 1 })
 })
 
 t.test('TLS: a certificate that has expired is told', async t => {
@@ -345,12 +364,57 @@ t.test('TLS: a certificate that has expired is told', async t => {
   const made = await generate([{ name: 'commonName', value: 'old' }], { keyType: 'ec', notBeforeDate, notAfterDate })
   const expired = { cert: made.cert, key: made.private }
   const { log, lines } = recorder()
-  const contexts = await openTlsContexts(toAddress({ port: 0, tls: true }), undefined, { tls: expired })
-  const { server } = await open(t, { contexts, log })
+  const contexts = await openTlsContexts(secure, undefined, { tls: expired })
+  const { server } = await open(t, { contexts, log }, hello, secure)
   const warning = { level: 40, validTo: '2020-02-01T00:00:00.000Z', msg: 'the certificate has expired' }
   t.match(lines, [{ msg: 'listening' }, warning])
   await server.setSecureContext({ tls: identity })
   t.equal(lines.length, 2)
   await server.setSecureContext({ tls: expired })
   t.match(lines[2], warning)
+})
+
+t.test('the figures while connections are open: what they have had so far counts', async t => {
+  const { server, dial } = await open(t, {}, async (_, { stream }) => void (await collect(stream)))
+  const first = dial()
+  first.end('12345')
+  await collect(first)
+  await until(() => server.connections.size === 0)
+  const second = dial()
+  second.write('678')
+  await until(() => server.stats().bytesIn === 8)
+  t.match(server.stats(), {
+    accepted: 2,
+    closed: { peer: 1 },
+    bytesIn: 8,
+    bytesOut: 0,
+    connections: [{ number: 2, remote: '127.0.0.1', port: second.localPort, bytesIn: 3, directions: [] }],
+  })
+})
+
+t.test('an observer hears everything that happens, in its order; what it throws is kept from the server', async t => {
+  const events: string[] = []
+  const hear = (name: string) => () => {
+    events.push(name)
+    throw new Error('on purpose')
+  }
+  const names = ['listening', 'opened', 'refused', 'closed', 'stopped'] as const
+  const observer = Object.fromEntries(names.map(name => [name, hear(name)]))
+  const { server, dial } = await open(t, { observer, maxConnections: 1 }, forever)
+  const first = dial()
+  await until(() => server.connections.size === 1)
+  t.match(await outcome(dial()), { code: 'ECONNRESET' })
+  first.resetAndDestroy()
+  await until(() => server.connections.size === 0)
+  await server.close()
+  t.same(events, ['listening', 'opened', 'refused', 'closed', 'stopped'])
+})
+
+t.test('it serves legs of any kind', async t => {
+  const { server } = await open(t, {}, hello, toAddress('memory:server'))
+  t.match(server.address, { address: 'server', family: 'memory', port: 0 })
+  const { stream } = await dialLeg(toAddress('memory:server'))
+  t.equal(String(await collect(stream)), 'hello')
+  stream.end()
+  t.equal(await server.close(), 0)
 })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { openTally } from '../../../lib/server/tally.js'
 
-t.test('no more than max of one address', async t => {
+t.test('no more than max of one address come in, and one more when one has left', async t => {
   const tally = openTally(2)
   const leave = tally.enter('10.0.0.1')
   t.ok(tally.enter('10.0.0.1'))
@@ -39,7 +39,7 @@ t.test('without a limit they are counted', async t => {
   t.equal(tally.size, 1)
 })
 
-t.test('which addresses are the same', async t => {
+t.test('IPv4-mapped addresses, and those of one /64, are one address', async t => {
   for (const [one, other, expected] of [
     ['10.0.0.1', '::ffff:10.0.0.1', 1],
     ['10.0.0.1', '::ffff:a00:1', 1],

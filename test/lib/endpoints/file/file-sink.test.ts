@@ -24,7 +24,7 @@ async function broken(sink: Sink, chunk = 'half'): Promise<void> {
 
 const text = (path: string) => readFileSync(path, 'utf8')
 
-t.test('a whole file: a .part first, then its name', async t => {
+t.test('a file is written as .part, and has its name when it is complete', async t => {
   const path = join(t.testdir({}), 'deep', 'er', '{id}.log')
   const sink = await fileSink(path, info)
   const name = path.replace('{id}', 'abc')
@@ -44,7 +44,7 @@ t.test('chunks that wait are written together', async t => {
   t.equal(text(path), 'abc')
 })
 
-t.test('an empty file', async t => {
+t.test('a connection without a byte makes an empty file', async t => {
   const path = join(t.testdir({}), 'f')
   await write(await fileSink(path, info))
   t.equal(text(path), '')
@@ -84,7 +84,7 @@ t.test('a directory is refused', async t => {
   await t.rejects(fileSink(join(dir, 'file', 'below'), info), { code: /ENOTDIR|EEXIST/ })
 })
 
-t.test('a name that is taken while the file is written', async t => {
+t.test('a name that somebody takes while the file is written is not overwritten', async t => {
   const path = join(t.testdir({}), 'f')
   const sink = await fileSink(path, info)
   writeFileSync(path, 'faster')
@@ -132,7 +132,7 @@ t.test('a link in place of a folder that is named after a peer is not followed (
   t.same(readdirSync(join(dir, 'out')), [info.remote], "a link of the operator's own")
 })
 
-t.test('the directory disappears', async t => {
+t.test('a directory that disappears while its file is written fails the sink', async t => {
   const dir = t.testdir({ sub: {} })
   const path = join(dir, 'sub', 'f')
   const sink = await fileSink(path, info)
@@ -178,7 +178,7 @@ t.test('devices and FIFOs are written directly', async t => {
   t.equal(String(await reader), 'through')
 })
 
-t.test('a full device', async t => {
+t.test('a full device fails the sink with the error of the system', async t => {
   const sink = await fileSink('/dev/full', info)
   await t.rejects(write(sink, 'x'), { code: 'ENOSPC' })
   const several = await fileSink('/dev/full', info)

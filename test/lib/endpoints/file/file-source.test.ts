@@ -12,6 +12,7 @@ import {
   truncateSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -20,11 +21,12 @@ import t from 'tap'
 import type { Source } from '../../../../lib/endpoints/endpoint.js'
 import { checkFiles, concatenate, fileSource } from '../../../../lib/endpoints/file/file-source.js'
 import { closed, collect, heldSink, memorySink, until } from '../../network.js'
+import { settled } from '../../pipes.js'
 
 const size = 3_000_000
 const content = Buffer.alloc(size, '0123456789')
 
-t.test('checkFiles', async t => {
+t.test('checkFiles: what is missing, a directory or not to be read is told with its path', async t => {
   const dir = t.testdir({ a: 'one', b: '', sub: {} })
   t.same(
     (await checkFiles([join(dir, 'a'), join(dir, 'b')])).map(stats => stats.size),
@@ -40,7 +42,7 @@ t.test('checkFiles', async t => {
   await t.rejects(checkFiles([join(dir, 'a')]), { code: 'EACCES' })
 })
 
-t.test('a whole file', async t => {
+t.test('a file is read to its end, and its bytes are counted', async t => {
   const path = join(t.testdir({ f: content, empty: '' }), 'f')
   const source = fileSource(path)
   t.ok((await collect(source)).equals(content))
@@ -51,7 +53,7 @@ t.test('a whole file', async t => {
   t.same(empty.warnings, [])
 })
 
-t.test('a file whose reads are slow', async t => {
+t.test('a file whose reads are slow is read by another thread', async t => {
   let time = 0
   t.intercept(performance, 'now', {
     value: () => {
@@ -66,7 +68,7 @@ t.test('a file whose reads are slow', async t => {
   t.equal(time, 40, 'two reads were tried at once')
 })
 
-t.test('an open descriptor, from where it stands; it stays open', async t => {
+t.test('an open descriptor is read from where it stands, and stays open', async t => {
   const fd = openSync(join(t.testdir({ f: 'skipped rest' }), 'f'), 'r')
   readSync(fd, Buffer.alloc(8))
   const source = fileSource(fd)
@@ -76,7 +78,7 @@ t.test('an open descriptor, from where it stands; it stays open', async t => {
   closeSync(fd)
 })
 
-t.test('a file that grows, shrinks or vanishes while it is sent', async t => {
+t.test('a file that grows or shrinks while it is sent is sent as it was read, with a warning', async t => {
   const dir = t.testdir({ grows: content, shrinks: content, vanishes: content })
   for (const [name, change, sent] of [
     ['grows', (path: string) => appendFileSync(path, 'more'), size + 4],
@@ -105,7 +107,7 @@ t.test('files of /proc have no size, a device is read in blocks', async t => {
   await closed(zeros)
 })
 
-t.test('errors', async t => {
+t.test('what cannot be opened or read fails with the error of the system', async t => {
   const dir = t.testdir({})
   await t.rejects(collect(fileSource(join(dir, 'none'))), { code: 'ENOENT', message: /none/ })
   await t.rejects(collect(fileSource(dir)), { code: 'EISDIR' })
@@ -117,7 +119,7 @@ t.test('errors', async t => {
   await t.rejects(collect(fileSource(write)), { code: 'EBADF' }, 'not open for reading')
 })
 
-t.test('a FIFO', async t => {
+t.test('a FIFO is read with backpressure, and let go while it is idle', async t => {
   const path = join(t.testdir({}), 'fifo')
   execFileSync('mkfifo', [path])
   spawn('sh', ['-c', 'head -c 3000000 /dev/zero > "$0"', path], { stdio: 'ignore' })
@@ -128,15 +130,17 @@ t.test('a FIFO', async t => {
   release()
   await piped
   t.equal(source.bytesRead, 3_000_000)
-  spawn('sh', ['-c', 'sleep 0.3 > "$0"', path], { stdio: 'ignore' })
+  const writer = openSync(path, 'r+') // holds it open, and writes one byte
   const idle = fileSource(path)
-  idle.resume()
-  setTimeout(() => idle.destroy(), 50)
+  writeSync(writer, 'x')
+  await once(idle, 'data')
+  idle.destroy()
   await closed(idle)
-  t.pass('an idle one is let go')
+  t.equal(idle.bytesRead, 1, 'it waits for more, and is let go')
+  closeSync(writer)
 })
 
-t.test('destroyed in the middle, or before it is open', async t => {
+t.test('destroyed in the middle, or before it is open, it leaves no descriptor', async t => {
   const path = join(t.testdir({ f: content }), 'f')
   const middle = fileSource(path)
   await once(middle, 'data')
@@ -172,7 +176,7 @@ t.test('concatenate: in order, each opened when its turn has come', async t => {
   t.equal((await collect(concatenate([]))).length, 0)
 })
 
-t.test('concatenate: warnings and sources that do not count', async t => {
+t.test('concatenate: the warnings of all are kept, and sources that do not count are no bytes', async t => {
   const first: Source = Object.assign(Readable.from([Buffer.from('a')]), { warnings: ['changed'] })
   const source = concatenate([() => first, () => Readable.from([Buffer.from('b')])])
   t.equal(source.bytesRead, 0)
@@ -183,7 +187,7 @@ t.test('concatenate: warnings and sources that do not count', async t => {
   t.equal(source.bytesRead, 0)
 })
 
-t.test('concatenate: an error in the second', async t => {
+t.test('concatenate: what came before an error is passed on', async t => {
   const dir = t.testdir({ a: 'one' })
   const sink = memorySink()
   const source = concatenate([() => fileSource(join(dir, 'a')), () => fileSource(join(dir, 'none'))])
@@ -200,7 +204,7 @@ t.test('concatenate: a terminal is one while it is read', async t => {
   source.destroy()
 })
 
-t.test('concatenate: a source that cannot be opened', async t => {
+t.test('concatenate: a source that cannot be opened fails the whole', async t => {
   const source = concatenate([
     () => Readable.from(['one']),
     () => {
@@ -210,14 +214,13 @@ t.test('concatenate: a source that cannot be opened', async t => {
   await t.rejects(collect(source), { message: 'cannot be opened' })
 })
 
-t.test('concatenate: backpressure, and destroyed in the middle', async t => {
+t.test('concatenate: it waits for its reader, and destroys the source that is being read', async t => {
   const dir = t.testdir({})
   writeFileSync(join(dir, 'f'), Buffer.alloc(20_000_000))
   let inner: Source | undefined
   const source = concatenate([() => (inner = fileSource(join(dir, 'f')))])
   await once(source, 'readable')
-  await new Promise(resolve => setTimeout(resolve, 30))
-  t.ok((source.bytesRead ?? 0) < 5_000_000, 'it waits for its reader')
+  t.ok((await settled(() => source.bytesRead ?? 0)) < 5_000_000, 'it waits for its reader')
   source.destroy()
   await until(() => inner?.destroyed === true)
   const unused = concatenate([])

@@ -6,7 +6,7 @@ import { identity, stranger } from '../../tls.js'
 const plain = toAddress({ port: 1 })
 const secure = toAddress({ port: 1, tls: true })
 
-t.test('without TLS there is nothing', async t => {
+t.test('without TLS there is no context, and none can be set', async t => {
   const contexts = await openTlsContexts(plain, undefined, {})
   t.match(contexts, { accept: undefined, pin: undefined, validTo: undefined, target: undefined })
   await t.rejects(contexts.setSecureContext({ tls: identity }), { code: 'ERR_OPTION', message: /listens without TLS/ })
@@ -17,7 +17,7 @@ t.test('without TLS there is nothing', async t => {
   })
 })
 
-t.test('what is missing or too much', async t => {
+t.test('an address with TLS needs a certificate, and one without TLS takes no TLS options', async t => {
   for (const tls of [undefined, true, {}])
     await t.rejects(openTlsContexts(secure, undefined, { tls }), {
       code: 'ERR_OPTION',
@@ -31,7 +31,7 @@ t.test('what is missing or too much', async t => {
   await t.rejects(targetContext(plain, {}, 'tls'), { message: /^tls needs an address with TLS/ })
 })
 
-t.test('both sides, and new certificates', async t => {
+t.test('both sides have their contexts, and get new ones', async t => {
   const contexts = await openTlsContexts(secure, secure, { tls: identity })
   const { accept, pin, target, validTo } = contexts
   t.ok(validTo && validTo.getTime() > Date.now())

@@ -21,7 +21,8 @@ import { handshakes, identity, stranger, tlsPair, tlsPairWithHop } from '../../t
 
 const pin = pinOf(new X509Certificate(identity.cert))
 const otherPin = pinOf(new X509Certificate(stranger.cert))
-const to = { host: '127.0.0.1', port: 1, tls: true } as const
+/** The name in errors, and the name that the certificate must have. */
+const to = ['tls://127.0.0.1:1', '127.0.0.1'] as const
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   t.test(`${version}: half-close in both directions, every byte (A-01)`, async t => {
@@ -126,7 +127,7 @@ t.test('a server that is not verified gets no byte, and is reset', async t => {
   }
 })
 
-t.test('a server that is verified, in all the ways', async t => {
+t.test('a server can be verified by its authority, its name, its pin, or not at all', async t => {
   for (const client of [
     { ca: identity.cert },
     { ca: identity.cert, serverName: 'localhost' },
@@ -142,7 +143,7 @@ t.test('a server that is verified, in all the ways', async t => {
   }
 })
 
-t.test('a peer that speaks no TLS, or none that fits', async t => {
+t.test('a peer that speaks no TLS, or no version that fits, is told in words', async t => {
   const [raw, plain] = await socketPair(t)
   const seen = outcome(plain)
   plain.write('GET / HTTP/1.1\r\n\r\n')
@@ -153,7 +154,7 @@ t.test('a peer that speaks no TLS, or none that fits', async t => {
   const server = await listener(t, socket => void socket.once('data', () => socket.write('SSH-2.0-x\r\n')))
   const client = clientOf(t, { port: portOf(server) })
   await once(client, 'connect')
-  const failed = tlsConnect(client, to, clientContext({ insecure: true }))
+  const failed = tlsConnect(client, ...to, clientContext({ insecure: true }))
   await t.rejects(failed, { code: 'ERR_SSL_WRONG_VERSION_NUMBER', message: /the peer does not speak TLS$/ })
 
   const old = await handshakes(t, { version: 'TLSv1.2', client: { ca: identity.cert, minVersion: '1.3' } })
@@ -179,12 +180,12 @@ t.test('the handshake timeout is absolute, on both sides', async t => {
   t.match(await seen, { code: /ECONNRESET|EPIPE/ })
 
   const [client] = await socketPair(t)
-  await t.rejects(tlsConnect(client, to, clientContext({}), { handshakeTimeout: 20 }), {
+  await t.rejects(tlsConnect(client, ...to, clientContext({}), { handshakeTimeout: 20 }), {
     message: 'handshake timeout: no TLS with tls://127.0.0.1:1 in 20ms',
   })
 })
 
-t.test('0 is without limit; a signal ends it', async t => {
+t.test('a handshake timeout of 0 is without limit, and a signal ends the handshake', async t => {
   const [raw] = await socketPair(t)
   const abort = new AbortController()
   const accepted = tlsAcceptor(serverContext(identity))(raw, { handshakeTimeout: 0, signal: abort.signal })
@@ -192,10 +193,10 @@ t.test('0 is without limit; a signal ends it', async t => {
   await t.rejects(accepted, { message: 'enough' })
   t.ok(raw.destroyed)
   const [other] = await socketPair(t)
-  await t.rejects(tlsConnect(other, to, clientContext({}), { signal: abort.signal }), { message: 'enough' })
+  await t.rejects(tlsConnect(other, ...to, clientContext({}), { signal: abort.signal }), { message: 'enough' })
 })
 
-t.test('a peer that leaves in the middle of it', async t => {
+t.test('a peer that leaves in the middle of the handshake is told', async t => {
   for (const leave of ['destroy', 'resetAndDestroy'] as const) {
     const [raw, client] = await socketPair(t)
     const accepted = tlsAcceptor(serverContext(identity))(raw, { handshakeTimeout: 300 })
@@ -205,7 +206,7 @@ t.test('a peer that leaves in the middle of it', async t => {
   }
 })
 
-t.test('over a unix socket, which cannot be reset', async t => {
+t.test('over a unix socket a handshake succeeds and fails in the same way', async t => {
   const good = await tlsPair(t, { client: { ca: identity.cert, serverName: 'localhost' } }, unixPair(t))
   good.client.end('x')
   t.equal(String(await collect(good.server)), 'x')
@@ -213,8 +214,28 @@ t.test('over a unix socket, which cannot be reset', async t => {
   t.match(bad.client, { reason: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
   const [raw, client] = await unixPair(t)
   client.end()
-  const path = { path: '/run/x', tls: true } as const
-  await t.rejects(tlsConnect(raw, path, clientContext({}), { handshakeTimeout: 50 }), {
+  await t.rejects(tlsConnect(raw, 'tls://unix:/run/x', 'localhost', clientContext({}), { handshakeTimeout: 50 }), {
     message: /unix:\/run\/x|ended the handshake/,
   })
+})
+
+t.test('the facts of both sides: what they know of each other', async t => {
+  const { facts } = await tlsPair(t, {
+    server: { clientCa: identity.cert },
+    client: { ...identity, ca: identity.cert, serverName: 'localhost' },
+  })
+  const known = { protocol: 'TLSv1.3', cipher: /^TLS_AES/, subject: 'CN=tcp-pipe' }
+  t.match(facts.server, { ...known, serverName: 'localhost' })
+  t.match(facts.client, known)
+
+  const unverified = (await tlsPair(t, { client: { insecure: true }, version: 'TLSv1.2' })).facts
+  t.match(unverified.client, { protocol: 'TLSv1.2' })
+  t.same(Object.keys(unverified.client ?? {}), ['protocol', 'cipher'], 'a name that nobody has verified is not told')
+  t.same(Object.keys(unverified.server ?? {}), ['protocol', 'cipher'], 'nor one that was not asked for')
+})
+
+t.test('one that fails has no facts', async t => {
+  const { facts, client } = await handshakes(t, { client: {} })
+  t.equal(client.status, 'rejected')
+  t.equal(facts.client, undefined)
 })

@@ -14,7 +14,7 @@ t.test('pinOf is what curl and openssl make of the public key', needs('openssl')
   t.equal(pinOf(new X509Certificate(cert)), `sha256//${hash}`)
 })
 
-t.test('parsePins', async t => {
+t.test('one pin or several are read, and what is no pin is told', async t => {
   const pin = pinOf(new X509Certificate(cert))
   t.same(parsePins(pin), [pin])
   t.same(parsePins(`${pin};${pin}`), [pin, pin])

@@ -52,11 +52,11 @@ W98Y2ePbpzfw/qVaPl4gcH/fEtUqCfK4QQBvLsxUd0CBT7Pa2gRi07c/Ng==
 -----END CERTIFICATE-----`,
 }
 
-t.test('what OpenSSL thinks of the whole', async t => {
+t.test('what OpenSSL does not take as a whole is told in its words', async t => {
   t.throws(() => serverContext(weak), { code: 'ERR_OPTION', message: /^tls: .*key too small/ })
 })
 
-t.test('several certificates in a file, with words between', async t => {
+t.test('a file may have several certificates, with words between', async t => {
   const chain = `# ours\n${cert}\n# another\n${stranger.cert}\n`
   t.equal(serverContext({ cert: chain, key, clientCa: chain }).pin, serverContext(identity).pin)
 })
@@ -90,7 +90,7 @@ t.test('serverContext: what is wrong is told with its name', async t => {
     t.throws(() => serverContext(tls), { code: 'ERR_OPTION', message }, String(message))
 })
 
-t.test('clientContext', async t => {
+t.test('clientContext: whom it verifies, and what is wrong in it', async t => {
   const pin = pinOf(new X509Certificate(cert))
   t.match(clientContext({}), { verify: true, pins: undefined, serverName: undefined, ignoreUnexpectedEof: false })
   t.match(clientContext({ ca: cert, pin }), { verify: true, pins: [pin] })

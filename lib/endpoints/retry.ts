@@ -1,0 +1,17 @@
+/** Further attempts to connect. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { DialOptions } from './endpoint.js'
+
+/** Attempts until one succeeds, or as many as `retry` allows; rejects with the error of the last one. */
+export async function retried<T>(attempt: () => Promise<T>, options: DialOptions, number = 0): Promise<T> {
+  const { retry = 0, signal, onRetry } = options
+  try {
+    return await attempt()
+  } catch (error) {
+    if (number >= retry || signal?.aborted) throw error
+    const wait = Math.round(Math.min(5000, 100 * 2 ** number) * (0.5 + Math.random() / 2))
+    onRetry?.(error, wait)
+    await delay(wait, undefined, { signal })
+    return retried(attempt, options, number + 1)
+  }
+}

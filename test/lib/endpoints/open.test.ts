@@ -1,0 +1,153 @@
+import { once } from 'node:events'
+import type { Writable } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
+import t, { type Test } from 'tap'
+import { formatAddress, parseAddress } from '../../../lib/endpoints/address.js'
+import type { DialOptions, Leg, Sink } from '../../../lib/endpoints/endpoint.js'
+import { checkSink, dial, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
+import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
+import { closed, collect, endless, failOnWarning, handles, outcome, received, until } from '../network.js'
+import { identity } from '../tls.js'
+import { type Carrier, carriers, connection, contexts, legPair, listenAt, ownAddress } from './legs.js'
+
+const tls: DialOptions = { tls: contexts.target }
+
+/** A sink that sends to a target, the leg of the target, and how the two are called. */
+async function targetOf(t: Test, carrier: Carrier): Promise<{ sink: Sink; near: Leg; target: Leg; name: string }> {
+  let accept: (leg: Leg | Promise<Leg>) => void
+  const accepted = new Promise<Leg>(resolve => {
+    accept = resolve
+  })
+  const { to } = await listenAt(t, ownAddress(t, carrier), arrival => accept(arrival.open()))
+  const [target, sink] = await Promise.all([accepted, sinkTo(to, connection, tls)])
+  t.teardown(() => [target.stream, sink].forEach(stream => void stream.destroy()))
+  return { sink: sink.on('error', () => {}) as Sink, near: sink.leg as Leg, target, name: formatAddress(to) }
+}
+
+const write = (sink: Writable, chunk: string) =>
+  new Promise<Error | null | undefined>(resolve => sink.write(chunk, resolve))
+
+t.test('dial: the leg is paused, and what came before it is read is kept', async t => {
+  for (const carrier of carriers) {
+    const { far, to } = await legPair(t, carrier)
+    far.stream.destroy()
+    const { near } = await legPair(t, carrier)
+    t.equal(near.stream.readableFlowing, null, carrier)
+    t.equal(to.scheme, carrier)
+  }
+})
+
+t.test('dial: what cannot be dialled is refused, and the options reach the endpoint', async t => {
+  for (const text of ['-', 'file:a'])
+    await t.rejects(dial(parseAddress(text)), { code: 'ERR_ADDRESS', message: /cannot be connected to/ })
+  const { listener, to } = await listenAt(
+    t,
+    ownAddress(t, 'tls'),
+    ({ open }) => void Promise.resolve(open()).catch(() => {}),
+  )
+  await t.rejects(dial(to, { tls: clientContext({}), retry: 3 }), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+  const leg = await dial(to, { tls: clientContext({ ca: identity.cert }) })
+  t.match(leg.facts.tls, { protocol: 'TLSv1.3' })
+  leg.stream.destroy()
+  void listener.close()
+  const told: unknown[] = []
+  await t.rejects(dial(to, { ...tls, retry: 1, onRetry: error => void told.push(error) }), { code: 'ECONNREFUSED' })
+  t.match(told, [{ code: 'ECONNREFUSED' }])
+})
+
+t.test('what can be read and what can be written', async t => {
+  for (const text of ['80', 'tls://80', 'unix:a', 'memory:a']) {
+    t.throws(() => sourceAt(parseAddress(text)), {
+      code: 'ERR_ADDRESS',
+      message: /cannot be read; expected file:path or -/,
+    })
+    t.doesNotThrow(() => checkSink(parseAddress(text)), text)
+  }
+  for (const text of ['-', 'file:a']) t.doesNotThrow(() => checkSink(parseAddress(text)), text)
+})
+
+for (const carrier of carriers) {
+  t.test(`a sink over ${carrier} finishes when the target has ended, and counts what that one answers`, async t => {
+    failOnWarning(t)
+    const { sink, target, name } = await targetOf(t, carrier)
+    const order: string[] = []
+    sink.once('finish', () => order.push('finish'))
+    target.stream.write('12345')
+    sink.write('hello ')
+    sink.end('world')
+    order.push(await received(target.stream))
+    order.push('ended')
+    target.stream.end('67')
+    await finished(sink)
+    t.same(order, ['hello world', 'ended', 'finish'])
+    t.same(sink.report?.(), { to: name, answered: 7 })
+    await closed(target.stream)
+  })
+
+  t.test(`a target over ${carrier} that ends first goes on being written to`, async t => {
+    const { sink, near, target } = await targetOf(t, carrier)
+    const read = collect(target.stream)
+    await write(sink, 'a')
+    target.stream.end()
+    await once(near.stream, 'end')
+    t.notOk(await write(sink, 'b'))
+    sink.end('c')
+    await finished(sink)
+    t.equal(String(await read), 'abc')
+  })
+
+  t.test(`a target over ${carrier} that resets fails the sink`, async t => {
+    const { sink, target } = await targetOf(t, carrier)
+    target.stream.once('data', () => target.reset(new Error('no')))
+    await t.rejects(pipeline(endless(), sink), { code: /^(ECONNRESET|EPIPE|ERR_TARGET)$/ })
+    t.ok(sink.destroyed)
+  })
+
+  t.test(`a sink over ${carrier} that is destroyed with an error resets the target, without one it closes`, async t => {
+    for (const error of [new Error('ours'), undefined]) {
+      const { sink, target } = await targetOf(t, carrier)
+      const came = once(target.stream, 'data')
+      const seen = outcome(target.stream)
+      await write(sink, 'x')
+      await came
+      sink.destroy(error)
+      target.stream.once('end', () => target.stream.end())
+      await closed(sink)
+      const { code, ended } = await seen
+      if (carrier === 'unix' || (!error && carrier !== 'tls')) t.same([code, ended], [undefined, true])
+      else t.match(code, error ? 'ECONNRESET' : 'ERR_UNEXPECTED_EOF')
+    }
+  })
+}
+
+t.test('a target whose reset comes together with its answer', async t => {
+  const { sink, target } = await targetOf(t, 'tcp')
+  target.stream.once('data', () => target.stream.write('x', () => target.reset(new Error('no'))))
+  sink.write('request')
+  await t.rejects(finished(sink), { code: 'ECONNRESET' })
+})
+
+t.test('a target that has ended and then resets has not taken what it was sent', async t => {
+  const { sink, near, target } = await targetOf(t, 'memory')
+  target.stream.end()
+  await once(near.stream, 'end')
+  await write(sink, 'a part')
+  target.reset(new Error('no'))
+  await t.rejects(finished(sink), { code: 'ECONNRESET' })
+})
+
+t.test('a target that is closed without an end is told by its address', async t => {
+  const { sink, near, name } = await targetOf(t, 'memory')
+  near.stream.destroy()
+  await t.rejects(finished(sink), { code: 'ERR_TARGET', message: `${name} closed the connection` })
+})
+
+t.test('a sink that no address has dialled has no leg', async t => {
+  const path = `${t.testdir({})}/{id}`
+  const sink = await sinkTo({ scheme: 'file', path }, connection, {})
+  t.equal(sink.leg, undefined)
+  sink.end('x')
+  await finished(sink)
+  t.match(sink.report?.(), { file: path.replace('{id}', 'abc'), bytes: 1 })
+  await until(() => !('TCPSocketWrap' in handles()))
+})

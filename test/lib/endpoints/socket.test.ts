@@ -1,0 +1,205 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { dialSocket, listenForSockets, type SocketArrival, socketLeg } from '../../../lib/endpoints/socket.js'
+import { errorMessage } from '../../../lib/text/errors.js'
+import {
+  clientOf,
+  closed,
+  collect,
+  handles,
+  listener,
+  outcome,
+  portOf,
+  received,
+  silentPort,
+  socketPair,
+  socketPath,
+  unixPair,
+  until,
+} from '../network.js'
+
+const host = '127.0.0.1'
+
+/** Listens until the end of the test; the arrivals, in their order. */
+async function arrivalsAt(t: Test, address: Parameters<typeof listenForSockets>[0]) {
+  const arrivals: SocketArrival[] = []
+  let arrived = () => {}
+  const server = await listenForSockets(address, arrival => {
+    t.teardown(() => arrival.socket.destroy())
+    arrivals.push(arrival)
+    arrived()
+  })
+  t.teardown(() => void server.close())
+  const next = async () => {
+    if (arrivals.length === 0)
+      await new Promise<void>(resolve => {
+        arrived = resolve
+      })
+    return arrivals.shift() as SocketArrival
+  }
+  return { server, next, arrivals }
+}
+
+t.test('listening: the port is the chosen one, and what cannot be bound is told with its address', async t => {
+  const { server } = await arrivalsAt(t, { host, port: 0 })
+  const { address, family, port } = server.bound
+  t.same([address, family], [host, 'IPv4'])
+  t.ok(port > 0, 'the system has chosen')
+  const listen = (where: Parameters<typeof listenForSockets>[0]) => listenForSockets(where, () => {})
+  await t.rejects(listen({ host, port }), { code: 'EADDRINUSE', message: new RegExp(`EADDRINUSE.*${host}:${port}`) })
+  await t.rejects(listen({ host: '192.0.2.1', port: 0 }), { code: 'EADDRNOTAVAIL' })
+  const path = socketPath(t)
+  const unix = await arrivalsAt(t, { path })
+  t.same(unix.server.bound, { address: path, family: 'unix', port: 0 })
+  await t.rejects(listen({ path }), { code: 'EADDRINUSE', message: new RegExp(path) })
+})
+
+t.test('a listener that is closed takes no more, and waits for what it has accepted', async t => {
+  const { server, next } = await arrivalsAt(t, { host, port: 0 })
+  const client = clientOf(t, server.bound)
+  const { stream } = (await next()).open()
+  const closing = server.close().then(() => stream.destroyed)
+  t.match(await outcome(clientOf(t, server.bound)), { code: 'ECONNREFUSED' })
+  client.end()
+  stream.resume().end()
+  client.resume()
+  t.equal(await closing, true)
+})
+
+t.test('an arrival tells who it is, and is a leg when it is opened', async t => {
+  for (const [listen, remote] of [
+    [{ host, port: 0 }, host],
+    [{ host: '::', port: 0 }, host],
+    [{ path: socketPath(t) }, 'unix'],
+  ] as const) {
+    const { server, next } = await arrivalsAt(t, listen)
+    const client = clientOf(t, 'path' in listen ? listen.path : server.bound)
+    const arrival = await next()
+    t.same([arrival.remote, arrival.port], [remote, client.localPort], JSON.stringify(listen))
+    const leg = arrival.open()
+    t.equal(leg.stream, arrival.socket)
+    t.same([leg.remote, leg.port, leg.facts], [remote, client.localPort, {}])
+    t.ok(leg.stream.allowHalfOpen)
+  }
+})
+
+t.test('a client that is gone before it is accepted has no address', async t => {
+  const { server, next } = await arrivalsAt(t, { host, port: 0 })
+  const hit = `const s = require('net').connect(${server.bound.port}, '127.0.0.1', () => s.resetAndDestroy())`
+  execFileSync(process.execPath, ['-e', hit])
+  const arrival = await next()
+  t.same([arrival.remote, arrival.port], ['unknown', undefined])
+  arrival.refuse(new Error('no'))
+  await closed(arrival.socket)
+})
+
+t.test('a client that is refused is reset, before anything is read', async t => {
+  const { server, next } = await arrivalsAt(t, { host, port: 0 })
+  const client = clientOf(t, server.bound)
+  const seen = outcome(client)
+  client.write('hello')
+  const arrival = await next()
+  arrival.refuse(new Error('no'))
+  t.match(await seen, { ended: false, code: 'ECONNRESET' })
+  await closed(arrival.socket)
+  t.equal(arrival.socket.bytesRead, 0)
+})
+
+t.test('dialling: what cannot be reached is told with its address and its code', async t => {
+  const server = await listener(t, () => {})
+  const port = portOf(server)
+  server.close()
+  await once(server, 'close')
+  await t.rejects(dialSocket({ host, port }, {}), { code: 'ECONNREFUSED', message: new RegExp(`${host}:${port}`) })
+  await t.rejects(dialSocket({ path: socketPath(t) }, {}), { code: 'ENOENT' })
+  const several = await dialSocket({ host: 'localhost', port }, {}).catch(error => error)
+  t.match(errorMessage(several), /ECONNREFUSED/, 'also of several addresses the message is not empty')
+  const ofFamily = dialSocket({ host: 'localhost', port }, { family: 4 })
+  await t.rejects(ofFamily, { code: 'ECONNREFUSED', message: /127\.0\.0\.1/ })
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('dialling from an address of this host', async t => {
+  const server = await listener(t, socket => void socket.end(String(socket.remoteAddress)))
+  const to = { host, port: portOf(server) }
+  const socket = await dialSocket(to, { bind: { host: '127.0.0.9', port: 0 }, connectTimeout: 0 })
+  t.ok(socket.allowHalfOpen)
+  t.equal(await received(socket.end()), '127.0.0.9')
+  await t.rejects(dialSocket(to, { bind: { host: '192.0.2.1', port: 0 } }), { code: 'EADDRNOTAVAIL' })
+})
+
+t.test('dialling where nobody answers: until its time has passed, or it is aborted', async t => {
+  const address = { host, port: await silentPort(t) }
+  await t.rejects(dialSocket(address, { connectTimeout: 50 }), {
+    code: 'ERR_TIMEOUT',
+    timeout: 'connect',
+    message: `connect timeout: no answer from ${host}:${address.port} in 50ms`,
+  })
+  const controller = new AbortController()
+  const dialled = dialSocket(address, { connectTimeout: 0, signal: controller.signal, retry: 3 })
+  controller.abort(new Error('enough'))
+  await t.rejects(dialled, { name: 'AbortError', cause: { message: 'enough' } })
+  await t.rejects(dialSocket(address, { signal: controller.signal }), { name: 'AbortError' }, 'aborted before')
+})
+
+t.test('dialling a unix socket, when its time has passed already', async t => {
+  const path = socketPath(t)
+  await listener(t, () => {}, path)
+  t.intercept(globalThis, 'setTimeout', { value: (late: () => void) => void late() })
+  const message = `connect timeout: no answer from ${path} in 1s`
+  await t.rejects(dialSocket({ path }, { connectTimeout: 1000 }), { timeout: 'connect', message })
+})
+
+t.test('a leg that is reset resets its socket; where the peer is one, it has failed', async t => {
+  const [accepted, client] = await socketPair(t)
+  const leg = socketLeg(accepted)
+  const seen = outcome(client)
+  leg.reset(new Error('ours'))
+  t.match(await seen, { ended: false, code: 'ECONNRESET' })
+  t.match(accepted.errored, { message: 'ours' })
+})
+
+t.test('a reset that comes together with data is a failure, and no end', async t => {
+  const [accepted, client] = await socketPair(t)
+  const { stream } = socketLeg(accepted)
+  await new Promise<void>(resolve => client.write('x', () => resolve(void client.resetAndDestroy())))
+  t.match(await outcome(stream), { code: 'ECONNRESET' })
+})
+
+t.test('an end is an end', async t => {
+  const [accepted, client] = await socketPair(t)
+  const { stream } = socketLeg(accepted)
+  client.end('x')
+  t.equal(String(await collect(stream)), 'x')
+  t.equal(stream.errored, null)
+  t.notOk(stream.destroyed)
+})
+
+t.test('bytes out are those that the kernel has taken, and stay known when the socket is closed', async t => {
+  for (const pair of [socketPair, unixPair]) {
+    const [accepted, client] = await pair(t)
+    const { bytes } = socketLeg(accepted)
+    t.same([bytes.in, bytes.out], [0, 0])
+    client.write('12345')
+    await once(accepted, 'readable')
+    t.equal(bytes.in, 5)
+    const size = 20_000_000
+    accepted.end(Buffer.alloc(size))
+    await until(() => bytes.out > 0)
+    t.ok(bytes.out < size, `${bytes.out} of what nobody has read`)
+    t.equal(accepted.bytesWritten, size, 'Node counts what it holds itself')
+    t.equal((await collect(client)).length, size)
+    t.equal(bytes.out, size)
+    client.end()
+    accepted.resume()
+    await closed(accepted)
+    t.same([bytes.in, bytes.out], [5, size])
+  }
+})
+
+t.test('bytes out of a carrier that does not tell what waits in it', async t => {
+  const { bytes } = socketLeg(Object.assign((await socketPair(t))[0] as Socket, { _handle: { bytesWritten: 7 } }))
+  t.equal(bytes.out, 7)
+})
