@@ -1,3 +1,13 @@
-/** A test covers the file whose path it mirrors; tests of whole programs cover none. */
-export default test =>
-  /^dist\/test\/(lib|transforms)\//.test(test) ? test.replace(/^dist\/test\//, '').replace(/\.test\.js$/, '.ts') : null
+/** Files that are the inside of another one, and tested at its seam: by the test of that one. */
+export const insides = {
+  'lib/connection/transfer.ts': ['lib/connection/pipes.ts', 'lib/connection/segments.ts'],
+  'lib/connection/connection.ts': ['lib/connection/state.ts'],
+  'lib/server/server.ts': ['lib/server/admission.ts', 'lib/server/closing.ts', 'lib/server/state.ts'],
+}
+
+/** A test covers the file whose path it mirrors, and its insides; tests of whole programs cover none. */
+export default test => {
+  if (!/^dist\/test\/(lib|transforms)\//.test(test)) return null
+  const source = test.replace(/^dist\/test\//, '').replace(/\.test\.js$/, '.ts')
+  return [source, ...(insides[source] ?? [])]
+}

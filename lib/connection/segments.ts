@@ -146,11 +146,12 @@ function close(pipes: Pipes, slot: Slot): void {
 
 /** Everything that was in it has gone on. If one of its stages has stopped, nothing more is read. */
 function leave(pipes: Pipes, slot: Slot): void {
-  if (slot.plan.meters.some(meter => meter.stopped)) endBefore(pipes, slot)
+  const stopped = slot.plan.meters.some(meter => meter.stopped)
+  if (stopped) endBefore(pipes, slot)
   const before = slotBefore(pipes, slot)
   const next = pipes.slots[pipes.slots.indexOf(slot) + 1]
   pipes.slots = pipes.slots.filter(each => each !== slot)
-  handRest(pipes, slot, before?.head && !before.linked && before.state === 'live' ? before : slot.to)
+  if (!stopped) handRest(pipes, slot, before?.head && !before.linked && before.state === 'live' ? before : slot.to)
   forget(pipes, slot)
   if (next?.state === 'closing') close(pipes, next)
   relink(pipes)
@@ -162,10 +163,10 @@ function endBefore(pipes: Pipes, slot: Slot): void {
 }
 
 /** The first bytes of a character of which a stage that has left had no more: they are for those in its place. */
-function handRest({ first, last }: Pipes, { plan: { rest } }: Slot, next: Item | undefined): void {
+function handRest({ last }: Pipes, { plan: { rest } }: Slot, next: Item | undefined): void {
   const { bytes } = rest
   rest.bytes = bytes.subarray(bytes.length)
-  if (bytes.length === 0 || first.ended) return
+  if (bytes.length === 0) return
   if (isGoing(next))
     next.plan.rest.bytes = bytes // it hands them on when it leaves
   else (next ?? last).head?.write(bytes)

@@ -58,7 +58,7 @@ export function resume(stage: StageMeter): void {
 
 /** The run is over: its time stands still. */
 export function freeze(meter: RunMeter): void {
-  enter(meter, 'over', performance.now())
+  if (meter.state !== 'over') enter(meter, 'over', performance.now())
   for (const stage of meter.stages) if (stage.busySince >= 0) handOver(stage, meter)
 }
 

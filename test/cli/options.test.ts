@@ -75,7 +75,7 @@ t.test('mistakes name the option, the value and what is allowed', async t => {
     [['--on-eof', 'x'], "--on-eof: 'x' is not allowed; expected half-close or close"],
     [['--to', 'file:x'], /^--to: 'file:x' cannot be connected to; expected host:port, .* or unix:path$/],
     [['--to', 'memory:x'], /^--to: 'memory:x' reaches no other process; expected host:port, .* or unix:path$/],
-    [['--to', 'x:y'], /^--to: 'x:y' is not an address: the port must be a whole number/],
+    [['--to', 'x:y'], /^--to: 'x:y': the port must be a whole number/],
   ] as const)
     t.throws(() => parse([...line]), { code: 'ERR_OPTION', message })
   t.throws(() => parse([], { TCP_PIPE_SERVE_REPLY: 'yes' }), {

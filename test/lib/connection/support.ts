@@ -137,5 +137,5 @@ export function slowEnd() {
   return { make, waiting, release: () => waiting.splice(0).map(each => each()) }
 }
 
-export const upper = (chunk: Buffer) => chunk.toString().toUpperCase()
-export const bracket = (chunk: Buffer) => `[${chunk}]`
+export const upper = (chunk: Buffer | string) => chunk.toString().toUpperCase()
+export const bracket = (chunk: Buffer | string) => `[${chunk}]`

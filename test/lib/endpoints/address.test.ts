@@ -75,8 +75,7 @@ t.test('text → address', async t => {
   }
   t.throws(() => parseAddress('unix:'), { message: /1 to 107 bytes, not 0/ })
   t.throws(() => parseAddress('70000'), {
-    message:
-      /^'70000' is not an address: the port must be a whole number from 0 to 65535; expected host:port, .* or unix:path$/,
+    message: /^'70000': the port must be a whole number from 0 to 65535; expected host:port, .* or unix:path$/,
   })
   t.equal((parseAddress(`unix:${'x'.repeat(107)}`) as { path: string }).path.length, 107, 'the longest path')
   t.throws(() => parseAddress(`unix:${'é'.repeat(54)}`), { code: 'ERR_ADDRESS' }, 'the limit is in bytes')

@@ -21,7 +21,7 @@ t.test('text → address', async t => {
 
 t.test('what is wrong in a text', async t => {
   for (const [text, message] of [
-    ['a:b:80', 'its form is not known'],
+    ['a:b:80', 'is not an address'],
     ['[]:80', 'the brackets are empty'],
     ['70000', 'the port must be a whole number from 0 to 65535'],
     ['example.org', 'the port must be a whole number from 0 to 65535'],

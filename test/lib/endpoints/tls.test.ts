@@ -39,7 +39,7 @@ t.test('text ⇄ address', async t => {
     t.strictSame(tls.parse(tls.format(tls.parse(text))), tls.parse(text), text)
   }
   t.equal(tls.format({ scheme: 'tls', path: '/run/x' }), 'tls://unix:/run/x')
-  t.throws(() => tls.parse('tls:443'), { code: 'ERR_ADDRESS', message: "'//' is missing after 'tls:'" })
+  t.throws(() => tls.parse('tls:443'), { code: 'ERR_ADDRESS', message: 'is not an address' })
   t.same(['tls://443', 'tls:443', 'tls.example:443'].map(tls.accepts), [true, true, false])
 })
 

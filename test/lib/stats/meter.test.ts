@@ -3,40 +3,55 @@ import { Duplex, PassThrough, Readable, Transform, type TransformCallback } from
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { freeze, meterRun, type RunMeter, type RunState, stageMeter, start, stop } from '../../../lib/stats/meter.js'
+import {
+  freeze,
+  handOver,
+  keepBusy,
+  meterRun,
+  type RunMeter,
+  type RunState,
+  resume,
+  runMeter,
+  stageMeter,
+} from '../../../lib/stats/meter.js'
 import { runStats } from '../../../lib/stats/snapshot.js'
 import { exec } from '../../../transforms/exec.js'
 import { planned } from '../pipes.js'
 import { stoppedClock, turns } from './stopped-clock.js'
 
-t.test('a stage meter adds the time between start and stop', async t => {
+t.test('a stage has worked since the run began to, or since the stage before it has handed over', async t => {
   const clock = stoppedClock(t)
-  const meter = stageMeter('hex')
-  t.strictSame(meter, { name: 'hex', recordsIn: 0, recordsOut: 0, busy: 0, busySince: -1 })
-  for (const [title, act, busy] of [
-    ['stopped, and never started', [stop], 0],
-    ['started and stopped', [start, stop], 10],
-    ['stopped once more', [stop], 10],
-    ['started twice', [start, start, stop], 30],
-    ['still working', [start], 30],
-    ['stopped later', [stop], 40],
-  ] as const) {
-    for (const each of act) {
-      each(meter)
-      if (title !== 'stopped once more') clock.pass(each === start ? 10 : 0)
-    }
-    t.equal(meter.busy, busy, title)
-  }
+  const [first, second] = [stageMeter('first'), stageMeter('second')]
+  t.strictSame(first, { name: 'first', recordsIn: 0, recordsOut: 0, busy: 0, busySince: -1 })
+  const run = runMeter([first, second])
+  clock.pass(10)
+  handOver(first, run)
+  clock.pass(5)
+  handOver(second, run)
+  t.same([first.busy, second.busy], [10, 5])
+  clock.pass(7)
+  run.since = clock.now // the run has waited until now
+  clock.pass(1)
+  handOver(first, run)
+  t.equal(first.busy, 11, 'time that the run has waited is not its own')
 })
 
-t.test('a stage may start at the time 0', async t => {
+t.test('a stage that goes on later is busy until it hands over', async t => {
   const clock = stoppedClock(t)
-  clock.now = 0
-  const meter = stageMeter('x')
-  start(meter)
-  clock.pass(5)
-  stop(meter)
-  t.equal(meter.busy, 5)
+  const stage = stageMeter('x')
+  const run = runMeter([stage])
+  clock.pass(3)
+  keepBusy(stage, run)
+  clock.pass(10)
+  keepBusy(stage, run)
+  handOver(stage, run)
+  t.equal(stage.busy, 13)
+  clock.pass(100)
+  resume(stage)
+  clock.pass(4)
+  resume(stage)
+  handOver(stage, run)
+  t.equal(stage.busy, 17)
 })
 
 t.test('bytes in and out of a stream', async t => {
@@ -46,7 +61,7 @@ t.test('bytes in and out of a stream', async t => {
     ['texts, which have their size in UTF-8', texts(), ['é', '日'], 5, 5],
     ['values, which have none', new PassThrough({ objectMode: true }), [{ length: 7 }, 1], 0, 0],
   ] as const) {
-    const meter = meterRun(stream, [])
+    const meter = meterRun(stream, runMeter([]))
     for (const chunk of chunks) await new Promise(resolve => stream.write(chunk, resolve))
     t.match(meter, { bytesIn, bytesOut }, title)
     stream.destroy()
@@ -75,7 +90,7 @@ t.test('bytes that are taken several chunks at once', async t => {
       done = callback
     },
   })
-  const meter = meterRun(stream, [])
+  const meter = meterRun(stream, runMeter([]))
   stream.cork()
   for (const chunk of ['a', 'bc', 'def']) stream.write(chunk)
   stream.uncork()
@@ -88,7 +103,7 @@ t.test('bytes that are taken several chunks at once', async t => {
 t.test('everything comes through as without the meter, errors too', async t => {
   const chunks = Array.from({ length: 100 }, (_, i) => Buffer.alloc(i * 100 + 1, i))
   const stream = new PassThrough()
-  const meter = meterRun(stream, [stageMeter('x')])
+  const meter = meterRun(stream, runMeter([stageMeter('x')]))
   const read: Buffer[] = []
   await pipeline(Readable.from(chunks, { objectMode: false }), stream, async output => {
     for await (const chunk of output) read.push(chunk as Buffer)
@@ -97,7 +112,7 @@ t.test('everything comes through as without the meter, errors too', async t => {
   t.match(meter, { bytesIn: 495_100, bytesOut: 495_100, stages: [{ name: 'x' }] })
   const error = new Error('no')
   const failing = new Duplex({ write: (_chunk, _encoding, callback) => callback(error) })
-  meterRun(failing, [])
+  meterRun(failing, runMeter([]))
   t.equal(await new Promise(resolve => failing.on('error', resolve).write('x')), error)
 })
 
@@ -111,7 +126,7 @@ function machine(t: Test, options: { highWaterMark?: number } = {}) {
     write: (_chunk, _encoding, callback) => void waiting.push(callback),
     final: callback => void waiting.push(callback),
   })
-  const meter: RunMeter = meterRun(stream, [])
+  const meter: RunMeter = meterRun(stream, runMeter([]))
   const born = clock.now
   const times = () => {
     const { waitingForInput, busy, waitingForOutput } = runStats(meter)
@@ -178,7 +193,7 @@ t.test('from the end of its input to the end of its output a run is busy; then i
 t.test('a stream without a final of its own', async t => {
   const clock = stoppedClock(t)
   const stream = new Duplex({ read() {}, write: (_chunk, _encoding, callback) => callback() })
-  const meter = meterRun(stream, [])
+  const meter = meterRun(stream, runMeter([]))
   stream.end()
   await once(stream, 'finish')
   clock.pass(6)
@@ -196,8 +211,8 @@ t.test('a write that ends after the output has ended changes nothing', async t =
 t.test('freeze ends the run and its stages', async t => {
   const clock = stoppedClock(t)
   const stage = stageMeter('x')
-  const meter = meterRun(new PassThrough(), [stage])
-  start(stage)
+  const meter = meterRun(new PassThrough(), runMeter([stage]))
+  resume(stage)
   clock.pass(7)
   freeze(meter)
   clock.pass(7)
@@ -217,7 +232,7 @@ t.test('a stream that ends before its input has stopped', async t => {
         else callback(null, chunk)
       },
     })
-    const meter = meterRun(stream, [])
+    const meter = meterRun(stream, runMeter([]))
     stream.resume().cork()
     for (const chunk of chunks) stream.write(chunk)
     if (ends) stream.end()
@@ -264,7 +279,7 @@ t.test('a Duplex is busy while it has input and gives no output', async t => {
     ['nothing has come', createGzip, undefined, 'input'],
   ] as const) {
     const stream = make() as Duplex
-    const meter = meterRun(stream, [stageMeter('x')])
+    const meter = meterRun(stream, runMeter([stageMeter('x')]))
     stream.resume()
     if (act) stream[act](Buffer.alloc(100_000))
     t.equal(meter.state, state satisfies RunState, title)

@@ -7,7 +7,17 @@ import { stoppedClock } from './stopped-clock.js'
 function runOf(name: string, bytesIn: number, bytesOut: number, more: Partial<RunMeter> = {}): RunMeter {
   const times = { input: 0, busy: 0, output: 0, over: 0 }
   const stages = [stageMeter(name)]
-  return { ...times, bytesIn, bytesOut, state: 'input', since: performance.now(), stopped: false, stages, ...more }
+  return {
+    ...times,
+    bytesIn,
+    bytesOut,
+    state: 'input',
+    since: performance.now(),
+    tick: 0,
+    stopped: false,
+    stages,
+    ...more,
+  }
 }
 
 t.test('a segment without stages has no bytes and no runs', async t => {

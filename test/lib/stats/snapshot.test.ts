@@ -5,7 +5,7 @@ import { stoppedClock } from './stopped-clock.js'
 
 function meterOf(more: Partial<RunMeter>): RunMeter {
   const times = { input: 0, busy: 0, output: 0, over: 0 }
-  return { ...times, bytesIn: 1, bytesOut: 2, state: 'input', since: 0, stopped: false, stages: [], ...more }
+  return { ...times, bytesIn: 1, bytesOut: 2, state: 'input', since: 0, tick: 0, stopped: false, stages: [], ...more }
 }
 
 function stageOf(name: string, more: Partial<StageMeter>): StageMeter {
