@@ -98,14 +98,14 @@ export function relink(pipes: Pipes): void {
   const items: Item[] = [pipes.first, ...pipes.slots.filter(({ head }) => head), pipes.last]
   items.slice(0, -1).forEach((item, i) => {
     const next = items[i + 1] as Item
-    link(pipes, item, takes(next, item, items[i + 2]) ? next : undefined)
+    link(pipes, item, takes(next, item, items.slice(i + 2)) ? next : undefined)
   })
 }
 
-/** A slot that leaves gets no more; a new one before it waits until it is gone, since it may leave bytes for it. */
-function takes(next: Item, from: Item, behind: Item | undefined): boolean {
+/** A slot that leaves gets no more; new ones before it wait until it is gone, since it may leave bytes for them. */
+function takes(next: Item, from: Item, behind: readonly Item[]): boolean {
   if (!isSlot(next)) return true
-  if (next.state === 'live') return next.linked || !isGoing(behind)
+  if (next.state === 'live') return next.linked || !isGoing(behind.find(item => !isNew(item)))
   return next.state === 'closing' && isGoing(from)
 }
 
@@ -145,6 +145,11 @@ export function endSource(pipes: Pipes): void {
 
 export function isSlot(item: Item | undefined): item is Slot {
   return item !== undefined && 'plan' in item
+}
+
+/** Whether it is a slot into which nothing has been piped yet. */
+export function isNew(item: Item | undefined): item is Slot {
+  return isSlot(item) && item.state === 'live' && !item.linked
 }
 
 /** Whether it is a slot that ends, so that others take its place. */

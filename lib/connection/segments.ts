@@ -7,6 +7,7 @@ import {
   endSource,
   type Item,
   isGoing,
+  isNew,
   type Pipes,
   relink,
   type SegmentRequest,
@@ -148,13 +149,19 @@ function close(pipes: Pipes, slot: Slot): void {
 function leave(pipes: Pipes, slot: Slot): void {
   const stopped = slot.plan.meters.some(meter => meter.stopped)
   if (stopped) endBefore(pipes, slot)
-  const before = slotBefore(pipes, slot)
   const next = pipes.slots[pipes.slots.indexOf(slot) + 1]
+  const heir = firstNewBefore(pipes, slot) ?? slot.to
   pipes.slots = pipes.slots.filter(each => each !== slot)
-  if (!stopped) handRest(pipes, slot, before?.head && !before.linked && before.state === 'live' ? before : slot.to)
+  if (!stopped) handRest(pipes, slot, heir)
   forget(pipes, slot)
   if (next?.state === 'closing') close(pipes, next)
   relink(pipes)
+}
+
+/** The first one of those that take its place. */
+function firstNewBefore({ slots }: Pipes, slot: Slot): Slot | undefined {
+  const before = slots.slice(0, slots.indexOf(slot))
+  return before.slice(before.findLastIndex(each => !isNew(each)) + 1).find(({ head }) => head)
 }
 
 function endBefore(pipes: Pipes, slot: Slot): void {
