@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { PassThrough, Transform, Writable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
@@ -223,35 +224,40 @@ t.test('of a Duplex of somebody else nobody knows whether it can be ended in the
   await t.rejects(chain.clear(), { code: 'ERR_STAGE', message: /while PassThrough is open/ })
 })
 
-t.test('a function that throws for an open connection changes nothing, and what it has made is forgotten', async t => {
-  const { chain, run } = openChain('forward', () => upper)
-  const made: PassThrough[] = []
-  const both = [1, 2].map(() => {
-    const { leg, peer, connection } = open(t)
-    const sink = memorySink()
-    return { peer, sink, connection, done: run(connection, from(leg, sink)) }
-  })
-  for (const { peer } of both) peer.write('a')
-  await turns()
-  let calls = 0
-  await t.rejects(
-    chain.set('more', () => {
-      if (++calls === 2) throw new Error('broken')
-      const stream = new PassThrough()
-      made.push(stream)
-      return stream
-    }),
-    { message: 'broken' },
-  )
-  t.same(chain.list(), ['transforms'])
-  for (const { peer, sink, done } of both) {
-    peer.end('b')
-    await done
-    t.equal(String(sink.data), 'AB')
-  }
-  for (const { connection } of both) connection.fail(new Error('over'))
-  t.equal(made.length, 1)
-})
+t.test(
+  'a function that throws for an open connection changes nothing, and what it has made for others is over',
+  async t => {
+    const { chain, run } = openChain('forward', () => upper)
+    const made: PassThrough[] = []
+    const both = [1, 2].map(() => {
+      const { leg, peer, connection } = open(t)
+      const sink = memorySink()
+      return { peer, sink, done: run(connection, from(leg, sink)) }
+    })
+    for (const { peer } of both) peer.write('a')
+    await turns()
+    let calls = 0
+    await t.rejects(
+      chain.set('more', () => {
+        if (++calls === 2) throw new Error('broken')
+        const stream = new PassThrough()
+        made.push(stream)
+        return stream
+      }),
+      { message: 'broken' },
+    )
+    t.same(chain.list(), ['transforms'])
+    t.same(
+      made.map(stream => stream.destroyed),
+      [true],
+    )
+    for (const { peer, sink, done } of both) {
+      peer.end('b')
+      await done
+      t.equal(String(sink.data), 'AB')
+    }
+  },
+)
 
 t.test('a function that throws for a new connection fails that one', async t => {
   const { chain, run } = openChain('forward', () => {
@@ -300,13 +306,14 @@ t.test('changes before the first byte make no stage that is not used', async t =
   t.same(made, ['b'])
 })
 
-t.test('a change at the end, and behind it, is one without effect', async t => {
-  const { chain, end, say, peer, done } = flow(t, { segments: { main: () => upper } })
+t.test('a change at the end, and behind it, is for connections that come later', async t => {
+  const { chain, say, peer, leg, done, text } = flow(t, { segments: { main: () => upper } })
   await say('a')
   peer.end('b')
-  const changed = chain.set('main', () => bracket)
-  await Promise.all([changed, done])
-  t.match(await end().catch(() => 'over'), /over|AB|A\[b\]/)
+  await once(leg.stream, 'end')
+  await chain.set('main', () => bracket)
+  await done
+  t.equal(text(), 'AB')
   await chain.set('main', () => upper)
   t.same(chain.list(), ['main'])
 })
@@ -401,7 +408,7 @@ function isRefusal(error: unknown): boolean {
 }
 
 t.test('whatever is changed while bytes flow, none is lost, repeated or moved', async t => {
-  await fc.assert(
+  const holds = fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 30 }),
       fc.boolean(),
@@ -441,7 +448,7 @@ t.test('whatever is changed while bytes flow, none is lost, repeated or moved', 
     ),
     { numRuns: 150 },
   )
-  t.pass('150 sequences of changes')
+  await t.resolves(holds)
 })
 
 t.test('a character of UTF-8 that a change cuts comes out whole', async t => {
