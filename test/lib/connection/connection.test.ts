@@ -1,23 +1,19 @@
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
-import { connect, Server } from 'node:net'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import {
-  type ConnectionOptions,
-  lingerTime,
-  type OpenConnection,
-  openConnection,
-  run,
-} from '../../../lib/connection/connection.js'
-import type { Sink, Source } from '../../../lib/endpoints/endpoint.js'
+import { openChain } from '../../../lib/connection/chain.js'
+import { type Connection, type OpenConnection, openConnection } from '../../../lib/connection/connection.js'
+import { lingerTime } from '../../../lib/connection/linger.js'
+import type { Leg, Sink, Source } from '../../../lib/endpoints/endpoint.js'
 import { fileSource } from '../../../lib/endpoints/file/file-source.js'
+import { type ProxyServer, proxy, send, serve } from '../../../lib/index.js'
+import type { ServeOptions } from '../../../lib/serve.js'
 import { defineTransform, stop } from '../../../lib/stages/define.js'
-import { toParts } from '../../../lib/stages/parts.js'
-import type { Stage } from '../../../lib/stages/stage.js'
+import { eachLine } from '../../../lib/stages/stage.js'
+import type { Transforms } from '../../../lib/stages/transforms.js'
+import type { Summary } from '../../../lib/stats/summary.js'
 import { TcpPipeError } from '../../../lib/text/errors.js'
 import {
   closed,
@@ -31,195 +27,165 @@ import {
   outcome,
   recorder,
   silent,
-  socketPair,
   unixPair,
   until,
 } from '../network.js'
-import { tlsPair } from '../tls.js'
+import { soon, stoppedClock, turns } from '../stats/stopped-clock.js'
+import { around, divisible, from, into, legs, open, openOver, socketLegs, upper, work, write } from './support.js'
 
-const stages = (...list: Stage[]) => list.flatMap(toParts)
-const stopAfter = (count: number) => () => stages((chunk: Buffer) => (count-- > 0 ? chunk : stop))
-const none = () => stages()
-
-async function open(t: Test, options: Partial<ConnectionOptions> = {}, pair = socketPair) {
-  const [socket, client] = await pair(t)
+/** A server within the process; it is closed, and its connections reset, at the end of the test. */
+async function served(t: Test, name: string, options: ServeOptions = {}, handler?: Parameters<typeof serve>[1]) {
+  const summaries: Summary[] = []
+  const connections: Connection[] = []
   const { log, lines } = recorder()
-  const timeouts = { idleTimeout: 0, halfClosedTimeout: 0, ...options }
-  const connection = openConnection(socket, { log, maxRecord: undefined, ...timeouts })
-  return { socket, client, connection, lines }
+  const server = await serve(
+    {
+      listen: `memory:${name}`,
+      ...(handler ? {} : { to: () => memorySink() }),
+      log,
+      onConnection: connection => void connections.push(connection),
+      observer: { closed: summary => void summaries.push(summary) },
+      ...options,
+    },
+    handler,
+  )
+  t.teardown(() => soon(server.close({ drain: 0 })))
+  return { server, summaries, connections, lines, to: `memory:${name}` }
 }
 
-/** What a server does: the transfer, then an end or a reset. */
-async function work(connection: OpenConnection, ...args: Parameters<OpenConnection['transfer']>) {
-  await connection.transfer(...args).catch(connection.fail)
-  return connection.finish()
+/** The end of the first connection. */
+async function summaryOf({ summaries }: { summaries: readonly Summary[] }): Promise<Summary> {
+  while (summaries.length === 0) await turns(1)
+  return summaries[0] as Summary
 }
 
-t.test('a transfer: the summary, one log line, no handle left', async t => {
-  failOnWarning(t)
-  const { socket, client, connection, lines } = await open(t)
+t.test('a connection ends with a summary and one log line', async t => {
   const sink = Object.assign(memorySink(), { lines: false, report: () => ({ file: 'x' }) })
-  const seen = outcome(client)
-  const { localPort } = client
-  client.end('hello\n')
-  const summary = await work(connection, socket, () => stages((chunk: Buffer) => chunk), sink, 'forward')
-  t.equal(String(sink.data), 'hello\n')
-  t.match(summary, {
-    bytesIn: 6,
-    bytesOut: 0,
-    closedBy: 'peer',
-    remote: '127.0.0.1',
-    warnings: [],
-    sink: { file: 'x' },
+  const made = await served(t, 'summary', { to: () => sink, transforms: () => [upper] })
+  const sent = await send({ to: made.to, from: Readable.from([Buffer.from('hello\n')]), output: memorySink() })
+  const summary = await summaryOf(made)
+  t.equal(String(sink.data), 'HELLO\n')
+  t.match(summary, { number: 1, remote: 'memory', port: undefined, bytesIn: 6, bytesOut: 0, warnings: [] })
+  t.match(summary, { closedBy: 'peer', sink: { file: 'x' } })
+  for (const key of ['error', 'reason', 'timeout', 'side', 'faults', 'tls', 'target']) t.notOk(key in summary, key)
+  t.match(summary.directions, [
+    {
+      direction: 'forward',
+      bytesIn: 6,
+      bytesOut: 6,
+      segments: [{ name: 'transforms', bytesIn: 6, bytesOut: 6, runs: [{ stages: [{ name: 'upper' }] }] }],
+    },
+  ])
+  t.equal(await made.connections[0]?.closed, summary)
+  const [, line] = made.lines
+  t.equal(made.lines.length, 2)
+  t.match(line, { level: 30, msg: 'connection closed', connection: summary.id, remote: 'memory', bytesIn: 6 })
+  t.match(sent, {
+    closedBy: 'local',
+    bytesIn: 0,
+    bytesOut: 6,
+    directions: [{ direction: 'reply' }, { direction: 'forward' }],
   })
-  t.equal(summary.port, localPort)
-  t.equal(summary.error, undefined)
-  t.equal(summary.runs[0]?.bytesIn, 6)
-  t.match(await seen, { ended: true, code: undefined })
-  t.equal(await connection.closed, summary)
-  t.equal(lines.length, 1)
-  t.match(lines[0], { level: 30, msg: 'connection closed', connection: summary.id, bytesIn: 6, closedBy: 'peer' })
-  t.equal(lines[0]?.remote, `127.0.0.1:${localPort}`)
+})
+
+t.test('a summary is that of the end: the connection is closed, and no handle is left', async t => {
+  failOnWarning(t)
+  await Promise.all(
+    Array.from({ length: 50 }, async () => {
+      const { leg, peer, connection } = openOver(await socketLegs(t))
+      const received = collect(peer)
+      peer.end('ping')
+      const summary = await work(connection, around(leg), () => (chunk: Buffer) => chunk)
+      t.equal(String(await received), 'ping')
+      t.match(summary, { closedBy: 'peer', remote: '127.0.0.1', port: leg.port, bytesIn: 4, bytesOut: 4 })
+      t.ok(leg.stream.closed)
+    }),
+  )
   await until(() => !('TCPSocketWrap' in handles()))
 })
 
-t.test('the FIN comes when the sink has taken everything', async t => {
-  const { socket, client, connection } = await open(t)
+t.test('the peer sees our end when the sink has taken everything', async t => {
+  const { leg, peer, connection } = open(t)
   const { sink, held, release } = heldSink()
   const order: string[] = []
   sink.once('finish', () => order.push('sink'))
-  client.once('end', () => order.push('fin')).resume()
-  client.end('hello')
-  const ended = work(connection, socket, none, sink, 'forward')
-  await until(() => held.length > 0)
-  await delay(20)
-  t.same(order, [], 'no FIN while the sink waits')
+  peer.once('end', () => order.push('end')).resume()
+  peer.end('hello')
+  const ended = work(connection, from(leg, sink))
+  await turns()
+  t.equal(held.length, 1)
+  t.same(order, [], 'no end while the sink waits')
   release()
   await ended
-  await until(() => order.length === 2)
-  t.same(order, ['sink', 'fin'])
+  t.same(order, ['sink', 'end'])
 })
 
 t.test('half-close: every byte goes there and back through a slow stage (A-01)', async t => {
-  const { socket, client, connection } = await open(t)
   const data = Buffer.alloc(1_000_007, 'abcdefg')
-  const received = outcome(client)
-  client.end(data)
-  const slow = async (chunk: Buffer) => {
-    await delay(1)
-    return chunk
-  }
-  const summary = await work(connection, socket, () => stages(slow), socket, 'forward')
-  t.ok((await received).data.equals(data))
-  t.match(summary, { closedBy: 'peer', bytesIn: data.length, bytesOut: data.length })
+  const slow: Transforms = () => (chunk: Buffer) => turns(1).then(() => chunk)
+  const made = await served(t, 'half-close', { to: undefined, reply: true, transforms: slow })
+  const output = memorySink()
+  await send({ to: made.to, from: Readable.from([data]), output })
+  t.ok(output.data.equals(data))
+  t.match(await summaryOf(made), { closedBy: 'peer', bytesIn: data.length, bytesOut: data.length })
 })
 
 t.test('the peer ends first, our file goes on', async t => {
-  const { socket, client, connection } = await open(t)
   const path = join(t.testdir({}), 'f')
   writeFileSync(path, Buffer.alloc(3_000_000, 'x'))
-  const received = outcome(client)
-  client.end()
-  const forward = connection.transfer(socket, none, memorySink(), 'forward')
-  await forward
-  await connection.transfer(fileSource(path), none, socket, 'reply')
-  t.equal((await connection.finish()).closedBy, 'peer')
-  t.equal((await received).data.length, 3_000_000)
+  const made = await served(t, 'file', { from: () => fileSource(path) })
+  const output = memorySink()
+  await send({ to: made.to, from: Readable.from([]), output })
+  t.equal(output.data.length, 3_000_000)
+  t.match(await summaryOf(made), { closedBy: 'peer', bytesOut: 3_000_000 })
 })
 
 t.test('we end first, the peer goes on sending', async t => {
-  const { socket, client, connection } = await open(t)
   const sink = memorySink()
-  const forward = connection.transfer(socket, none, sink, 'forward')
-  await connection.transfer(Readable.from([Buffer.from('bye')]), none, socket, 'reply')
-  t.equal(String(await collect(client)), 'bye')
-  client.end(Buffer.alloc(5_000_000))
-  await forward
-  t.equal((await connection.finish()).closedBy, 'local')
+  const made = await served(t, 'we-end', { to: () => sink, from: () => Readable.from([Buffer.from('bye')]) })
+  const output = memorySink()
+  const source = new PassThrough()
+  const sent = send({ to: made.to, from: source, output })
+  while (output.data.length === 0) await turns(1)
+  await turns()
+  source.end(Buffer.alloc(5_000_000))
+  await sent
+  t.equal(String(output.data), 'bye')
   t.equal(sink.data.length, 5_000_000)
+  t.match(await summaryOf(made), { closedBy: 'local', error: undefined })
 })
 
-t.test('a stop ends with success and releases the source', async t => {
-  const path = join(t.testdir({}), 'f')
-  writeFileSync(path, Buffer.alloc(5_000_000))
-  for (const source of [endless(), fileSource(path)]) {
-    const sink = memorySink()
-    await run(source, [stopStage(1)], sink)
-    await until(() => source.destroyed)
-    t.ok(sink.data.length > 0)
-  }
-  const { socket, client, connection } = await open(t)
+t.test('a stage that stops ends the direction with success, and the other one can be used', async t => {
   const sink = memorySink()
-  const forward = connection.transfer(socket, stopAfter(1), sink, 'forward')
-  client.write('one')
-  await until(() => sink.data.length > 0)
-  client.write('two') // by itself: the stage stops at its second chunk
-  await forward
-  t.equal(String(sink.data), 'one', 'the source is silent now, and that does not matter')
-  t.notOk(socket.destroyed)
-  await connection.transfer(Readable.from([Buffer.from('reply')]), none, socket, 'reply')
-  t.equal(String(await collect(client)), 'reply', 'the other direction is usable')
-  client.end()
-  t.match(await connection.finish(), { closedBy: 'local', error: undefined })
+  const source = new PassThrough()
+  const once: Transforms = () => {
+    let count = 0
+    return (chunk: Buffer) => (count++ > 0 ? stop : chunk)
+  }
+  const made = await served(t, 'stop', { to: () => sink, from: () => source, transforms: once })
+  const output = memorySink()
+  const input = new PassThrough()
+  const sent = send({ to: made.to, from: input, output })
+  for (const word of ['one', 'two', 'three']) {
+    input.write(word)
+    await turns()
+  }
+  t.equal(String(sink.data), 'one')
+  source.end('reply')
+  await turns()
+  t.equal(String(output.data), 'reply')
+  input.end()
+  await sent
+  t.match(await summaryOf(made), { closedBy: 'local', error: undefined })
 })
 
-function stopStage(count: number): Duplex {
-  return new Transform({
-    transform(chunk, _encoding, callback) {
-      if (count-- > 0) this.push(chunk)
-      if (count <= 0) this.push(null)
-      callback()
-    },
-  })
-}
-
-t.test('linger: a client that goes on sending gets the whole reply', async t => {
-  failOnWarning(t)
-  const { socket, client, connection } = await open(t)
-  const noise = setInterval(() => client.write(Buffer.alloc(100_000)), 1)
-  t.teardown(() => clearInterval(noise))
-  client.once('end', () => {
-    clearInterval(noise)
-    client.end()
-  })
-  const received = outcome(client)
-  const block = Buffer.alloc(2_000_000, 'r')
-  let count = 0
-  const stage = () => stages(() => (count++ === 0 ? block : stop))
-  const summary = await work(connection, socket, stage, socket, 'forward')
-  t.match(summary, { closedBy: 'local', error: undefined, bytesOut: block.length })
-  t.match(await received, { ended: true, code: undefined })
-  t.equal((await received).data.length, block.length)
-})
-
-t.test('linger has an end', async t => {
-  const { socket, client, connection } = await open(t)
-  client.write('question')
-  const received = outcome(client)
-  const started = performance.now()
-  await work(connection, socket, () => stages(stopStage(1)), socket, 'forward')
-  const time = performance.now() - started
-  t.ok(time >= lingerTime - 20 && time < lingerTime + 1000, `${time} ms`)
-  client.end()
-  t.equal(String((await received).data), 'question')
-})
-
-t.test('linger ends when the peer is lost meanwhile', async t => {
-  const { socket, client, connection } = await open(t)
-  client.pause()
-  socket.write(Buffer.alloc(20_000_000))
-  const ended = connection.finish()
-  await delay(20)
-  client.resetAndDestroy()
-  t.match(await ended, { closedBy: 'reset', error: { code: /ECONNRESET|EPIPE/ } })
-})
-
-t.test('who closed, and why', async t => {
-  const cases: [string, (c: OpenConnection, client: Socket) => unknown, object][] = [
+t.test('who or what has closed it, and one log line', async t => {
+  for (const [name, cut, expected, isReset = true] of [
     [
       'a reset of the peer',
-      (_, client) => client.resetAndDestroy(),
+      (_, peer) => peer.destroy(new Error('x')),
       { closedBy: 'reset', error: { code: 'ECONNRESET' } },
+      false,
     ],
     ['an error of ours', c => c.fail(new Error('ours')), { closedBy: 'error', error: { message: 'ours' } }],
     ['what is no Error', c => c.fail('text'), { closedBy: 'error', error: { message: 'text', cause: 'text' } }],
@@ -228,335 +194,460 @@ t.test('who closed, and why', async t => {
     ['a timeout', c => c.fail(new TcpPipeError('ERR_TIMEOUT', 'x')), { closedBy: 'timeout' }],
     ['twice', c => [new Error('first'), new Error('second')].forEach(c.fail), { error: { message: 'first' } }],
     [
-      'ECONNRESET of another socket',
+      'ECONNRESET of another one',
       c => c.fail(Object.assign(new Error('x'), { code: 'ECONNRESET' })),
       { closedBy: 'error' },
     ],
-  ]
-  for (const [name, cut, expected] of cases) {
-    const { socket, client, connection, lines } = await open(t)
-    const received = outcome(client)
-    const ended = work(connection, socket, none, memorySink(), 'forward')
-    cut(connection, client)
-    t.match(await ended, expected, name)
+    [
+      'a real error behind one that says no more than that something has ended',
+      c => {
+        c.fail(Object.assign(new Error('early'), { code: 'ERR_STREAM_PREMATURE_CLOSE' }))
+        c.fail(new Error('real'))
+      },
+      { closedBy: 'error', error: { message: 'real' } },
+    ],
+    [
+      'the other way round',
+      c => {
+        c.fail(new Error('real'))
+        c.fail(Object.assign(new Error('late'), { code: 'ERR_STREAM_PREMATURE_CLOSE' }))
+      },
+      { closedBy: 'error', error: { message: 'real' } },
+    ],
+  ] as [string, (c: OpenConnection, peer: Duplex) => unknown, object, boolean?][]) {
+    const { leg, peer, connection, lines } = open(t)
+    const received = outcome(peer)
+    const ended = work(connection, from(leg, memorySink()))
+    cut(connection, peer)
+    const summary = await ended
+    t.match(summary, expected, name)
     t.equal(lines.length, 1, `${name}: one line`)
     t.match(lines[0], { level: 50, msg: 'connection failed' })
-    if (!name.startsWith('a reset')) t.match(await received, { code: 'ECONNRESET', ended: false }, `${name}: a reset`)
+    await t.rejects(connection.failed, name)
+    if (isReset) t.match(await received, { code: 'ECONNRESET', ended: false }, `${name}: the peer sees a reset`)
   }
 })
 
-t.test('the failure of a stage or a sink resets, and the real error is told', async t => {
-  const boom = new Error('boom')
-  const thrower = (chunk: Buffer) => {
-    if (chunk.length > 0) throw boom
-  }
-  const cases: [string, () => ReturnType<typeof stages>, () => Writable][] = [
-    ['a stage throws', () => stages(thrower), memorySink],
-    ['a stage rejects', () => stages(async chunk => thrower(chunk)), memorySink],
-    ['a stream fails', () => stages(new Transform({ transform: (_c, _e, callback) => callback(boom) })), memorySink],
-    [
-      'the stages cannot be made',
-      () => {
-        throw boom
-      },
-      memorySink,
-    ],
-    ['the sink fails', none, () => failingSink(boom)],
-    [
-      'the sink fails at its end',
-      none,
-      () => new Writable({ write: (_c, _e, callback) => callback(), final: callback => callback(boom) }),
-    ],
-  ]
-  for (const [name, parts, makeSink] of cases) {
-    const { socket, client, connection, lines } = await open(t)
-    const received = outcome(client)
-    const sink = makeSink()
-    if (name.endsWith('its end')) client.end('x')
-    else client.write('x')
-    const summary = await work(connection, socket, parts, sink, 'forward')
-    t.equal(summary.error, boom, name)
-    t.equal(summary.closedBy, 'error')
-    t.match(await received, { ended: false, code: 'ECONNRESET' }, name)
-    t.equal(lines.length, 1)
-    t.ok(sink.destroyed, 'the sink is not left open')
+t.test('the kernel tells of a reset, and tells the peer of ours', async t => {
+  for (const theirs of [true, false]) {
+    const { leg, peer, connection } = openOver(await socketLegs(t))
+    const received = outcome(peer)
+    const ended = work(connection, from(leg, memorySink()))
+    if (theirs) peer.destroy(new Error('x'))
+    else connection.fail(new Error('ours'))
+    t.match(await ended, theirs ? { closedBy: 'reset', error: { code: 'ECONNRESET' } } : { closedBy: 'error' })
+    if (!theirs) t.match(await received, { code: 'ECONNRESET', ended: false })
   }
 })
 
-t.test('a source whose stages cannot be made is not left open', async t => {
-  const { socket, connection } = await open(t)
-  const source = silent()
-  const parts = () => {
-    throw new Error('no stages')
-  }
-  t.match(await work(connection, source, parts, socket, 'reply'), { error: { message: 'no stages' } })
-  t.ok(source.destroyed)
-})
-
-t.test('a real error replaces a premature close', async t => {
-  const { connection, client } = await open(t)
-  client.resume()
-  connection.fail(Object.assign(new Error('early'), { code: 'ERR_STREAM_PREMATURE_CLOSE' }))
-  connection.fail(new Error('real'))
-  t.match(await connection.finish(), { error: { message: 'real' } })
-})
-
-t.test('a socket that is lost before its transfer', async t => {
-  const { socket, client, connection } = await open(t)
-  client.resetAndDestroy()
-  await closed(socket)
-  const sink = memorySink()
-  t.match(await work(connection, socket, none, sink, 'forward'), { closedBy: 'reset', error: { code: 'ECONNRESET' } })
-  t.ok(sink.destroyed)
-})
-
-t.test('a stop, then the stage that is in front ends with the connection', async t => {
-  const { socket, client, connection } = await open(t)
-  const front = new PassThrough()
-  client.write('x')
-  const parts = () => stages(front, stopStage(0))
-  await work(connection, socket, parts, memorySink(), 'forward')
-  await until(() => front.destroyed)
-  t.pass()
-})
-
-t.test('idle timeout', async t => {
-  const { socket, client, connection } = await open(t, { idleTimeout: 50, halfClosedTimeout: 10_000 })
-  const received = outcome(client)
-  const summary = await work(connection, socket, none, memorySink(), 'forward')
-  t.match(summary, { closedBy: 'timeout', error: { code: 'ERR_TIMEOUT', message: 'idle timeout: no byte for 50 ms' } })
-  t.match(await received, { ended: false, code: 'ECONNRESET' })
-})
-
-t.test('idle timeout: not while our own sink is what we wait for', async t => {
-  const { socket, client, connection } = await open(t, { idleTimeout: 150 })
-  const { sink, held, release } = heldSink()
-  client.write('x')
-  const ended = work(connection, socket, none, sink, 'forward')
-  await until(() => held.length > 0)
-  await delay(400)
-  t.notOk(socket.destroyed)
-  release()
-  t.match(await ended, { closedBy: 'timeout' }, 'and then it is')
-})
-
-t.test('idle timeout: it begins anew when our sink goes on', async t => {
-  const { socket, client, connection } = await open(t, { idleTimeout: 200 })
-  let goOn: (() => void) | undefined
-  const sink = new Writable({
-    highWaterMark: 1,
-    write(_chunk, _encoding, callback) {
-      goOn = callback
-    },
-  })
-  client.write('x')
-  const ended = work(connection, socket, none, sink, 'forward')
-  await until(() => goOn !== undefined)
-  await once(socket, 'timeout')
-  await delay(150) // soon before the next one
-  const began = performance.now()
-  goOn?.()
-  t.match(await ended, { closedBy: 'timeout' })
-  t.ok(performance.now() - began > 195)
-})
-
-t.test('idle timeout: not while the end of our sink is under way', async t => {
-  const { socket, client, connection } = await open(t, { idleTimeout: 10_000, halfClosedTimeout: 100 })
-  let finish: (() => void) | undefined
-  const sink = new Writable({
-    write: (_chunk, _encoding, callback) => callback(),
-    final(callback) {
-      finish = callback
-    },
-  })
-  client.resume().end('x')
-  const ended = work(connection, socket, none, sink, 'forward')
-  await until(() => finish !== undefined)
-  await delay(250)
-  finish?.()
-  t.match(await ended, { closedBy: 'peer', error: undefined })
-})
-
-t.test('idle timeout: a stage that never calls back, a peer that never reads', async t => {
-  const stuck = await open(t, { idleTimeout: 50 })
-  stuck.client.write('x')
-  const never = () => stages(new Transform({ transform() {} }))
-  t.match(await work(stuck.connection, stuck.socket, never, memorySink(), 'forward'), { closedBy: 'timeout' })
-  const deaf = await open(t, { idleTimeout: 50 })
-  t.match(await work(deaf.connection, endless(), none, deaf.socket, 'reply'), { closedBy: 'timeout' })
-})
-
-t.test('half-closed timeout', async t => {
-  const theirs = await open(t, { idleTimeout: 10_000, halfClosedTimeout: 50 })
-  theirs.client.end()
-  const both = Promise.all([
-    theirs.connection.transfer(theirs.socket, none, memorySink(), 'forward'),
-    theirs.connection.transfer(silent(), none, theirs.socket, 'reply'),
-  ])
-  await t.rejects(both, { message: 'half-closed timeout: no byte for 50 ms' })
-  t.match(await theirs.connection.finish(), { closedBy: 'timeout' })
-  const ours = await open(t, { idleTimeout: 10_000, halfClosedTimeout: 50 })
-  const forward = ours.connection.transfer(ours.socket, none, memorySink(), 'forward')
-  ours.socket.end()
-  await t.rejects(forward, { message: /^half-closed timeout/ })
-})
-
-t.test('finish waits for one who still reads the socket', async t => {
-  const { socket, client, connection } = await open(t)
-  const sink = memorySink()
-  socket.pipe(sink)
-  const ended = connection.finish()
-  client.end('late')
-  await ended
-  t.equal(String(sink.data), 'late')
-})
-
-t.test('close is no failure, also for a transfer that runs', async t => {
-  const { socket, connection } = await open(t)
-  const forward = connection.transfer(socket, none, memorySink(), 'forward')
-  connection.close()
-  await t.resolves(forward)
-  t.match(await connection.finish(), { error: undefined, closedBy: 'local' })
+t.test('a reset that comes together with data is no end', async t => {
+  const { leg, peer, connection } = openOver(await socketLegs(t))
+  await write(peer, 'x')
+  peer.destroy(new Error('gone'))
+  t.match(await work(connection, from(leg, memorySink())), { closedBy: 'reset', error: { code: 'ECONNRESET' } })
 })
 
 t.test('a unix socket has no reset: it is destroyed', async t => {
-  const { socket, client, connection, lines } = await open(t, {}, unixPair)
-  client.once('end', () => client.end())
-  const received = outcome(client)
-  const ended = work(connection, socket, none, memorySink(), 'forward')
+  const { leg, peer, connection, lines } = openOver(await socketLegs(t, unixPair(t)))
+  peer.once('end', () => peer.end())
+  const received = outcome(peer)
+  const ended = work(connection, from(leg, memorySink()))
   connection.fail(new Error('ours'))
   t.match(await ended, { remote: 'unix', port: undefined, closedBy: 'error' })
   t.equal(lines[0]?.remote, 'unix')
   t.match(await received, { ended: true }, 'the peer cannot tell')
 })
 
-t.test('warnings of a source', async t => {
-  const { socket, client, connection, lines } = await open(t)
-  client.resume().end()
-  const source: Source = Object.assign(Readable.from([Buffer.from('x')]), { warnings: ['it changed'] })
-  const summary = await work(connection, source, none, socket, 'reply')
-  t.same(summary.warnings, ['it changed'])
-  t.match(lines, [{ level: 40, warnings: ['it changed'], msg: 'connection closed' }])
-})
-
-t.test('reports of two sinks are joined; a silent connection logs nothing', async t => {
-  const [socket, client] = await socketPair(t)
-  const connection = openConnection(socket, { log: undefined, maxRecord: 10, idleTimeout: 0, halfClosedTimeout: 0 })
-  client.end('x')
-  const report = (key: string): Sink => Object.assign(memorySink(), { report: () => ({ [key]: 1 }) })
-  await connection.transfer(socket, none, report('a'), 'forward')
-  await connection.transfer(Readable.from([]), none, report('b'), 'reply')
-  client.resume()
-  t.same((await connection.finish()).sink, { a: 1, b: 1 })
-  t.same(connection.info('reply'), {
-    id: connection.id,
-    number: 1,
-    remote: '127.0.0.1',
-    port: connection.port,
-    direction: 'reply',
-  })
-})
-
-t.test('maxRecord reaches the stages', async t => {
-  const [socket, client] = await socketPair(t)
-  const connection = openConnection(socket, { log: undefined, maxRecord: 10, idleTimeout: 0, halfClosedTimeout: 0 })
-  client.end('a line that is too long')
-  const { eachLine } = await import('../../../lib/stages/stage.js')
-  const summary = await work(connection, socket, () => stages(eachLine(line => line)), memorySink(), 'forward')
-  t.match(summary.error, { code: 'ERR_RECORD_TOO_LONG' })
-})
-
-t.test('ids', async t => {
-  const ids: string[] = []
-  for (let i = 0; i < 20; i++) ids.push((await open(t)).connection.id)
-  t.ok(ids.every(id => /^[0-9a-z]{10}$/.test(id)))
-  t.same([...new Set(ids)].sort(), ids, 'unique and in order')
-})
-
-t.test('remote names', async t => {
-  const server = new Server().listen(0, '::')
-  t.teardown(() => server.close())
-  await once(server, 'listening')
-  const client = connect((server.address() as { port: number }).port, '127.0.0.1')
-  t.teardown(() => client.destroy())
-  const [socket] = (await once(server, 'connection')) as [Socket]
-  t.teardown(() => socket.destroy())
-  t.match(socket.remoteAddress, /^::ffff:/)
-  const connection = openConnection(socket, { log: undefined, maxRecord: 1, idleTimeout: 0, halfClosedTimeout: 0 })
-  t.equal(connection.remote, '127.0.0.1', 'IPv4-mapped is IPv4')
-  Object.defineProperty(socket, 'remoteAddress', { value: undefined })
-  const gone = openConnection(socket, { log: undefined, maxRecord: 1, idleTimeout: 0, halfClosedTimeout: 0 })
-  t.equal(gone.remote, 'unknown', 'a client that has gone already')
-})
-
-t.test('a reset that comes together with data is no end', async t => {
-  const { socket, client, connection } = await open(t)
-  await new Promise<void>(resolve => client.write('x', () => resolve(void client.resetAndDestroy())))
-  const sink = memorySink()
-  const summary = await work(connection, socket, none, sink, 'forward')
-  t.match(summary, { closedBy: 'reset', error: { code: 'ECONNRESET' } })
-})
-
-t.test('50 connections', async t => {
-  failOnWarning(t)
-  await Promise.all(
-    Array.from({ length: 50 }, async () => {
-      const { socket, client, connection } = await open(t)
-      const received = collect(client)
-      client.end('ping')
-      await work(connection, socket, () => stages(chunk => chunk), socket, 'forward')
-      t.equal(String(await received), 'ping')
-    }),
-  )
-  await until(() => !('TCPSocketWrap' in handles()))
-})
-
-t.test('a second socket fails with the connection, and ends with it', async t => {
-  const { client, connection } = await open(t)
-  const [other, target] = await socketPair(t)
-  connection.join(other, '127.0.0.1:7')
-  const seen = [outcome(client), outcome(target)]
-  connection.fail(new Error('bad'))
-  t.match(await Promise.all(seen), [{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
-  t.match(await connection.finish(), { closedBy: 'error', side: undefined, target: { to: '127.0.0.1:7', bytesIn: 0 } })
-  const [late, peer] = await socketPair(t)
-  const lost = outcome(peer)
-  t.throws(() => connection.join(late, '127.0.0.1:7'), { message: 'bad' })
-  t.match(await lost, { code: 'ECONNRESET' }, 'the connection has failed before it was there')
-})
-
-t.test('which side it was', async t => {
-  for (const [side, closedBy, act] of [
-    ['client', 'reset', client => client.resetAndDestroy()],
-    ['target', 'reset', (_client, target) => target.resetAndDestroy()],
-    ['client', 'peer', client => client.end()],
-    ['target', 'peer', (_client, target) => target.end()],
-  ] as [string, string, (client: Socket, target: Socket) => void][]) {
-    const { socket, client, connection } = await open(t)
-    const [other, target] = await socketPair(t)
-    connection.join(other, 'x')
-    for (const each of [socket, other, client, target]) each.resume()
-    act(client, target)
-    await Promise.race([connection.failed.catch(() => {}), once(side === 'client' ? socket : other, 'end')])
-    for (const each of [client, target]) each.end()
-    t.match(await connection.finish(), { side, closedBy })
+t.test('the failure of a stage or a sink resets the peer, and the real error is told', async t => {
+  const boom = new Error('boom')
+  const thrower = (chunk: Buffer) => {
+    if (chunk.length > 0) throw boom
+  }
+  for (const [name, transforms, makeSink] of [
+    ['a stage throws', () => thrower, memorySink],
+    ['a stage rejects', () => async (chunk: Buffer) => thrower(chunk), memorySink],
+    ['a stream fails', () => new Transform({ transform: (_c, _e, callback) => callback(boom) }), memorySink],
+    ['the stages cannot be made', () => thrower(Buffer.of(1)) as never, memorySink],
+    ['the sink fails', () => [], () => failingSink(boom)],
+    [
+      'the sink fails at its end',
+      () => [],
+      () => new Writable({ write: (_c, _e, callback) => callback(), final: callback => callback(boom) }),
+    ],
+  ] as [string, Transforms, () => Writable][]) {
+    const sink = makeSink()
+    const made = await served(t, name, { transforms, to: () => sink })
+    const source = new PassThrough()
+    const sent = send({ to: made.to, from: source, output: memorySink() })
+    source[name.endsWith('its end') ? 'end' : 'write']('x')
+    await t.rejects(sent, { code: 'ECONNRESET', summary: { closedBy: 'reset' } }, name)
+    const summary = await summaryOf(made)
+    t.equal(summary.error, boom, name)
+    t.equal(summary.closedBy, 'error')
+    t.equal(made.lines.length, 2)
+    t.ok(sink.destroyed, 'the sink is not left open')
+    t.equal(made.server.connections.size, 0)
   }
 })
 
-t.test('stages that are forgotten are no part of it', async t => {
-  const { client, connection } = await open(t)
-  const first = connection.prepare(stages(new PassThrough()), 'forward')
-  const second = connection.prepare(stages(new PassThrough()), 'forward')
-  connection.forget(first)
-  client.end()
-  connection.fail(new Error('bad'))
-  t.notOk(first.streams[0]?.destroyed)
-  t.ok(second.streams[0]?.destroyed)
-  t.same((await connection.finish()).runs, second.meters)
+t.test('a source whose stages cannot be made is not left open', async t => {
+  const { leg, connection } = open(t)
+  const source = silent()
+  const transforms = () => {
+    throw new Error('no stages')
+  }
+  t.match(await work(connection, into(source, leg), transforms), { error: { message: 'no stages' } })
+  t.ok(source.destroyed)
 })
 
-t.test('a warning of a stage is in the summary', async t => {
-  const { socket, client, connection } = await open(t)
+t.test('a leg that is lost before its transfer fails it', async t => {
+  for (const pair of [legs(t), await socketLegs(t)]) {
+    const { leg, peer, connection } = openOver(pair)
+    peer.destroy(new Error('x'))
+    await closed(leg.stream)
+    const sink = memorySink()
+    t.match(await work(connection, from(leg, sink)), { closedBy: 'reset', error: { code: 'ECONNRESET' } })
+    t.ok(sink.destroyed)
+  }
+})
+
+t.test('the stages in front of one that stops end with the connection', async t => {
+  const { leg, peer, connection } = open(t)
+  const front = new PassThrough()
+  peer.write('x')
+  await work(connection, from(leg, memorySink()), () => [front, () => stop])
+  await turns()
+  t.ok(front.destroyed)
+})
+
+/** A connection whose time moves when the test says so. */
+function timed(t: Test, options: Parameters<typeof open>[1]) {
+  const clock = stoppedClock(t, { timers: true })
+  const made = open(t, options)
+  const pass = async (milliseconds: number) => {
+    await turns()
+    clock.pass(milliseconds)
+    await turns()
+  }
+  return { ...made, pass }
+}
+
+t.test('a timeout fails the connection, is told, and resets the peer', async t => {
+  for (const [options, timeout, message] of [
+    [{ idleTimeout: 50 }, 'idle', 'idle timeout: no byte for 50 ms'],
+    [{ firstByteTimeout: 50 }, 'first-byte', 'first-byte timeout: the peer sent nothing for 50 ms'],
+    [{ maxDuration: 50 }, 'duration', 'duration timeout: the connection has lasted 50 ms'],
+  ] as const) {
+    await t.test(timeout, async t => {
+      const { leg, peer, connection, lines, pass } = timed(t, options)
+      const seen = outcome(peer)
+      const ended = work(connection, from(leg, memorySink()))
+      await pass(49)
+      t.notOk(leg.stream.destroyed)
+      await pass(1)
+      t.match(await ended, { closedBy: 'timeout', timeout, error: { code: 'ERR_TIMEOUT', message } })
+      t.match(await seen, { code: 'ECONNRESET', ended: false })
+      t.match(lines, [{ closedBy: 'timeout', timeout, code: 'ERR_TIMEOUT' }])
+    })
+  }
+})
+
+t.test('half-closed, whoever has ended first, there is less time', async t => {
+  for (const who of ['peer', 'we'] as const) {
+    await t.test(who, async t => {
+      const { leg, peer, connection, pass } = timed(t, { idleTimeout: 10_000, halfClosedTimeout: 50 })
+      const forward = openChain('forward', undefined).run(connection, from(leg, memorySink()))
+      const reply = openChain('reply', undefined).run(
+        connection,
+        into(who === 'peer' ? silent() : Readable.from([]), leg),
+      )
+      if (who === 'peer') peer.end()
+      const failed = t.rejects(Promise.all([forward, reply]), { message: 'half-closed timeout: no byte for 50 ms' })
+      await pass(5)
+      await pass(55)
+      await failed
+      t.match(await connection.finish(), { closedBy: 'timeout', timeout: 'half-closed' })
+    })
+  }
+})
+
+t.test('it is not idle while our own sink is what we wait for, and then the time begins anew', async t => {
+  const { leg, peer, connection, pass } = timed(t, { idleTimeout: 150 })
+  const { sink, held, release } = heldSink()
+  peer.write('x')
+  const ended = work(connection, from(leg, sink))
+  await pass(5000)
+  t.equal(held.length, 1)
+  t.notOk(leg.stream.destroyed)
+  release()
+  await pass(140) // the sink is looked at in each twentieth of the time
+  t.notOk(leg.stream.destroyed)
+  await pass(20)
+  t.match(await ended, { closedBy: 'timeout' })
+})
+
+t.test('it is not idle while the end of our sink is under way', async t => {
+  const { leg, peer, connection, pass } = timed(t, { idleTimeout: 10_000, halfClosedTimeout: 100 })
+  let finish = () => {}
+  const sink = new Writable({
+    write: (_chunk, _encoding, callback) => callback(),
+    final(callback) {
+      finish = callback
+    },
+  })
+  peer.resume().end('x')
+  const ended = work(connection, from(leg, sink))
+  await pass(5000)
+  finish()
+  t.match(await ended, { closedBy: 'peer', error: undefined })
+})
+
+t.test('a stage that never calls back, a peer that never reads and a target that never does are idle', async t => {
+  const { sink: held } = heldSink()
+  for (const [title, ends, transforms] of [
+    ['a stage', leg => from(leg, memorySink()), () => divisible(() => new Transform({ transform() {} }))()],
+    ['a peer', leg => into(endless(), leg), undefined],
+    ['a sink that is a peer', leg => from(leg, Object.assign(held, { leg: legs(t)[0] })), undefined],
+  ] as [string, (leg: Leg) => ReturnType<typeof from>, Transforms | undefined][]) {
+    await t.test(title, async t => {
+      const { leg, peer, connection, pass } = timed(t, { idleTimeout: 50 })
+      peer.write('x')
+      const ended = work(connection, ends(leg), transforms)
+      await pass(60)
+      await pass(60)
+      t.match(await ended, { closedBy: 'timeout', timeout: 'idle' })
+    })
+  }
+})
+
+t.test('a peer may send so many bytes, and nothing of what is more is passed on', async t => {
+  const { leg, peer, connection } = open(t, { maxBytes: 4 })
+  const sink = memorySink()
+  const seen = outcome(peer)
+  const ended = work(connection, from(leg, sink))
+  peer.write('1234')
+  await turns()
+  t.equal(String(sink.data), '1234')
+  peer.write('5')
+  t.match(await ended, { closedBy: 'limit', bytesIn: 5, error: { code: 'ERR_LIMIT' } })
+  t.equal(String(sink.data), '1234')
+  t.match(await seen, { code: 'ECONNRESET' })
+})
+
+t.test('drop is no failure, also for a transfer that runs', async t => {
+  const { leg, connection } = open(t)
+  const forward = openChain('forward', undefined).run(connection, from(leg, memorySink()))
+  connection.drop()
+  await t.resolves(forward)
+  t.match(await connection.finish(), { error: undefined, closedBy: 'local' })
+})
+
+t.test('what comes behind the end changes the summary no more', async t => {
+  const { leg, peer, connection } = open(t)
+  peer.end()
+  const summary = await work(connection, from(leg, memorySink()))
+  connection.fail(new Error('late'))
+  connection.reset('late')
+  t.equal(await connection.finish(), summary)
+  t.equal(await connection.close('late'), summary)
+  t.match(summary, { closedBy: 'peer', error: undefined })
+})
+
+t.test('close: what has been read is delivered, nothing more is read, and it is a success with the reason', async t => {
+  const path = join(t.testdir({}), 'sink')
+  const made = await served(t, 'close', { to: `file:${path}`, transforms: () => [upper] })
+  const source = new PassThrough()
+  const sent = send({ to: made.to, from: source, output: memorySink() })
+  source.write('read')
+  await until(() => made.connections[0]?.stats().directions[0]?.bytesOut === 4)
+  const [connection] = made.connections as [Connection]
+  const summary = await connection.close('enough')
+  source.write('not read')
+  t.match(summary, { closedBy: 'local', reason: 'enough', error: undefined, sink: { file: path } })
+  t.equal(readFileSync(path, 'utf8'), 'READ')
+  t.equal(await connection.closed, summary)
+  t.match(made.lines.at(-1), { level: 30, msg: 'connection closed', closedBy: 'local', reason: 'enough' })
+  source.end()
+  await sent.catch(() => {})
+})
+
+t.test('close without a reason tells none, and the first reason is the one to tell', async t => {
+  for (const [reasons, expected] of [
+    [[undefined], undefined],
+    [['one', 'two'], 'one'],
+  ] as const) {
+    const { leg, connection } = open(t)
+    const ended = work(connection, from(leg, memorySink()))
+    for (const reason of reasons) void connection.close(reason)
+    const summary = await ended
+    t.equal(summary.reason, expected)
+    t.equal('reason' in summary, expected !== undefined)
+    t.match(summary, { closedBy: 'local' })
+  }
+})
+
+t.test('close ends both sides, whatever kind of connection it is', async t => {
+  const echo = await served(t, 'echo', { to: undefined, reply: true })
+  for (const [title, options, handler] of [
+    ['a sink', {}],
+    ['a sink and a source', { from: () => silent() }],
+    ['an echo', { to: undefined, reply: true }],
+    ['a peer as the sink', { to: echo.to }],
+    ['a handler that reads', {}, (stream: Duplex) => once(stream.resume(), 'close')],
+    ['a handler that waits for what comes', {}, (stream: Duplex) => collect(stream)],
+    ['a handler that does nothing', {}, () => new Promise(() => {})],
+  ] as [string, ServeOptions, Parameters<typeof serve>[1]?][]) {
+    for (const says of ['', 'x']) {
+      await t.test(`${title}, ${says ? 'after a byte' : 'before a byte'}`, async t => {
+        const clock = stoppedClock(t, { timers: true })
+        const made = await served(t, 'all', options, handler)
+        const source = new PassThrough()
+        const sent = send({ to: made.to, from: source, output: memorySink() })
+        if (says) source.write(says)
+        await turns()
+        let summary: Summary | undefined
+        void made.connections[0]?.close('enough').then(closed => {
+          summary = closed
+        })
+        await turns()
+        clock.pass(lingerTime) // the peer does not end
+        await turns()
+        t.match(summary, { closedBy: 'local', reason: 'enough', error: undefined })
+        source.end()
+        await soon(sent.catch(() => {}))
+        t.equal(made.server.connections.size, 0, 'the server knows that it has ended')
+        t.match(made.server.stats(), { closed: { local: 1 }, connections: [] })
+        t.equal(await soon(made.server.close()), 0, 'and can be closed')
+      })
+    }
+  }
+})
+
+t.test('close of a proxy ends both legs', async t => {
+  const target = await served(t, 'target', { to: undefined, reply: true })
+  const connections: Connection[] = []
+  const server: ProxyServer = await proxy({
+    listen: 'memory:proxy',
+    to: target.to,
+    onConnection: connection => void connections.push(connection),
+  })
+  t.teardown(() => server.close({ drain: 0 }))
+  const output = memorySink()
+  const source = new PassThrough()
+  const sent = send({ to: 'memory:proxy', from: source, output })
+  source.write('hello')
+  while (output.data.length === 0) await turns(1)
+  const [connection] = connections
+  t.match(connection?.stats(), { target: { to: target.to, bytesIn: 5, bytesOut: 5 } })
+  const closing = connection?.close('maintenance')
+  await turns()
+  source.end()
+  t.match(await closing, { closedBy: 'local', reason: 'maintenance', target: { bytesIn: 5, bytesOut: 5 } })
+  await sent
+  t.equal(String(output.data), 'hello')
+  t.match(await summaryOf(target), { closedBy: 'peer', error: undefined })
+})
+
+t.test('close of a send ends it, and its source is destroyed', async t => {
+  const made = await served(t, 'send')
+  const source = silent()
+  let connection: Connection | undefined
+  const sent = send({
+    to: made.to,
+    from: source,
+    output: memorySink(),
+    onConnect: opened => {
+      connection = opened
+    },
+  })
+  source.push('x')
+  await turns()
+  void connection?.close('done')
+  t.match(await soon(sent), { closedBy: 'local', reason: 'done', bytesOut: 1 })
+  t.ok(source.destroyed)
+  t.match(await soon(summaryOf(made)), { closedBy: 'peer', bytesIn: 1 })
+})
+
+t.test('close when the connection has just been opened, before anything runs: the sink is not left open', async t => {
+  const sink = memorySink()
+  const made = await served(t, 'early', {
+    to: () => sink,
+    onConnection: connection => void connection.close('not wanted'),
+  })
+  const sent = send({ to: made.to, from: Readable.from([]), output: memorySink() })
+  t.match(await soon(summaryOf(made)), { closedBy: 'local', reason: 'not wanted', error: undefined })
+  await soon(sent)
+  t.ok(sink.writableFinished || sink.destroyed)
+})
+
+t.test('reset: the peer sees one, and the reason is the message of the error', async t => {
+  for (const [title, options, handler] of [
+    ['a sink', {}],
+    ['a handler', {}, (stream: Duplex) => collect(stream)],
+    ['a handler that does nothing', {}, () => new Promise(() => {})],
+  ] as [string, ServeOptions, Parameters<typeof serve>[1]?][]) {
+    for (const reason of ['enough', undefined]) {
+      const made = await served(t, 'reset', options, handler)
+      const sent = send({ to: made.to, from: silent(), output: memorySink() })
+      await turns()
+      made.connections[0]?.reset(reason)
+      await t.rejects(sent, { code: 'ECONNRESET' }, title)
+      const message = reason ?? 'the connection was reset by its owner'
+      t.match(await summaryOf(made), { closedBy: 'signal', error: { code: 'ERR_CLOSED', message } }, title)
+      t.match(made.lines.at(-1), { level: 50, closedBy: 'signal', error: message })
+      t.equal(await soon(made.server.close()), 0, title)
+    }
+  }
+})
+
+t.test('reset by TCP is one', async t => {
+  const { leg, peer, connection } = openOver(await socketLegs(t))
+  const seen = outcome(peer)
+  const ended = work(connection, from(leg, memorySink()))
+  connection.reset('enough')
+  t.match(await ended, { closedBy: 'signal', error: { message: 'enough' } })
+  t.match(await seen, { ended: false, code: 'ECONNRESET' })
+})
+
+t.test('a handler has no directions, and its bytes count', async t => {
+  const made = await served(t, 'handler', {}, async stream => {
+    stream.write('hello')
+    await collect(stream)
+  })
+  const output = memorySink()
+  const source = new PassThrough()
+  const sent = send({ to: made.to, from: source, output })
+  while (output.data.length === 0) await turns(1)
+  t.match(made.connections[0]?.stats(), { directions: [], bytesOut: 5, number: 1 })
+  source.end('abc')
+  await sent
+  t.match(await summaryOf(made), { directions: [], bytesIn: 3, bytesOut: 5, closedBy: 'peer' })
+})
+
+t.test('the figures of a connection, while it is open and at its end', async t => {
+  const clock = stoppedClock(t)
+  const { leg, peer, connection } = open(t, { number: 7 })
+  const ended = work(connection, from(leg, memorySink()), () => upper)
+  peer.write('abc')
+  await turns()
+  clock.pass(250)
+  const stats = connection.stats()
+  t.match(stats, { id: connection.id, number: 7, remote: 'memory', age: 250, bytesIn: 3, bytesOut: 0 })
+  t.notOk('target' in stats)
+  const text = JSON.stringify(stats)
+  t.same(JSON.parse(text), stats)
+  peer.end('de')
+  await turns()
+  const summary = await ended
+  t.equal(summary.duration, 250)
+  t.same(summary.directions, connection.stats().directions)
+  t.equal(JSON.stringify(stats), text, 'a snapshot does not change')
+})
+
+t.test('warnings of a source and of a stage are in the summary', async t => {
+  const { leg, peer, connection, lines } = open(t)
+  peer.resume().end()
+  const source: Source = Object.assign(Readable.from([Buffer.from('x')]), { warnings: ['it changed'] })
   const warner = defineTransform({
     name: 'warner',
     summary: '',
@@ -568,13 +659,13 @@ t.test('a warning of a stage is in the summary', async t => {
         return chunk
       },
   })
-  client.end('a')
-  const summary = await work(connection, socket, () => stages(warner()), memorySink(), 'forward')
-  t.same(summary.warnings, ['careful'])
+  const summary = await work(connection, into(source, leg), () => warner())
+  t.same(summary.warnings, ['careful', 'it changed'])
+  t.match(lines, [{ level: 40, warnings: ['careful', 'it changed'], msg: 'connection closed' }])
 })
 
 t.test('faults of stages are in the summary, and no more than a hundred of them', async t => {
-  const { socket, client, connection } = await open(t)
+  const { leg, peer, connection } = open(t)
   const faulty = defineTransform({
     name: 'faulty',
     summary: '',
@@ -584,55 +675,115 @@ t.test('faults of stages are in the summary, and no more than a hundred of them'
       return chunk
     },
   })
-  client.end('a')
-  const { faults } = await work(connection, socket, () => stages(faulty()), memorySink(), 'forward')
+  peer.end('a')
+  const { faults } = await work(connection, from(leg, memorySink()), () => faulty())
   t.equal(faults?.length, 100)
   t.same(faults?.[99], { fault: 'faulty', offset: 99, direction: 'forward' })
 })
 
-t.test('the limits of a connection: bytes, the first byte, the duration', async t => {
-  const capped = await open(t, { maxBytes: 4 })
-  const sink = memorySink()
-  const over = capped.connection.transfer(capped.socket, none, sink, 'forward')
-  capped.client.write('12345')
-  await t.rejects(over, { code: 'ERR_LIMIT' })
-  t.match(await capped.connection.finish(), { closedBy: 'limit', bytesIn: 5 })
-  t.equal(String(sink.data), '')
+t.test('reports of two sinks are joined; a connection without a log and an observer is silent', async t => {
+  const [leg, { stream: peer }] = legs(t)
+  const connection = openConnection(leg, { log: undefined, maxRecord: 10, idleTimeout: 0 })
+  peer.resume().end('x')
+  const report = (key: string): Sink => Object.assign(memorySink(), { report: () => ({ [key]: 1 }) })
+  await openChain('forward', undefined).run(connection, from(leg, report('a')))
+  await openChain('reply', undefined).run(connection, { source: Readable.from([]), sink: report('b') })
+  t.same((await connection.finish()).sink, { a: 1, b: 1 })
+})
 
-  for (const [options, timeout] of [
-    [{ firstByteTimeout: 20 }, 'first-byte'],
-    [{ maxDuration: 20 }, 'duration'],
-    [{ idleTimeout: 20 }, 'idle'],
+t.test('stages know their connection, and the cap of a record reaches them', async t => {
+  const { leg, peer, connection } = open(t, { maxRecord: 10, number: 3 })
+  const identity = { id: connection.id, number: 3, remote: 'memory', port: undefined }
+  t.match(connection, identity)
+  t.same(connection.info('reply'), { ...identity, direction: 'reply' })
+  peer.end('a line that is too long')
+  const summary = await work(connection, from(leg, memorySink()), info => {
+    t.same(info, { ...identity, direction: 'forward' })
+    return eachLine(line => line)
+  })
+  t.match(summary, { closedBy: 'limit', error: { code: 'ERR_RECORD_TOO_LONG' } })
+})
+
+t.test('an id is short, unique, and sorts by time', async t => {
+  const ids = Array.from({ length: 20 }, () => open(t).connection.id)
+  t.ok(ids.every(id => /^[0-9a-z]{10}$/.test(id)))
+  t.same([...new Set(ids)].sort(), ids)
+})
+
+t.test('a second leg fails with the connection, and ends with it', async t => {
+  const { peer, connection } = open(t)
+  const [other, { stream: target }] = legs(t)
+  connection.join(other, 'memory:7')
+  const seen = [outcome(peer), outcome(target)]
+  connection.fail(new Error('bad'))
+  t.match(await Promise.all(seen), [{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
+  const summary = await connection.finish()
+  t.match(summary, { closedBy: 'error', target: { to: 'memory:7', bytesIn: 0, bytesOut: 0 } })
+  t.notOk('side' in summary, 'it was on neither side')
+})
+
+t.test('a second leg that comes too late is reset', async t => {
+  for (const [title, end, message] of [
+    ['the connection has failed', (c: OpenConnection) => c.fail(new Error('bad')), 'bad'],
+    ['the connection has ended', (c: OpenConnection) => void c.finish(), 'the connection was closed'],
+    ['the connection is being closed', (c: OpenConnection) => void c.close(), 'the connection was closed'],
   ] as const) {
-    const { connection, client, lines } = await open(t, options)
-    const seen = outcome(client)
-    await t.rejects(connection.failed)
-    t.match(await connection.finish(), { closedBy: 'timeout', timeout })
-    t.match(await seen, { code: 'ECONNRESET' })
-    t.match(lines, [{ closedBy: 'timeout', timeout, code: 'ERR_TIMEOUT' }])
+    const { connection } = open(t)
+    end(connection)
+    const [late, { stream: peer }] = legs(t)
+    const lost = outcome(peer)
+    t.throws(() => connection.join(late, 'memory:7'), { message }, title)
+    t.match(await lost, { code: 'ECONNRESET' }, title)
   }
 })
 
-t.test('the summary tells of TLS on both sides', async t => {
-  const pair = await tlsPair(t)
-  const { server: target } = await tlsPair(t, { version: 'TLSv1.2' })
-  const connection = openConnection(pair.server, {
-    log: undefined,
-    maxRecord: undefined,
-    idleTimeout: 0,
-    halfClosedTimeout: 0,
-  })
-  connection.join(target, 'tls://127.0.0.1:1')
-  connection.fail(new Error('over'))
-  t.match(await connection.finish(), { tls: { protocol: 'TLSv1.3' }, target: { tls: { protocol: 'TLSv1.2' } } })
-  t.match(connection, { remote: '127.0.0.1', port: pair.clientRaw.localPort })
+t.test('which side it was', async t => {
+  for (const [side, closedBy, act] of [
+    ['client', 'reset', client => client.destroy(new Error('x'))],
+    ['target', 'reset', (_client, target) => target.destroy(new Error('x'))],
+    ['client', 'peer', client => client.end()],
+    ['target', 'peer', (_client, target) => target.end()],
+  ] as [string, string, (client: Duplex, target: Duplex) => void][]) {
+    const { leg, peer: client, connection } = open(t)
+    const [other, { stream: target }] = legs(t)
+    connection.join(other, 'x')
+    for (const each of [leg.stream, other.stream, client, target]) each.resume()
+    act(client, target)
+    await Promise.race([connection.failed.catch(() => {}), once(side === 'client' ? leg.stream : other.stream, 'end')])
+    for (const each of [client, target]) each.end()
+    t.match(await connection.finish(), { side, closedBy })
+  }
 })
 
-t.test('a sink that is a peer: waiting for it is idle', async t => {
-  const [target] = await socketPair(t)
-  const { sink } = heldSink()
-  const { connection, socket, client } = await open(t, { idleTimeout: 40 })
-  const ended = connection.transfer(socket, none, Object.assign(sink, { socket: target }), 'forward')
-  client.write('x')
-  await t.rejects(ended, { code: 'ERR_TIMEOUT', message: /^idle/ })
+t.test('stages that are forgotten are no part of it', async t => {
+  const { peer, connection } = open(t)
+  const [first, second] = [1, 2].map(() => connection.prepare(() => new PassThrough(), 'forward'))
+  connection.forget(first as never)
+  peer.end()
+  connection.fail(new Error('bad'))
+  t.notOk(first?.streams[0]?.destroyed)
+  t.ok(second?.streams[0]?.destroyed)
+  await connection.finish()
+})
+
+t.test('the summary tells of TLS on both sides', async t => {
+  const tls = (protocol: string) => ({ tls: { protocol, cipher: 'x' } })
+  const [near] = legs(t)
+  const [far] = legs(t)
+  const connection = openConnection(
+    { ...near, facts: tls('TLSv1.3') },
+    { log: undefined, maxRecord: undefined, idleTimeout: 0 },
+  )
+  connection.join({ ...far, facts: tls('TLSv1.2') }, 'tls://127.0.0.1:1')
+  connection.fail(new Error('over'))
+  t.match(await connection.finish(), { ...tls('TLSv1.3'), target: tls('TLSv1.2') })
+})
+
+t.test('an observer hears of the end, with the summary', async t => {
+  const heard: Summary[] = []
+  const { leg, peer, connection } = open(t, { observer: { closed: summary => void heard.push(summary) } })
+  peer.end()
+  const summary = await work(connection, from(leg, memorySink()))
+  t.equal(heard[0], summary)
+  t.equal(heard.length, 1)
 })

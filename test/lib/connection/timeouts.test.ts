@@ -80,10 +80,11 @@ t.test('which of the two times there are', async t => {
     ['less than the clock can tell', { idleTimeout: 1 }, false, ['idle timeout: no byte for 1 ms']],
   ] as const) {
     await t.test(title, async t => {
-      const { clock, errors, legs } = watch(t, given)
+      const { clock, errors, legs, stop } = watch(t, given)
       ;(legs[0] as ReturnType<typeof fakeLeg>).stream.readableEnded = halfClosed
       clock.pass(45)
       t.same([...new Set(errors.map(({ message }) => message))], expected)
+      stop()
     })
   }
 })

@@ -276,16 +276,36 @@ t.test('a Duplex is busy while it has input and gives no output', async t => {
     ['a Transform that holds its callback', holder, 'write', 'busy'],
     ['zlib at work', createGzip, 'write', 'busy'],
     ['zlib at its end', createGzip, 'end', 'busy'],
+    ['a flush that holds its callback', () => new Transform({ flush: done => void held.push(done) }), 'end', 'busy'],
     ['nothing has come', createGzip, undefined, 'input'],
   ] as const) {
     const stream = make() as Duplex
     const meter = meterRun(stream, runMeter([stageMeter('x')]))
     stream.resume()
-    if (act) stream[act](Buffer.alloc(100_000))
+    if (act === 'write' || title === 'zlib at its end') stream.write(Buffer.alloc(100_000))
+    if (act === 'end') stream.end()
     t.equal(meter.state, state satisfies RunState, title)
     stream.destroy()
   }
-  t.equal(held.length, 1)
+  t.equal(held.length, 2)
+})
+
+t.test('a Transform is flushed once', async t => {
+  for (const output of ['a trailer', undefined]) {
+    let flushes = 0
+    const stream = new Transform({
+      transform: (chunk, _encoding, done) => done(null, chunk),
+      flush(done) {
+        flushes++
+        setImmediate(done, null, output)
+      },
+    })
+    const meter = meterRun(stream, [])
+    stream.end('x')
+    t.equal(Buffer.concat(await stream.toArray()).toString(), `x${output ?? ''}`)
+    t.equal(flushes, 1)
+    t.equal(meter.state, 'over')
+  }
 })
 
 t.test('a program that works when its input has ended is busy until its output ends', async t => {

@@ -31,3 +31,8 @@ export function stoppedClock(t: Test, { timers = false } = {}): StoppedClock {
 export async function turns(count = 20): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve))
 }
+
+/** What a promise resolves to, or undefined if it does not while everything that can run without time runs. */
+export function soon<T>(promise: Promise<T>): Promise<T | undefined> {
+  return Promise.race([promise, turns(300).then(() => undefined)])
+}
