@@ -73,8 +73,10 @@ export function openState(
 }
 
 export function connectionStats({ identity, leg, target, transfers, started }: ConnectionState): ConnectionStats {
+  const { port, ...rest } = identity
   return {
-    ...identity,
+    ...rest,
+    ...(port !== undefined && { port }), // plain JSON has no undefined
     age: performance.now() - started,
     bytesIn: leg.bytes.in,
     bytesOut: leg.bytes.out,
@@ -91,6 +93,7 @@ export function summarize(state: ConnectionState): Summary {
   const side = target && sideOf(state, failure ? failedLeg : state.endedFirst)
   return {
     ...figures,
+    port: state.identity.port,
     duration: Math.round(age),
     closedBy: closedBy(failure, failedLeg !== undefined, state.endedFirst !== undefined && !closing),
     ...closing,

@@ -58,7 +58,8 @@ export interface ConnectionStats {
   readonly id: string
   readonly number: number
   readonly remote: string
-  readonly port: number | undefined
+  /** Undefined where the carrier has no ports. */
+  readonly port?: number
   /** Milliseconds since it was opened. */
   readonly age: number
   /** Bytes received from the peer, and bytes sent to it. */
