@@ -568,16 +568,20 @@ t.test('close of a send ends it, and its source is destroyed', async t => {
   t.match(await soon(summaryOf(made)), { closedBy: 'peer', bytesIn: 1 })
 })
 
-t.test('close when the connection has just been opened, before anything runs: the sink is not left open', async t => {
-  const sink = memorySink()
-  const made = await served(t, 'early', {
-    to: () => sink,
-    onConnection: connection => void connection.close('not wanted'),
-  })
-  const sent = send({ to: made.to, from: Readable.from([]), output: memorySink() })
-  t.match(await soon(summaryOf(made)), { closedBy: 'local', reason: 'not wanted', error: undefined })
-  await soon(sent)
-  t.ok(sink.writableFinished || sink.destroyed)
+t.test('close before the sink is open: it is not left open', async t => {
+  for (const time of [0, 2, 50]) {
+    const sink = memorySink()
+    const made = await served(t, 'early', {
+      to: () => turns(time).then(() => sink),
+      onConnection: connection => void connection.close('not wanted'),
+    })
+    const sent = send({ to: made.to, from: Readable.from([]), output: memorySink() })
+    t.match(await soon(summaryOf(made)), { closedBy: 'local', reason: 'not wanted', error: undefined })
+    await soon(sent)
+    await turns(100)
+    t.ok(sink.writableFinished || sink.destroyed, `open after ${time} turns`)
+    await made.server.close()
+  }
 })
 
 t.test('reset: the peer sees one, and the reason is the message of the error', async t => {

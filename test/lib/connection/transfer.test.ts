@@ -514,6 +514,24 @@ t.test('the bytes of a direction are those that its segments took, while they fl
   peer.end()
 })
 
+t.test(
+  'the bytes of a direction are those that its segments took, also when one has stopped and the rest is dropped',
+  async t => {
+    const { leg, peer, connection } = open(t)
+    const answer = collect(peer)
+    const { run } = openChain('forward', () => limit({ size: 3 }))
+    const done = run(connection, around(leg))
+    peer.write('abcdef')
+    await done
+    const ended = connection.finish()
+    t.equal(String(await answer), 'abc')
+    peer.end('what still comes')
+    const { directions, bytesIn } = await ended
+    t.equal(bytesIn, 22)
+    t.match(directions, [{ bytesIn: 6, bytesOut: 3, segments: [{ bytesIn: 6, bytesOut: 3 }] }])
+  },
+)
+
 t.test('while a stage is stuck in an await, the figures show for how long', async t => {
   const clock = stoppedClock(t)
   let goOn = () => {}
