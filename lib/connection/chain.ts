@@ -139,7 +139,10 @@ async function change(state: ChainState, next: readonly Segment[]): Promise<void
     state.segments = next
     await Promise.all(changes.map(apply => apply()))
   } catch (error) {
-    for (const { connection, plan } of made) connection.forget(plan)
+    for (const { connection, plan } of made) {
+      for (const stream of plan.streams) stream.destroy()
+      connection.forget(plan)
+    }
     throw error
   }
 }

@@ -199,7 +199,7 @@ function finish(state: ConnectionState): Promise<Summary> {
 async function end(state: ConnectionState): Promise<Summary> {
   state.finishing = true
   const own = state.target ? [state.leg, state.target.leg] : [state.leg]
-  await Promise.all(own.map(each => leave(each, () => state.failure !== undefined)))
+  await Promise.all(own.map(each => leave(each, () => state.failure !== undefined, state.closing !== undefined)))
   const summary = summarize(state)
   state.isOver = true
   state.observer?.closed?.(summary)

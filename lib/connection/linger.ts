@@ -6,11 +6,14 @@ import type { Leg } from '../endpoints/endpoint.js'
 /** Milliseconds that a peer has to end after us before we close. */
 export const lingerTime = 1000
 
-/** Ends our side of it, and waits until it is closed. A leg that has failed is closed by its reset. */
-export async function leave(leg: Leg, hasFailed: () => boolean): Promise<void> {
+/**
+ * Ends our side of it, and waits until it is closed. A leg that has failed is closed by its reset. One that is still read,
+ * by a handler, has the end of its peer awaited without limit, unless its owner closes it.
+ */
+export async function leave(leg: Leg, hasFailed: () => boolean, isClosing = false): Promise<void> {
   const { stream } = leg
   if (!hasFailed()) stream.end()
-  if (!hasFailed() && !stream.readableEnded && !isRead(stream)) await linger(leg)
+  if (!hasFailed() && !stream.readableEnded && (isClosing || !isRead(stream))) await linger(leg)
   if (!stream.closed) await new Promise(resolve => stream.once('close', resolve))
 }
 

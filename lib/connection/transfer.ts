@@ -39,7 +39,10 @@ export function openTransfer(options: TransferOptions): Transfer {
       resolveChanges(pipes)
     }
   })
-  const start = () => startSegments(pipes)
+  const start = () => {
+    source.off('readable', start).off('close', start)
+    startSegments(pipes)
+  }
   watchSource(pipes, source)
   watchSink(pipes, sink)
   if (lazy) whenReadable(source, start)

@@ -51,7 +51,7 @@ async function serve(state: ServerState, leg: Leg): Promise<void> {
   const number = figures.accepted()
   if (options.once) stop(state)
   const connection = openConnection(leg, { ...options, observer, number })
-  const ended = Promise.race([work(connection, leg), connection.failed])
+  const ended = Promise.race([work(connection, leg), connection.failed, connection.closed])
     .catch(connection.fail)
     .then(connection.finish)
     .then(summary => {

@@ -300,7 +300,7 @@ t.test('a Transform is flushed once', async t => {
         setImmediate(done, null, output)
       },
     })
-    const meter = meterRun(stream, [])
+    const meter = meterRun(stream, runMeter([]))
     stream.end('x')
     t.equal(Buffer.concat(await stream.toArray()).toString(), `x${output ?? ''}`)
     t.equal(flushes, 1)
