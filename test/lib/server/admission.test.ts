@@ -1,0 +1,72 @@
+import t from 'tap'
+import { admit } from '../../../lib/server/admission.js'
+import type { ServerOptions } from '../../../lib/server/listen-options.js'
+import { statsOf } from '../../../lib/server/state.js'
+import { outcome } from '../network.js'
+import { client, forever, stateOf } from './states.js'
+
+t.test('who may not come in is reset, counted and told, and nothing is done for him', async t => {
+  for (const [options, reason] of [
+    [{ deny: ['10.0.0.0/8'] }, 'access'],
+    [{ allow: ['192.0.2.1'] }, 'access'],
+    [{ maxConnections: 1 }, 'maxConnections'],
+    [{ maxPerIp: 1 }, 'maxPerIp'],
+  ] as [Partial<ServerOptions>, 'access' | 'maxConnections' | 'maxPerIp'][]) {
+    const heard: unknown[] = []
+    const observer = { refused: (event: unknown) => void heard.push(event) }
+    const state = stateOf({ ...options, observer })
+    if (reason !== 'access') admit(state, client().arrival)
+    const { size } = state.running
+    const { arrival, leg } = client()
+    admit(state, arrival)
+    t.match(await outcome(leg.stream), { ended: false, code: 'ECONNRESET' }, reason)
+    t.same(heard, [{ reason, remote: '10.0.0.1' }])
+    t.equal(statsOf(state).refused[reason], 1)
+    t.equal(state.running.size, size)
+  }
+})
+
+t.test('work that is done ends the connection, and makes room for another one', async t => {
+  const state = stateOf({ maxPerIp: 1 }, async (_, { stream }) => void stream.end('hello'))
+  for (const number of [1, 2]) {
+    const { arrival, leg } = client()
+    leg.stream.once('end', () => leg.stream.end())
+    admit(state, arrival)
+    t.match(await outcome(leg.stream), { ended: true, data: Buffer.from('hello') })
+    await Promise.all(state.running)
+    t.match(statsOf(state), { accepted: number, failed: 0, closed: { local: number }, connections: [] })
+  }
+})
+
+t.test('work that fails, and an onConnection that throws, reset the connection', async t => {
+  const onConnection = () => {
+    throw new Error('on purpose')
+  }
+  for (const state of [
+    stateOf({}, () => Promise.reject(new Error('on purpose'))),
+    stateOf({ onConnection }, forever),
+  ]) {
+    const { arrival, leg } = client()
+    admit(state, arrival)
+    t.match(await outcome(leg.stream), { ended: false, code: 'ECONNRESET' })
+    await Promise.all(state.running)
+    t.match(statsOf(state), { accepted: 1, failed: 1, closed: { error: 1 } })
+  }
+})
+
+t.test('a handshake comes before the connection; one that fails is told, and is none', async t => {
+  const heard: unknown[] = []
+  const observer = { handshakeFailed: (event: unknown) => void heard.push(event) }
+  const state = stateOf({ observer, once: true }, async () => {})
+  admit(state, client('10.0.0.1', Promise.reject(new Error('no TLS'))).arrival)
+  await Promise.all(state.running)
+  t.match(heard, [{ remote: '10.0.0.1:1', error: { message: 'no TLS' } }])
+  t.match(statsOf(state), { accepted: 0, handshakeFailures: 1 })
+  t.notOk(state.isOver, 'it is not the one of once')
+  const { arrival, leg } = client('10.0.0.1', Promise.resolve())
+  leg.stream.once('end', () => leg.stream.end())
+  admit(state, arrival)
+  t.match(await outcome(leg.stream), { ended: true })
+  t.ok(state.isOver, 'but this one is')
+  await state.whenStopped
+})
