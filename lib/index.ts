@@ -34,7 +34,18 @@ export { specOf } from './stages/spec.js'
 export type { OutOf, RecordOf, Stage, StageObject, TransformStream } from './stages/stage.js'
 export { eachJson, eachLine } from './stages/stage.js'
 export type { Stages, Transforms } from './stages/transforms.js'
-export type { ClosedBy } from './stats/snapshot.js'
+export type { Listening, ObservedConnection, Observer } from './stats/observer.js'
+export type {
+  ClosedBy,
+  ConnectionStats,
+  Direction,
+  DirectionStats,
+  Reason,
+  RunStats,
+  SegmentStats,
+  ServerStats,
+  StageStats,
+} from './stats/snapshot.js'
 export type { FaultNote, Side, Summary, TlsFacts } from './stats/summary.js'
 export type { ErrorCode, TimeoutName } from './text/errors.js'
 export { TcpPipeError } from './text/errors.js'
