@@ -8,6 +8,7 @@ import {
   defaultHost,
   endpointFor,
   formatAddress,
+  isAddressInput,
   parseAddress,
   toAddress,
   withTls,
@@ -201,4 +202,13 @@ t.test('the forms are those of the table, without what reaches no other process'
   t.equal(addressForms('sink'), 'file:path or -')
   t.equal(addressForms('listen', 'sink'), dialled.replace(' or unix:path', ', unix:path, file:path or -'))
   for (const ability of abilities) t.notMatch(addressForms(ability), /memory/)
+})
+
+t.test('an address is told from a stream and from data', async t => {
+  for (const value of ['80', { port: 80 }, { path: 'a' }, { scheme: 'stdio' }])
+    t.ok(isAddressInput(value), String(value))
+  const writable = Object.assign(new WritableStream(), { path: 'a' })
+  for (const value of [undefined, null, 80, {}, Buffer.from('80'), writable])
+    t.notOk(isAddressInput(value), String(value))
+  t.notOk(isAddressInput({ write() {}, path: 'a' }), 'a stream of a file')
 })

@@ -4,7 +4,7 @@ import { finished, pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { formatAddress, parseAddress } from '../../../lib/endpoints/address.js'
 import type { DialOptions, Leg, Sink } from '../../../lib/endpoints/endpoint.js'
-import { checkSink, dial, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
+import { checkSink, dial, openSource, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
 import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
 import { closed, collect, endless, failOnWarning, handles, outcome, received, until } from '../network.js'
 import { identity } from '../tls.js'
@@ -150,4 +150,11 @@ t.test('a sink that no address has dialled has no leg', async t => {
   await finished(sink)
   t.match(sink.report?.(), { file: path.replace('{id}', 'abc'), bytes: 1 })
   await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('a source is data, or what is read at an address', async t => {
+  const path = `${t.testdir({ f: 'of the file' })}/f`
+  t.equal(String(await collect(openSource({ scheme: 'file', path }))), 'of the file')
+  t.equal(String(await collect(openSource(Buffer.from('data')))), 'data')
+  t.throws(() => openSource(parseAddress('80')), { code: 'ERR_ADDRESS', message: /cannot be read/ })
 })

@@ -1,7 +1,8 @@
 import t from 'tap'
+import { admit } from '../../../lib/server/admission.js'
 import { newHandshakes, statsOf } from '../../../lib/server/state.js'
 import { failOnWarning, recorder } from '../network.js'
-import { stateOf } from './states.js'
+import { client, stateOf } from './states.js'
 
 t.test('a server begins with no connection, and as one that listens', async t => {
   const state = stateOf()
@@ -20,6 +21,14 @@ t.test('its limits and its log are made of its options', async t => {
   state.observer.refused({ reason: 'access', remote: '10.0.0.1' })
   t.same(heard, [{ reason: 'access', remote: '10.0.0.1' }])
   t.match(lines, [{ msg: 'connections refused' }])
+})
+
+t.test('its figures have the connections that are open', async t => {
+  const state = stateOf()
+  const { arrival, leg } = client()
+  t.teardown(() => leg.stream.destroy())
+  admit(state, arrival)
+  t.match(statsOf(state), { accepted: 1, connections: [{ number: 1, remote: 'memory' }] })
 })
 
 t.test('it has stopped when it is told so', async t => {
