@@ -50,8 +50,8 @@ export function openState(
   identity: ConnectionState['identity'],
   { observer, maxBytes, maxRecord }: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord'>,
 ): ConnectionState {
-  let settle: (summary: Summary) => void = () => {}
-  let reject: (error: Error) => void = () => {}
+  let settle!: (summary: Summary) => void
+  let reject!: (error: Error) => void
   const closed = new Promise<Summary>(resolve => {
     settle = resolve
   })

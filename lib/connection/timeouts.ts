@@ -44,7 +44,7 @@ export function watchIdle(
       fail(timeoutError(halfClosed ? 'half-closed' : 'idle', `no byte for ${time} ms`))
   }
 
-  const timer = setInterval(look, Math.max(1, Math.min(...times) / looks)).unref()
+  const timer = setInterval(look, Math.max(1, Math.min(...times) / looks))
   return () => clearInterval(timer)
 }
 

@@ -20,12 +20,14 @@ export type TlsAddress =
 
 export const tls = defineEndpoint<TlsAddress>({
   scheme: 'tls',
-  syntax: ['tls://host:port'],
-  summary: 'TLS over TCP',
+  syntax: ['tls://host:port', 'tls://unix:path'],
+  summary: 'TLS over TCP, or over a unix socket',
   accepts: text => text.startsWith('tls:'),
   parse(text) {
     if (!text.startsWith('tls://')) throw new TcpPipeError('ERR_ADDRESS', 'is not an address')
-    return { ...parseHostAndPort(text.slice('tls://'.length)), scheme: 'tls' }
+    const carrier = text.slice('tls://'.length)
+    const isUnix = /^unix:(?!\d*$)/.test(carrier) // a host may have this name
+    return { ...(isUnix ? unixAddress(carrier.slice('unix:'.length)) : parseHostAndPort(carrier)), scheme: 'tls' }
   },
   complete: address =>
     'path' in address

@@ -39,7 +39,7 @@ export interface ServerState {
 
 export function openState(address: Address, options: ServerOptions, work: Work): ServerState {
   const { log, maxPerIp } = options
-  let stopped = () => {}
+  let stopped!: () => void
   const whenStopped = new Promise<void>(resolve => {
     stopped = resolve
   })

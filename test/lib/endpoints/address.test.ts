@@ -63,7 +63,6 @@ t.test('text → address', async t => {
     'tls://tls://:443',
     'tls:443',
     '[[a]:80',
-    'tls://unix:/run/x',
     'unix:',
     'unix:a\0b',
     `unix:${'x'.repeat(108)}`,
@@ -138,6 +137,7 @@ t.test('address → text is the inverse', async t => {
     'example.org:0',
     'tls://[::1]:443',
     'tls://unix:80',
+    'tls://unix:/run/x.sock',
     'memory:name',
     'file:a b',
     '-',
@@ -196,7 +196,7 @@ t.test('what can be done at an address, and what is said of the rest', async t =
 })
 
 t.test('the forms are those of the table, without what reaches no other process', async t => {
-  const dialled = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port or unix:path'
+  const dialled = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path or unix:path'
   t.equal(addressForms('dial'), dialled)
   t.equal(addressForms('listen'), dialled)
   t.equal(addressForms('sink'), 'file:path or -')

@@ -123,7 +123,7 @@ t.test('it is refused where a connection is needed, before anything is opened', 
   const to = toAddress(`file:${join(dir, 'f')}`) as FileAddress
   const refused = (what: string) => ({
     code: 'ERR_ADDRESS',
-    message: `'${formatAddress(to)}' cannot be ${what}; expected host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port or unix:path`,
+    message: `'${formatAddress(to)}' cannot be ${what}; expected host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path or unix:path`,
   })
   await t.rejects(serve({ listen: to }), refused('listened on'))
   await t.rejects(send({ to, from: Readable.from(['x']) }), refused('connected to'))
