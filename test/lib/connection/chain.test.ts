@@ -239,19 +239,6 @@ t.test(
   },
 )
 
-t.test('one that has taken nothing is not ended where others have: it gets what those before it hold', async t => {
-  const unpack: Transforms = () => gunzip()
-  const behind = flow(t, { segments: { first: holder, unpack, last: () => upper } })
-  await behind.say(gzipSync('hello'))
-  await behind.chain.clear()
-  t.equal(await behind.end('!'), 'HELLO!')
-  const before = flow(t, { segments: { last: () => upper } })
-  await before.say('hello')
-  await before.chain.set('unpack', unpack, { before: 'last' })
-  await before.chain.clear()
-  t.equal(await before.end('!'), 'HELLO!')
-})
-
 t.test('of a Duplex of somebody else nobody knows whether it can be ended in the middle', async t => {
   const { chain, say } = flow(t, { segments: { main: () => new PassThrough() } })
   await say('a')
