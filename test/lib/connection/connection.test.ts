@@ -648,6 +648,13 @@ t.test('the figures of a connection, while it is open and at its end', async t =
   t.equal(JSON.stringify(stats), text, 'a snapshot does not change')
 })
 
+t.test('the figures of a connection by TCP know the port', async t => {
+  const { leg, connection } = openOver(await socketLegs(t))
+  const stats = connection.stats()
+  t.match(stats, { remote: '127.0.0.1', port: leg.port })
+  t.strictSame(JSON.parse(JSON.stringify(stats)), stats)
+})
+
 t.test('warnings of a source and of a stage are in the summary', async t => {
   const { leg, peer, connection, lines } = open(t)
   peer.resume().end()

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { openChain } from '../../../lib/connection/chain.js'
 import { openTransfer } from '../../../lib/connection/transfer.js'
@@ -9,7 +10,7 @@ import { plan } from '../../../lib/stages/plan.js'
 import { eachLine, type Stage } from '../../../lib/stages/stage.js'
 import type { Transforms } from '../../../lib/stages/transforms.js'
 import { delay } from '../../../transforms/delay.js'
-import { limit, stall } from '../../../transforms/index.js'
+import { gunzip, limit, stall } from '../../../transforms/index.js'
 import { fakeClock } from '../clock.js'
 import { closed, collect, endless, failingSink, heldSink, memorySink, silent } from '../network.js'
 import { stoppedClock, turns } from '../stats/stopped-clock.js'
@@ -733,4 +734,32 @@ t.test('of a stage that has stopped nothing is kept for those in its place', asy
   release()
   await Promise.all([changed, done])
   t.equal(taken(), 'a\n')
+})
+
+t.test(
+  'an indivisible stage that has taken nothing is not ended when it is replaced, unless those before it hold something',
+  async t => {
+    const unpack: Transforms = () => gunzip()
+    const behind = flow(t, { segments: { first: holder, unpack, last: () => upper } })
+    await behind.say(gzipSync('hello'))
+    await behind.chain.clear()
+    t.equal(await behind.end('!'), 'HELLO!')
+    const before = flow(t, { segments: { last: () => upper } })
+    await before.say('hello')
+    await before.chain.set('unpack', unpack, { before: 'last' })
+    await before.chain.clear()
+    t.equal(await before.end('!'), 'HELLO!')
+  },
+)
+
+t.test('several changes before the first byte are in place when it comes', async t => {
+  const { chain, end } = flow(t, { lazy: true })
+  await chain.set('a', () => bracket)
+  await chain.set('b', () => upper)
+  await chain.set(
+    'a',
+    divisible(() => new PassThrough()),
+  )
+  await chain.set('c', () => bracket)
+  t.equal(await end('x'), '[X]')
 })
