@@ -176,7 +176,7 @@ function transfer(state: ConnectionState, options: GivenTransfer): Transfer {
   if (sink.leg) state.legs.push(sink.leg)
   for (const stream of [sourceLeg ? [] : source, sinkLeg ? [] : sink].flat()) {
     adopt(state, stream)
-    if (state.failure) stream.destroy(state.failure) // the connection was lost before its sink was there
+    if (state.failure || state.finishing) stream.destroy(state.failure) // it was lost or closed before its sink was open
   }
   const transfer = openTransfer({ ...options, forget: plan => forget(state, plan) })
   state.transfers.push({ transfer, options })

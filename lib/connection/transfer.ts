@@ -1,6 +1,6 @@
 /** One direction of a connection: source → segments → sink. Segments can be changed while it runs. */
 import type { Readable } from 'node:stream'
-import type { Sink, Source } from '../endpoints/endpoint.js'
+import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import type { DirectionStats } from '../stats/snapshot.js'
 import { endSource, openPipes, type Pipes, relink, type SegmentRequest, type TransferOptions } from './pipes.js'
 import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
@@ -34,6 +34,7 @@ export function openTransfer(options: TransferOptions): Transfer {
   const done = new Promise<void>((resolve, reject) => {
     pipes.settle = resolve
     pipes.fail = error => {
+      if (!pipes.over && sourceLeg) pipes.bytes.in = takenFrom(sourceLeg)
       pipes.over = true
       reject(error)
       resolveChanges(pipes)
@@ -59,11 +60,16 @@ export function openTransfer(options: TransferOptions): Transfer {
     },
     stats: () => ({
       direction,
-      bytesIn: sourceLeg ? sourceLeg.bytes.in - source.readableLength : pipes.bytes.in,
+      bytesIn: pipes.over || !sourceLeg ? pipes.bytes.in : takenFrom(sourceLeg),
       bytesOut: sinkLeg ? sinkLeg.bytes.out : pipes.bytes.out,
       segments: [...pipes.figures.values()].map(each => each.stats()),
     }),
   }
+}
+
+/** Bytes that have been read of it. */
+function takenFrom({ stream, bytes }: Leg): number {
+  return bytes.in - stream.readableLength
 }
 
 function watchSource(pipes: Pipes, source: Source): void {
@@ -94,6 +100,7 @@ function finish(pipes: Pipes): void {
   if (pipes.over) return
   const { source, sourceLeg } = pipes.options
   pipes.over = true
+  if (sourceLeg) pipes.bytes.in = takenFrom(sourceLeg) // what still comes is not read
   if (!source.readableEnded) {
     if (sourceLeg) source.unpipe().pause()
     else source.destroy()
