@@ -290,6 +290,26 @@ t.test('the failure of a stage or a sink resets the peer, and the real error is 
   }
 })
 
+t.test('a stage that fails behind the end of its output fails the connection', async t => {
+  const { leg, peer, connection } = open(t)
+  const seen = outcome(peer)
+  const late = divisible(
+    () =>
+      new Transform({
+        transform(_chunk, _encoding, callback) {
+          this.push(null)
+          this.once('end', () => setImmediate(() => this.emit('error', new Error('late'))))
+          callback()
+        },
+      }),
+  )
+  peer.write('x')
+  const ended = work(connection, from(leg, memorySink()), late)
+  t.match(await soon(ended), { closedBy: 'error', error: { message: 'late' } })
+  peer.end()
+  t.match(await seen, { code: 'ECONNRESET' })
+})
+
 t.test('a source whose stages cannot be made is not left open', async t => {
   const { leg, connection } = open(t)
   const source = silent()
