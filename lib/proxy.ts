@@ -1,6 +1,7 @@
 /** proxy: client → transforms → target, and target → reply transforms → client. */
 
 import { type Chain, type Ends, openChain } from './connection/chain.js'
+import { whileOpen } from './connection/connection.js'
 import { type Address, type AddressInput, endpointFor, formatAddress, toAddress } from './endpoints/address.js'
 import type { Leg } from './endpoints/endpoint.js'
 import { dial } from './endpoints/open.js'
@@ -61,9 +62,8 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
   const reply = openChain('reply', replyTransforms)
 
   const relay: Work = async (connection, client) => {
-    const abort = new AbortController()
-    connection.failed.catch(() => abort.abort())
-    const target = await dial(to, { connectTimeout, handshakeTimeout, signal: abort.signal, tls: contexts.target })
+    const signal = whileOpen(connection)
+    const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target })
     connection.join(target, about.to)
     const [there, back] = [between(client, target), between(target, client)]
     await Promise.all([forward.run(connection, there), reply.run(connection, back)])

@@ -157,11 +157,12 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
   const reply = openChain('reply', options.replyTransforms)
   const abort = () => connection.fail(abortError(signal as AbortSignal))
   signal?.addEventListener('abort', abort, { once: true })
+  if (signal?.aborted) abort()
   observer.opened(connection)
-  options.onConnect?.(Object.assign(connection, { forward: forward.chain, reply: reply.chain }))
-  if (from.errored) connection.fail(from.errored)
   let timer: NodeJS.Timeout | undefined
   try {
+    options.onConnect?.(Object.assign(connection, { forward: forward.chain, reply: reply.chain }))
+    if (from.errored) connection.fail(from.errored)
     const sink = await openOutput(connection, options)
     const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink, lazy: true })
     const there = forward.run(connection, { source: from, sink: leg.stream, sinkLeg: leg })

@@ -1,7 +1,7 @@
 /** serve: each connection is leg → transforms → sink, and, if there is something to send, source → leg. */
 import type { Duplex, Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
-import type { Connection, OpenConnection } from './connection/connection.js'
+import { type Connection, type OpenConnection, whileOpen } from './connection/connection.js'
 import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Sink } from './endpoints/endpoint.js'
 import { checkSink, openSource, sinkTo } from './endpoints/open.js'
@@ -135,9 +135,8 @@ function addressSink(
   { connectTimeout, handshakeTimeout }: ServeOptions,
   tls: ClientContext | undefined,
 ): Promise<Sink> {
-  const abort = new AbortController()
-  connection.failed.catch(() => abort.abort()) // nobody waits for the target any more
-  return sinkTo(address, connection.info('forward'), { connectTimeout, handshakeTimeout, signal: abort.signal, tls })
+  const signal = whileOpen(connection)
+  return sinkTo(address, connection.info('forward'), { connectTimeout, handshakeTimeout, signal, tls })
 }
 
 function checkServeOptions(options: ServeOptions, handler: unknown): void {

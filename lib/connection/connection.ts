@@ -13,7 +13,14 @@ import { errorCode, TcpPipeError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
 import { endedFirst } from './closed-by.js'
 import { leave } from './linger.js'
-import { type ConnectionState, connectionStats, type GivenTransfer, openState, summarize } from './state.js'
+import {
+  type ConnectionState,
+  connectionStats,
+  type GivenTransfer,
+  openState,
+  summarize,
+  waitsForSink,
+} from './state.js'
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
 import { openTransfer, type Transfer } from './transfer.js'
 
@@ -109,11 +116,6 @@ function addLeg(state: ConnectionState, added: Leg): void {
   stream.on('error', error => failBy(state, added, error))
 }
 
-/** That a sink of ours is busy is not idle time of the peer. A sink that sends to a leg is: that one is watched, too. */
-function waitsForSink({ transfers }: ConnectionState): boolean {
-  return transfers.some(({ options: { sink, sinkLeg } }) => !sinkLeg && !sink.leg && isBusy(sink))
-}
-
 function failBy(state: ConnectionState, by: Leg, error: Error): void {
   if (isBetter(state, error)) state.failedLeg = by
   fail(state, error)
@@ -136,8 +138,8 @@ function isBetter({ failure }: ConnectionState, error: unknown): boolean {
 function join(state: ConnectionState, leg: Leg, to: string): void {
   state.target = { leg, to }
   addLeg(state, leg)
-  if (!state.failure && !state.finishing) return
-  const error = state.failure ?? new TcpPipeError('ERR_CLOSED', 'the connection was closed')
+  if (!state.failure && !state.finishing && !state.closing) return
+  const error = state.failure ?? closedError()
   leg.reset(error)
   throw error
 }
@@ -156,7 +158,7 @@ function prepare(
   const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
   const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
   for (const stream of planned.streams) {
-    adopt(state, stream)
+    state.streams.add(stream)
     stream.on('error', error => fail(state, error)) // one that comes after the end of its output, too
   }
   return planned
@@ -180,6 +182,7 @@ function transfer(state: ConnectionState, options: GivenTransfer): Transfer {
   }
   const transfer = openTransfer({ ...options, forget: plan => forget(state, plan) })
   state.transfers.push({ transfer, options })
+  if (state.closing) transfer.stop()
   const done = transfer.done.then(
     () => void state.warnings.push(...(source.warnings ?? [])),
     error => {
@@ -207,12 +210,26 @@ async function end(state: ConnectionState): Promise<Summary> {
   return summary
 }
 
-/** The transfers end as if their sources had; who waits for them goes on to `finish`. A handler is not waited for. */
+/** The transfers end as if their sources had. Nothing else is waited for: no handler, and nothing that is still opened. */
 function close(state: ConnectionState, reason: string | undefined): Promise<Summary> {
   state.closing ??= reason === undefined ? {} : { reason }
   for (const { transfer } of state.transfers) transfer.stop()
-  if (state.transfers.length === 0) void finish(state)
+  void Promise.allSettled(state.transfers.map(({ transfer }) => transfer.done)).then(() => finish(state))
   return state.closed
+}
+
+/** Aborts when the connection fails or ends: what is opened for it is not needed any more. */
+export function whileOpen({ failed, closed }: OpenConnection): AbortSignal {
+  const abort = new AbortController()
+  const end = () => abort.abort()
+  failed.catch(end)
+  void closed.then(end)
+  return abort.signal
+}
+
+/** It says no more than that the end came early: an end that its owner wants is no failure. */
+function closedError(): Error {
+  return Object.assign(new Error('the connection was closed'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
 }
 
 function drop(state: ConnectionState): void {
@@ -221,11 +238,6 @@ function drop(state: ConnectionState): void {
 }
 
 function ignore(): void {}
-
-/** A write or the end of a sink is under way. */
-function isBusy(sink: Writable): boolean {
-  return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
-}
 
 function isPremature(error: unknown): boolean {
   return errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE'

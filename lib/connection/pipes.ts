@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import type { Plan } from '../stages/plan.js'
+import { bytesOf } from '../stats/meter.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import type { Direction } from '../stats/snapshot.js'
 
@@ -66,6 +67,8 @@ export interface Pipes {
   readonly bytes: { in: number; out: number }
   readonly countIn: (chunk: Buffer) => void
   readonly countOut: (chunk: Buffer) => void
+  /** Begins no more when the first byte comes. */
+  unwatch: () => void
   settle: () => void
   fail: (error: unknown) => void
 }
@@ -83,15 +86,18 @@ export function openPipes(options: TransferOptions): Pipes {
     figures: new Map(),
     bytes,
     countIn: chunk => {
-      bytes.in += chunk.length
+      bytes.in += bytesOf(chunk)
     },
     countOut: chunk => {
-      bytes.out += chunk.length
+      bytes.out += bytesOf(chunk)
     },
-    settle: () => {},
-    fail: () => {},
+    unwatch: ignore,
+    settle: ignore,
+    fail: ignore,
   }
 }
+
+function ignore(): void {}
 
 /** Pipes each item into the next one, wherever that takes something just now. */
 export function relink(pipes: Pipes): void {
@@ -143,7 +149,7 @@ export function endSource(pipes: Pipes): void {
   pipes.first.ended = true
 }
 
-export function isSlot(item: Item | undefined): item is Slot {
+function isSlot(item: Item | undefined): item is Slot {
   return item !== undefined && 'plan' in item
 }
 

@@ -44,12 +44,12 @@ export async function changeSegments(pipes: Pipes, next: readonly SegmentRequest
 
 /** It has not begun: those that are gone have nothing to deliver. */
 function changeRequests(pipes: Pipes, present: readonly SegmentRequest[], next: readonly SegmentRequest[]): void {
-  pipes.requests = next.map(request => (request.plan ? request : (present.find(is(request.name)) ?? request)))
+  pipes.requests = next.map(request => (request.plan ? request : (present.find(isSame(request)) ?? request)))
   for (const request of present) if (!pipes.requests.includes(request)) drop(pipes, request.plan)
 }
 
-function is(name: string): (each: { readonly name: string }) => boolean {
-  return each => each.name === name
+function isSame({ name }: SegmentRequest): (other: SegmentRequest) => boolean {
+  return other => other.name === name
 }
 
 /** Nothing comes for the new ones, but what the present ones hold back is to go on. */
@@ -128,8 +128,13 @@ function allGone({ changes }: Pipes, slots: readonly Slot[]): Promise<void> {
   return new Promise(resolve => changes.add({ slots: new Set(slots), resolve }))
 }
 
+/** The neighbours that something is piped into: a segment without stages is none. */
 function slotBefore({ slots }: Pipes, slot: Slot): Slot | undefined {
-  return slots[slots.indexOf(slot) - 1]
+  return slots.slice(0, slots.indexOf(slot)).findLast(({ head }) => head)
+}
+
+function slotAfter({ slots }: Pipes, slot: Slot): Slot | undefined {
+  return slots.slice(slots.indexOf(slot) + 1).find(({ head }) => head)
 }
 
 export function tailEnded(pipes: Pipes, item: Item): void {
@@ -149,7 +154,7 @@ function close(pipes: Pipes, slot: Slot): void {
 function leave(pipes: Pipes, slot: Slot): void {
   const stopped = slot.plan.meters.some(meter => meter.stopped)
   if (stopped) endBefore(pipes, slot)
-  const next = pipes.slots[pipes.slots.indexOf(slot) + 1]
+  const next = slotAfter(pipes, slot)
   const heir = firstNewBefore(pipes, slot) ?? slot.to
   pipes.slots = pipes.slots.filter(each => each !== slot)
   if (!stopped) handRest(pipes, slot, heir)
@@ -160,8 +165,8 @@ function leave(pipes: Pipes, slot: Slot): void {
 
 /** The first one of those that take its place. */
 function firstNewBefore({ slots }: Pipes, slot: Slot): Slot | undefined {
-  const before = slots.slice(0, slots.indexOf(slot))
-  return before.slice(before.findLastIndex(each => !isNew(each)) + 1).find(({ head }) => head)
+  const before = slots.slice(0, slots.indexOf(slot)).filter(({ head }) => head)
+  return before[before.findLastIndex(each => !isNew(each)) + 1]
 }
 
 function endBefore(pipes: Pipes, slot: Slot): void {
@@ -170,19 +175,21 @@ function endBefore(pipes: Pipes, slot: Slot): void {
 }
 
 /** The first bytes of a character of which a stage that has left had no more: they are for those in its place. */
-function handRest({ last }: Pipes, { plan: { rest } }: Slot, next: Item | undefined): void {
+function handRest(pipes: Pipes, { plan: { rest } }: Slot, heir: Item | undefined): void {
   const { bytes } = rest
+  const to = heir ?? pipes.last
   rest.bytes = bytes.subarray(bytes.length)
   if (bytes.length === 0) return
-  if (isGoing(next))
-    next.plan.rest.bytes = bytes // it hands them on when it leaves
-  else (next ?? last).head?.write(bytes)
+  if (to === pipes.last) pipes.countOut(bytes)
+  if (isGoing(to))
+    to.plan.rest.bytes = bytes // it hands them on when it leaves
+  else to.head?.write(bytes)
 }
 
 function discard(pipes: Pipes, slot: Slot): void {
   pipes.slots = pipes.slots.filter(each => each !== slot)
   unlink(pipes, slot)
-  drop(pipes, slot.plan)
+  for (const stream of slot.plan.streams) stream.destroy()
   forget(pipes, slot)
 }
 

@@ -115,3 +115,13 @@ function targetStats({ leg: { bytes }, to }: NonNullable<ConnectionState['target
 function sideOf({ leg }: ConnectionState, each: Leg | undefined): Side | undefined {
   return each && (each === leg ? 'client' : 'target')
 }
+
+/** That a sink of ours is busy is not idle time of the peer. A sink that sends to a leg is: that one is watched, too. */
+export function waitsForSink({ transfers }: ConnectionState): boolean {
+  return transfers.some(({ options: { sink, sinkLeg } }) => !sinkLeg && !sink.leg && isBusy(sink))
+}
+
+/** A write or the end of a sink is under way. */
+function isBusy(sink: Writable): boolean {
+  return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
+}

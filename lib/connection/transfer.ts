@@ -1,7 +1,7 @@
 /** One direction of a connection: source → segments → sink. Segments can be changed while it runs. */
 import type { Readable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
-import type { DirectionStats } from '../stats/snapshot.js'
+import type { DirectionStats, SegmentStats } from '../stats/snapshot.js'
 import { endSource, openPipes, type Pipes, relink, type SegmentRequest, type TransferOptions } from './pipes.js'
 import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
 
@@ -36,14 +36,16 @@ export function openTransfer(options: TransferOptions): Transfer {
     pipes.fail = error => {
       if (!pipes.over && sourceLeg) pipes.bytes.in = takenFrom(sourceLeg)
       pipes.over = true
+      pipes.unwatch()
       reject(error)
       resolveChanges(pipes)
     }
   })
   const start = () => {
-    source.off('readable', start).off('close', start)
+    pipes.unwatch()
     startSegments(pipes)
   }
+  pipes.unwatch = () => void source.off('readable', start).off('close', start)
   watchSource(pipes, source)
   watchSink(pipes, sink)
   if (lazy) whenReadable(source, start)
@@ -62,9 +64,15 @@ export function openTransfer(options: TransferOptions): Transfer {
       direction,
       bytesIn: pipes.over || !sourceLeg ? pipes.bytes.in : takenFrom(sourceLeg),
       bytesOut: sinkLeg ? sinkLeg.bytes.out : pipes.bytes.out,
-      segments: [...pipes.figures.values()].map(each => each.stats()),
+      segments: segmentStats(pipes),
     }),
   }
+}
+
+/** From the source to the sink, and then those that were removed. */
+function segmentStats({ slots, figures }: Pipes): SegmentStats[] {
+  const names = new Set([...slots.map(({ name }) => name), ...figures.keys()])
+  return [...names].flatMap(name => figures.get(name)?.stats() ?? [])
 }
 
 /** Bytes that have been read of it. */
@@ -100,6 +108,7 @@ function finish(pipes: Pipes): void {
   if (pipes.over) return
   const { source, sourceLeg } = pipes.options
   pipes.over = true
+  pipes.unwatch()
   if (sourceLeg) pipes.bytes.in = takenFrom(sourceLeg) // what still comes is not read
   if (!source.readableEnded) {
     if (sourceLeg) source.unpipe().pause()

@@ -157,7 +157,7 @@ function enter(meter: RunMeter, state: RunState, now: number): void {
   meter.since = now
 }
 
-/** The values of an object-mode stream have no size in bytes. */
-function bytesOf(chunk: unknown): number {
+/** The size of a chunk in bytes; the values of an object-mode stream have none. */
+export function bytesOf(chunk: unknown): number {
   return typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk instanceof Uint8Array ? chunk.length : 0
 }

@@ -50,7 +50,7 @@ export interface DirectionStats {
   /** Bytes that were taken from the source, and bytes that the sink has been given. */
   readonly bytesIn: number
   readonly bytesOut: number
-  /** From the source to the sink; those that were removed, too. */
+  /** From the source to the sink, then those that were removed. */
   readonly segments: readonly SegmentStats[]
 }
 
