@@ -235,3 +235,16 @@ t.test('TLS on both sides, each for itself, and new certificates', async t => {
   await t.rejects(exchange(), { code: 'ECONNRESET' })
   t.match(await ends[2], { closedBy: 'error', error: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
 })
+
+t.test('close while the target is being reached ends the dial, and is a success', async t => {
+  const target = await listener(t, () => {}) // it makes no handshake
+  const { link, client } = await open(t, { to: `tls://127.0.0.1:${portOf(target)}`, handshakeTimeout: 0 })
+  const dialled = once(target, 'connection') as Promise<[Socket]>
+  client()
+  const [socket] = await dialled
+  const [connection] = link.connections
+  const gone = outcome(socket)
+  t.match(await connection?.close(), { closedBy: 'local', error: undefined })
+  await gone
+  t.equal(await link.close(), 0)
+})

@@ -10,6 +10,7 @@ import { fileSource } from '../../lib/endpoints/file/file-source.js'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
 import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import { type SendConnection, type SendOptions, send } from '../../lib/send.js'
+import { serve } from '../../lib/serve.js'
 import type { ConnectionInfo } from '../../lib/stages/context.js'
 import { stop } from '../../lib/stages/define.js'
 import {
@@ -432,4 +433,35 @@ t.test('output: a Web stream, which its owner goes on with', async t => {
     },
   })
   t.equal(await send({ ...options, from: 'x', output: failing }).catch(error => error), boom)
+})
+
+t.test('a signal is heeded whenever it is aborted', async t => {
+  const server = await serve({ listen: 'memory:aborts', to: memorySink() })
+  t.teardown(() => server.close({ drain: 0 }))
+  for (let turns = 0; turns < 20; turns++) {
+    const controller = new AbortController()
+    const sent = send({ to: 'memory:aborts', from: silent(), output: memorySink(), signal: controller.signal })
+    for (let turn = 0; turn < turns; turn++) await null
+    controller.abort()
+    await t.rejects(sent, { name: 'AbortError' }, `after ${turns} turns`)
+  }
+})
+
+t.test('onConnect that throws fails the connection', async t => {
+  const { options, server } = await target(t, socket => void socket.resume())
+  const accepted = once(server, 'connection')
+  const from = silent()
+  const onConnect = () => {
+    throw new Error('not this one')
+  }
+  await t.rejects(send({ ...options, from, onConnect }), { message: 'not this one', summary: { closedBy: 'error' } })
+  const [socket] = (await accepted) as [Socket]
+  if (!socket.closed) await once(socket, 'close')
+  t.ok(from.destroyed)
+})
+
+t.test('the figures of strings are their bytes in UTF-8', async t => {
+  const { options } = await target(t, echo)
+  const { directions } = await send({ ...options, from: Readable.from(['ééé']) })
+  t.match(directions.find(({ direction }) => direction === 'forward'), { bytesIn: 6, bytesOut: 6 })
 })

@@ -725,3 +725,40 @@ t.test('a pair of Web streams as a stage', async t => {
   t.match(await exchange('no gzip at all'), { code: 'ECONNRESET' })
   t.match(await summaries[1], { error: { message: 'incorrect header check' } })
 })
+
+t.test('close while the source of the reply is being opened: nothing of it is sent', async t => {
+  let give: (source: string) => void = () => {}
+  const from = () =>
+    new Promise<string>(resolve => {
+      give = resolve
+    })
+  const server = await serve({ listen: 'memory:pending', to: memorySink(), from })
+  t.teardown(() => server.close({ drain: 0 }))
+  const output = memorySink()
+  const sent = send({ to: 'memory:pending', from: 'hello', output })
+  await until(() => server.connections.size === 1)
+  const [connection] = server.connections
+  const summary = await connection?.close()
+  give('too late')
+  await sent
+  t.match(summary, { closedBy: 'local', error: undefined })
+  t.equal(output.data.length, 0)
+})
+
+t.test('a sink that ends before the first byte ends the connection, which is no timeout', async t => {
+  const sinks: Writable[] = []
+  const to = () => {
+    const sink = memorySink()
+    sinks.push(sink)
+    return sink
+  }
+  const { server } = await start(t, { to, halfClosedTimeout: 60_000 })
+  const client = clientOf(t, server.address)
+  const seen = outcome(client)
+  await until(() => sinks.length === 1)
+  const [connection] = server.connections
+  sinks[0]?.end()
+  t.match(await seen, { ended: true, code: undefined })
+  client.end()
+  t.match(await connection?.closed, { closedBy: 'local', error: undefined })
+})

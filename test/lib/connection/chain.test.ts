@@ -541,3 +541,42 @@ t.test('a record is cut where the change comes', async t => {
   await chain.set('main', lines)
   t.equal(await end('o\n'), '<one>\n<tw><o>\n')
 })
+
+t.test('two segments with an empty one between them are removed at once: what the first holds goes through the other', async t => {
+  let release = () => {}
+  const slow = divisible(() => {
+    const held: Buffer[] = []
+    return new Transform({
+      transform: (chunk, _encoding, done) => done(null, void held.push(chunk)),
+      flush(done) {
+        release = () => done(null, Buffer.concat(held))
+      },
+    })
+  })
+  const { chain, say, end } = flow(t, { segments: { first: slow, empty: () => [], last: () => upper } })
+  await say('a')
+  const changes = [chain.remove('first'), chain.remove('last')]
+  const ended = end('b')
+  await turns()
+  release()
+  await Promise.all(changes)
+  t.equal(await ended, 'Ab')
+})
+
+t.test('figures list the segments from the source to the sink, and then those that are gone', async t => {
+  const { chain, say, connection } = flow(t, { segments: { a: () => upper } })
+  const names = () => connection.stats().directions[0]?.segments.map(({ name }) => name)
+  await say('x')
+  await chain.set('b', () => upper, { before: 'a' })
+  t.same(names(), ['b', 'a'])
+  await chain.remove('b')
+  t.same(names(), ['a', 'b'])
+})
+
+t.test('the bytes of a direction have the part of a character that a stage has left, too', async t => {
+  const { chain, say, end, connection } = flow(t, { segments: { main: () => eachLine((line: string) => line) } })
+  await say(Buffer.from([0xe2, 0x82]))
+  await chain.clear()
+  t.equal(await end(Buffer.from([0xac])), '€')
+  t.match(connection.stats().directions, [{ bytesIn: 3, bytesOut: 3 }])
+})
