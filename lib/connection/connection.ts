@@ -1,4 +1,4 @@
-/** One connection: its legs, its transfers, its timeouts, how it fails and the summary of its end. */
+/** A connection: its legs, transfers, timeouts, failures, and final summary. */
 import type { Readable, Writable } from 'node:stream'
 import type { Leg } from '../endpoints/endpoint.js'
 import { capBytes } from '../endpoints/max-bytes.js'
@@ -17,50 +17,50 @@ import { type ConnectionState, connectionStats, type GivenTransfer, openState, s
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
 import { openTransfer, type Transfer } from './transfer.js'
 
-/** A connection as library users see it. */
+/** A connection, as the API exposes it. */
 export interface Connection extends Omit<ConnectionInfo, 'direction'> {
-  /** Resolves at the end of the connection, whatever caused it. */
+  /** Resolves with the summary when the connection ends, also after a failure. Never rejects. */
   readonly closed: Promise<Summary>
-  /** The figures at this time. */
+  /** Returns the current figures. */
   stats(): ConnectionStats
   /**
-   * Ends the connection as a success: nothing more is read, what has been read is delivered, and both sides are ended.
-   * The reason is reported in the summary. Resolves with that.
+   * Ends the connection successfully: stops reading, delivers the data that it has read, and ends both sides. The
+   * summary reports `reason`. Resolves with the summary.
    */
   close(reason?: string): Promise<Summary>
-  /** Fails the connection: the peer sees a reset. The reason is the message of the error in the summary. */
+  /** Fails the connection and resets the peer. `reason` becomes the message of the error in the summary. */
   reset(reason?: string): void
 }
 
 export interface ConnectionOptions extends Timeouts {
   log: Logger | undefined
   maxRecord: number | undefined
-  /** Its place among the connections of its server. Default: 1. */
+  /** The sequence number of the connection on its server. Default: 1. */
   number?: number
-  /** The bytes that a peer may send over it. Default: without limit. */
+  /** The maximum number of bytes that the peer may send. Default: no limit. */
   maxBytes?: number | undefined
-  /** Hears of its end. */
+  /** Receives the event `closed`. */
   observer?: Pick<Observer, 'closed'> | undefined
 }
 
 export interface OpenConnection extends Connection {
   readonly log: Logger | undefined
   info(direction: Direction): ConnectionInfo
-  /** The streams of stages: the connection destroys them when it fails. */
+  /** Creates the streams of stages. The connection destroys them when it fails. */
   prepare(transforms: Transforms, direction: Direction): Plan
-  /** Stages that are over while the connection goes on are no more a part of it. */
+  /** Drops stages that are finished while the connection continues. */
   forget(plan: Plan): void
-  /** Source → segments → sink. Its failure is that of the connection. */
+  /** Starts source → segments → sink. If it fails, the connection fails. */
   transfer(options: GivenTransfer): Transfer
-  /** Makes the other leg of a proxy a part of the connection; `to` is its address. Throws if that has failed already. */
+  /** Adds the target leg of a proxy, whose address is `to`. Throws if the connection has failed already. */
   join(target: Leg, to: string): void
-  /** Ends the connection as failed: everything is destroyed, the peer sees a reset. */
+  /** Fails the connection: destroys all streams and resets the peer. */
   fail(error: unknown): void
-  /** Rejects when the connection has failed, whatever still runs. */
+  /** Rejects when the connection fails, even if transfers still run. */
   readonly failed: Promise<never>
-  /** Ends our side and waits for the peer's; `closed` resolves. A transfer that still runs is over and no failure. */
+  /** Ends the local side and waits for the peer's end. Stops transfers that still run, without a failure. */
   finish(): Promise<Summary>
-  /** The same without waiting. */
+  /** Does the same without waiting for the peer. */
   drop(): void
 }
 
@@ -109,7 +109,7 @@ function addLeg(state: ConnectionState, added: Leg): void {
   stream.on('error', error => failBy(state, added, error))
 }
 
-/** That a sink of ours is busy is not idle time of the peer. A sink that sends to a leg is: that one is watched, too. */
+/** A busy local sink does not count as idle time. A sink that sends to a leg does: that leg is watched itself. */
 function waitsForSink({ transfers }: ConnectionState): boolean {
   return transfers.some(({ options: { sink, sinkLeg } }) => !sinkLeg && !sink.leg && isBusy(sink))
 }
@@ -128,7 +128,7 @@ function fail(state: ConnectionState, error: unknown): void {
   state.reject(failure)
 }
 
-/** The first error is the one to report, unless it says no more than that something has ended too early. */
+/** The first error is reported, unless it only states that a stream ended prematurely. */
 function isBetter({ failure }: ConnectionState, error: unknown): boolean {
   return !failure || (isPremature(failure) && !isPremature(error))
 }
@@ -142,7 +142,7 @@ function join(state: ConnectionState, leg: Leg, to: string): void {
   throw error
 }
 
-/** Faults after the first hundred are not listed. */
+/** Lists at most the first hundred faults. */
 const mostFaults = 100
 
 function prepare(
@@ -157,12 +157,12 @@ function prepare(
   const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
   for (const stream of planned.streams) {
     adopt(state, stream)
-    stream.on('error', error => fail(state, error)) // one that comes after the end of its output, too
+    stream.on('error', error => fail(state, error)) // also an error after the end of its output
   }
   return planned
 }
 
-/** Destroyed when the connection fails. Its transfer reports its errors, and may have ended by then. */
+/** Destroys the stream when the connection fails. Its transfer reports its errors and may have ended before. */
 function adopt({ streams }: ConnectionState, stream: Readable | Writable): void {
   streams.add(stream.on('error', ignore))
 }
@@ -176,7 +176,7 @@ function transfer(state: ConnectionState, options: GivenTransfer): Transfer {
   if (sink.leg) state.legs.push(sink.leg)
   for (const stream of [sourceLeg ? [] : source, sinkLeg ? [] : sink].flat()) {
     adopt(state, stream)
-    if (state.failure || state.finishing) stream.destroy(state.failure) // it was lost or closed before its sink was open
+    if (state.failure || state.finishing) stream.destroy(state.failure) // it ended before its sink opened
   }
   const transfer = openTransfer({ ...options, forget: plan => forget(state, plan) })
   state.transfers.push({ transfer, options })
@@ -195,7 +195,7 @@ function finish(state: ConnectionState): Promise<Summary> {
   return state.finished
 }
 
-/** The leg of a sink is ended by the sink. */
+/** The sink itself ends its leg. */
 async function end(state: ConnectionState): Promise<Summary> {
   state.finishing = true
   const own = state.target ? [state.leg, state.target.leg] : [state.leg]
@@ -207,7 +207,7 @@ async function end(state: ConnectionState): Promise<Summary> {
   return summary
 }
 
-/** The transfers end as if their sources had; who waits for them goes on to `finish`. A handler is not waited for. */
+/** Ends the transfers as if their sources had ended; their owner then calls `finish`. Does not wait for a handler. */
 function close(state: ConnectionState, reason: string | undefined): Promise<Summary> {
   state.closing ??= reason === undefined ? {} : { reason }
   for (const { transfer } of state.transfers) transfer.stop()
@@ -222,7 +222,7 @@ function drop(state: ConnectionState): void {
 
 function ignore(): void {}
 
-/** A write or the end of a sink is under way. */
+/** Whether a sink has a pending write or end. */
 function isBusy(sink: Writable): boolean {
   return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
 }
