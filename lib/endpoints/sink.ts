@@ -8,8 +8,8 @@ const shared = new WeakMap<WebWritable, Writable>()
 
 /**
  * Returns a Writable for an output that outlives a connection. The output is never ended. Returns a Writable unchanged.
- * Returns the same Writable each time for a Web `WritableStream`, so that connections can share it. Locks the Web stream
- * only during a write, so that its owner can use it afterwards.
+ * Returns the same Writable each time for a Web `WritableStream`, so that connections can share it. Locks the Web
+ * stream only during a write, so that its owner can use it afterwards.
  *
  * @throws `ERR_OPTION` for an output of another type, and for a Web stream that is locked
  */
@@ -24,8 +24,8 @@ export function toWritable(output: Writable | WebWritable, name = 'output'): Wri
 }
 
 /**
- * Returns the sink of one connection. Locks a Web `WritableStream`, closes it at the end, and aborts it if the connection
- * fails.
+ * Returns the sink of one connection. Locks a Web `WritableStream`, closes it at the end, and aborts it if the
+ * connection fails.
  *
  * @throws `ERR_OPTION` as `toWritable`
  */

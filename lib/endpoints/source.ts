@@ -6,11 +6,11 @@ import { describe, TcpPipeError } from '../text/errors.js'
 import type { Source } from './endpoint.js'
 
 /**
- * The data to send: a Readable or another Node.js stream; a Web `ReadableStream`; an iterable or an async iterable, such
- * as an array or a generator object; a Blob; bytes; or a string, which is the data itself, encoded as UTF-8.
+ * The data to send: a Readable or another Node.js stream; a Web `ReadableStream`; an iterable or an async iterable,
+ * such as an array or a generator object; a Blob; bytes; or a string, which is the data itself, encoded as UTF-8.
  *
- * A stream or an iterable may yield strings, Buffers, Uint8Arrays, other `ArrayBuffer` views, or ArrayBuffers. Any other
- * value fails the source with `ERR_OPTION`.
+ * A stream or an iterable may yield strings, Buffers, Uint8Arrays, other `ArrayBuffer` views, or ArrayBuffers. Any
+ * other value fails the source with `ERR_OPTION`.
  */
 export type SourceInput =
   | Source
@@ -46,8 +46,8 @@ interface Steps {
 type Step = { done?: boolean | undefined; value?: unknown }
 
 /**
- * Replaces `Readable.from`, whose `destroy` waits for a `next()` that may never settle, and blocks the pipeline. It also
- * does not split large chunks.
+ * Replaces `Readable.from`, whose `destroy` waits for a `next()` that may never settle, and blocks the pipeline. It
+ * also does not split large chunks.
  */
 function pulled({ next, leave }: Steps, name: string): Source {
   let blocks: Iterator<Buffer> = blocksOf('')

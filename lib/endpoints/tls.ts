@@ -39,7 +39,7 @@ export const tls = defineEndpoint<TlsAddress>({
     return listenForSockets(address, arrival => arrive(secured(arrival, contexts.accept as Accept)))
   },
   async dial(address, options) {
-    const { tlsConnect } = await import('./tls/handshake.js') // before connecting: a later import would miss an error or the end of the socket
+    const { tlsConnect } = await import('./tls/handshake.js') // first: an import after it would miss events
     const raw = await dialSocket(address, options)
     return tlsLeg(await tlsConnect(raw, formatTls(address), hostOf(address), options.tls as ClientContext, options))
   },

@@ -38,8 +38,8 @@ export function accessCheck({ allow, deny }: AccessLists): ((address: string | u
 }
 
 /**
- * Returns the addresses that a rule matches. Ignores the bits of a CIDR after its prefix (`10.0.0.1/8` is `10.0.0.0/8`),
- * as packet filters do. Throws `ERR_OPTION`; the message begins with `where`.
+ * Returns the addresses that a rule matches. Ignores the bits of a CIDR after its prefix (`10.0.0.1/8` is
+ * `10.0.0.0/8`), as packet filters do. Throws `ERR_OPTION`; the message begins with `where`.
  */
 export function parseRule(rule: unknown, where: string): AddressRange {
   const range = typeof rule === 'string' ? (network(rule) ?? span(rule)) : undefined

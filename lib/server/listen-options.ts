@@ -103,7 +103,7 @@ function checkLimit(name: string, value: number | undefined): void {
   throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a whole number from 1`)
 }
 
-/** Applies the defaults. `descriptors` is the number of file descriptors per connection. */
+/** Applies the defaults. `descriptorsEach` is the number of file descriptors per connection. */
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
   const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration } = options
   const { handshakeTimeout, firstByteTimeout, signal, observer, onConnection } = options

@@ -24,8 +24,8 @@ export interface Server extends AsyncDisposable {
   /** Returns the current figures. */
   stats(): ServerStats
   /**
-   * Sets certificates, keys and authorities for new connections. Rejects with `ERR_OPTION` and changes nothing if one of
-   * them is invalid.
+   * Sets certificates, keys and authorities for new connections. Rejects with `ERR_OPTION` and changes nothing if one
+   * of them is invalid.
    */
   setSecureContext(next: SecureContexts): Promise<void>
   /** Stops listening and ends the connections. Resolves with the number of connections that were reset. */

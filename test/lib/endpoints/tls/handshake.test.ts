@@ -78,7 +78,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       [
         stranger,
         'DEPTH_ZERO_SELF_SIGNED_CERT',
-        /^the client's certificate is refused: .*; nobody in clientCa \(--client-ca\) has signed it/,
+        /^the client's certificate is refused: .*; no authority in clientCa \(--client-ca\) has signed it/,
       ],
     ] as const) {
       const { server: refused, client } = await handshakes(t, {
