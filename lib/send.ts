@@ -45,7 +45,7 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   to?: AddressInput | undefined
   /** Enables TLS. `true` verifies with the authorities of Node.js. Default: true if the address is `tls://…`. */
   tls?: ClientTls | boolean | undefined
-  /** The data to send: a stream, an iterable, a Blob, bytes, a string (the data itself) or an address. Default: stdin. */
+  /** The data: a stream, an iterable, a Blob, bytes, a string (the data itself) or an address. Default: stdin. */
   from?: SourceInput | Address | undefined
   /**
    * The destination of the reply: a Writable or a Web `WritableStream`, which is not ended, or an address such as

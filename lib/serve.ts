@@ -22,7 +22,7 @@ import { checkTime } from './text/quantities.js'
 /** A Writable or a Web `WritableStream`, which all connections share and which is never ended, or an address. */
 export type Output = Writable | WebWritable | AddressInput
 
-/** An output, or a function that returns one for each connection. A stream from the function ends with its connection. */
+/** An output, or a function that returns one for each connection. Its streams end with their connection. */
 export type SinkInput = Output | ((info: ConnectionInfo) => Sink | Output | Promise<Sink | Output>)
 
 export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {

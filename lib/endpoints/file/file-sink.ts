@@ -1,4 +1,4 @@
-/** A file as a sink: writes NAME.part, and renames it without overwriting when it is complete. */
+/** A file as a sink: writes NAME.part, which gets its final name when complete, without overwriting. */
 
 import type { Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { expandTemplate } from '../../text/template.js'
 import type { Sink, SinkContext } from '../endpoint.js'
 
 export interface FileSinkOptions {
-  /** Writes at the end of an existing file, without `.part`. Default: false. */
+  /** Appends to the file, or creates it, without `.part`. Default: false. */
   append?: boolean | undefined
   /** Replaces an existing file. Default: false. */
   force?: boolean | undefined

@@ -46,8 +46,7 @@ interface OpenFile {
 
 /**
  * Returns a source that reads a file to its end: a path from its start, an open descriptor from its position. If the
- * length of the file changes meanwhile, `warnings` reports it. The stream fails with the system error if the file cannot
- * be read.
+ * length of the file changes meanwhile, `warnings` reports it. The source fails with the system error if a read fails.
  *
  * Reads a regular file synchronously while reads are fast: from the page cache, this costs less than another thread.
  * After a slow read, another thread reads the next blocks, so that the event loop does not block.

@@ -47,7 +47,7 @@ export function explain(error: unknown, advice?: string): unknown {
   const code = errorCode(error)
   const hint = advice ?? hints.get(code ?? '')
   if (code?.startsWith('ERR_SSL_') && 'reason' in error) error.message = `TLS: ${error.reason}`
-  error.message = error.message.replace(/; if the root CA is installed locally.*/, '') // an option of Node, not of tcp-pipe
+  error.message = error.message.replace(/; if the root CA is installed locally.*/, '') // a Node option
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') error.message = withNames(error)
   if (hint) error.message += `; ${hint}`
   return error
