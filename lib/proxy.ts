@@ -14,6 +14,7 @@ import { checkFunction, type Stages, type Transforms } from './stages/transforms
 import { TcpPipeError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
 
+/** The options of `proxy`. */
 export interface ProxyOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {
   /** The address of the target: each client is connected to it. Required. */
   to: AddressInput

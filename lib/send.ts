@@ -34,6 +34,7 @@ import type { Summary } from './stats/summary.js'
 import { abortError, errorMessage, TcpPipeError, type TimeoutName, timeoutError } from './text/errors.js'
 import { checkTime, formatDuration } from './text/quantities.js'
 
+/** The options of `send`. Times are milliseconds. */
 export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   /** The host name or IP address to connect to. Default: 127.0.0.1. */
   host?: string | undefined

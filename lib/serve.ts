@@ -25,6 +25,7 @@ export type Output = Writable | WebWritable | AddressInput
 /** An output, or a function that returns one for each connection. Its streams end with their connection. */
 export type SinkInput = Output | ((info: ConnectionInfo) => Sink | Output | Promise<Sink | Output>)
 
+/** The options of `serve`. */
 export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {
   /** The transforms from the client to the sink. Default: none. */
   transforms?: Transforms<S> | undefined

@@ -31,8 +31,8 @@ export interface Fault extends Pick<Trigger, 'places' | 'position'> {
 
 /**
  * Returns the stage that `make` creates for the fault. With the option `connection`, other connections get a stage that
- * passes all data unchanged. Chance depends only on the seed, the number of the connection, the direction, and the number
- * of the block or match.
+ * passes all data unchanged. Chance depends only on the seed, the number of the connection, the direction, and the
+ * number of the block or match.
  */
 export function faultStage<Stage>(
   options: FaultOptions,

@@ -5,6 +5,7 @@ import { abortError, TcpPipeError, timeoutError } from '../text/errors.js'
 import { longestTime } from '../text/quantities.js'
 import { newHandshakes, type ServerState } from './state.js'
 
+/** The options of `close`. */
 export interface CloseOptions {
   /** Milliseconds to wait for open connections to end before a reset; 0 resets immediately. Default: 10 seconds. */
   drain?: number

@@ -14,6 +14,7 @@ import { openState, type ServerState, statsOf, type Work } from './state.js'
 export type { CloseOptions } from './closing.js'
 export type { Work } from './state.js'
 
+/** A running server. Disposing of it (`await using`) closes it. */
 export interface Server extends AsyncDisposable {
   /** The bound address. `port` is the assigned port if 0 was requested; for a unix socket, the path and port 0. */
   readonly address: Bound

@@ -20,9 +20,9 @@ type LastOf<Stages extends readonly unknown[], Last = Start> = Stages extends re
   : Last
 
 /**
- * Combines stages into one Duplex for `pipeline` or `pipe`. The Duplex starts with the first byte or read. `serve`, `send`
- * and another `compose` extract the stages of an unused Duplex and fuse them with adjacent stages. Without stages, it
- * passes bytes unchanged.
+ * Combines stages into one Duplex for `pipeline` or `pipe`. The Duplex starts with the first byte or read. `serve`,
+ * `send` and another `compose` extract the stages of an unused Duplex and fuse them with adjacent stages. Without
+ * stages, it passes bytes unchanged.
  *
  * The compiler checks each of the first 16 stages against the output of the previous stage.
  *
@@ -71,8 +71,9 @@ export function compose(...stages: Stage[]): TransformStream<unknown> {
 }
 
 /**
- * Iterates over the records of a stream that `compose` or a transform returned: lines, values or chunks, as the next stage
- * receives them. Call it before reading the stream. Leaving the loop destroys the stream. An error of the stream rejects.
+ * Iterates over the records of a stream that `compose` or a transform returned: lines, values or chunks, as the next
+ * stage receives them. Call it before reading the stream. Leaving the loop destroys the stream. An error of the stream
+ * rejects.
  *
  *     for await (const line of records(socket.pipe(grep({ pattern: /x/ })))) …
  *

@@ -25,6 +25,7 @@ export interface ConnectionInfo {
   readonly direction: Direction
 }
 
+/** The second argument of `create`: the surroundings of a stage. */
 export interface Context {
   /** The logger of the connection. Outside a connection, a logger that writes JSON lines to stderr. */
   readonly log: Logger

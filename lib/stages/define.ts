@@ -42,15 +42,15 @@ export interface Definition<O extends OptionSchema = OptionSchema, U extends Uni
   /** The options by name, created with `text`, `flag`, `integer` and so on. Default: none. */
   readonly options?: O
   /**
-   * Checks conditions on several options or on the platform, before anything is opened. Returns undefined, or an error text
-   * that follows the name of the transform.
+   * Checks conditions on several options or on the platform, before anything is opened. Returns undefined, or an error
+   * text that follows the name of the transform.
    */
   check?(options: ValuesOf<O>): string | undefined
   /** True if its output consists of whole lines. Default: true for the units `line` and `json`, false for `bytes`. */
   readonly makesLines?: boolean
   /**
-   * True if the stage cannot end in the middle of a stream without loss or error. An open one cannot be replaced. Default:
-   * true for the unit `json`, false otherwise.
+   * True if the stage cannot end in the middle of a stream without loss or error. An open one cannot be replaced.
+   * Default: true for the unit `json`, false otherwise.
    */
   readonly indivisible?: boolean
   /** An example: a spec, an input, and the resulting output. */
@@ -58,8 +58,8 @@ export interface Definition<O extends OptionSchema = OptionSchema, U extends Uni
   /** Notes for its page, in Markdown: formats and their sources, limitations. */
   readonly notes?: string
   /**
-   * Creates the stage of one connection. Receives all options, checked and with defaults. Must not open resources: a stage
-   * opens them with its first record.
+   * Creates the stage of one connection. Receives all options, checked and with defaults. Must not open resources: a
+   * stage opens them with its first record.
    */
   create(options: ValuesOf<O>, context: Context): S
 }
@@ -90,8 +90,8 @@ export interface TransformEntry {
 /** A transform with the options `O`. Its stage returns records of the type `R`. */
 export interface Transform<O extends OptionSchema = OptionSchema, R = unknown> extends TransformEntry {
   /**
-   * Checks the options and returns a stream, which creates its stage with its first byte. Members of `context` override the
-   * context of the pipeline.
+   * Checks the options and returns a stream, which creates its stage with its first byte. Members of `context` override
+   * the context of the pipeline.
    *
    * @throws `ERR_OPTION`, naming the option, the value and what is allowed
    */

@@ -72,8 +72,8 @@ export function fuse(
 }
 
 /**
- * Discards data after a stop asynchronously. stream-chain discards it synchronously: a source that never waits would then
- * block the event loop, and the end would never be emitted.
+ * Discards data after a stop asynchronously. stream-chain discards it synchronously: a source that never waits would
+ * then block the event loop, and the end would never be emitted.
  */
 function giveWay(stream: Duplex): void {
   const { _write, push } = stream

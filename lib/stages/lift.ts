@@ -32,7 +32,9 @@ interface Lift {
   over: boolean
 }
 
-/** A plain result costs one call. Promises, generators and `many` use a generator, which yields results when it waits. */
+/**
+ * A plain result costs one call. Promises, generators and `many` use a generator, which yields results when it waits.
+ */
 export function lift(stage: FunctionStage, family: Family, meter: StageMeter, run: RunMeter): Lifted {
   const state: Lift = { stage, family, meter, run, results: [], size: 0, over: !stage.abort }
   const process = (batch: Batch) => processBatch(state, batch)

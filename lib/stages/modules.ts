@@ -13,8 +13,8 @@ export function isModulePath(name: string): boolean {
 }
 
 /**
- * Loads the default export of a module as a transform. The export is a transform, a function, `{ write, flush, destroy }`,
- * or a `compose` of these. A relative path starts at the working directory.
+ * Loads the default export of a module as a transform. The export is a transform, a function, `{ write, flush, destroy
+ * }`, or a `compose` of these. A relative path starts at the working directory.
  *
  * @throws `ERR_MODULE` if the module cannot be imported or has no such export
  */

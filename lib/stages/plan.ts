@@ -1,4 +1,6 @@
-/** Parts → runs → the streams of one pipeline. Fuses adjacent functions into one Duplex, and keeps each Duplex separate. */
+/**
+ * Parts → runs → the streams of one pipeline. Fuses adjacent functions into one Duplex, and keeps each Duplex separate.
+ */
 import { type Duplex, Transform } from 'node:stream'
 import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
 import { isWebTransform } from '../formats/web.js'
@@ -73,8 +75,8 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
 }
 
 /**
- * Releases a Transform that ends while a chunk waits for its consumer (for example by a timer). Otherwise the callback of
- * that chunk never runs, and earlier stages wait forever. Drops later data.
+ * Releases a Transform that ends while a chunk waits for its consumer (for example by a timer). Otherwise the callback
+ * of that chunk never runs, and earlier stages wait forever. Drops later data.
  */
 function releaseHeld(this: Transform): void {
   if (this.writableFinished) return

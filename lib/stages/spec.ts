@@ -23,8 +23,9 @@ export interface Specs {
    */
   spec(...texts: string[]): () => Stage[]
   /**
-   * Does the same as `spec`, but also accepts the path of a module as a stage: `'gunzip | ./without.js DEBUG'`. The default
-   * export of the module is a transform, a function or an object. Relative paths start at the working directory.
+   * Does the same as `spec`, but also accepts the path of a module as a stage: `'gunzip | ./without.js DEBUG'`. The
+   * default export of the module is a transform, a function or an object. Relative paths start at the working
+   * directory.
    *
    * @throws `ERR_MODULE` if a module cannot be imported, `ERR_SPEC` as `spec` does
    */
@@ -32,8 +33,8 @@ export interface Specs {
 }
 
 /**
- * Returns `spec` and `loadSpec` over the transforms among these exports. Ignores the other exports. A text names a transform
- * by the `name` of its definition. `hint` is appended to the message about an unknown name. Default: none.
+ * Returns `spec` and `loadSpec` over the transforms among these exports. Ignores the other exports. A text names a
+ * transform by the `name` of its definition. `hint` is appended to the message about an unknown name. Default: none.
  *
  * @example
  * const { spec } = specOf({ without, upper })
@@ -74,7 +75,9 @@ export function modulePaths(text: string): string[] {
   return split(text).flatMap(([name]) => (name && isModulePath(name.text) ? [name.text] : []))
 }
 
-/** Parses text into recipes and checks all options. `modules` holds imported modules. Throws `ERR_SPEC` with a column. */
+/**
+ * Parses text into recipes and checks all options. `modules` holds imported modules. Throws `ERR_SPEC` with a column.
+ */
 export function parse(
   text: string,
   registry: Registry,
@@ -149,7 +152,9 @@ function tooMany({ definition }: TransformEntry, word: string, key: string | und
   return `${definition.name} cannot take '${word}'; ${known}${hint}`
 }
 
-/** Splits text into the words of each stage, as a shell does: '…' is literal, \ escapes elsewhere, | separates stages. */
+/**
+ * Splits text into the words of each stage, as a shell does: '…' is literal, \ escapes elsewhere, | separates stages.
+ */
 function split(text: string): Word[][] {
   const stages: Word[][] = [[]]
   let word: Word | undefined

@@ -49,9 +49,9 @@ export interface TransformStream<Out = Buffer> extends Duplex {
 declare const out: unique symbol
 
 /**
- * A stage of a pipeline: a Duplex, a pair of Web streams such as `new CompressionStream('gzip')`, a function of one record
- * (plain, async or a generator), or an object with `write`, `flush` and `destroy`. `In` is the type of its input. A stage
- * without `In` has an unknown type and is allowed at any position.
+ * A stage of a pipeline: a Duplex, a pair of Web streams such as `new CompressionStream('gzip')`, a function of one
+ * record (plain, async or a generator), or an object with `write`, `flush` and `destroy`. `In` is the type of its
+ * input. A stage without `In` has an unknown type and is allowed at any position.
  */
 export type Stage<In = Anything> = Duplex | WebTransform | (((record: In) => unknown) & NoStream) | StageObject<In>
 
@@ -74,8 +74,8 @@ export type Next<S> = Stage<Stage extends S ? Anything : OutOf<S>>
 export type Start = TransformStream<Buffer>
 
 /**
- * The type of the records in a result `R` of a stage. Unwraps promises, generators and `many`. Excludes `none`, `stop` and
- * `undefined`.
+ * The type of the records in a result `R` of a stage. Unwraps promises, generators and `many`. Excludes `none`, `stop`
+ * and `undefined`.
  */
 export type RecordOf<R> = unknown extends R
   ? R

@@ -14,8 +14,8 @@ import type { Next, Stage, Start } from './stage.js'
 export type Transforms<S = readonly Stage[]> = (info: ConnectionInfo) => S | Stage<Buffer>
 
 /**
- * An array of stages. The compiler checks each of the first eight against the output of the previous stage. It infers one
- * type parameter per position, from left to right.
+ * An array of stages. The compiler checks each of the first eight against the output of the previous stage. It infers
+ * one type parameter per position, from left to right.
  */
 export type Stages<A, B, C, D, E, F, G, H> = Given<A, B, C, D, E, F, G, H> &
   Given<Next<Start>, Next<A>, Next<B>, Next<C>, Next<D>, Next<E>, Next<F>, Next<G>>

@@ -14,11 +14,11 @@ export function streamName(stream: Duplex): string {
 }
 
 /**
- * Returns a Duplex and locks both streams of the pair. Writes a chunk after the pair has accepted the previous one. Reads
- * the pair when the Duplex is read.
+ * Returns a Duplex and locks both streams of the pair. Writes a chunk after the pair has accepted the previous one.
+ * Reads the pair when the Duplex is read.
  *
- * Replaces `Duplex.fromWeb`, which (as of Node 26) fails and loses chunks if the pair ends its output early, and causes an
- * unhandled rejection if the pair fails with a value that is not an Error.
+ * Replaces `Duplex.fromWeb`, which (as of Node 26) fails and loses chunks if the pair ends its output early, and causes
+ * an unhandled rejection if the pair fails with a value that is not an Error.
  */
 export function webStage(pair: WebTransform): Duplex {
   const reader = pair.readable.getReader()

@@ -13,7 +13,7 @@ import {
 
 export type { Range } from './quantities.js'
 
-/** An option of a transform. `T` is what code passes, `Value` is what `create` receives. */
+/** An option of a transform. `T` is the type that code passes, `Value` the type that `create` receives. */
 export interface Option<T = unknown, Value = T | undefined, Required extends boolean = boolean> {
   /** Says in a few words what the option is. */
   readonly summary: string
@@ -23,7 +23,9 @@ export interface Option<T = unknown, Value = T | undefined, Required extends boo
   readonly allowedInCode: string
   /** True if it must be given. */
   readonly required: Required
-  /** True if its value may stand without its name. Values without a name fill such options in the order of declaration. */
+  /**
+   * True if its value may stand without its name. Values without a name fill such options in the order of declaration.
+   */
   readonly positional: boolean
   /** True if it takes all remaining words of the command line as they are. */
   readonly rest?: boolean
@@ -41,7 +43,7 @@ export interface Option<T = unknown, Value = T | undefined, Required extends boo
   format(value: T): string
 }
 
-/** What every kind of option takes. */
+/** The settings that all kinds of options share. */
 export interface Settings<T> {
   /** The value that `create` receives if the option is not given. Default: undefined. */
   default?: T
@@ -66,17 +68,17 @@ type RequiredNames<S extends OptionSchema> = {
 
 type Input<O> = O extends Option<infer T, infer _V, infer _R> ? T : never
 
-/** The options that code passes to a transform: those that are required, and the others with `?`. */
+/** The type of the options that code passes to a transform. Options with a default are optional. */
 export type OptionsOf<S extends OptionSchema> = { [K in RequiredNames<S>]: Input<S[K]> } & {
   [K in Exclude<keyof S, RequiredNames<S>>]?: Input<S[K]> | undefined
 }
 
-/** The options that `create` receives: each one checked, or with its default. */
+/** The type of the options that `create` receives: checked, and with defaults. */
 export type ValuesOf<S extends OptionSchema> = {
   [K in keyof S]: S[K] extends Option<infer _T, infer V, infer _R> ? V : never
 }
 
-/** What `text` takes. */
+/** The settings of `text`. */
 export interface Check {
   /** What is allowed, in words. Default: non-empty text. */
   allowed?: string
@@ -86,7 +88,7 @@ export interface Check {
   check?(value: string): boolean
 }
 
-/** What `list` takes. */
+/** The settings of `list`. */
 export interface ListCheck {
   /** What is allowed, in words. Default: texts separated by commas. */
   allowed?: string
@@ -94,7 +96,7 @@ export interface ListCheck {
   check?(item: string): boolean
 }
 
-/** What `words` takes. */
+/** The settings of `words`. */
 export interface WordsCheck {
   /** What is allowed, in words. Default: a program and its arguments. */
   allowed?: string
@@ -102,7 +104,7 @@ export interface WordsCheck {
   check?(words: readonly string[]): boolean
 }
 
-/** Makes an option for a text: any one that is not empty, or one that passes a check. */
+/** Creates a text option: accepts any non-empty text, or any text that passes a check. */
 export function text<const S extends Settings<string> & Check>(summary: string, settings?: S): Built<string, S> {
   const { empty = false, allowed = empty ? 'text' : 'non-empty text', check = () => true } = settings ?? {}
   return option<string, S>(summary, settings, {
@@ -112,7 +114,7 @@ export function text<const S extends Settings<string> & Check>(summary: string, 
   })
 }
 
-/** Makes an option that is true or false. Default: false. */
+/** Creates an option that is true or false. Default: false. */
 export function flag(summary: string): Option<boolean, boolean, false> {
   return option<boolean, { default: false }>(
     summary,
@@ -125,7 +127,7 @@ export function flag(summary: string): Option<boolean, boolean, false> {
   )
 }
 
-/** Makes an option for one of several words. */
+/** Creates an option for one of several words. */
 export function choice<const T extends string, const S extends Settings<NoInfer<T>>>(
   summary: string,
   words: readonly T[],
@@ -135,7 +137,7 @@ export function choice<const T extends string, const S extends Settings<NoInfer<
   return option<T, S>(summary, settings, { allowed: words.join(', '), read: value => value as T, accepts })
 }
 
-/** Makes an option for a whole number, `42`. */
+/** Creates an option for a whole number, `42`. */
 export function integer<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between('a whole number', settings, String),
@@ -144,7 +146,7 @@ export function integer<const S extends Settings<number> & Range>(summary: strin
   })
 }
 
-/** Makes an option for a number with or without decimals, `0.5`. */
+/** Creates an option for a number with or without decimals, `0.5`. */
 export function number<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("a number, such as '0.5'", settings, String),
@@ -154,7 +156,7 @@ export function number<const S extends Settings<number> & Range>(summary: string
   })
 }
 
-/** Makes an option for a number of bytes: `65536`, `64k` or `1MiB` on the command line, 65536 in code. */
+/** Creates an option for a number of bytes: `65536`, `64k` or `1MiB` on the command line, 65536 in code. */
 export function bytes<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("bytes, such as '65536', '64k' or '1MiB'", settings, exactBytes),
@@ -165,7 +167,7 @@ export function bytes<const S extends Settings<number> & Range>(summary: string,
   })
 }
 
-/** Makes an option for a duration: `250ms` or `10s` on the command line, a number of milliseconds in code. */
+/** Creates an option for a duration: `250ms` or `10s` on the command line, a number of milliseconds in code. */
 export function duration<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("a duration, such as '250ms' or '10s'", settings, exactDuration),
@@ -176,7 +178,7 @@ export function duration<const S extends Settings<number> & Range>(summary: stri
   })
 }
 
-/** Makes an option for several texts: `a,b` on the command line, `['a', 'b']` in code. */
+/** Creates an option for several texts: `a,b` on the command line, `['a', 'b']` in code. */
 export function list<const S extends Settings<readonly string[]> & ListCheck>(
   summary: string,
   settings?: S,
@@ -207,7 +209,7 @@ export function words(
   return { ...made, rest: true }
 }
 
-/** Makes an option for a regular expression: `ERROR` or `/error/i` on the command line, a RegExp in code. */
+/** Creates an option for a regular expression: `ERROR` or `/error/i` on the command line, a RegExp in code. */
 export function regexp<const S extends Settings<RegExp>>(summary: string, settings?: S): Built<RegExp, S> {
   return option<RegExp, S>(summary, settings, {
     allowed: "a regular expression, such as 'ERROR' or '/error/i'",
