@@ -11,7 +11,7 @@ import { canonicalIp } from './ip.js'
 export async function checkOwnAddress(listen: Address, target: Address): Promise<void> {
   if (!(await isReached(listen, target))) return
   const what = `'${formatAddress(target)}' is the proxy's own address`
-  throw new TcpPipeError('ERR_ADDRESS', `${what}: it would connect to itself without an end; expected another target`)
+  throw new TcpPipeError('ERR_ADDRESS', `${what}: it would connect to itself endlessly; expected another target`)
 }
 
 async function isReached(listen: Address, target: Address): Promise<boolean> {

@@ -94,7 +94,7 @@ export function checkMisplaced(options: object, where: string): void {
     'minVersion',
   ]
   const misplaced = tlsNames.find(name => name in options)
-  if (misplaced) throw new TcpPipeError('ERR_OPTION', `${misplaced} belongs into ${where}`)
+  if (misplaced) throw new TcpPipeError('ERR_OPTION', `${misplaced} belongs in ${where}`)
 }
 
 function checkLimit(name: string, value: number | undefined): void {

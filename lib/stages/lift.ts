@@ -220,5 +220,5 @@ function checkResult(value: unknown, family: Family, name: string): void {
   if (family === 'bytes' ? typeof value === 'string' || value instanceof Uint8Array : !isFinalValue(value)) return
   const what = isFinalValue(value) ? 'finalValue, which is not supported: return the value itself' : describe(value)
   const allowed = family === 'bytes' ? '; a stage of bytes gives a Buffer, a Uint8Array or a string' : ''
-  throw new TcpPipeError('ERR_STAGE_RESULT', `${name} gave back ${what}${allowed}`)
+  throw new TcpPipeError('ERR_STAGE_RESULT', `${name} returned ${what}${allowed}`)
 }

@@ -91,7 +91,7 @@ function isFresh(stream: Duplex, { fresh }: Lazy): boolean {
 }
 
 function usedError(what: string): TcpPipeError {
-  return new TcpPipeError('ERR_STAGE', `${what} stands in a pipeline already: a stream can be used once`)
+  return new TcpPipeError('ERR_STAGE', `${what} is already part of a pipeline: a stream can be used once`)
 }
 
 export function takenError(): TcpPipeError {

@@ -106,5 +106,5 @@ function prepare(part: Part, surroundings: Context, indivisible: string[]): (Fun
 }
 
 function bodyError(name: string, body: unknown): TcpPipeError {
-  return new TcpPipeError('ERR_STAGE', `${name}: create gave ${describe(body)}; ${expectedStage}`)
+  return new TcpPipeError('ERR_STAGE', `${name}: create returned ${describe(body)}; ${expectedStage}`)
 }

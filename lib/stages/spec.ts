@@ -174,7 +174,7 @@ function split(text: string): Word[][] {
     const column = i + 1
     if (character === '\\' && quote?.mark !== "'") {
       const next = text[++i]
-      if (next === undefined) throw fault(text, column, 'a backslash at the end; expected a character behind it')
+      if (next === undefined) throw fault(text, column, 'a backslash at the end; expected a character after it')
       // As in a shell: inside "…" only \ and " are escaped, so that a regular expression can be written there.
       add(quote && next !== '"' && next !== '\\' ? `\\${next}` : next, column, true)
     } else if (quote) {

@@ -67,7 +67,7 @@ function report(done: Promise<void>, callback: (error?: Error | null) => void): 
 
 function bytesOf(value: unknown, name: string): Buffer {
   const bytes = toBytes(value)
-  if (!bytes) throw new TcpPipeError('ERR_STAGE_RESULT', `${name} gave ${describe(value)}; ${expectedData}`)
+  if (!bytes) throw new TcpPipeError('ERR_STAGE_RESULT', `${name} returned ${describe(value)}; ${expectedData}`)
   return bytes
 }
 

@@ -343,7 +343,7 @@ t.test('TLS: whom it trusts, and what goes wrong before anything is dialled', as
   await t.rejects(send({ ...options, tls: { pin: 'x' } }), { code: 'ERR_OPTION' })
   await t.rejects(send({ ...options, pin: 'x' } as SendOptions), {
     code: 'ERR_OPTION',
-    message: 'pin belongs into tls',
+    message: 'pin belongs in tls',
   })
   await t.rejects(send({ ...options, handshakeTimeout: -1 }), { message: /^handshakeTimeout: -1/ })
   t.equal(accepted, 4)

@@ -88,7 +88,7 @@ function checkIdentity(host: string, certificate: PeerCertificate): Error | unde
   return isOfAddress ? undefined : checkServerIdentity(host, certificate)
 }
 
-const noAnswer = 'perhaps it does not accept us: it may want another certificate (--cert, --key)'
+const noAnswer = 'perhaps it does not accept the client: it may require another certificate (--cert, --key)'
 
 /** A TLS 1.3 server checks the client certificate after the client's handshake. A ticket or a byte confirms success. */
 function explainRefusal(socket: TLSSocket): void {
@@ -181,7 +181,7 @@ function factsOf(socket: TLSSocket): TlsFacts {
 }
 
 function unexpectedEof(): TcpPipeError {
-  const advice = 'what has come may be cut off; ignoreUnexpectedEof (--ignore-unexpected-eof) takes it for an end'
+  const advice = 'data may be missing; ignoreUnexpectedEof (--ignore-unexpected-eof) accepts it as an end'
   return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
 }
 

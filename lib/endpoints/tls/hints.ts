@@ -3,7 +3,7 @@ import { errorCode } from '../../text/errors.js'
 
 const noTls = 'the peer does not speak TLS'
 const noVersion = 'no version of TLS is common to both; see minVersion (--min-version)'
-const ended = 'the peer has ended the handshake: perhaps it does not speak TLS, or does not accept us'
+const ended = 'the peer has ended the handshake: perhaps it does not speak TLS, or does not accept the client'
 const refusedByServer = 'the server may want a certificate (--cert, --key); or no cipher is common to both'
 const unknownRoot = 'it leads to no authority that is trusted here: see ca and pin (--ca, --pin)'
 
@@ -13,7 +13,7 @@ const hints = new Map([
   ['SELF_SIGNED_CERT_IN_CHAIN', unknownRoot],
   ['UNABLE_TO_GET_ISSUER_CERT', unknownRoot],
   ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', unknownRoot],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', `${unknownRoot}; or the peer has not sent what stands between`],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', `${unknownRoot}; or the peer did not send its intermediate certificates`],
   ['CERT_HAS_EXPIRED', 'the peer needs a new one'],
   ['CERT_NOT_YET_VALID', 'is the clock right on both sides?'],
   [

@@ -17,7 +17,7 @@ export function parsePins(text: string): string[] {
   for (const pin of pins) {
     if (/^sha256\/\/[A-Za-z0-9+/]{43}=$/.test(pin)) continue
     const expected = "expected 'sha256//' and the base64 of a SHA-256, as a server reports it in its line 'listening'"
-    throw new TcpPipeError('ERR_OPTION', `'${pin}' is no pin; ${expected}`)
+    throw new TcpPipeError('ERR_OPTION', `'${pin}' is not a pin; ${expected}`)
   }
   return pins
 }
