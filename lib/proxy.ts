@@ -15,36 +15,37 @@ import { checkFunction, type Stages, type Transforms } from './stages/transforms
 import { TcpPipeError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
 
+/** The options of `proxy`. */
 export interface ProxyOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {
-  /** The server that each client is connected to. */
+  /** The address of the target: each client is connected to it. Required. */
   to: AddressInput
-  /** From the client to the target. Default: none. */
+  /** The transforms from the client to the target. Default: none. */
   transforms?: Transforms<S> | undefined
-  /** From the target to the client. Default: none. */
+  /** The transforms from the target to the client. Default: none. */
   replyTransforms?: Transforms<R> | undefined
-  /** TLS to the target, whose address is `tls://…` then. Default: it is verified by the authorities that Node knows. */
+  /** TLS options for a target `tls://…`. Default: verifies it with the authorities of Node.js. */
   targetTls?: ClientTls | undefined
-  /** Milliseconds for the target to be reached; 0 is without limit. Default: 10 seconds. */
+  /** Milliseconds to wait for the connection to the target; 0 is no limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
 }
 
-/** A proxy that is running. */
+/** A running proxy. */
 export interface ProxyServer extends Server {
   /** The transforms from the client to the target. */
   readonly forward: Chain
   /** The transforms from the target to the client. */
   readonly reply: Chain
-  /** Stops listening and resets the connections, as if the server were down. Resolves when that is done. */
+  /** Stops listening and resets the connections, as if the server were down. Resolves when both are complete. */
   disable(): Promise<void>
-  /** Listens again on the same port; rejects with the system's error if that is somebody else's by then. */
+  /** Resumes listening on the same port. Rejects with the system error if another program uses the port. */
   enable(): Promise<void>
 }
 
 /**
- * Listens, and resolves when it does. The target is dialled when a client has come; if it cannot be reached, the client
- * is reset. A half-close is passed on, a failure on one side resets the other.
+ * Starts a proxy. Resolves when it listens. Connects to the target for each client, and resets the client if the
+ * connection fails. Forwards a half-close. A failure on one side resets the other side.
  *
- * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system's error if it cannot listen
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system error if it cannot listen
  */
 export function proxy<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options: ProxyOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,

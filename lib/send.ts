@@ -34,51 +34,52 @@ import type { Summary } from './stats/summary.js'
 import { abortError, errorMessage, TcpPipeError, type TimeoutName, timeoutError } from './text/errors.js'
 import { checkTime, formatDuration } from './text/quantities.js'
 
+/** The options of `send`. Times are milliseconds. */
 export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
-  /** Default: 127.0.0.1. */
+  /** The host name or IP address to connect to. Default: 127.0.0.1. */
   host?: string | undefined
-  /** Default: 3099. */
+  /** The port to connect to. Default: 3099. */
   port?: number | undefined
   /** The path of a unix socket, instead of host and port. */
   path?: string | undefined
   /** An address, instead of host and port. */
   to?: AddressInput | undefined
-  /** Speaks TLS: `true` verifies the server by the authorities that Node knows. Default: if the address is `tls://…`. */
+  /** Enables TLS. `true` verifies with the authorities of Node.js. Default: true if the address is `tls://…`. */
   tls?: ClientTls | boolean | undefined
-  /** What is sent: a stream, an iterable, a Blob, bytes, a string (the data itself) or an address. Default: stdin. */
+  /** The data: a stream, an iterable, a Blob, bytes, a string (the data itself) or an address. Default: stdin. */
   from?: SourceInput | Address | undefined
   /**
-   * Where the reply goes: a Writable or a Web `WritableStream`, which is not ended, or an address such as
+   * The destination of the reply: a Writable or a Web `WritableStream`, which is not ended, or an address such as
    * `file:reply.bin`. Default: stdout.
    */
   output?: Writable | WebWritable | AddressInput | undefined
   transforms?: Transforms<S> | undefined
   replyTransforms?: Transforms<R> | undefined
-  /** The source address, with port 0 if any will do. */
+  /** The source address; port 0 lets the system choose. Default: the system chooses both. */
   bind?: AddressInput | undefined
-  /** The address family, of a name that has both. Default: whichever answers first. */
+  /** The address family to use if a name has both. Default: the family that answers first. */
   family?: 4 | 6 | undefined
-  /** Milliseconds for each attempt to connect; 0 is without limit. Default: 10 seconds. */
+  /** Milliseconds to wait for each attempt to connect; 0 is no limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
-  /** Milliseconds for a TLS handshake; 0 is without limit. Default: 10 seconds. */
+  /** Milliseconds to wait for a TLS handshake; 0 is no limit. Default: 10 seconds. */
   handshakeTimeout?: number | undefined
-  /** Milliseconds without a byte in either direction; 0 is never. Default: 0. */
+  /** Milliseconds without a byte in either direction; 0 is no limit. Default: 0. */
   idleTimeout?: number | undefined
-  /** Milliseconds that the connection may last; 0 is without limit. Default: 0. */
+  /** Maximum duration of the connection in milliseconds; 0 is no limit. Default: 0. */
   maxDuration?: number | undefined
-  /** Further attempts to connect, with jittered backoff. Default: 0. */
+  /** The number of retries after the first attempt to connect, with jittered backoff. Default: 0. */
   retry?: number | undefined
-  /** At the end of the source: end our side and wait for the peer's end, or close. Default: half-close. */
+  /** After the source ends: `half-close` waits for the peer's end, `close` does not. Default: `half-close`. */
   onEof?: 'half-close' | 'close' | undefined
-  /** Milliseconds to wait for the peer's end once we have ended; 0 is without limit. Default: 0. */
+  /** Milliseconds to wait for the peer's end after the local end; 0 is no limit. Default: 0. */
   wait?: number | undefined
   maxRecord?: number | undefined
   signal?: AbortSignal | undefined
-  /** A pino logger. Default: silent. */
+  /** A pino logger. Default: no log. */
   log?: Logger | undefined
-  /** Hears that the connection is open, and how it ends. */
+  /** Receives the events `opened` and `closed`. */
   observer?: Pick<Observer, 'opened' | 'closed'> | undefined
-  /** Called when the connection is open. */
+  /** Called when the connection opens. */
   onConnect?: ((connection: SendConnection) => void) | undefined
 }
 
@@ -90,24 +91,25 @@ export interface SendConnection extends Connection {
   readonly reply: Chain
 }
 
-/** What `send` rejects with once it was connected: what ended the connection, with its summary. */
+/** The rejection of `send` after it has connected: the error that ended the connection, with its summary. */
 export interface SendError extends Error {
   readonly summary: Summary
-  /** `ERR_…` of this toolkit, or the code of the system. */
+  /** An `ErrorCode` or a system error code, such as `ECONNRESET`. */
   readonly code?: string
-  /** Which timeout has passed, if one has. */
+  /** The timeout that expired, if any. */
   readonly timeout?: TimeoutName
 }
 
-/** Whether `send` has failed after it was connected, so that there is a summary. */
+/** Returns whether an error comes from a `send` that had connected, and so has a summary. */
 export function isSendError(error: unknown): error is SendError {
   return error instanceof Error && 'summary' in error
 }
 
 /**
- * Connects, sends, takes the reply, and resolves with the summary when both sides have ended.
+ * Connects, sends the data and receives the reply. Resolves with the summary when both sides have ended.
  *
- * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; whatever ended the connection otherwise
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system error or `ERR_TIMEOUT` if it cannot
+ * connect; a `SendError` if the connection fails
  */
 export function send<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options?: SendOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
@@ -119,20 +121,20 @@ export async function send(given: SendOptions = {}): Promise<Summary> {
   endpointFor('dial', address)
   checkSendOptions(given)
   const options = { ...given, from: given.from === undefined ? undefined : openSource(given.from) }
-  options.from?.on('error', () => {}) // it is reported once the connection is open, unless connecting fails
+  options.from?.on('error', () => {}) // reported after the connection opens, unless connecting fails
   const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
   if (signal?.aborted) {
     options.from?.destroy()
     throw abortError(signal)
   }
-  if (signal) setMaxListeners(0, signal) // as many transfers as its user likes
+  if (signal) setMaxListeners(0, signal) // any number of transfers may share it
   const leg = await dialFor(options, address, context)
   const summary = await exchange(leg, options)
   if (summary.error) throw Object.assign(summary.error, { summary })
   return summary
 }
 
-/** With the source as a stream. */
+/** The options, with the source as a stream. */
 interface OpenOptions extends SendOptions {
   from?: Source | undefined
 }
@@ -166,7 +168,7 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
     const sink = await openOutput(connection, options)
     const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink, lazy: true })
     const there = forward.run(connection, { source: from, sink: leg.stream, sinkLeg: leg })
-    for (const each of [back, there]) each.catch(() => {}) // the first one to fail ends both
+    for (const each of [back, there]) each.catch(() => {}) // the first failure ends both
     await Promise.race([there, back.then(() => (isTerminal(from) ? undefined : there))])
     timer = boundWait(options, connection)
     await back
@@ -186,7 +188,7 @@ function openOutput(connection: OpenConnection, { output = process.stdout }: Sen
   return sharedSink(toWritable(output))
 }
 
-/** At the peer's end nobody waits for what is typed. */
+/** Stops reading a terminal after the peer's end. */
 function isTerminal(from: Source): boolean {
   return 'isTTY' in from && from.isTTY === true
 }

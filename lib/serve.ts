@@ -1,4 +1,4 @@
-/** serve: each connection is leg → transforms → sink, and, if there is something to send, source → leg. */
+/** serve: each connection is leg → transforms → sink, and, with `from`, source → leg. */
 import type { Duplex, Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
 import { type Connection, type OpenConnection, whileOpen } from './connection/connection.js'
@@ -19,30 +19,31 @@ import { checkFunction, type Stages, type Transforms } from './stages/transforms
 import { TcpPipeError, timeoutError } from './text/errors.js'
 import { checkTime } from './text/quantities.js'
 
-/** A Writable or a Web `WritableStream` that all connections share and that is never ended, or an address. */
+/** A Writable or a Web `WritableStream`, which all connections share and which is never ended, or an address. */
 export type Output = Writable | WebWritable | AddressInput
 
-/** An output, or a function that gives one to each connection; a stream from the function is ended with its connection. */
+/** An output, or a function that returns one for each connection. Its streams end with their connection. */
 export type SinkInput = Output | ((info: ConnectionInfo) => Sink | Output | Promise<Sink | Output>)
 
+/** The options of `serve`. */
 export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {
-  /** Between the leg and the sink. Default: none. */
+  /** The transforms from the client to the sink. Default: none. */
   transforms?: Transforms<S> | undefined
-  /** Where the result goes. Default: stdout. */
+  /** The destination of the result. Default: stdout. */
   to?: SinkInput | undefined
-  /** TLS to the address `to`, which is `tls://…` then. Default: it is verified by the authorities that Node knows. */
+  /** TLS options for an address `to` of the form `tls://…`. Default: verifies it with the authorities of Node.js. */
   targetTls?: ClientTls | undefined
-  /** Milliseconds for the address `to` to be reached; 0 is without limit. Default: 10 seconds. */
+  /** Milliseconds to wait for the connection to the address `to`; 0 is no limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
-  /** The result goes back to the client, instead of `to`. */
+  /** Sends the result back to the client instead of `to`. Default: false. */
   reply?: boolean | undefined
-  /** Gives what is sent to a client: a stream, an iterable, a Blob, bytes, a string or an address, or a promise of one. */
+  /** Returns the data for a client: a stream, an iterable, a Blob, bytes, a string, an address, or a promise of one. */
   from?: ((info: ConnectionInfo) => SourceInput | Address | Promise<SourceInput | Address>) | undefined
-  /** Between `from` and the leg. */
+  /** The transforms from `from` to the client. Default: none. */
   replyTransforms?: Transforms<R> | undefined
 }
 
-/** A server that pipes; with a handler the two have no effect. */
+/** A running server. With a handler, `transforms` and `replyTransforms` have no effect. */
 export interface PipeServer extends Server {
   /** The transforms from the client to the sink. */
   readonly forward: Chain
@@ -50,13 +51,13 @@ export interface PipeServer extends Server {
   readonly reply: Chain
 }
 
-/** Takes the stream of the leg, nothing between. It is ended when the promise resolves, and reset when it rejects. */
+/** Receives the raw stream of the client. The stream ends when the promise resolves, and is reset when it rejects. */
 export type Handler = (stream: Duplex, context: { log: Logger; connection: Connection }) => unknown
 
 /**
- * Listens, and resolves when it does.
+ * Starts a server. Resolves when it listens.
  *
- * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the error of the system if it cannot listen
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system error if it cannot listen
  */
 export function serve<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options?: ServeOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
@@ -93,7 +94,7 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
 function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions): Work {
   return async (connection, { stream }) => {
     const { context } = openContext({ log: connection.log })
-    // `for await` destroys what it has read to its end, and the reply with it; here the promise says what comes then.
+    // `for await` destroys a stream after its end, and the reply with it. Here the promise decides what follows.
     Object.defineProperty(stream, Symbol.asyncIterator, { value: () => stream.iterator({ destroyOnReturn: false }) })
     let timer: NodeJS.Timeout | undefined
     const late = timeoutError('half-closed', `the handler has not ended ${halfClosedTimeout} ms after its connection`)
@@ -105,7 +106,7 @@ function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions
       clearTimeout(timer)
     }
     if (halfClosedTimeout > 0) stream.once('close', closed)
-    void connection.closed.then(over) // it may have failed for another reason
+    void connection.closed.then(over) // it may fail for another reason
     try {
       await handler(stream, { log: context.log, connection })
     } finally {

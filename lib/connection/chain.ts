@@ -1,4 +1,4 @@
-/** The segments of one direction: those for new connections, and changes of the connections that are open. */
+/** The segments of one direction: creates them for new connections and changes them in open connections. */
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import type { Plan } from '../stages/plan.js'
 import { checkFunction, type Stages, type Transforms } from '../stages/transforms.js'
@@ -8,46 +8,46 @@ import type { OpenConnection } from './connection.js'
 import type { SegmentRequest, Transfer } from './transfer.js'
 
 /**
- * The transforms of one direction, as named segments. A change applies to open connections, too: no byte is lost,
- * repeated or moved. What replaced stages hold is delivered first; segments that are not changed keep their state.
+ * The transforms of one direction, as named segments. A change also applies to open connections: no byte is lost,
+ * repeated or reordered. Replaced stages deliver the data that they hold first. Unchanged segments keep their state.
  *
- * A change resolves when every open connection goes through the new stages. It rejects and changes nothing with
- * `ERR_STAGE` while a stage that it would replace is open and cannot be ended in the middle of a stream (`indivisible`),
- * and with the error of the function if that throws.
+ * A change resolves when every open connection uses the new stages. It rejects and changes nothing in two cases: with
+ * `ERR_STAGE` if it would replace an open stage that cannot end in the middle of a stream (`indivisible`), and with the
+ * error of the function if the function throws.
  */
 export interface Chain {
-  /** Replaces all segments by one, named `transforms`. */
+  /** Replaces all segments with a single segment named `transforms`. */
   use<A, B, C, D, E, F, G, H>(transforms: Transforms<Stages<A, B, C, D, E, F, G, H>>): Promise<void>
   /** Removes all segments. */
   clear(): Promise<void>
   /**
-   * Replaces the segment of this name, or adds it: at the end, or before the segment named by `before`. Rejects with
-   * `ERR_OPTION` if there is no such segment.
+   * Replaces the segment with this name. If there is none, adds one before the segment named by `before`, or at the
+   * end. Rejects with `ERR_OPTION` if the segment named by `before` does not exist.
    */
   set<A, B, C, D, E, F, G, H>(
     name: string,
     transforms: Transforms<Stages<A, B, C, D, E, F, G, H>>,
     place?: { readonly before?: string | undefined },
   ): Promise<void>
-  /** Removes the segment of this name. Rejects with `ERR_OPTION` if there is none. */
+  /** Removes the segment with this name. Rejects with `ERR_OPTION` if it does not exist. */
   remove(name: string): Promise<void>
-  /** The names of the segments, from the source to the sink. */
+  /** Returns the names of the segments, from the source to the sink. */
   list(): string[]
 }
 
 export interface OpenChain {
   readonly chain: Chain
-  /** Source → segments → sink, for one connection; resolves when the sink has taken everything. */
+  /** Runs source → segments → sink for one connection. Resolves when the sink has accepted all data. */
   run(connection: OpenConnection, ends: Ends): Promise<void>
 }
 
-/** What stands at the two ends of a transfer. */
+/** The two ends of a transfer. */
 export interface Ends {
   readonly source: Source
   readonly sink: Sink
   readonly sourceLeg?: Leg | undefined
   readonly sinkLeg?: Leg | undefined
-  /** Make the stages when the first byte comes. Default: at once. */
+  /** Creates the stages when the first byte arrives. Default: immediately. */
   readonly lazy?: boolean
 }
 
@@ -56,10 +56,10 @@ interface Segment {
   readonly transforms: Transforms
 }
 
-/** The segment of the option `transforms`, and of `use`. */
+/** The name of the segment that the option `transforms` and `use` create. */
 const mainSegment = 'transforms'
 
-/** What a chain knows: its segments, and where they run. */
+/** The state of a chain: its segments, and the transfers that run them. */
 interface ChainState {
   readonly direction: Direction
   readonly transfers: Map<Transfer, OpenConnection>
@@ -119,7 +119,7 @@ function indexOf({ direction, segments }: ChainState, name: string): number {
   throw new TcpPipeError('ERR_OPTION', `${direction}: unknown segment '${name}'; ${expected}`)
 }
 
-/** New segments are made for every connection before one is put in place. If one cannot be made, none is kept. */
+/** Creates the new segments for every connection before it installs any. If one fails, it discards them all. */
 async function change(state: ChainState, next: readonly Segment[]): Promise<void> {
   const { direction, transfers, segments } = state
   const gone = segments.filter(segment => !next.includes(segment)).map(({ name }) => name)

@@ -1,9 +1,9 @@
-/** Who or what has closed a connection. */
+/** Determines what closed a connection. */
 import type { Leg } from '../endpoints/endpoint.js'
 import type { ClosedBy } from '../stats/snapshot.js'
 import { errorCode } from '../text/errors.js'
 
-/** On success who ended first; otherwise the kind of failure. */
+/** Returns which side ended first on success, and the kind of failure otherwise. */
 export function closedBy(failure: Error | undefined, byLeg: boolean, peerEndedFirst: boolean): ClosedBy {
   if (!failure) return peerEndedFirst ? 'peer' : 'local'
   const code = errorCode(failure)
@@ -13,7 +13,7 @@ export function closedBy(failure: Error | undefined, byLeg: boolean, peerEndedFi
   return code === 'ERR_CLOSED' || failure.name === 'AbortError' ? 'signal' : 'error'
 }
 
-/** The leg, unless we have ended one before it. */
+/** Returns the leg, or undefined if the local side ended a leg before. */
 export function endedFirst(legs: readonly Leg[], leg: Leg): Leg | undefined {
   return legs.some(({ stream }) => stream.writableEnded) ? undefined : leg
 }

@@ -1,4 +1,4 @@
-/** One connection: its legs, its transfers, its timeouts, how it fails and the summary of its end. */
+/** A connection: its legs, transfers, timeouts, failures, and final summary. */
 import type { Readable, Writable } from 'node:stream'
 import type { Leg } from '../endpoints/endpoint.js'
 import { capBytes } from '../endpoints/max-bytes.js'
@@ -17,6 +17,7 @@ import {
   type ConnectionState,
   connectionStats,
   type GivenTransfer,
+  newId,
   openState,
   summarize,
   waitsForSink,
@@ -24,50 +25,50 @@ import {
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
 import { openTransfer, type Transfer } from './transfer.js'
 
-/** A connection as library users see it. */
+/** A connection, as the API exposes it. */
 export interface Connection extends Omit<ConnectionInfo, 'direction'> {
-  /** Resolves at the end of the connection, whatever caused it. */
+  /** Resolves with the summary when the connection ends, also after a failure. Never rejects. */
   readonly closed: Promise<Summary>
-  /** The figures at this time. */
+  /** Returns the current figures. */
   stats(): ConnectionStats
   /**
-   * Ends the connection as a success: nothing more is read, what has been read is delivered, and both sides are ended.
-   * The reason is reported in the summary. Resolves with that.
+   * Ends the connection successfully: stops reading, delivers the data that it has read, and ends both sides. The
+   * summary reports `reason`. Resolves with the summary.
    */
   close(reason?: string): Promise<Summary>
-  /** Fails the connection: the peer sees a reset. The reason is the message of the error in the summary. */
+  /** Fails the connection and resets the peer. `reason` becomes the message of the error in the summary. */
   reset(reason?: string): void
 }
 
 export interface ConnectionOptions extends Timeouts {
   log: Logger | undefined
   maxRecord: number | undefined
-  /** Its place among the connections of its server. Default: 1. */
+  /** The sequence number of the connection on its server. Default: 1. */
   number?: number
-  /** The bytes that a peer may send over it. Default: without limit. */
+  /** The maximum number of bytes that the peer may send. Default: no limit. */
   maxBytes?: number | undefined
-  /** Hears of its end. */
+  /** Receives the event `closed`. */
   observer?: Pick<Observer, 'closed'> | undefined
 }
 
 export interface OpenConnection extends Connection {
   readonly log: Logger | undefined
   info(direction: Direction): ConnectionInfo
-  /** The streams of stages: the connection destroys them when it fails. */
+  /** Creates the streams of stages. The connection destroys them when it fails. */
   prepare(transforms: Transforms, direction: Direction): Plan
-  /** Stages that are over while the connection goes on are no more a part of it. */
+  /** Drops stages that are finished while the connection continues. */
   forget(plan: Plan): void
-  /** Source → segments → sink. Its failure is that of the connection. */
+  /** Starts source → segments → sink. If it fails, the connection fails. */
   transfer(options: GivenTransfer): Transfer
-  /** Makes the other leg of a proxy a part of the connection; `to` is its address. Throws if that has failed already. */
+  /** Adds the target leg of a proxy, whose address is `to`. Throws if the connection has failed already. */
   join(target: Leg, to: string): void
-  /** Ends the connection as failed: everything is destroyed, the peer sees a reset. */
+  /** Fails the connection: destroys all streams and resets the peer. */
   fail(error: unknown): void
-  /** Rejects when the connection has failed, whatever still runs. */
+  /** Rejects when the connection fails, even if transfers still run. */
   readonly failed: Promise<never>
-  /** Ends our side and waits for the peer's; `closed` resolves. A transfer that still runs is over and no failure. */
+  /** Ends the local side and waits for the peer's end. Stops transfers that still run, without a failure. */
   finish(): Promise<Summary>
-  /** The same without waiting. */
+  /** Does the same without waiting for the peer. */
   drop(): void
 }
 
@@ -130,7 +131,7 @@ function fail(state: ConnectionState, error: unknown): void {
   state.reject(failure)
 }
 
-/** The first error is the one to report, unless it says no more than that something has ended too early. */
+/** The first error is reported, unless it only states that a stream ended prematurely. */
 function isBetter({ failure }: ConnectionState, error: unknown): boolean {
   return !failure || (isPremature(failure) && !isPremature(error))
 }
@@ -144,7 +145,7 @@ function join(state: ConnectionState, leg: Leg, to: string): void {
   throw error
 }
 
-/** Faults after the first hundred are not listed. */
+/** Lists at most the first hundred faults. */
 const mostFaults = 100
 
 function prepare(
@@ -164,7 +165,7 @@ function prepare(
   return planned
 }
 
-/** Destroyed when the connection fails. Its transfer reports its errors, and may have ended by then. */
+/** Destroys the stream when the connection fails. Its transfer reports its errors and may have ended before. */
 function adopt({ streams }: ConnectionState, stream: Readable | Writable): void {
   streams.add(stream.on('error', ignore))
 }
@@ -178,7 +179,7 @@ function transfer(state: ConnectionState, options: GivenTransfer): Transfer {
   if (sink.leg) state.legs.push(sink.leg)
   for (const stream of [sourceLeg ? [] : source, sinkLeg ? [] : sink].flat()) {
     adopt(state, stream)
-    if (state.failure || state.finishing) stream.destroy(state.failure) // it was lost or closed before its sink was open
+    if (state.failure || state.finishing) stream.destroy(state.failure) // it ended before its sink opened
   }
   const transfer = openTransfer({ ...options, forget: plan => forget(state, plan) })
   state.transfers.push({ transfer, options })
@@ -198,7 +199,7 @@ function finish(state: ConnectionState): Promise<Summary> {
   return state.finished
 }
 
-/** The leg of a sink is ended by the sink. */
+/** The sink itself ends its leg. */
 async function end(state: ConnectionState): Promise<Summary> {
   state.finishing = true
   const own = state.target ? [state.leg, state.target.leg] : [state.leg]
@@ -245,12 +246,4 @@ function isPremature(error: unknown): boolean {
 
 function toError(value: unknown): Error {
   return value instanceof Error ? value : new Error(String(value), { cause: value })
-}
-
-let lastId = 0
-
-/** Microseconds since 1970 in base 36: ten characters until 2085. */
-function newId(): string {
-  lastId = Math.max(Math.floor((performance.timeOrigin + performance.now()) * 1000), lastId + 1)
-  return lastId.toString(36).padStart(10, '0')
 }

@@ -1,14 +1,14 @@
-/** The end of a leg: a peer that still sends would get a reset from the kernel, and lose what it has not read yet. */
+/** Ends a leg. A peer that still sends would get a reset from the kernel, and lose data that it has not read yet. */
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Leg } from '../endpoints/endpoint.js'
 
-/** Milliseconds that a peer has to end after us before we close. */
+/** Milliseconds to wait for the peer's end after the local end, before the leg closes. */
 export const lingerTime = 1000
 
 /**
- * Ends our side of it, and waits until it is closed. A leg that has failed is closed by its reset. One that is still read,
- * by a handler, has the end of its peer awaited without limit, unless its owner closes it.
+ * Ends the local side and waits until the leg is closed. A reset closes a leg that has failed. If a handler still reads
+ * the leg, waits for the peer's end without limit, unless its owner closes the leg.
  */
 export async function leave(leg: Leg, hasFailed: () => boolean, isClosing = false): Promise<void> {
   const { stream } = leg

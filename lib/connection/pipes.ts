@@ -1,4 +1,4 @@
-/** What is piped into what: the source, the slots of the segments, the sink. Only the seams between them use `pipe`. */
+/** The pipes of a transfer: source, slots of the segments, sink. Only the connections between these use `pipe`. */
 import type { Readable, Writable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import type { Plan } from '../stages/plan.js'
@@ -6,7 +6,7 @@ import { bytesOf } from '../stats/meter.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import type { Direction } from '../stats/snapshot.js'
 
-/** A segment that is asked for: its stages, or what makes them; without either, the one of this name that runs already. */
+/** A requested segment: its stages or a function that creates them. Without either, the running one of this name. */
 export interface SegmentRequest {
   readonly name: string
   readonly plan?: Plan | undefined
@@ -17,36 +17,36 @@ export interface TransferOptions {
   readonly direction: Direction
   readonly source: Source
   readonly sink: Sink
-  /** The leg whose stream the source is: it is not destroyed when a stage stops before it. */
+  /** The leg that owns the source. It is not destroyed when a stage stops early. */
   readonly sourceLeg?: Leg | undefined
   readonly sinkLeg?: Leg | undefined
   readonly segments: readonly SegmentRequest[]
-  /** Makes the stages when the first byte comes, or the end. Default: at once. */
+  /** Creates the stages when the first byte or the end arrives. Default: immediately. */
   readonly lazy?: boolean
-  /** Called with stages that are over while the connection goes on. */
+  /** Called with stages that are finished while the connection continues. */
   forget(plan: Plan): void
 }
 
-/** Something that takes bytes at its head, gives bytes at its tail, and is piped into another one. */
+/** An item accepts bytes at its head, emits bytes at its tail, and is piped into another item. */
 export interface Item {
   readonly head: Writable | undefined
   readonly tail: Readable | undefined
   to?: Item | undefined
-  /** Its tail gives nothing more. */
+  /** Whether its tail has ended. */
   ended?: boolean
 }
 
-/** The stages of a segment, as they run. */
+/** The running stages of a segment. */
 export interface Slot extends Item {
   readonly name: string
   readonly plan: Plan
-  /** Whether something has been piped into it. */
+  /** Whether data has been piped into it. */
   linked: boolean
-  /** `closing`: it takes what a slot before it still holds; `leaving`: it takes nothing more. */
+  /** `closing`: accepts data that earlier slots still hold. `leaving`: accepts nothing more. */
   state: 'live' | 'closing' | 'leaving'
 }
 
-/** A change that is under way, until these slots are gone. */
+/** A pending change. It completes when these slots are gone. */
 export interface Change {
   readonly slots: Set<Slot>
   resolve(): void
@@ -58,12 +58,12 @@ export interface Pipes {
   readonly first: Item
   readonly last: Item
   slots: Slot[]
-  /** The segments to begin with; undefined once it has begun. */
+  /** The initial segments; undefined after the start. */
   requests: readonly SegmentRequest[] | undefined
   over: boolean
   readonly changes: Set<Change>
   readonly figures: Map<string, SegmentFigures>
-  /** Bytes taken from the source and given to the sink, where these are not legs, which count themselves. */
+  /** Bytes read from the source and written to the sink. Legs have their own counters. */
   readonly bytes: { in: number; out: number }
   readonly countIn: (chunk: Buffer) => void
   readonly countOut: (chunk: Buffer) => void
@@ -108,7 +108,7 @@ export function relink(pipes: Pipes): void {
   })
 }
 
-/** A slot that leaves gets no more; new ones before it wait until it is gone, since it may leave bytes for them. */
+/** A leaving slot accepts nothing more. New slots before it wait until it is gone, since it may hand bytes to them. */
 function takes(next: Item, from: Item, behind: readonly Item[]): boolean {
   if (!isSlot(next)) return true
   if (next.state === 'live') return next.linked || !isGoing(behind.find(item => !isNew(item)))
@@ -137,12 +137,12 @@ export function unlink({ countIn, countOut }: Pipes, item: Item): void {
   item.to = undefined
 }
 
-/** Nothing more comes into it. */
+/** Ends the input of the item. */
 export function end({ head }: Item): void {
   if (!head?.writableEnded) head?.end()
 }
 
-/** Nothing more is read, as if the source had ended. */
+/** Stops reading, as if the source had ended. */
 export function endSource(pipes: Pipes): void {
   unlink(pipes, pipes.first)
   pipes.options.source.pause()
@@ -153,12 +153,12 @@ function isSlot(item: Item | undefined): item is Slot {
   return item !== undefined && 'plan' in item
 }
 
-/** Whether it is a slot into which nothing has been piped yet. */
+/** Whether the item is a slot that has received no data yet. */
 export function isNew(item: Item | undefined): item is Slot {
   return isSlot(item) && item.state === 'live' && !item.linked
 }
 
-/** Whether it is a slot that ends, so that others take its place. */
+/** Whether the item is a slot that ends because other slots replace it. */
 export function isGoing(item: Item | undefined): item is Slot {
   return isSlot(item) && item.state !== 'live'
 }

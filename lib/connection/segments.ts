@@ -1,4 +1,4 @@
-/** The segments of a transfer: how they begin, how they change while it runs, and how those that go end. */
+/** The segments of a transfer: how they start, change while it runs, and end. */
 import { type Duplex, finished, pipeline } from 'node:stream'
 import type { Plan } from '../stages/plan.js'
 import { segmentFigures } from '../stats/segment-figures.js'
@@ -15,7 +15,7 @@ import {
   unlink,
 } from './pipes.js'
 
-/** The first segments. */
+/** Starts the initial segments. */
 export function startSegments(pipes: Pipes): void {
   const { requests } = pipes
   if (pipes.over || !requests) return
@@ -29,7 +29,7 @@ export function startSegments(pipes: Pipes): void {
   begin(pipes)
 }
 
-/** Resolves when the segments that these ones replace are gone, or when nothing more is piped. */
+/** Resolves when the replaced segments are gone, or when the transfer is over. */
 export async function changeSegments(pipes: Pipes, next: readonly SegmentRequest[]): Promise<void> {
   const { source, sink } = pipes.options
   if (pipes.over || sink.writableEnded || source.readableEnded) changeAtEnd(pipes, next)
@@ -42,7 +42,7 @@ export async function changeSegments(pipes: Pipes, next: readonly SegmentRequest
   }
 }
 
-/** It has not begun: those that are gone have nothing to deliver. */
+/** Changes a transfer that has not started. Removed segments have no data to deliver. */
 function changeRequests(pipes: Pipes, present: readonly SegmentRequest[], next: readonly SegmentRequest[]): void {
   pipes.requests = next.map(request => (request.plan ? request : (present.find(isSame(request)) ?? request)))
   for (const request of present) if (!pipes.requests.includes(request)) drop(pipes, request.plan)
@@ -52,20 +52,20 @@ function isSame({ name }: SegmentRequest): (other: SegmentRequest) => boolean {
   return other => other.name === name
 }
 
-/** Nothing comes for the new ones, but what the present ones hold back is to go on. */
+/** The new segments receive no data, but the present ones must still release the data that they hold. */
 function changeAtEnd(pipes: Pipes, next: readonly SegmentRequest[]): void {
   for (const { plan } of next) drop(pipes, plan)
   for (const { plan } of pipes.slots) plan.replace(false)
 }
 
-/** Stages that nothing comes to. */
+/** Discards stages that receive no data. */
 function drop({ options }: Pipes, plan: Plan | undefined): void {
   if (!plan) return
   for (const stream of plan.streams) stream.destroy()
   options.forget(plan)
 }
 
-/** New ones stand before those whose place they take, and otherwise before the next one that stays. */
+/** New slots precede the slots that they replace, or else the next slot that stays. */
 function arrange(pipes: Pipes, next: readonly SegmentRequest[], retired: readonly Slot[]): Slot[] {
   const arranged: Slot[] = []
   const rest = [...pipes.slots]
@@ -95,7 +95,7 @@ function openSlot(pipes: Pipes, name: string, plan: Plan): Slot {
   return slot
 }
 
-/** An unfinished line of a sink that is shared gets its LF, where lines come. */
+/** Terminates an unfinished line of a shared sink with LF if the output is lines. */
 function begin(pipes: Pipes): void {
   const { sink } = pipes.options
   const last = pipes.slots.findLast(({ tail, state }) => tail && state === 'live')
@@ -103,11 +103,14 @@ function begin(pipes: Pipes): void {
   relink(pipes)
 }
 
-/** Slots that have had no byte go at once; of the others the first one ends, and then the next one. */
+/** Slots without input leave immediately. The others end one after another, the first one first. */
 function retire(pipes: Pipes, retired: readonly Slot[]): Promise<void> {
   const busy: Slot[] = []
-  for (const slot of retired)
-    if (hasBegun(slot) || (slot.linked && busy.includes(slotBefore(pipes, slot) as Slot))) busy.push(slot)
+  for (const slot of retired) {
+    const before = slotBefore(pipes, slot)
+    const awaits = slot.linked && before && (isGoing(before) || busy.includes(before))
+    if (hasBegun(slot) || awaits) busy.push(slot)
+  }
   for (const slot of retired) if (!busy.includes(slot)) discard(pipes, slot)
   const gone = busy.length === 0 ? Promise.resolve() : allGone(pipes, busy)
   busy.forEach((slot, i) => {
@@ -119,7 +122,7 @@ function retire(pipes: Pipes, retired: readonly Slot[]): Promise<void> {
   return gone
 }
 
-/** Whether something has come into it. */
+/** Whether the slot has received data. */
 export function hasBegun({ head, plan }: Slot): boolean {
   return plan.meters.some(({ bytesIn }) => bytesIn > 0) || (head?.writableLength ?? 0) > 0
 }
@@ -150,7 +153,7 @@ function close(pipes: Pipes, slot: Slot): void {
   else end(slot)
 }
 
-/** Everything that was in it has gone on. If one of its stages has stopped, nothing more is read. */
+/** Removes a slot whose data has been delivered. If one of its stages has stopped, reading stops. */
 function leave(pipes: Pipes, slot: Slot): void {
   const stopped = slot.plan.meters.some(meter => meter.stopped)
   if (stopped) endBefore(pipes, slot)
@@ -163,7 +166,7 @@ function leave(pipes: Pipes, slot: Slot): void {
   relink(pipes)
 }
 
-/** The first one of those that take its place. */
+/** Returns the first of the slots that replace this one. */
 function firstNewBefore({ slots }: Pipes, slot: Slot): Slot | undefined {
   const before = slots.slice(0, slots.indexOf(slot)).filter(({ head }) => head)
   return before[before.findLastIndex(each => !isNew(each)) + 1]
@@ -193,7 +196,7 @@ function discard(pipes: Pipes, slot: Slot): void {
   forget(pipes, slot)
 }
 
-/** It is gone: changes that waited for it go on. */
+/** Forgets the slot and completes the changes that waited for it. */
 function forget(pipes: Pipes, slot: Slot): void {
   pipes.figures.get(slot.name)?.end(slot.plan.meters)
   pipes.options.forget(slot.plan)
@@ -205,7 +208,7 @@ function forget(pipes: Pipes, slot: Slot): void {
   }
 }
 
-/** Nothing more is piped, so nobody waits for a change. */
+/** Resolves all pending changes, because the transfer is over. */
 export function resolveChanges({ changes }: Pipes): void {
   for (const { resolve } of changes) resolve()
   changes.clear()

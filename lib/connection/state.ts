@@ -1,4 +1,4 @@
-/** The state of a connection, and what is reported of it: its figures and the summary of its end. */
+/** The state of a connection, and its reports: the figures and the final summary. */
 import type { Readable, Writable } from 'node:stream'
 import type { Leg } from '../endpoints/endpoint.js'
 import type { Observer } from '../stats/observer.js'
@@ -8,7 +8,7 @@ import type { TimeoutName } from '../text/errors.js'
 import { closedBy } from './closed-by.js'
 import type { Transfer, TransferOptions } from './transfer.js'
 
-/** A transfer as its user asks for it. */
+/** The options of a transfer, as its user passes them. */
 export type GivenTransfer = Omit<TransferOptions, 'forget'>
 
 export interface ConnectionState {
@@ -17,11 +17,11 @@ export interface ConnectionState {
   readonly observer: Pick<Observer, 'closed'> | undefined
   readonly maxBytes: number | undefined
   readonly maxRecord: number | undefined
-  /** By the clock of `performance`. */
+  /** Timestamp of `performance.now()`. */
   readonly started: number
-  /** All that are watched: those that are ours, and those of sinks. */
+  /** All watched legs: those of the connection and those of sinks. */
   readonly legs: Leg[]
-  /** Streams that are destroyed when the connection fails. */
+  /** Streams to destroy when the connection fails. */
   readonly streams: Set<Readable | Writable>
   readonly transfers: { readonly transfer: Transfer; readonly options: GivenTransfer }[]
   readonly warnings: string[]
@@ -33,18 +33,18 @@ export interface ConnectionState {
   /** The other leg of a proxy. */
   target?: { readonly leg: Leg; readonly to: string }
   failure?: Error
-  /** The leg by which it has failed. */
+  /** The leg that caused the failure. */
   failedLeg?: Leg
-  /** The leg that has ended before we did. */
+  /** The leg whose peer ended before the local side. */
   endedFirst?: Leg | undefined
-  /** Its owner has closed it. */
+  /** Set after its owner closes the connection. */
   closing?: { readonly reason?: string }
   finishing: boolean
   finished?: Promise<Summary>
   isOver: boolean
 }
 
-/** Of a connection that is new. */
+/** Returns the state of a new connection. */
 export function openState(
   leg: Leg,
   identity: ConnectionState['identity'],
@@ -124,4 +124,12 @@ export function waitsForSink({ transfers }: ConnectionState): boolean {
 /** A write or the end of a sink is under way. */
 function isBusy(sink: Writable): boolean {
   return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
+}
+
+let lastId = 0
+
+/** Microseconds since 1970 in base 36: ten characters until 2085. */
+export function newId(): string {
+  lastId = Math.max(Math.floor((performance.timeOrigin + performance.now()) * 1000), lastId + 1)
+  return lastId.toString(36).padStart(10, '0')
 }

@@ -1,24 +1,24 @@
-/** The timeouts of a connection that is open: idle, half-closed, first byte, duration. */
+/** The timeouts of an open connection: idle, half-closed, first byte, duration. */
 import type { Leg } from '../endpoints/endpoint.js'
 import { timeoutError } from '../text/errors.js'
 
 export interface Timeouts {
-  /** Milliseconds without a byte in either direction, while the sink is not what is waited for; 0 is never. */
+  /** Milliseconds without a byte in either direction, not counting time spent waiting for the sink; 0 disables it. */
   idleTimeout: number
-  /** The same once one side has ended. Default: `idleTimeout`. */
+  /** Replaces `idleTimeout` after one side has ended. Default: `idleTimeout`. */
   halfClosedTimeout?: number | undefined
-  /** Milliseconds for the first byte of the peer; 0 or undefined is never. */
+  /** Milliseconds to wait for the first byte of the peer; 0 or undefined disables it. */
   firstByteTimeout?: number | undefined
-  /** Milliseconds that the connection may last, whatever it does; 0 or undefined is without limit. */
+  /** Maximum duration of the connection in milliseconds; 0 or undefined is no limit. */
   maxDuration?: number | undefined
 }
 
-/** The counters of a connection are read this often in each timeout, so a timeout is late by at most a twentieth. */
+/** The number of checks per timeout. A timeout is late by at most one twentieth. */
 const looks = 20
 
 /**
- * Calls `fail` when no leg has moved a byte for the time. `isWaiting` says whether the sink is what is waited for. Legs
- * may be added. Returns the function that ends it.
+ * Calls `fail` when no leg has transferred a byte within the timeout. `isWaiting` returns whether the connection waits
+ * for its sink. `legs` may grow. Returns a function that stops the watch.
  */
 export function watchIdle(
   legs: readonly Leg[],
@@ -33,7 +33,7 @@ export function watchIdle(
   let since = performance.now()
 
   function look(): void {
-    if (legs.every(({ stream }) => stream.destroyed)) return // what still runs is ours
+    if (legs.every(({ stream }) => stream.destroyed)) return // only local work still runs
     const moved = legs.reduce((sum, leg) => sum + leg.bytes.in + leg.bytes.out, 0)
     const halfClosed = halfClosedTimeout !== undefined && legs.some(isHalfClosed)
     if (moved !== bytes || halfClosed !== wasHalfClosed || isWaiting()) since = performance.now()
@@ -52,7 +52,7 @@ function isHalfClosed({ stream }: Leg): boolean {
   return stream.readableEnded || stream.writableFinished
 }
 
-/** The two timeouts that run from the beginning. Returns the function that ends them. */
+/** Starts the timeouts that run from the opening of the connection. Returns a function that stops them. */
 export function deadlines(
   { stream, bytes }: Leg,
   { firstByteTimeout = 0, maxDuration = 0 }: Timeouts,

@@ -1,4 +1,4 @@
-/** One direction of a connection: source → segments → sink. Segments can be changed while it runs. */
+/** One direction of a connection: source → segments → sink. Segments can change while it runs. */
 import type { Readable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import type { DirectionStats, SegmentStats } from '../stats/snapshot.js'
@@ -8,25 +8,25 @@ import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } fr
 export type { SegmentRequest, TransferOptions } from './pipes.js'
 
 export interface Transfer {
-  /** Resolves when the sink has taken everything and its end; rejects when something fails. */
+  /** Resolves when the sink finishes. Rejects when a part of the transfer fails. */
   readonly done: Promise<void>
-  /** The names of the stages of these segments that have begun and cannot be ended in the middle of a stream. */
+  /** Returns the names of started stages in these segments that cannot end in the middle of a stream. */
   open(segments: readonly string[]): readonly string[]
   /**
-   * Makes these the segments, in this order. Those that are gone end, the sink takes what they still hold, and what
-   * follows goes through those that are new. The others keep their state.
+   * Sets the segments, in this order. Removed segments end, and the sink receives the data that they hold. Data that
+   * follows passes through the new segments. Unchanged segments keep their state.
    *
-   * Resolves when that is so, or when nothing more is piped.
+   * Resolves when the change is complete, or when the transfer is over.
    */
   change(segments: readonly SegmentRequest[]): Promise<void>
-  /** Ends as if the source had ended: what has been read is delivered, and what follows is not read. */
+  /** Ends the transfer as if the source had ended: delivers the data that it has read, and stops reading. */
   stop(): void
   stats(): DirectionStats
 }
 
 /**
- * Starts a transfer. Its streams are destroyed by their owner when the connection fails; a stage that stops ends the sink
- * well, and the source is released.
+ * Starts a transfer. Its owner destroys its streams when the connection fails. When a stage stops early, the sink ends
+ * normally and the source is released.
  */
 export function openTransfer(options: TransferOptions): Transfer {
   const { direction, source, sink, sourceLeg, sinkLeg, lazy } = options
@@ -85,7 +85,7 @@ function watchSource(pipes: Pipes, source: Source): void {
     if (!pipes.over && !pipes.first.ended) pipes.fail(source.errored ?? prematureClose())
   }
   source.once('end', () => {
-    if (!source.errored) tailEnded(pipes, pipes.first) // one that fails while it is told of its end has not ended
+    if (!source.errored) tailEnded(pipes, pipes.first) // a source that fails during its end event has not ended
   })
   source.once('error', pipes.fail)
   source.once('close', closed)
@@ -103,7 +103,7 @@ function watchSink(pipes: Pipes, sink: Sink): void {
   if (sink.destroyed) closed()
 }
 
-/** The sink has taken everything: a source that has not ended is released, and its leg left to the connection. */
+/** Runs after the sink finishes. Releases a source that has not ended, but leaves its leg to the connection. */
 function finish(pipes: Pipes): void {
   if (pipes.over) return
   const { source, sourceLeg } = pipes.options
@@ -126,7 +126,7 @@ function openStages({ slots }: Pipes, names: readonly string[]): string[] {
   return begun.flatMap(({ plan }) => plan.indivisible)
 }
 
-/** Streams are made when there is something to pipe, or the end: until then a connection is a leg, and small. */
+/** Delays the streams until the source has data or ends, so that an idle connection uses little memory. */
 function whenReadable(source: Readable, start: () => void): void {
   if (source.readableLength > 0 || source.readableEnded || source.destroyed) {
     start()

@@ -1,14 +1,14 @@
-/** Address text ⇄ address, by the table of endpoints. Without an explicit host everything is on loopback. */
+/** Parses and formats addresses with the table of endpoints. The default host is loopback. */
 import { errorMessage, TcpPipeError } from '../text/errors.js'
 import type { Endpoint } from './endpoint.js'
 import { endpoints } from './index.js'
 import { tcpAddress } from './tcp.js'
 import { unixAddress } from './unix.js'
 
-/** Where something listens, is dialled, read or written. `scheme` names its endpoint. */
+/** An address to listen on, connect to, read or write. `scheme` names its endpoint. */
 export type Address = Parameters<(typeof endpoints)[number]['format']>[0]
 
-/** An address as code writes it: its text, or its parts; by default, the host is loopback and nothing is encrypted. */
+/** An address as text or as parts. Default: the host is 127.0.0.1, without TLS. */
 export type AddressInput =
   | string
   | Address
@@ -18,10 +18,10 @@ export type AddressInput =
 export { defaultHost } from './tcp.js'
 export const defaultPort = 3099
 
-/** What an endpoint can do. */
+/** The operations that an endpoint may support. */
 export type Ability = 'listen' | 'dial' | 'source' | 'sink'
 
-/** The forms of the addresses that can do one of these things and reach other processes: `'port', … or 'unix:path'`. */
+/** Lists the address forms with one of these abilities that reach other processes: `'port', … or 'unix:path'`. */
 export function addressForms(...abilities: Ability[]): string {
   const forms = all
     .filter(endpoint => !endpoint.inProcess && abilities.some(ability => endpoint[ability]))
@@ -29,16 +29,20 @@ export function addressForms(...abilities: Ability[]): string {
   return `${forms.slice(0, -1).join(', ')} or ${forms.at(-1)}`
 }
 
-/** In the order in which they are listed. */
+/** In listing order. */
 const all = [...endpoints].reverse() as readonly Pick<Endpoint, 'scheme' | 'syntax' | 'inProcess' | Ability>[]
 
-/** Text → address, such as `host:port`, `tls://host:port` or `unix:path`. Throws `ERR_ADDRESS`. */
+/**
+ * Parses the text of an address, such as `host:port`, `tls://host:port` or `unix:path`. The default host is 127.0.0.1.
+ *
+ * @throws `ERR_ADDRESS` if the text is not an address
+ */
 export function parseAddress(text: string): Address {
   const endpoint = endpoints.find(each => each.accepts(text)) as (typeof endpoints)[number]
   return named(text, () => endpoint.parse(text))
 }
 
-/** What is wrong follows the address in its message. */
+/** Prefixes an error message with the address. */
 function named<A>(text: string, make: () => A): A {
   try {
     return make()
@@ -50,8 +54,8 @@ function named<A>(text: string, make: () => A): A {
 }
 
 /**
- * `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock`, `tls://127.0.0.1:443`: the inverse of `parseAddress`. A host that could
- * be taken for a scheme is written with `tcp://`.
+ * Formats an address as text, such as `127.0.0.1:80`, `[::1]:80`, `unix:/run/x.sock` or `tls://127.0.0.1:443`. The
+ * inverse of `parseAddress`. Adds `tcp://` if the host looks like a scheme.
  */
 export function formatAddress(address: Address): string {
   const endpoint = endpointOf(address)
@@ -59,7 +63,7 @@ export function formatAddress(address: Address): string {
   return endpoints.find(each => each.accepts(text))?.scheme === endpoint.scheme ? text : `${endpoint.scheme}://${text}`
 }
 
-/** Any input → an address that is complete and in range. Throws `ERR_ADDRESS`. */
+/** Converts any input to a complete address with valid parts. Throws `ERR_ADDRESS`. */
 export function toAddress(input: AddressInput): Address {
   if (typeof input === 'string') return parseAddress(input)
   if (typeof input !== 'object' || input === null)
@@ -78,26 +82,26 @@ function complete(input: Exclude<AddressInput, string>): Address {
     : named(String(input.port), () => tcpAddress(input.host, input.port))
 }
 
-/** Whether a value is an address as code writes it, and no stream or data. */
+/** Returns whether a value is an address in parts, not a stream or data. */
 export function isAddressInput(value: unknown): value is AddressInput {
   if (typeof value === 'string') return true
   const isObject = typeof value === 'object' && value !== null && !('write' in value || 'getWriter' in value)
   return isObject && ('scheme' in value || 'port' in value || 'path' in value)
 }
 
-/** The same address with TLS. Throws `ERR_ADDRESS` where there is no TLS. */
+/** Returns the same address with TLS. Throws `ERR_ADDRESS` if its scheme does not support TLS. */
 export function withTls(address: Address): Address {
   if (address.scheme === 'tls') return address
   if (address.scheme === 'tcp' || address.scheme === 'unix') return { ...address, scheme: 'tls' }
   throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}' cannot be combined with TLS`)
 }
 
-/** Whether the endpoint of the address can do this. */
+/** Returns whether the endpoint of the address has the ability. */
 export function can(ability: Ability, address: Address): boolean {
   return endpointOf(address)[ability] !== undefined
 }
 
-/** The endpoint of an address, which must be able to do this. Throws `ERR_ADDRESS`. */
+/** Returns the endpoint of an address. Throws `ERR_ADDRESS` if it lacks the ability. */
 export function endpointFor<A extends Ability>(ability: A, address: Address): AbleEndpoint<A> {
   const endpoint = endpointOf(address)
   if (endpoint[ability]) return endpoint as unknown as AbleEndpoint<A>
@@ -108,7 +112,7 @@ export function endpointFor<A extends Ability>(ability: A, address: Address): Ab
   )
 }
 
-/** An endpoint that can do this. */
+/** An endpoint with the ability. */
 type AbleEndpoint<A extends Ability> = Omit<Endpoint<Address>, A> & Required<Pick<Endpoint<Address>, A>>
 
 function endpointOf({ scheme }: Address): Endpoint<Address> {

@@ -1,54 +1,54 @@
-/** The contract of an endpoint, which is what a pipeline starts from or ends in, and of a leg, one end of a connection. */
+/** The contracts of an endpoint (the start or the end of a pipeline) and of a leg (one end of a connection). */
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import type { TlsFacts } from '../stats/summary.js'
 import type { ClientContext } from './tls/secure-context.js'
 
-/** One end of a connection, whatever carries it. */
+/** One end of a connection over any carrier. */
 export interface Leg {
-  /** Half-open: each side is ended by its owner. Destroyed with an error it is reset. */
+  /** Half-open: the owner ends its side. Destroying it with an error resets the peer. */
   readonly stream: Duplex
-  /** The address of the peer, captured when the leg was opened; `unix` or `memory` where the carrier has none. */
+  /** The address of the peer when the leg opened; `unix` or `memory` if the carrier has no addresses. */
   readonly remote: string
-  /** The port of the peer; undefined where the carrier has none. */
+  /** The port of the peer; undefined if the carrier has no ports. */
   readonly port: number | undefined
-  /** What is known of the carrier, for the summary and the log. */
+  /** Facts about the carrier, for the summary and the log. */
   readonly facts: { readonly tls?: TlsFacts }
-  /** Bytes received from the peer, and bytes that the carrier has taken for it. */
+  /** Bytes received from the peer (`in`) and bytes that the carrier has accepted for the peer (`out`). */
   readonly bytes: { readonly in: number; readonly out: number }
-  /** Fails the leg so that the peer can tell it from an end, where the carrier allows that. */
+  /** Fails the leg. If the carrier allows it, the peer can distinguish this from an end. */
   reset(error: Error): void
 }
 
-/** A sink may report on itself in the summary, and be told that it receives text in whole lines. */
+/** A Writable that consumes the data of a pipeline. It may add a report to the summary. */
 export type Sink = Writable & {
   report?(): object
   lines?: boolean
-  /** The leg that it sends to: if that is silent, so is the connection. */
+  /** The leg that the sink sends to. It counts for the idle timeout of the connection. */
   readonly leg?: Leg
 }
 
-/** A source may count what it has read, and have warnings once it has been read. */
+/** A Readable that supplies the data of a pipeline. It may count its bytes, and have warnings after its end. */
 export type Source = Readable & { readonly bytesRead?: number; readonly warnings?: readonly string[] }
 
-/** A client that has connected, before anything is read from it. */
+/** A connected client, before any read. */
 export interface Arrival {
   readonly remote: string
   readonly port: number | undefined
-  /** The leg; with a handshake a promise of it, which rejects when that fails. */
+  /** Returns the leg, or, with a handshake, a promise of it that rejects if the handshake fails. */
   open(options?: HandshakeOptions): Leg | Promise<Leg>
   /** Resets the client. */
   refuse(error: Error): void
 }
 
 export interface HandshakeOptions {
-  /** Milliseconds for the whole handshake; 0 is without limit. Default: 10 seconds. */
+  /** Milliseconds to wait for the whole handshake; 0 is no limit. Default: 10 seconds. */
   handshakeTimeout?: number | undefined
-  /** Ends the handshake; it rejects with the reason of the signal. */
+  /** Aborts the handshake, which rejects with the reason of the signal. */
   signal?: AbortSignal | undefined
 }
 
-/** A TLS handshake with a client that has connected. When it fails it rejects, and the client is reset. */
+/** Runs a TLS handshake with a connected client. If it fails, it resets the client and rejects. */
 export type Accept = (raw: Socket, options?: HandshakeOptions) => Promise<SecureSocket>
 
 export interface SecureSocket {
@@ -56,15 +56,15 @@ export interface SecureSocket {
   readonly facts: TlsFacts
 }
 
-/** The server's side of TLS, which can change while it runs. */
+/** The TLS settings of a server, which can change while it runs. */
 export interface ServerSide {
   readonly accept: Accept | undefined
 }
 
 export interface Listener {
-  /** What it is bound to. Without ports `port` is 0. */
+  /** The bound address. `port` is 0 if the carrier has no ports. */
   readonly bound: Bound
-  /** Stops listening. Resolves when it has, and the legs that it has accepted are closed. */
+  /** Stops listening. Resolves when the listener and all accepted legs are closed. */
   close(): Promise<void>
 }
 
@@ -75,53 +75,53 @@ export interface Bound {
 }
 
 export interface DialOptions extends HandshakeOptions {
-  /** For an address with TLS. */
+  /** The TLS settings of an address with TLS. */
   tls?: ClientContext | undefined
-  /** Milliseconds for each attempt to connect; 0 is without limit. Default: 10 seconds. */
+  /** Milliseconds to wait for each attempt to connect; 0 is no limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
-  /** The address family to use of a name that has both. */
+  /** The address family to use if a name has both. */
   family?: 4 | 6 | undefined
   /** The source address. */
   bind?: { readonly host: string; readonly port: number } | undefined
-  /** Further attempts to connect after the first one, with jittered backoff from 100 ms to 5 s. Default: 0. */
+  /** The number of retries after the first attempt, with jittered backoff from 100 ms to 5 s. Default: 0. */
   retry?: number | undefined
-  /** Called before each further attempt, with the milliseconds until then. */
+  /** Called before each retry with the delay in milliseconds. */
   onRetry?: ((error: unknown, wait: number) => void) | undefined
 }
 
-/** The connection that a sink is made for; its values replace the placeholders of file names. */
+/** The connection that a sink belongs to. Its values replace the placeholders in file names. */
 export interface SinkContext {
   readonly id: string
   readonly remote: string
   readonly port: number | undefined
 }
 
-/** An endpoint: the syntax of its addresses, and which of four things it can do. */
+/** An endpoint: the syntax of its addresses, and its abilities: listen, dial, source, sink. */
 export interface Endpoint<A extends { readonly scheme: string } = { readonly scheme: string }> {
   readonly scheme: A['scheme']
-  /** The forms of its addresses, as a person writes them. */
+  /** The forms of its addresses, for help texts. */
   readonly syntax: readonly string[]
-  /** What it is, in one line. */
+  /** A description in one line. */
   readonly summary: string
-  /** True if it reaches no other process: it is of use in code only. */
+  /** True if it reaches no other process and is useful in code only. */
   readonly inProcess?: boolean
-  /** True for a text of this endpoint. */
+  /** Returns true for the address text of this endpoint. */
   accepts(text: string): boolean
-  /** Text → address. Throws `ERR_ADDRESS`. */
+  /** Parses address text. Throws `ERR_ADDRESS`. */
   parse(text: string): A
-  /** Parts as code writes them → an address that is complete and in range. Throws `ERR_ADDRESS`. */
+  /** Completes and checks the parts of an address. Throws `ERR_ADDRESS`. */
   complete(address: A): A
-  /** Address → the text that `parse` reads. */
+  /** Formats an address as the text that `parse` accepts. */
   format(address: A): string
-  /** Listens; `arrive` is called for each client. Rejects with the error of the system. */
+  /** Listens, and calls `arrive` for each client. Rejects with the system error. */
   listen?(address: A, arrive: (arrival: Arrival) => void, tls: ServerSide): Promise<Listener>
-  /** Connects. Rejects with the error of the system. */
+  /** Connects. Rejects with the system error. */
   dial?(address: A, options: DialOptions): Promise<Leg>
   source?(address: A): Source
   sink?(address: A, connection: SinkContext): Sink | Promise<Sink>
 }
 
-/** Keeps the type of the address. */
+/** Infers the type of the address. */
 export function defineEndpoint<A extends { readonly scheme: string }>(endpoint: Endpoint<A>): Endpoint<A> {
   return endpoint
 }

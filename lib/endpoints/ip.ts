@@ -1,16 +1,16 @@
-/** IP addresses: which texts are one, and one form for all the ways to write the same. */
+/** IP addresses: parsing and normalization. */
 import { isIP, SocketAddress } from 'node:net'
 
-/** An address as a number. An IPv4-mapped IPv6 address is its IPv4 address. */
+/** An address as a number. An IPv4-mapped IPv6 address becomes its IPv4 address. */
 export interface Ip {
   readonly family: 4 | 6
   readonly value: bigint
 }
 
 /**
- * One text for each address, undefined for what is none. IPv4-mapped IPv6 becomes IPv4 (`::ffff:a00:1` → `10.0.0.1`), a
- * zone is left out (`fe80::1%eth0` → `fe80::1`); numbers with leading zeros (`010.0.0.1`), which some read as octal, are
- * no address.
+ * Returns the normalized text of an address, or undefined for other text. Converts IPv4-mapped IPv6 to IPv4
+ * (`::ffff:a00:1` → `10.0.0.1`). Removes a zone (`fe80::1%eth0` → `fe80::1`). Rejects numbers with leading zeros
+ * (`010.0.0.1`), which some programs read as octal.
  */
 export function canonicalIp(text: string): string | undefined {
   const [, address = '', zone] = zoned.exec(text) ?? []
@@ -20,7 +20,7 @@ export function canonicalIp(text: string): string | undefined {
   return new SocketAddress({ address, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '')
 }
 
-/** Undefined for what is no address. */
+/** Returns undefined for text that is not an address. */
 export function parseIp(text: string): Ip | undefined {
   const address = canonicalIp(text)
   if (address === undefined) return undefined
@@ -29,10 +29,10 @@ export function parseIp(text: string): Ip | undefined {
     : { family: 4, value: quad(address) }
 }
 
-/** Linux allows any name of an interface without these; `isIP` alone knows no more than letters, digits and `-.:`. */
+/** Linux allows other characters than these in the name of an interface; `isIP` accepts letters, digits and `-.:`. */
 const zoned = /^([^%]*)(%[^\s/:%]+)?$/
 
-/** The eight groups of four hexadecimal digits. */
+/** Parses the eight groups of four hexadecimal digits. */
 function groupsOf(address: string): string[] {
   const [head = [], tail = []] = withoutQuad(address)
     .split('::')
@@ -40,7 +40,7 @@ function groupsOf(address: string): string[] {
   return [...head, ...Array<string>(8 - head.length - tail.length).fill('0'), ...tail]
 }
 
-/** The system writes some addresses as `::1.2.3.4`. */
+/** The system formats some addresses as `::1.2.3.4`. */
 function withoutQuad(address: string): string {
   return address.replace(
     /\d+\.[\d.]+$/,

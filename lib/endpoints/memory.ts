@@ -66,7 +66,7 @@ function systemError(syscall: string, code: string, words: string, name: string)
   return Object.assign(new Error(`${syscall} ${code}: ${words} memory:${name}`), { code, syscall })
 }
 
-/** The two legs of a connection. */
+/** Creates the two legs of a connection. */
 export function memoryPair(): [Leg, Leg] {
   const near = half()
   const far = half()
@@ -78,25 +78,25 @@ export function memoryPair(): [Leg, Leg] {
 interface Half {
   leg: Leg
   join(peer: Half): void
-  /** Takes what the peer has written; `done` is called when there is room for more. */
+  /** Receives data from the peer, and calls `done` when it accepts more. */
   receive(chunk: Buffer | null, done: () => void): void
-  /** The peer has failed. */
+  /** Called when the peer fails. */
   fail(): void
-  /** The peer is gone. */
+  /** Called when the peer is closed. */
   lose(): void
 }
 
 function half(): Half {
   const bytes = { in: 0, out: 0 }
   let peer: Half
-  let resume: (() => void) | undefined // the peer waits for room here
+  let resume: (() => void) | undefined // called when this side accepts more data
 
   const stream = new Duplex({
     allowHalfOpen: true,
     readableHighWaterMark: blockBytes,
     writableHighWaterMark: blockBytes,
     write(chunk: Buffer, _encoding, callback) {
-      const copy = Buffer.from(chunk) // the buffer is the writer's again, when it has been taken
+      const copy = Buffer.from(chunk) // the writer may reuse its buffer after the callback
       setImmediate(() => {
         const { destroyed, errored } = peer.leg.stream
         if (destroyed) return callback(resetError('write', errored ? 'ECONNRESET' : 'EPIPE'))
@@ -117,13 +117,13 @@ function half(): Half {
     },
     destroy(error, callback) {
       if (error || resume)
-        peer.fail() // what the peer has to say still is lost
+        peer.fail() // drops the data that the peer has not delivered yet
       else peer.lose()
       resume?.()
       callback(error)
     },
   })
-  stream.on('error', () => {}) // it is for those who use the leg
+  stream.on('error', () => {}) // users of the leg handle it
 
   return {
     leg: { stream, remote: 'memory', port: undefined, facts: {}, bytes, reset: error => void stream.destroy(error) },
@@ -139,7 +139,7 @@ function half(): Half {
     fail() {
       setImmediate(() => stream.destroy(resetError('read', 'ECONNRESET')))
     },
-    /** As a FIN, unless that has come before. */
+    /** Acts as a FIN, unless one was received before. */
     lose() {
       setImmediate(() => stream.readableEnded || stream.destroyed || stream.push(null))
     },

@@ -1,16 +1,16 @@
-/** Opens what an address of any scheme stands for: a leg, a source or a sink. */
+/** Opens an address of any scheme as a leg, a source or a sink. */
 import { Writable } from 'node:stream'
 import { TcpPipeError } from '../text/errors.js'
 import { type Address, can, endpointFor, formatAddress } from './address.js'
 import type { DialOptions, Leg, Sink, SinkContext, Source } from './endpoint.js'
 import { type SourceInput, toSource } from './source.js'
 
-/** Connects. The stream of the leg is paused until it is piped. */
+/** Connects. The stream of the leg stays paused until it is piped. */
 export async function dial(address: Address, options: DialOptions = {}): Promise<Leg> {
   return endpointFor('dial', address).dial(address, options)
 }
 
-/** What is sent: data of any kind, or what is read at an address. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
+/** Opens a source from data of any kind or from an address. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
 export function openSource(input: SourceInput | Address): Source {
   return isAddress(input) ? sourceAt(input) : toSource(input)
 }
@@ -19,24 +19,24 @@ function isAddress(input: SourceInput | Address): input is Address {
   return typeof input === 'object' && input !== null && 'scheme' in input
 }
 
-/** What is read at the address. Throws `ERR_ADDRESS` if nothing can be read there. */
+/** Opens the address as a source. Throws `ERR_ADDRESS` if the address is not readable. */
 export function sourceAt(address: Address): Source {
   return endpointFor('source', address).source(address)
 }
 
-/** Throws `ERR_ADDRESS` if nothing can be sent to the address. */
+/** Throws `ERR_ADDRESS` if the address is not writable. */
 export function checkSink(address: Address): void {
   endpointFor(can('dial', address) ? 'dial' : 'sink', address)
 }
 
-/** A sink at an address: a peer that is dialled, or a file or the like. */
+/** Opens the address as a sink: dials a peer, or opens a file. */
 export async function sinkTo(address: Address, connection: SinkContext, options: DialOptions): Promise<Sink> {
   return can('dial', address) ? dialSink(address, options) : endpointFor('sink', address).sink(address, connection)
 }
 
 /**
- * A sink that sends to an address, with no timeout of its own once it is connected. It finishes when the other end has
- * ended; what that one answers is counted and dropped.
+ * Creates a sink that sends to an address. After it connects, it has no timeout. It finishes when the peer ends. It
+ * counts and drops the data that the peer sends.
  */
 async function dialSink(address: Address, options: DialOptions): Promise<Sink> {
   const leg = await dial(address, options)
@@ -49,7 +49,7 @@ async function dialSink(address: Address, options: DialOptions): Promise<Sink> {
     )
   })
   ended.catch(error => sink.destroy(error))
-  stream.on('error', error => sink.destroy(error)) // also behind its end
+  stream.on('error', error => sink.destroy(error)) // also after its end
   stream.resume()
   const sink: Sink = new Writable({
     write: (chunk, encoding, callback) => void stream.write(chunk, encoding, callback),

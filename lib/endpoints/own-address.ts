@@ -1,4 +1,4 @@
-/** A proxy whose target is itself would dial itself without an end. */
+/** Detects a proxy whose target is its own address, and which would connect to itself endlessly. */
 import { lookup } from 'node:dns/promises'
 import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -7,11 +7,11 @@ import { TcpPipeError } from '../text/errors.js'
 import { type Address, formatAddress } from './address.js'
 import { canonicalIp } from './ip.js'
 
-/** Throws `ERR_ADDRESS` if what listens on `listen` would be reached by dialling `target`. */
+/** Throws `ERR_ADDRESS` if dialling `target` reaches the listener at `listen`. */
 export async function checkOwnAddress(listen: Address, target: Address): Promise<void> {
   if (!(await isReached(listen, target))) return
   const what = `'${formatAddress(target)}' is the proxy's own address`
-  throw new TcpPipeError('ERR_ADDRESS', `${what}: it would connect to itself without an end; expected another target`)
+  throw new TcpPipeError('ERR_ADDRESS', `${what}: it would connect to itself endlessly; expected another target`)
 }
 
 async function isReached(listen: Address, target: Address): Promise<boolean> {
@@ -23,17 +23,17 @@ async function isReached(listen: Address, target: Address): Promise<boolean> {
   return dialled.map(toLoopback).some(to => bound.some(own => own === to || (takesAll(own, to) && isOwn(to))))
 }
 
-/** Linux takes a wildcard that is dialled for the loopback address of its family. */
+/** Linux connects to the loopback address when a wildcard address is dialled. */
 function toLoopback(address: string): string {
   return address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address
 }
 
-/** `::` takes IPv4 connections, too. */
+/** `::` also accepts IPv4 connections. */
 function takesAll(own: string, address: string): boolean {
   return own === '::' || (own === '0.0.0.0' && isIPv4(address))
 }
 
-/** A name that cannot be looked up reaches nothing now; if it is dialled, that is an error then. */
+/** A name that does not resolve reaches nothing. Dialling it fails later. */
 async function addressesOf({ host }: { readonly host: string }): Promise<string[]> {
   const address = canonicalIp(host)
   if (address !== undefined) return [address]

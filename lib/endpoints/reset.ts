@@ -1,16 +1,16 @@
-/** Resets (RST): how a failure is told to a peer, and how a peer's is told to us. */
+/** Resets (RST): signals a failure to the peer, and detects a reset from the peer. */
 import { readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { errorCode } from '../text/errors.js'
 
 const carriers = new WeakMap<Socket, Socket>()
 
-/** A TLS socket cannot be reset, and has no descriptor; the one below it has. */
+/** A TLS socket cannot be reset and has no descriptor; the socket below it can and has. */
 export function setCarrier(socket: Socket, carrier: Socket): void {
   carriers.set(socket, carrier)
 }
 
-/** From here on a `destroy` with an error sends a reset (RST), so that the peer can tell a failure from an end. */
+/** Makes `destroy` with an error send a reset (RST), so that the peer can distinguish a failure from an end. */
 export function resetOnError(socket: Socket): void {
   const destroy = socket.destroy
   const carrier = carriers.get(socket)
@@ -18,15 +18,15 @@ export function resetOnError(socket: Socket): void {
   socket.destroy = error => {
     if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
     cause = error
-    if (!carrier) return socket.resetAndDestroy() // calls destroy() again, which then carries the cause
+    if (!carrier) return socket.resetAndDestroy() // calls destroy() again, with the cause
     resetOnDestroy(carrier)
     return destroy.call(socket, error)
   }
 }
 
 /**
- * From here on a `destroy` sends a reset. For a socket below TLS: Node destroys it when that above is destroyed, and
- * crashes (as of 26) where that below goes first. The function that is returned takes it back.
+ * Makes every `destroy` send a reset. Use it for a socket below TLS: Node destroys it together with the TLS socket, and
+ * crashes (as of Node 26) if the socket below is destroyed first. Returns a function that undoes it.
  */
 export function resetOnDestroy(socket: Socket): () => void {
   const { destroy } = socket
@@ -41,8 +41,8 @@ export function resetOnDestroy(socket: Socket): () => void {
 }
 
 /**
- * The reset that Node took for an end. When data and a reset have come together, libuv (as of Node 26) reads the data
- * and, told that the connection hung up, reports its end; the kernel still keeps the error for the next read.
+ * Returns the reset that Node reported as an end. If data and a reset arrive together, libuv (as of Node 26) reads the
+ * data and reports the hang-up as an end. The kernel still holds the error for the next read.
  */
 export function hiddenReset(socket: Socket): Error | undefined {
   const descriptor = ((carriers.get(socket) ?? socket) as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
@@ -55,7 +55,7 @@ export function hiddenReset(socket: Socket): Error | undefined {
   return undefined
 }
 
-/** A unix socket has no reset, and while our FIN is under way (nothing waits before it) libuv refuses one. */
+/** A unix socket has no reset. While a FIN is pending, libuv refuses a reset. */
 function canReset(socket: Socket): boolean {
   const ending = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
   return !socket.destroyed && !socket.connecting && !ending && socket.remotePort !== undefined

@@ -1,8 +1,8 @@
-/** Further attempts to connect. */
+/** Retries of a connection attempt. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DialOptions } from './endpoint.js'
 
-/** Attempts until one succeeds, or as many as `retry` allows; rejects with the error of the last one. */
+/** Retries until an attempt succeeds, at most `retry` times. Rejects with the error of the last attempt. */
 export async function retried<T>(attempt: () => Promise<T>, options: DialOptions, number = 0): Promise<T> {
   const { retry = 0, signal, onRetry } = options
   try {

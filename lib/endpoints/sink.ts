@@ -1,4 +1,4 @@
-/** Whatever takes data → the Writable that a pipeline ends in. */
+/** Converts a Writable or a Web `WritableStream` to the Writable at the end of a pipeline. */
 import { Writable } from 'node:stream'
 import { isWebWritable, type WebWritable, type WebWriter } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
@@ -7,9 +7,9 @@ import type { Sink } from './endpoint.js'
 const shared = new WeakMap<WebWritable, Writable>()
 
 /**
- * A Writable for something that outlives a connection: it is never ended. A Writable stays itself. A Web `WritableStream`
- * gets the same Writable each time, so that connections can share it, and is locked only while a chunk is written: its
- * owner goes on with it afterwards.
+ * Returns a Writable for an output that outlives a connection. The output is never ended. Returns a Writable unchanged.
+ * Returns the same Writable each time for a Web `WritableStream`, so that connections can share it. Locks the Web
+ * stream only during a write, so that its owner can use it afterwards.
  *
  * @throws `ERR_OPTION` for an output of another type, and for a Web stream that is locked
  */
@@ -24,7 +24,8 @@ export function toWritable(output: Writable | WebWritable, name = 'output'): Wri
 }
 
 /**
- * A sink of one connection. A Web `WritableStream` is locked, closed at the end, and aborted when the connection fails.
+ * Returns the sink of one connection. Locks a Web `WritableStream`, closes it at the end, and aborts it if the
+ * connection fails.
  *
  * @throws `ERR_OPTION` as `toWritable`
  */
@@ -36,7 +37,7 @@ export function toSink(output: Sink | WebWritable, name = 'to'): Sink {
     write: (chunk, _encoding, callback) => settle(writer.write(chunk), callback),
     final: callback => settle(writer.close(), callback),
     destroy(error, callback) {
-      writer.abort(error ?? undefined).catch(() => {}) // has no effect behind the end
+      writer.abort(error ?? undefined).catch(() => {}) // has no effect after the end
       writer.releaseLock()
       callback(error)
     },
@@ -78,7 +79,7 @@ function lockError(name: string): TcpPipeError {
   return new TcpPipeError('ERR_OPTION', `${name}: the WritableStream is locked to another writer`)
 }
 
-/** A callback in the place of a promise; what the stream was aborted with may be no error. */
+/** Reports a promise to a callback. The reason of an abort need not be an Error. */
 function settle(promise: Promise<void>, callback: (error?: Error | null) => void): void {
   promise.then(
     () => callback(),

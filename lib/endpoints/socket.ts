@@ -1,4 +1,4 @@
-/** What TCP and unix sockets have in common: listening, dialling, and a socket as a leg. */
+/** The common part of TCP and unix sockets: listening, dialling, and a socket as a leg. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { TlsFacts } from '../stats/summary.js'
@@ -8,16 +8,16 @@ import type { Arrival, Bound, DialOptions, Leg, Listener } from './endpoint.js'
 import { hiddenReset, resetOnError } from './reset.js'
 import { retried } from './retry.js'
 
-/** What a socket is bound or connected to. */
+/** The address that a socket is bound or connected to. */
 export type SocketAddress = { readonly host: string; readonly port: number } | { readonly path: string }
 
-/** A socket that has been accepted, and is still as it came. */
+/** An accepted socket, before any use. */
 export interface SocketArrival extends Arrival {
   readonly socket: Socket
   open(): Leg
 }
 
-/** Listens; the error of the system names the address and the code. */
+/** Listens. Rejects with the system error, which names the address and the code. */
 export async function listenForSockets(
   address: SocketAddress,
   arrive: (arrival: SocketArrival) => void,
@@ -52,7 +52,7 @@ function arrivalOf(socket: Socket): SocketArrival {
   }
 }
 
-/** Connects, if need be in several attempts. The socket is paused until it is piped. */
+/** Connects, with retries if requested. The socket stays paused until it is piped. */
 export function dialSocket(address: SocketAddress, options: DialOptions): Promise<Socket> {
   return retried(() => attempt(address, options), options)
 }
@@ -83,10 +83,10 @@ function lateError(address: SocketAddress, time: number): TcpPipeError {
   return timeoutError('connect', `no answer from ${name} in ${formatDuration(time)}`)
 }
 
-/** From here on a failure resets the socket, and a reset that looks like an end is one. */
+/** Wraps a socket as a leg. A failure resets the socket. A reset that Node reports as an end becomes an error. */
 export function socketLeg(socket: Socket, facts: { tls?: TlsFacts } = {}): Leg {
   resetOnError(socket)
-  socket.on('error', ignore) // it is for those who use the leg
+  socket.on('error', ignore) // users of the leg handle it
   socket.on('end', failIfReset)
   return {
     stream: socket,
@@ -105,16 +105,16 @@ export function socketLeg(socket: Socket, facts: { tls?: TlsFacts } = {}): Leg {
   }
 }
 
-/** What Node and libuv hold for the kernel has not moved yet. */
+/** Does not count bytes that Node and libuv still buffer. */
 function takenBytes(socket: Socket): number {
   const handle = (socket as { _handle?: { bytesWritten?: number; writeQueueSize?: number } | null })._handle
   if (handle?.bytesWritten === undefined) return socket.bytesWritten
   return handle.bytesWritten - (handle.writeQueueSize ?? 0)
 }
 
-/** The address of the peer; `unix` for a unix socket, and `unknown` for a peer that has gone already. */
+/** Returns the address of the peer: `unix` for a unix socket, `unknown` for a peer that has disconnected already. */
 function remoteName(socket: Socket): string {
-  const isUnix = socket.localAddress === undefined // of a client that has gone already only that is known
+  const isUnix = socket.localAddress === undefined // still known after the client disconnects
   return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? (isUnix ? 'unix' : 'unknown')
 }
 

@@ -1,4 +1,4 @@
-/** Whatever gives data → the Readable that a pipeline starts from. */
+/** Converts any input to the Readable at the start of a pipeline. */
 import { finished, Readable, Writable } from 'node:stream'
 import { blocksOf, type Data, expectedData, isData, toBytes } from '../formats/bytes.js'
 import { isWebReadable, type WebReadable } from '../formats/web.js'
@@ -6,11 +6,11 @@ import { describe, TcpPipeError } from '../text/errors.js'
 import type { Source } from './endpoint.js'
 
 /**
- * What is sent: a Readable, or another stream of Node's kind; a Web `ReadableStream`; an iterable or an async iterable,
- * such as an array or a generator that was called; a Blob; bytes; or a string, which is the data itself as UTF-8.
+ * The data to send: a Readable or another Node.js stream; a Web `ReadableStream`; an iterable or an async iterable,
+ * such as an array or a generator object; a Blob; bytes; or a string, which is the data itself, encoded as UTF-8.
  *
- * A stream or an iterable gives strings, Buffers, Uint8Arrays, other views of bytes, or ArrayBuffers. Another value fails
- * the source with `ERR_OPTION`.
+ * A stream or an iterable may yield strings, Buffers, Uint8Arrays, other `ArrayBuffer` views, or ArrayBuffers. Any
+ * other value fails the source with `ERR_OPTION`.
  */
 export type SourceInput =
   | Source
@@ -22,8 +22,8 @@ export type SourceInput =
   | Data
 
 /**
- * Makes a source of what a user gives. A Readable stays itself. The source takes a stream or an iterable over: destroying
- * the source destroys the stream, cancels the Web stream or calls `return()` of the iterator.
+ * Converts a user's input to a source. Returns a Readable unchanged. The source owns its input: destroying the source
+ * destroys the stream, cancels the Web stream or calls `return()` of the iterator.
  *
  * @throws `ERR_OPTION` for an input of another type, and for a Web stream that is locked
  */
@@ -36,32 +36,32 @@ export function toSource(input: SourceInput, name = 'from'): Source {
   return pulled(steps(iteratorOf(input, name)), name)
 }
 
-/** Where a source takes its values from. */
+/** The origin of the values of a source. */
 interface Steps {
   next(): Step | PromiseLike<Step>
-  /** Called when the source is destroyed before the last value. What comes of it is nobody's. */
+  /** Called when the source is destroyed before the last value. Its result is ignored. */
   leave(reason: unknown): unknown
 }
 
 type Step = { done?: boolean | undefined; value?: unknown }
 
 /**
- * Not `Readable.from`: its destroy waits for a `next()` that may never settle, and the pipeline waits with it. It also
- * gives a large chunk as one.
+ * Replaces `Readable.from`, whose `destroy` waits for a `next()` that may never settle, and blocks the pipeline. It
+ * also does not split large chunks.
  */
 function pulled({ next, leave }: Steps, name: string): Source {
   let blocks: Iterator<Buffer> = blocksOf('')
   let over = false
   let running = false
 
-  /** The next value, as blocks. */
+  /** Reads the next value, split into blocks. */
   async function take(): Promise<void> {
     const { done, value } = await next()
     over = done === true
     if (!over) blocks = blocksOf(dataOf(await value, name))
   }
 
-  /** Between the last `push` and the end of the loop nothing is awaited: a `read` in between would be lost. */
+  /** Awaits nothing between the last `push` and the end of the loop: a `read` in between would be lost. */
   async function fill(): Promise<void> {
     while (!over && !source.destroyed) {
       const block = blocks.next()
@@ -84,7 +84,7 @@ function pulled({ next, leave }: Steps, name: string): Source {
       if (!over)
         void Promise.resolve(reason)
           .then(leave)
-          .catch(() => {}) // later: the iterator may be running just now
+          .catch(() => {}) // deferred: the iterator may be running
       callback(error)
     },
   })
@@ -121,7 +121,7 @@ type ForeignReadable = Pick<NodeJS.ReadableStream, 'on' | 'off'> & {
   destroy?(error?: Error): unknown
 }
 
-/** A stream of a package, or of the kind of the first releases of Node, which may have no more than events. */
+/** Wraps a third-party stream or an old-style stream, which may have only events. */
 function followed(stream: ForeignReadable, name: string): Source {
   const source = new Readable({
     highWaterMark: 64 * 1024,
@@ -149,7 +149,7 @@ function followed(stream: ForeignReadable, name: string): Source {
   return source
 }
 
-/** An object stream may give anything, and Node throws where the next stream gets it: in the middle of an event. */
+/** Checks the values of an object stream. Otherwise Node throws inside an event, where the next stream receives one. */
 function checked(stream: Source, name: string): Source {
   const { emit } = stream
   if (!stream.readableObjectMode) return stream
@@ -172,13 +172,13 @@ function chunkError(name: string, value: unknown): TcpPipeError {
   return new TcpPipeError('ERR_OPTION', `${name}: ${describe(value)} is not allowed as a chunk; ${expectedData}`)
 }
 
-/** A Writable has a `pipe` too, which throws. */
+/** A Writable also has a `pipe` method, which throws. */
 function isNodeReadable(input: unknown): input is ForeignReadable {
   const { pipe, on } = (input ?? {}) as Partial<NodeJS.ReadableStream>
   return typeof pipe === 'function' && typeof on === 'function' && !(input instanceof Writable)
 }
 
-/** Streams take a falsy error for none. */
+/** Streams treat a falsy error as no error. */
 function toError(value: unknown): Error {
   return value instanceof Error ? value : new Error(String(value), { cause: value })
 }

@@ -25,16 +25,16 @@ export const stdio = defineEndpoint<StdioAddress>({
 
 interface Shared {
   failure?: Error
-  /** Whose unfinished line stands at the end of the stream. */
+  /** The connection that wrote the unfinished line at the end of the stream. */
   unfinished?: Writable | undefined
 }
 
 const shared = new WeakMap<Writable, Shared>()
 
 /**
- * A sink of one connection on a stream that others share: whole chunks, and each is taken before the next one comes.
- * The stream itself is never ended. Where text in whole lines comes, a connection's unfinished last line gets its LF
- * when another one writes behind it.
+ * Returns the sink of one connection on a shared stream. It writes whole chunks, and waits for each write before the
+ * next. It never ends the stream. If the output is lines, it terminates a connection's unfinished last line with LF
+ * before another connection writes.
  */
 export function sharedSink(stream: Writable): Sink {
   const state = watch(stream)
@@ -52,19 +52,19 @@ export function sharedSink(stream: Writable): Sink {
   return sink
 }
 
-/** The kind of thing that a descriptor is, and with it the kind of source that reads it fastest. */
+/** Opens a descriptor with the source that reads its file type fastest. */
 export function stdinSource(fd = 0): Source {
   const stat = fstatSync(fd)
   if (stat.isFIFO() || stat.isSocket() || isatty(fd)) return pipeSource(fd)
   return fileSource(fd)
 }
 
-/** A pipe, a FIFO or a terminal is read as a socket: large blocks gain nothing, and it can be let go while it is idle. */
+/** Reads a pipe, a FIFO or a terminal as a socket: large blocks gain nothing, and an idle one can be released. */
 export function pipeSource(fd: number): Source {
   return isatty(fd) ? process.stdin : new Socket({ fd, readable: true, writable: false, allowHalfOpen: true })
 }
 
-/** One error listener for the stream, however many connections write to it; the first error is the one to tell. */
+/** Adds one error listener for all connections that write to the stream. The first error is reported. */
 function watch(stream: Writable): Shared {
   const known = shared.get(stream)
   if (known) return known

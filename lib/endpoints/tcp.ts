@@ -23,12 +23,12 @@ export const tcp = defineEndpoint<TcpAddress>({
   dial: async (address, options) => socketLeg(await dialSocket(address, options)),
 })
 
-/** From its parts; the host is loopback by default. Throws `ERR_ADDRESS`. */
+/** Creates an address from its parts. The default host is loopback. Throws `ERR_ADDRESS`. */
 export function tcpAddress(host: string | undefined, port: number): TcpAddress {
   return { scheme: 'tcp', host: host || defaultHost, port: checkPort(port) }
 }
 
-/** `host:port`, `:port`, `port` or `[::1]:port`. Throws `ERR_ADDRESS`. */
+/** Parses `host:port`, `:port`, `port` or `[::1]:port`. Throws `ERR_ADDRESS`. */
 export function parseHostAndPort(text: string): TcpAddress {
   const match = /^(?:\[([^[\]]*)\]:|([^:[\]]*):)?([^:]*)$/.exec(text)
   if (!match) throw new TcpPipeError('ERR_ADDRESS', 'is not an address')

@@ -1,4 +1,4 @@
-/** TLS over TCP, or over a unix socket. What it needs is imported when an address asks for it. */
+/** TLS over TCP or over a unix socket. Imports its modules on first use. */
 import { TcpPipeError } from '../text/errors.js'
 import {
   type Accept,
@@ -13,7 +13,7 @@ import { formatHostAndPort, parseHostAndPort, tcpAddress } from './tcp.js'
 import type { ClientContext } from './tls/secure-context.js'
 import { removeStale, unixAddress } from './unix.js'
 
-/** Over TCP, or with a path over a unix socket. */
+/** An address with TLS: over TCP, or over a unix socket if it has a path. */
 export type TlsAddress =
   | { readonly scheme: 'tls'; readonly host: string; readonly port: number }
   | { readonly scheme: 'tls'; readonly path: string }
@@ -26,7 +26,7 @@ export const tls = defineEndpoint<TlsAddress>({
   parse(text) {
     if (!text.startsWith('tls://')) throw new TcpPipeError('ERR_ADDRESS', 'is not an address')
     const carrier = text.slice('tls://'.length)
-    const isUnix = /^unix:(?!\d*$)/.test(carrier) // a host may have this name
+    const isUnix = /^unix:(?!\d*$)/.test(carrier) // `unix` may also be a host name
     return { ...(isUnix ? unixAddress(carrier.slice('unix:'.length)) : parseHostAndPort(carrier)), scheme: 'tls' }
   },
   complete: address =>
@@ -39,7 +39,7 @@ export const tls = defineEndpoint<TlsAddress>({
     return listenForSockets(address, arrival => arrive(secured(arrival, contexts.accept as Accept)))
   },
   async dial(address, options) {
-    const { tlsConnect } = await import('./tls/handshake.js') // first: an error or an end of the socket would be missed
+    const { tlsConnect } = await import('./tls/handshake.js') // first: an import after it would miss events
     const raw = await dialSocket(address, options)
     return tlsLeg(await tlsConnect(raw, formatTls(address), hostOf(address), options.tls as ClientContext, options))
   },
@@ -53,7 +53,7 @@ function hostOf(address: SocketAddress): string {
   return 'path' in address ? 'localhost' : address.host
 }
 
-/** The handshake comes when the client has been admitted. */
+/** Starts the handshake after the client is admitted. */
 function secured(arrival: SocketArrival, accept: Accept): Arrival {
   const open = async (options?: HandshakeOptions) => tlsLeg(await accept(arrival.socket, options))
   return { remote: arrival.remote, port: arrival.port, refuse: arrival.refuse, open }

@@ -1,4 +1,4 @@
-/** Unix sockets: a path that a dead server left behind is taken over, anything else in its place is not. */
+/** Unix sockets. Listening replaces the stale socket of a dead server, but no other file. */
 import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { errorCode, TcpPipeError } from '../text/errors.js'
@@ -10,7 +10,7 @@ export interface UnixAddress {
   readonly path: string
 }
 
-/** The kernel's limit for the path of a unix socket, in bytes (sun_path, unix(7)). */
+/** The kernel's limit for the path of a unix socket in bytes (`sun_path`, unix(7)). */
 const maxPath = 107
 
 export const unix = defineEndpoint<UnixAddress>({
@@ -37,9 +37,9 @@ export function unixAddress(path: string): UnixAddress {
 }
 
 /**
- * Removes a socket on which no process listens any more.
+ * Removes a socket on which no process listens.
  *
- * @throws `ERR_ADDRESS` if the path is not a socket; a live socket is left for `listen` to refuse
+ * @throws `ERR_ADDRESS` if the path is not a socket. For a live socket, `listen` fails later.
  */
 export async function removeStale(path: string): Promise<void> {
   const stat = lstatSync(path, { throwIfNoEntry: false })

@@ -5,33 +5,34 @@ import { TcpPipeError } from '../text/errors.js'
 import { chance } from './chance.js'
 import { openTrigger, type Trigger, type TriggerValues, triggerText } from './trigger.js'
 
-/** What `faultStage` makes a fault of. */
+/** The options of `faultStage`. */
 export interface FaultOptions {
   /** The name of the transform. */
   readonly name: string
-  /** The trigger: `create` of the transform receives it among its options. */
+  /** The values of the trigger options, which `create` of the transform receives. */
   readonly values: TriggerValues
   /** The second argument of `create`. */
   readonly context: Context
-  /** Whether it works on the byte at its place. It then comes with that byte, also with `at`. */
+  /** Whether the fault needs the byte at its place. It then waits for that byte, also with `at`. */
   readonly needsByte: boolean
 }
 
-/** One fault in one stream: where it comes, and what it reports. */
+/** A fault in one stream: its places and its reports. */
 export interface Fault extends Pick<Trigger, 'places' | 'position'> {
-  /** Reports that the fault has come, `offset` bytes behind the beginning. */
+  /** Reports that the fault occurred after `offset` bytes. */
   fire(offset: number): void
-  /** The error of a stage that fails there. */
+  /** Returns the error of a stage that fails after `offset` bytes (`ERR_FAULT`). */
   error(offset: number): TcpPipeError
   /** Returns a number from 0 to 1 (exclusive) for a block or match, a different one for each `use`. */
   chance(index: number, use: number): number
-  /** Call it when the stage is over, any number of times. It warns of a fault that has never come. */
+  /** Ends the fault; may be called repeatedly. Warns if the fault never occurred. */
   over(): void
 }
 
 /**
- * Gives the stage that `make` makes of the fault. With `connection`, the other connections get a stage that passes
- * everything. Chance depends on the seed, the connection's number, the direction and the number of the block or the match, and on nothing else.
+ * Returns the stage that `make` creates for the fault. With the option `connection`, other connections get a stage that
+ * passes all data unchanged. Chance depends only on the seed, the number of the connection, the direction, and the
+ * number of the block or match.
  */
 export function faultStage<Stage>(
   options: FaultOptions,

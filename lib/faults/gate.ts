@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream'
 import { blockBytes } from '../formats/records.js'
 import type { Place } from './trigger.js'
 
-/** What a gate does where. `places`, `position` and `over` are those of a fault: `gate({ ...fault, at, strike })`. */
+/** The options of a gate. `places`, `position` and `over` are those of a fault: `gate({ ...fault, at, strike })`. */
 export interface GateOptions {
   /** The places in the next chunk, and the number of bytes before it. */
   places(chunk: Buffer): Iterable<Place>
@@ -16,13 +16,13 @@ export interface GateOptions {
   over(): void
 }
 
-/** What `strike` can do to the stream. */
+/** The actions that `strike` can take on the stream. */
 export interface Gate {
   /** Ends the output cleanly; drops further input. */
   end(): void
   /** Fails `grace` milliseconds after everything pushed has been read. */
   fail(error: Error): void
-  /** Holds everything back, the end too, for N milliseconds, without end, or until the signal is aborted. */
+  /** Holds all data and the end for `time` milliseconds (undefined: no limit), or until `release` is aborted. */
   hold(time: number | undefined, release: AbortSignal): void
 }
 

@@ -50,8 +50,8 @@ export interface TriggerSettings {
 }
 
 /**
- * Checks the options of a trigger together. Gives what is wrong with them, in words that follow the name of the transform,
- * or undefined: it is what `check` of a transform gives back.
+ * Checks the options of a trigger together. Returns undefined, or an error text that follows the name of the
+ * transform. Use it as the `check` of a transform.
  */
 export function checkTrigger(values: TriggerValues, blockIsLost = false): string | undefined {
   const { after, at, on, nth, probability, block } = values

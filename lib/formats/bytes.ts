@@ -1,7 +1,7 @@
 /** What counts as bytes where data comes from outside, and large data in blocks. */
 import { isAnyArrayBuffer } from 'node:util/types'
 
-/** Data as a source or a stage of the Web may give it: a string is UTF-8, anything else stands for its own bytes. */
+/** The data that sources and Web stages may yield. A string is encoded as UTF-8. Any other value is used as bytes. */
 export type Data = string | ArrayBufferView | ArrayBufferLike
 
 /** Names what `toBytes` takes. */

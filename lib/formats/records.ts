@@ -7,6 +7,7 @@ import { errorMessage, TcpPipeError, tooLong } from '../text/errors.js'
 import { countLines } from './count-lines.js'
 import { jsonScanner } from './json.js'
 
+/** The unit of a stage: a chunk of bytes, a line of text without its LF, or a JSON value. */
 export type Unit = 'bytes' | 'line' | 'json'
 export type Batch = unknown[]
 

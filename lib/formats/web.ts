@@ -19,7 +19,7 @@ export interface WebWritable {
 export interface WebTransform {
   readonly readable: WebReadable
   readonly writable: WebWritable
-  /** It has none; tells the compiler that it is no Node stream. */
+  /** Always absent. Distinguishes it from a Node.js stream for the compiler. */
   readonly pipe?: undefined
 }
 

@@ -1,17 +1,17 @@
-/** Access lists: who may connect, by address. */
+/** Access lists: the addresses that may connect. */
 
 import { type Ip, parseIp } from '../endpoints/ip.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 
 /** Each rule is an address, a CIDR (`10.0.0.0/8`, `fd00::/8`) or a range (`10.0.0.1-10.0.0.9`). */
 export interface AccessLists {
-  /** If it is given, whoever is not in it is denied. */
+  /** Denies every address that is not in the list. Default: no restriction. */
   readonly allow?: readonly string[] | undefined
-  /** Whoever is in it is denied, also if `allow` has him. */
+  /** Denies every address in the list, even if `allow` contains it. Default: none. */
   readonly deny?: readonly string[] | undefined
 }
 
-/** The addresses from first to last, both of them in it. */
+/** The addresses from first to last, inclusive. */
 export interface AddressRange {
   readonly family: Ip['family']
   readonly first: bigint
@@ -19,11 +19,12 @@ export interface AddressRange {
 }
 
 /**
- * True for an address that may connect; undefined if there are no lists. What is no address, and so cannot be in a list,
- * is denied. An IPv4-mapped address is its IPv4 address, in rules too (`::ffff:10.0.0.0/104` is `10.0.0.0/8`); IPv6 rules
- * match no IPv4 address, `::/0` neither: that is `0.0.0.0/0`. Zones (`fe80::1%eth0`) are ignored.
+ * Returns a function that reports whether an address may connect, or undefined without lists. The function denies text
+ * that is not an IP address. It treats an IPv4-mapped address as its IPv4 address, also in rules (`::ffff:10.0.0.0/104`
+ * is `10.0.0.0/8`). An IPv6 rule never matches an IPv4 address: `::/0` does not, `0.0.0.0/0` does. Zones
+ * (`fe80::1%eth0`) are ignored.
  *
- * Throws `ERR_OPTION` for a rule that is none, and for an empty `allow`.
+ * Throws `ERR_OPTION` for an invalid rule and for an empty `allow`.
  */
 export function accessCheck({ allow, deny }: AccessLists): ((address: string | undefined) => boolean) | undefined {
   if (allow === undefined && deny === undefined) return undefined
@@ -37,8 +38,8 @@ export function accessCheck({ allow, deny }: AccessLists): ((address: string | u
 }
 
 /**
- * The addresses that a rule stands for; bits of a CIDR behind its prefix are ignored (`10.0.0.1/8` is `10.0.0.0/8`), as
- * packet filters do. Throws `ERR_OPTION`, and says `where` the rule stands.
+ * Returns the addresses that a rule matches. Ignores the bits of a CIDR after its prefix (`10.0.0.1/8` is
+ * `10.0.0.0/8`), as packet filters do. Throws `ERR_OPTION`; the message begins with `where`.
  */
 export function parseRule(rule: unknown, where: string): AddressRange {
   const range = typeof rule === 'string' ? (network(rule) ?? span(rule)) : undefined
@@ -50,7 +51,7 @@ export function parseRule(rule: unknown, where: string): AddressRange {
 const expected =
   "an address, a CIDR or a range, such as '10.0.0.1', '10.0.0.0/8', 'fd00::/8' or '10.0.0.1-10.0.0.9' (the lower end first)"
 
-/** What is no list of rules, such as a program, can have lines without an end. */
+/** Shortens a rule for messages. A file that is not a list of rules can have lines of any length. */
 function shorten(rule: string): string {
   return rule.length > longestRule ? `${rule.slice(0, longestRule)}…` : rule
 }
@@ -63,7 +64,7 @@ function listCheck(option: string, rules: unknown): ((ip: Ip) => boolean) | unde
   throw new TcpPipeError('ERR_OPTION', `${option}: ${describe(rules)} is not allowed; expected an array of rules`)
 }
 
-/** A CIDR. One of mapped addresses is an IPv4 network, unless there is more than these in it. */
+/** Parses a CIDR. A network that contains only mapped addresses is an IPv4 network. */
 function network(rule: string): AddressRange | undefined {
   const [, text = '', length] = /^(.+)\/(0|[1-9]\d{0,2})$/.exec(rule) ?? []
   const ip = parseIp(text)
@@ -83,7 +84,7 @@ function block(family: Ip['family'], value: bigint, length: number): AddressRang
   return { family, first, last: first + size - 1n }
 }
 
-/** A range, or an address alone. */
+/** Parses a range or a single address. */
 function span(rule: string): AddressRange | undefined {
   const [first, last] = endsOf(rule)
   if (!first || !last || first.family !== last.family || first.value > last.value) return undefined
@@ -93,11 +94,11 @@ function span(rule: string): AddressRange | undefined {
 function endsOf(rule: string): (Ip | undefined)[] {
   const ends = rule.split(/-(?=[^-]*$)/).map(parseIp)
   if (ends.length === 2 && ends.every(Boolean)) return ends
-  const ip = parseIp(rule) // the name of a zone may have a '-'
+  const ip = parseIp(rule) // the name of a zone may contain a '-'
   return [ip, ip]
 }
 
-/** `net.BlockList` walks through its rules one by one, and takes an IPv4 address for one of `::/0`; this is a binary search. */
+/** Binary search. `net.BlockList` searches linearly, and matches an IPv4 address against `::/0`. */
 function matcher(ranges: readonly AddressRange[]): (ip: Ip) => boolean {
   const ofFamily = {
     4: disjoint(ranges.filter(({ family }) => family === 4)),
@@ -109,7 +110,7 @@ function matcher(ranges: readonly AddressRange[]): (ip: Ip) => boolean {
   }
 }
 
-/** Sorted, those that overlap made one. */
+/** Sorts the ranges and merges those that overlap. */
 function disjoint(ranges: AddressRange[]): AddressRange[] {
   const joined: AddressRange[] = []
   for (const range of ranges.sort((one, other) => (one.first < other.first ? -1 : 1))) {
@@ -120,7 +121,7 @@ function disjoint(ranges: AddressRange[]): AddressRange[] {
   return joined
 }
 
-/** The last range that begins at the value or before it. */
+/** Returns the last range that begins at or before the value. */
 function lastFrom(ranges: readonly AddressRange[], value: bigint): AddressRange | undefined {
   let low = 0
   let high = ranges.length

@@ -1,4 +1,4 @@
-/** From a client that has connected to its connection: who may come in, the handshake, what is done for it. */
+/** Turns a client into a connection: checks access and limits, runs the handshake, starts the work. */
 import { openConnection } from '../connection/connection.js'
 import type { Arrival, Leg } from '../endpoints/endpoint.js'
 import type { Reason } from '../stats/snapshot.js'
@@ -21,7 +21,7 @@ export function admit(state: ServerState, arrival: Arrival): void {
   running.add(done)
 }
 
-/** Before anything is read: what to call when the connection is over, or why there will be none. */
+/** Runs before any read. Returns the function to call when the connection is over, or the reason for a refusal. */
 function enter({ mayConnect, running, tally, options }: ServerState, { remote }: Arrival): (() => void) | Reason {
   if (mayConnect && !mayConnect(remote)) return 'access'
   if (running.size >= options.maxConnections) return 'maxConnections'
@@ -34,7 +34,7 @@ function refuse({ figures, observer }: ServerState, { remote, refuse }: Arrival,
   refuse(new TcpPipeError('ERR_CLOSED', `the connection is refused: ${reason}`))
 }
 
-/** If there is a handshake and it fails, there has been no connection. */
+/** A client whose handshake fails never becomes a connection. */
 async function receive(state: ServerState, arrival: Arrival): Promise<void> {
   const { handshakeTimeout } = state.options
   const opened = arrival.open({ handshakeTimeout, signal: state.handshakes.signal })

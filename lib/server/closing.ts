@@ -1,23 +1,24 @@
-/** How a server stops listening, for good or for a while, and ends its connections. */
+/** Stops a server, permanently or temporarily, and ends its connections. */
 import { endpointFor } from '../endpoints/address.js'
 import type { Arrival, Listener } from '../endpoints/endpoint.js'
 import { abortError, TcpPipeError, timeoutError } from '../text/errors.js'
 import { longestTime } from '../text/quantities.js'
 import { newHandshakes, type ServerState } from './state.js'
 
+/** The options of `close`. */
 export interface CloseOptions {
-  /** Milliseconds that running connections have to end; those that have not are reset. 0 is at once. Default: 10 seconds. */
+  /** Milliseconds to wait for open connections to end before a reset; 0 resets immediately. Default: 10 seconds. */
   drain?: number
 }
 
-/** Stops listening for good. */
+/** Stops listening permanently. */
 export function stop(state: ServerState): void {
   state.isOver = true
-  state.handshakes.abort(closedError()) // they have had nothing from us yet
+  state.handshakes.abort(closedError()) // these clients have received no data yet
   if (!state.isEnabling) void state.listener?.close().then(state.stopped)
 }
 
-/** Resolves with the number of connections that had to be reset. `closed` resolves when the server has ended. */
+/** Resolves with the number of connections that were reset. `closed` resolves when the server has ended. */
 export async function close(
   state: ServerState,
   closed: Promise<void>,
@@ -56,7 +57,7 @@ export async function disable(state: ServerState): Promise<void> {
   await ended
 }
 
-/** Listens again on the same port. */
+/** Resumes listening on the same port. */
 export async function enable(state: ServerState, arrive: (arrival: Arrival) => void): Promise<void> {
   if (state.isOver) throw closedError()
   if (!state.isDisabled) return
@@ -72,7 +73,7 @@ export async function enable(state: ServerState, arrive: (arrival: Arrival) => v
   if (state.isOver) throw closedError()
 }
 
-/** Listens on the address, or on another port of it. */
+/** Listens on the address, optionally with another port. */
 export function listen(
   { address, options }: ServerState,
   arrive: (arrival: Arrival) => void,

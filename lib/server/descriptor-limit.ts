@@ -1,12 +1,12 @@
-/** What the system allows this process. */
+/** The limit of open files for this process. */
 import { readFileSync } from 'node:fs'
 
-/** Descriptors that are kept for what is not a connection: standard streams, the event loop, files, the listener. */
+/** Descriptors reserved for other uses: standard streams, the event loop, files, the listener. */
 const reserved = 64
 
 /**
- * How many connections fit under the limit of open files, each with so many descriptors. Without it Node stops
- * accepting at the limit and says nothing. Infinity where the system does not tell.
+ * Returns how many connections fit under the limit of open files, given the descriptors per connection. Node itself
+ * stops accepting at the limit without an error. Returns Infinity if the limit is unknown.
  */
 export function connectionLimit(descriptorsEach: number, file = '/proc/self/limits'): number {
   const limit = Number(/^Max open files +(\d+)/m.exec(readLimits(file))?.[1] ?? Number.POSITIVE_INFINITY)

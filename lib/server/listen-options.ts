@@ -1,4 +1,4 @@
-/** The options of everything that listens: what they mean, their checks and defaults. */
+/** The options of every server: their meaning, checks and defaults. */
 
 import type { Connection, ConnectionOptions } from '../connection/connection.js'
 import {
@@ -19,49 +19,49 @@ import { checkTime } from '../text/quantities.js'
 import { type AccessLists, accessCheck } from './access.js'
 import { connectionLimit } from './descriptor-limit.js'
 
-/** What everything that listens can be told. */
+/** The options that `serve` and `proxy` share. Times are milliseconds. */
 export interface ListenOptions extends AccessLists {
   /** The address to listen on, instead of host and port or path. */
   listen?: AddressInput | undefined
-  /** Default: 127.0.0.1. */
+  /** The host name or IP address to listen on. Default: 127.0.0.1. */
   host?: string | undefined
-  /** Default: 3099; 0 lets the system choose. */
+  /** The port to listen on; 0 lets the system choose. Default: 3099. */
   port?: number | undefined
   /** The path of a unix socket, instead of host and port. */
   path?: string | undefined
-  /** Speaks TLS. `'auto'` makes a certificate of its own, which clients can pin. Default: no TLS. */
+  /** Enables TLS. `'auto'` generates a self-signed certificate, which clients can pin. Default: no TLS. */
   tls?: ServerTls | 'auto' | boolean | undefined
-  /** Stop listening after the first connection. Default: false. */
+  /** Stops listening after the first connection. Default: false. */
   once?: boolean | undefined
-  /** Connections over this number are reset. Default: what the limit of open files allows. */
+  /** The maximum number of open connections; excess clients are reset. Default: fits the limit of open files. */
   maxConnections?: number | undefined
-  /** Further ones from one address are reset. Default: without limit. */
+  /** The maximum number of open connections per address; excess clients are reset. Default: no limit. */
   maxPerIp?: number | undefined
-  /** A connection fails when a peer sends more bytes than these. Default: without limit. */
+  /** The maximum number of bytes that a peer may send; the connection fails beyond it. Default: no limit. */
   maxBytes?: number | undefined
-  /** Milliseconds that a connection may last, whatever it does; 0 is without limit. Default: 0. */
+  /** Maximum duration of a connection in milliseconds; 0 is no limit. Default: 0. */
   maxDuration?: number | undefined
-  /** Milliseconds for a TLS handshake; 0 is without limit. Default: 10 seconds. */
+  /** Milliseconds to wait for a TLS handshake; 0 is no limit. Default: 10 seconds. */
   handshakeTimeout?: number | undefined
-  /** Milliseconds for the first byte of a client; 0 is without limit. Default: 0. */
+  /** Milliseconds to wait for the first byte of a client; 0 is no limit. Default: 0. */
   firstByteTimeout?: number | undefined
-  /** Milliseconds without a byte, while our own sink is not what we wait for; 0 is never. Default: 10 minutes. */
+  /** Milliseconds without a byte, not counting time spent waiting for the sink; 0 is no limit. Default: 10 minutes. */
   idleTimeout?: number | undefined
-  /** Milliseconds without a byte once one side has ended; 0 is never. Default: 1 minute. */
+  /** Milliseconds without a byte after one side has ended; 0 is no limit. Default: 1 minute. */
   halfClosedTimeout?: number | undefined
-  /** Length cap of a line or a JSON value in bytes. Default: 1 MiB. */
+  /** The maximum length of a line or a JSON value in bytes; a longer one fails the connection. Default: 1 MiB. */
   maxRecord?: number | undefined
-  /** Resets all connections when it is aborted; `closed` then rejects with an AbortError. */
+  /** Aborting it closes the server and resets all connections; `closed` then rejects with an AbortError. */
   signal?: AbortSignal | undefined
-  /** A pino logger. Default: silent. */
+  /** A pino logger. Default: no log. */
   log?: Logger | undefined
-  /** Hears what happens: connections that open and close, clients that are turned away. */
+  /** Receives events: connections that open and close, refused clients. */
   observer?: Observer | undefined
-  /** Called when a connection is accepted; if it throws, that connection fails. */
+  /** Called for each accepted connection. If it throws, that connection fails. */
   onConnection?: ((connection: Connection) => void) | undefined
 }
 
-/** The address to listen on, when the options have been checked; throws `ERR_OPTION` or `ERR_ADDRESS`. */
+/** Checks the options and returns the address to listen on. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
 export function listenAddress({ listen, host, port = defaultPort, path, tls, ...options }: ListenOptions): Address {
   const plain = toAddress(listen ?? (path === undefined ? { host, port } : { path }))
   const address = tls ? withTls(plain) : plain
@@ -79,7 +79,7 @@ export function listenAddress({ listen, host, port = defaultPort, path, tls, ...
   return address
 }
 
-/** What belongs into `tls` has no effect beside it: the server would listen without. */
+/** Rejects TLS options outside of `tls`: the server would ignore them and listen without TLS. */
 export function checkMisplaced(options: object, where: string): void {
   const tlsNames = [
     'auto',
@@ -94,7 +94,7 @@ export function checkMisplaced(options: object, where: string): void {
     'minVersion',
   ]
   const misplaced = tlsNames.find(name => name in options)
-  if (misplaced) throw new TcpPipeError('ERR_OPTION', `${misplaced} belongs into ${where}`)
+  if (misplaced) throw new TcpPipeError('ERR_OPTION', `${misplaced} belongs in ${where}`)
 }
 
 function checkLimit(name: string, value: number | undefined): void {
@@ -103,7 +103,7 @@ function checkLimit(name: string, value: number | undefined): void {
   throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a whole number from 1`)
 }
 
-/** With their defaults; each connection takes so many descriptors. */
+/** Applies the defaults. `descriptorsEach` is the number of file descriptors per connection. */
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
   const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration } = options
   const { handshakeTimeout, firstByteTimeout, signal, observer, onConnection } = options
@@ -126,6 +126,6 @@ export interface ServerOptions extends Omit<ConnectionOptions, 'observer'>, Acce
   once: boolean
   signal: AbortSignal | undefined
   onConnection: ((connection: Connection) => void) | undefined
-  /** Where connections go on to, for the event `listening`. */
+  /** The address that connections are forwarded to, for the event `listening`. */
   about?: { readonly to: string }
 }

@@ -1,4 +1,4 @@
-/** A server: it accepts connections and keeps account of them until its end. */
+/** A server: accepts connections and tracks them until it ends. */
 import { setMaxListeners } from 'node:events'
 import type { Connection } from '../connection/connection.js'
 import type { Address } from '../endpoints/address.js'
@@ -14,34 +14,35 @@ import { openState, type ServerState, statsOf, type Work } from './state.js'
 export type { CloseOptions } from './closing.js'
 export type { Work } from './state.js'
 
+/** A running server. Disposing of it (`await using`) closes it. */
 export interface Server extends AsyncDisposable {
-  /** What it is bound to, with the port that the system chose for 0; of a unix socket the path, and port 0. */
+  /** The bound address. `port` is the assigned port if 0 was requested; for a unix socket, the path and port 0. */
   readonly address: Bound
-  /** The connections that are open now. */
+  /** The connections that are currently open. */
   readonly connections: ReadonlySet<Connection>
-  /** The pin of its certificate, for `send --pin`: `sha256//…`. Undefined without TLS. */
+  /** The pin of the server certificate, `sha256//…`, for `send --pin`. Undefined without TLS. */
   readonly pin: string | undefined
-  /** The figures at this time. */
+  /** Returns the current figures. */
   stats(): ServerStats
   /**
-   * Sets certificates, keys and authorities for connections that come from now on. Rejects with `ERR_OPTION` and changes
-   * nothing if one of them cannot be used.
+   * Sets certificates, keys and authorities for new connections. Rejects with `ERR_OPTION` and changes nothing if one
+   * of them is invalid.
    */
   setSecureContext(next: SecureContexts): Promise<void>
-  /** Stops listening and ends the connections. Resolves with the number of connections that had to be reset. */
+  /** Stops listening and ends the connections. Resolves with the number of connections that were reset. */
   close(options?: CloseOptions): Promise<number>
-  /** Resolves when the server is closed and its last connection has ended; rejects with an AbortError after an abort. */
+  /** Resolves when the server and its last connection have ended. Rejects with an AbortError after an abort. */
   readonly closed: Promise<void>
 }
 
 export interface OpenServer extends Server {
-  /** Stops listening and resets the connections, until it is enabled again. Resolves when that is done. */
+  /** Stops listening and resets the connections, until `enable`. Resolves when both are complete. */
   disable(): Promise<void>
-  /** Listens again on the same address and port; rejects with the error of the system if that is taken by then. */
+  /** Resumes listening on the same address and port. Rejects with the system error if it is in use. */
   enable(): Promise<void>
 }
 
-/** Listens; `work` is done for each connection. */
+/** Listens, and calls `work` for each connection. */
 export async function openServer(address: Address, options: ServerOptions, work: Work): Promise<OpenServer> {
   const { contexts, signal } = options
   if (signal?.aborted) throw abortError(signal)
@@ -55,7 +56,7 @@ export async function openServer(address: Address, options: ServerOptions, work:
   }
   const inTurn = sequence()
   const closed = whenClosed(state)
-  closed.catch(() => {}) // its owner awaits it if the outcome matters
+  closed.catch(() => {}) // avoids an unhandled rejection if the owner does not await it
   if (signal) closeOnAbort(state, closed, signal)
   announce(state, listener.bound)
   return {
@@ -79,7 +80,7 @@ export async function openServer(address: Address, options: ServerOptions, work:
   }
 }
 
-/** Does one action after the other, in the order of the calls. */
+/** Runs the actions one after another, in call order. */
 function sequence(): (action: () => Promise<void>) => Promise<void> {
   let last = Promise.resolve()
   return action => {
@@ -99,7 +100,7 @@ async function whenClosed(state: ServerState): Promise<void> {
 
 function closeOnAbort(state: ServerState, closed: Promise<void>, signal: AbortSignal): void {
   const abort = () => void close(state, closed, { drain: 0 })
-  setMaxListeners(0, signal) // as many servers as its owner likes
+  setMaxListeners(0, signal) // any number of servers may share it
   signal.addEventListener('abort', abort, { once: true })
   void state.whenStopped.then(() => signal.removeEventListener('abort', abort))
 }

@@ -1,4 +1,4 @@
-/** The state of a server: what it listens on, which connections it has, and how far its end has come. */
+/** The state of a server: its listener, its connections, and its shutdown. */
 import { setMaxListeners } from 'node:events'
 import type { OpenConnection } from '../connection/connection.js'
 import type { Address } from '../endpoints/address.js'
@@ -11,7 +11,7 @@ import { accessCheck } from './access.js'
 import type { ServerOptions } from './listen-options.js'
 import { openTally, type Tally } from './tally.js'
 
-/** What is done for a connection decides with its promise between an end and a reset. */
+/** The work for a connection. The connection ends when the promise resolves, and is reset when it rejects. */
 export type Work = (connection: OpenConnection, leg: Leg) => Promise<void>
 
 export interface ServerState {
@@ -22,15 +22,15 @@ export interface ServerState {
   readonly tally: Tally | undefined
   readonly observer: Required<Observer>
   readonly figures: ServerFigures
-  /** The connections that are open. */
+  /** The open connections. */
   readonly active: Set<OpenConnection>
-  /** What is done for them, and for clients whose handshake has begun. */
+  /** The pending work for connections and for clients in a handshake. */
   readonly running: Set<Promise<void>>
-  /** Resolves when it has stopped listening for good, and what it has accepted is closed. */
+  /** Resolves when it has stopped listening permanently and all accepted sockets are closed. */
   readonly whenStopped: Promise<void>
   stopped(): void
   listener: Listener | undefined
-  /** Ends the handshakes that are under way. */
+  /** Aborts the pending handshakes. */
   handshakes: AbortController
   isOver: boolean
   isDisabled: boolean
@@ -59,7 +59,7 @@ export function openState(address: Address, options: ServerOptions, work: Work):
   }
 }
 
-/** Any number of handshakes listen to it. */
+/** Any number of handshakes may listen to this signal. */
 export function newHandshakes(): AbortController {
   const controller = new AbortController()
   setMaxListeners(0, controller.signal)

@@ -1,17 +1,17 @@
-/** How many connections each address has now. */
+/** Counts the open connections of each address. */
 import { parseIp } from '../endpoints/ip.js'
 
 export interface Tally {
-  /** How many addresses have a connection; one that has none is forgotten. */
+  /** The number of addresses with an open connection. */
   readonly size: number
-  /** Counts a connection. The function that is returned takes it back, once; undefined if that would be one too many. */
+  /** Counts a connection. Returns a function that uncounts it, once, or undefined at the limit. */
   enter(address: string): (() => void) | undefined
 }
 
 /**
- * At most `max` of each address. IPv4-mapped IPv6 is counted as IPv4, and other IPv6 by its /64: that is what one
- * subscriber or one machine is given, so that a limit for each single address would be none. What is no address is
- * counted as it is written.
+ * Allows at most `max` connections per address. Counts IPv4-mapped IPv6 as IPv4. Counts other IPv6 by /64 prefix: one
+ * subscriber usually controls a whole /64, so a limit per single address would have no effect. Counts other text
+ * literally.
  */
 export function openTally(max = Number.POSITIVE_INFINITY): Tally {
   const counts = new Map<string, number>()

@@ -1,4 +1,4 @@
-/** Stages as one Duplex, which is made of streams when it is first used. */
+/** Combines stages into one Duplex, which creates its streams on first use. */
 import { Duplex, finished, pipeline } from 'node:stream'
 import { blockBytes } from '../formats/records.js'
 import { TcpPipeError } from '../text/errors.js'
@@ -7,12 +7,12 @@ import { type Lazy, type Part, recipe, register, takenError, takeRecords, toPart
 import { plan } from './plan.js'
 import type { Next, OutOf, Stage, Start, TransformStream } from './stage.js'
 
-/** A stage behind `S`, or, as the compiler does not infer a place that nothing is given for, none. */
+/** A stage after `S`, or none: the compiler cannot infer a place without an argument. */
 type MaybeNext<S> = Next<S> | typeof absent
 
 declare const absent: unique symbol
 
-/** The last stage that is given. */
+/** The last given stage. */
 type LastOf<Stages extends readonly unknown[], Last = Start> = Stages extends readonly [infer S, ...infer Rest]
   ? typeof absent extends S
     ? Last
@@ -20,12 +20,13 @@ type LastOf<Stages extends readonly unknown[], Last = Start> = Stages extends re
   : Last
 
 /**
- * Joins stages into one Duplex for `pipeline` or `pipe`. It starts with the first byte or read. `serve`, `send` and
- * another `compose` take the stages out of a fresh one and fuse them with their neighbours. Without stages it passes bytes.
+ * Combines stages into one Duplex for `pipeline` or `pipe`. The Duplex starts with the first byte or read. `serve`,
+ * `send` and another `compose` extract the stages of an unused Duplex and fuse them with adjacent stages. Without
+ * stages, it passes bytes unchanged.
  *
- * The compiler checks the first 16 stages, each against what the one before it gives.
+ * The compiler checks each of the first 16 stages against the output of the previous stage.
  *
- * @throws `ERR_STAGE` for something that is no stage, and for a Duplex that stands in a pipeline already
+ * @throws `ERR_STAGE` for a value that is not a stage, and for a Duplex that a pipeline already uses
  */
 export function compose<
   A extends MaybeNext<Start>,
@@ -70,19 +71,19 @@ export function compose(...stages: Stage[]): TransformStream<unknown> {
 }
 
 /**
- * Reads a stream of `compose` or of a transform by records, as the next stage would receive them: lines, values or chunks.
- * It takes the place of reading the stream, so call it before anything is read. Leaving the loop destroys the stream. An
- * error of the stream rejects.
+ * Iterates over the records of a stream that `compose` or a transform returned: lines, values or chunks, as the next
+ * stage receives them. Call it before reading the stream. Leaving the loop destroys the stream. An error of the stream
+ * rejects.
  *
  *     for await (const line of records(socket.pipe(grep({ pattern: /x/ })))) …
  *
- * @throws `ERR_STAGE` for any other stream, and for one that has been read or composed already
+ * @throws `ERR_STAGE` for any other stream, and for a stream that has been read or composed already
  */
 export function records<Out>(stream: TransformStream<Out>): AsyncGenerator<Out, void, void> {
   return takeRecords(stream).records() as AsyncGenerator<Out, void, void>
 }
 
-/** A stream that is made of recipes when it is first used. */
+/** A stream that creates its stages from recipes on first use. */
 export function lazyStream(parts: Part[]): Duplex {
   const made: Made = { parts, streams: [], output: 'bytes' }
   const use = (fail: (error: Error) => void, action: (head: Duplex, tail: Duplex) => void) => {
@@ -116,14 +117,14 @@ export function lazyStream(parts: Part[]): Duplex {
   return stream
 }
 
-/** What a lazy stream is made of once it has begun. */
+/** The inner streams of a lazy stream after its start. */
 interface Made {
   readonly parts: Part[]
   streams: Duplex[]
   output: Output
 }
 
-/** Makes the streams on first use. What fails then is an error of the stream. */
+/** Creates the streams on first use. A failure becomes an error of the stream. */
 function start(stream: Duplex, state: Lazy, made: Made): void {
   const { parts, output } = made
   if (state.taken) throw takenError()
@@ -135,12 +136,12 @@ function start(stream: Duplex, state: Lazy, made: Made): void {
   const fail = (error?: Error | null) => error && stream.destroy(error)
   if (output === 'bytes') tail.on('data', chunk => stream.push(chunk) || tail.pause())
   tail.once('end', () => stream.push(null))
-  tail.on('error', fail) // a Duplex of another library can have one after its end
+  tail.on('error', fail) // a third-party Duplex may emit one after its end
   if (made.streams.length > 1) pipeline(made.streams as [Duplex, Duplex], fail)
   else finished(tail, fail)
 }
 
-/** Reads past the stream's own readable side, which has nothing but its end. */
+/** Bypasses the stream's own readable side, which only ends. */
 function readRecords(stream: Duplex, state: Lazy, made: Made): AsyncGenerator<unknown> {
   made.output = 'batches'
   stream.on('error', () => {}) // the loop throws it
@@ -159,7 +160,7 @@ async function* unpack(stream: Duplex, state: Lazy, made: Made): AsyncGenerator<
   }
 }
 
-/** A callback that tells why a stream is destroyed, not that it is. */
+/** Returns a callback that passes on the reason of a destroy, but not a mere premature close. */
 function cause(stream: Duplex, callback: (error?: Error | null) => void) {
   return (error?: Error | null) => callback(error && (stream.errored ?? error))
 }

@@ -1,4 +1,4 @@
-/** What a stage may use of its surroundings: a log, the connection that it stands in, a signal for its end. */
+/** The context of a stage: a log, its connection, a signal for its end. */
 
 import { setMaxListeners } from 'node:events'
 import { createRequire } from 'node:module'
@@ -11,36 +11,37 @@ import { logMethod } from '../text/log-safety.js'
 
 export type { Logger }
 
-/** What a stage and a log line know of the connection that they belong to. */
+/** The identity of a connection, for stages and log lines. */
 export interface ConnectionInfo {
-  /** Short, unique over restarts, sorts by time. */
+  /** A short identifier: unique across restarts, sortable by time. */
   readonly id: string
-  /** Its place among the connections of its server, from 1. */
+  /** The sequence number of the connection on its server, from 1. */
   readonly number: number
-  /** The peer's address, or the path of a unix socket. */
+  /** The address of the peer; `unix` or `memory` if the carrier has no addresses. */
   readonly remote: string
-  /** The peer's port; undefined for a unix socket. */
+  /** The port of the peer; undefined if the carrier has no ports. */
   readonly port: number | undefined
-  /** Which of the connection's two pipelines a stage stands in. */
+  /** The direction of the pipeline that contains the stage. */
   readonly direction: Direction
 }
 
+/** The second argument of `create`: the surroundings of a stage. */
 export interface Context {
-  /** Bound to the connection; outside a server a logger that writes JSON lines to stderr. */
+  /** The logger of the connection. Outside a connection, a logger that writes JSON lines to stderr. */
   readonly log: Logger
-  /** Undefined outside a connection. */
+  /** The connection; undefined outside a connection. */
   readonly connection: ConnectionInfo | undefined
-  /** Aborted when the stage is over, whatever the way. Made on first use. */
+  /** Aborted when the stage is over, for any reason. Created on first use. */
   readonly signal: AbortSignal
-  /** Aborted when other stages are to take its place: what it holds back is to go on at once. Made on first use. */
+  /** Aborted when other stages replace this one: release held data immediately. Created on first use. */
   readonly replaced: AbortSignal
-  /** Adds a line to the warnings of the connection's summary; outside a connection it is logged. */
+  /** Adds a line to the warnings in the connection's summary. Outside a connection, logs it. */
   warn(message: string): void
-  /** Adds a fault that a stage has made on purpose to the connection's summary. */
+  /** Adds a deliberate fault to the connection's summary. */
   noteFault(fault: FaultNote): void
 }
 
-/** Where a context's log and connection come from. */
+/** The source of the log and the connection of a context. */
 export interface Surroundings {
   readonly log?: Logger | undefined
   readonly connection?: ConnectionInfo | undefined
@@ -48,7 +49,7 @@ export interface Surroundings {
   readonly noteFault?: ((fault: FaultNote) => void) | undefined
 }
 
-/** A context and the functions that abort its signals. */
+/** A context, and functions that abort its signals. */
 export interface OpenContext {
   readonly context: Context
   close(): void
@@ -75,13 +76,13 @@ export function openContext({ log, connection, warn, noteFault }: Surroundings =
   return { context, close: over.abort, replace: replaced.abort }
 }
 
-/** Any number of stages may listen to it. */
+/** Any number of stages may listen to the signal. */
 function shared(controller: AbortController): AbortController {
   setMaxListeners(0, controller.signal)
   return controller
 }
 
-/** A signal that is made when somebody asks for it: an idle connection has none. */
+/** A signal that is created on first use, so that idle connections have none. */
 function lateSignal(): { signal(): AbortSignal; abort(): void } {
   let controller: AbortController | undefined
   let aborted = false
@@ -100,7 +101,7 @@ function lateSignal(): { signal(): AbortSignal; abort(): void } {
 
 let logger: Logger | undefined
 
-/** pino costs 30 ms to import, so it is loaded when the first line is logged. */
+/** Loads pino with the first log line, because the import takes 30 ms. */
 function stderrLogger(): Logger {
   if (!logger) {
     const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino')

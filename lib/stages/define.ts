@@ -1,4 +1,4 @@
-/** The contract of a transform: one object from which its syntax, its checks, its help and its types come. */
+/** The contract of a transform: one object defines its syntax, checks, help and types. */
 export { formatRemote } from '../text/remote.js'
 export type { ConnectionInfo } from './context.js'
 
@@ -16,55 +16,55 @@ export { blockBytes } from '../formats/records.js'
 export * from '../text/options.js'
 export type { Context, Logger } from './context.js'
 
-/** The type of a record of each unit: what one call of a stage receives. */
+/** The record type of each unit: the argument of one call of a stage. */
 export interface UnitTypes {
-  /** A chunk, cut wherever the network has cut it. */
+  /** A chunk. Its boundaries are arbitrary. */
   bytes: Buffer
   /** A line of UTF-8 text without its LF. */
   line: string
   /** A JSON value. */
-  // biome-ignore lint/suspicious/noExplicitAny: a JSON value is whatever its author says it is
+  // biome-ignore lint/suspicious/noExplicitAny: the author of a stage declares the type of its JSON values
   json: any
 }
 
 /**
- * A transform as its author writes it. `O` are its options, `U` is its unit, `S` is the stage that `create` returns.
+ * The definition of a transform. `O` is the type of its options, `U` its unit, `S` the stage that `create` returns.
  */
 export interface Definition<O extends OptionSchema = OptionSchema, U extends Unit = Unit, S extends Stage = Stage> {
-  /** The name on the command line; the export is the same in camelCase. */
+  /** The name on the command line. The name of the export is the same in camelCase. */
   readonly name: string
-  /** Says in one line what it does to the data. */
+  /** A description of its effect in one line. */
   readonly summary: string
-  /** The heading under which it is listed. Default: it is not in the list. */
+  /** The heading under which it is listed. Default: not listed. */
   readonly group?: Group
-  /** What the stage receives: `'bytes'`, `'line'` or `'json'`. */
+  /** The records that the stage receives: `'bytes'`, `'line'` or `'json'`. */
   readonly unit: U
-  /** The options by name, made by `text`, `flag`, `integer` and the like. Default: none. */
+  /** The options by name, created with `text`, `flag`, `integer` and so on. Default: none. */
   readonly options?: O
   /**
-   * Checks what depends on several options or on the platform. Runs before anything is opened. Returns what is wrong, in
-   * words that follow the name of the transform, or undefined.
+   * Checks conditions on several options or on the platform, before anything is opened. Returns undefined, or an error
+   * text that follows the name of the transform.
    */
   check?(options: ValuesOf<O>): string | undefined
-  /** True if its output is text in whole lines. Default: true for the units `line` and `json`, false for `bytes`. */
+  /** True if its output consists of whole lines. Default: true for the units `line` and `json`, false for `bytes`. */
   readonly makesLines?: boolean
   /**
-   * True if the stage cannot be ended in the middle of a stream without a loss or an error. A proxy refuses to replace it
-   * while it is open. Default: false, but true for the unit `json`.
+   * True if the stage cannot end in the middle of a stream without loss or error. An open one cannot be replaced.
+   * Default: true for the unit `json`, false otherwise.
    */
   readonly indivisible?: boolean
-  /** A spec that shows it, an input, and the output that the spec makes of it. */
+  /** An example: a spec, an input, and the resulting output. */
   readonly example?: { readonly spec: string; readonly input: string; readonly output: string }
-  /** More for its page, in Markdown: formats and their sources, what to watch out for. */
+  /** Notes for its page, in Markdown: formats and their sources, limitations. */
   readonly notes?: string
   /**
-   * Makes the stage of one connection. Receives every option, checked and with its default. Opens nothing: a stage waits for
-   * its first record.
+   * Creates the stage of one connection. Receives all options, checked and with defaults. Must not open resources: a
+   * stage opens them with its first record.
    */
   create(options: ValuesOf<O>, context: Context): S
 }
 
-/** The headings of the list of transforms, in its order. */
+/** The headings of the list of transforms, in order. */
 export const groups = ['inspect', 'convert', 'lines and records', 'flow', 'faults', 'extend'] as const
 
 /** A heading of the list of transforms. */
@@ -75,23 +75,23 @@ type OptionArguments<O extends OptionSchema> =
     ? [options?: keyof O extends never ? Record<string, never> : OptionsOf<O>, context?: Partial<Context>]
     : [options: OptionsOf<O>, context?: Partial<Context>]
 
-/** A transform without its types. */
+/** A transform without type parameters. */
 export interface TransformEntry {
-  /** What `defineTransform` was given. */
+  /** The argument of `defineTransform`. */
   readonly definition: Definition
   /**
-   * Checks the options and returns the stage as a recipe, which any number of pipelines can use.
+   * Checks the options and returns a recipe for the stage. Any number of pipelines can use it.
    *
-   * @throws `ERR_OPTION`
+   * @throws `ERR_OPTION` if an option is invalid
    */
   recipe(options?: Record<string, unknown>, context?: Partial<Context>): Recipe
 }
 
-/** A transform with the options `O`, whose stage gives records of the type `R`. */
+/** A transform with the options `O`. Its stage returns records of the type `R`. */
 export interface Transform<O extends OptionSchema = OptionSchema, R = unknown> extends TransformEntry {
   /**
-   * Checks the options and returns a stream, which makes its stage with its first byte. Members of `context` take the place
-   * of what the pipeline provides.
+   * Checks the options and returns a stream, which creates its stage with its first byte. Members of `context` override
+   * the context of the pipeline.
    *
    * @throws `ERR_OPTION`, naming the option, the value and what is allowed
    */
@@ -99,10 +99,10 @@ export interface Transform<O extends OptionSchema = OptionSchema, R = unknown> e
 }
 
 /**
- * Makes a transform of its definition. The compiler infers the records of `create`'s stage from `unit`, the values of the
- * options from `options`, and what the next stage receives from what the stage returns.
+ * Creates a transform from its definition. The compiler infers the records of `create`'s stage from `unit`, the option
+ * values from `options`, and the input of the next stage from the return type of the stage.
  *
- * @throws `ERR_STAGE` if the definition has no name, an unknown unit, no `create`, or an option that no option maker made
+ * @throws `ERR_STAGE` if the definition has no name, an unknown unit, no `create`, or an invalid option
  *
  * @example
  * export const numbered = defineTransform({
@@ -145,7 +145,7 @@ export function defineTransform<U extends Unit, S extends Stage<UnitTypes[U]>, c
 
 const units: Unit[] = ['bytes', 'line', 'json']
 
-/** For authors without a compiler. */
+/** Checks a definition, for authors without a compiler. */
 function checkDefinition({ name, unit, options = {}, create }: Definition): void {
   const check = (isRight: boolean, what: string, value: unknown, expected: string) => {
     const message = `the transform ${show(name)}: ${what}: ${show(value)} is not allowed; expected ${expected}`
@@ -161,7 +161,7 @@ function checkDefinition({ name, unit, options = {}, create }: Definition): void
   }
 }
 
-/** Options with their defaults; throws `ERR_OPTION`, naming the transform, the option, the value and what is allowed. */
+/** Applies defaults. Throws `ERR_OPTION`, naming the transform, the option, the value and what is allowed. */
 function checkOptions(name: string, schema: OptionSchema, given: Record<string, unknown>): Record<string, unknown> {
   if (typeof given !== 'object')
     throw new TcpPipeError('ERR_OPTION', `${name} takes its options as an object, not ${describe(given)}`)

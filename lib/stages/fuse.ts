@@ -1,4 +1,4 @@
-/** Fuses neighbouring function stages into one byte-mode Duplex, with the codecs between stages of different unit. */
+/** Fuses adjacent function stages into one byte-mode Duplex, with codecs between stages of different units. */
 import type { Duplex } from 'node:stream'
 import { asStream } from 'stream-chain/asStream.js'
 import { flushable, many, none, setFunctionList } from 'stream-chain/defs.js'
@@ -19,10 +19,10 @@ import { meterRun, type RunMeter, runMeter, type StageMeter, stageMeter } from '
 import { type Family, lift } from './lift.js'
 import type { FunctionStage } from './stage.js'
 
-/** What a run gives: bytes, or in object mode the batches of records that its last stage gives. */
+/** The output of a run: bytes, or, in object mode, the batches of records from its last stage. */
 export type Output = 'bytes' | 'batches'
 
-/** Function stages → one Duplex and its meter. */
+/** Fuses function stages into one Duplex and its meter. */
 export function fuse(
   stages: readonly FunctionStage[],
   maxRecord: number,
@@ -33,7 +33,7 @@ export function fuse(
   const releases: (() => void)[] = []
   const meters = stages.map(stage => stageMeter(stage.name))
   const run = runMeter(meters)
-  let unit: Unit = 'bytes' // of what the last function gave
+  let unit: Unit = 'bytes' // the output unit of the last function
   let ending: Ending = { unterminated: false }
 
   stages.forEach((stage, i) => {
@@ -56,7 +56,7 @@ export function fuse(
     functions.push(leave)
   }
 
-  // What gen() makes, without its own driver, which asStream() does not use.
+  // The result of gen(), without its own driver, which asStream() does not use.
   const fused = setFunctionList((chunk: Buffer) => chunk as unknown, [enter, ...functions])
   const stream: Duplex = asStream(fused, {
     writableObjectMode: false,
@@ -72,8 +72,8 @@ export function fuse(
 }
 
 /**
- * What comes behind a stop is discarded, by stream-chain at once: a source that never waits would then keep the event
- * loop to itself, and the end that the stop has made would never come out.
+ * Discards data after a stop asynchronously. stream-chain discards it synchronously: a source that never waits would
+ * then block the event loop, and the end would never be emitted.
  */
 function giveWay(stream: Duplex): void {
   const { _write, push } = stream
@@ -100,14 +100,14 @@ function enter(chunk: Buffer): Batch {
   return [chunk]
 }
 
-/** Each chunk is pushed by itself: where a stage cut its output stays visible. */
+/** Pushes each chunk separately, which preserves the chunk boundaries of a stage. */
 function leave(batch: Batch): unknown {
   return batch.length === 1 ? toBuffer(batch[0]) : many(batch.map(toBuffer))
 }
 
 /**
- * Between two stages of the same unit records pass as they are. A plain function may have given something else (bytes
- * or a value among lines): from then on everything goes through bytes, as it would between two programs.
+ * Passes records unchanged between two stages of the same unit. If a plain function returns something else (bytes or a
+ * value among lines), all later data is converted to bytes, as between two programs.
  */
 function sameUnit(unit: Unit, maxRecord: number, ending: Ending, encodeOne: FunctionStage['encode']): BatchFunction {
   if (unit === 'bytes') return (batch: Batch) => batch.map(toBuffer)

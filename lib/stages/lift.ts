@@ -1,38 +1,40 @@
-/** Lifts a function of one record to a function of batches, in order, one call at a time. */
+/** Lifts a function of one record to a function of batches: in order, one call at a time. */
 import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stream-chain/defs.js'
 import { type Batch, type BatchFunction, batchRecords, blockBytes } from '../formats/records.js'
 import { handOver, keepBusy, type RunMeter, resume, type StageMeter } from '../stats/meter.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { FunctionStage } from './stage.js'
 
-/** What a stage's result may be: chunks, or records (text lines and JSON values). */
+/** The kind of results of a stage: chunks, or records (text lines and JSON values). */
 export type Family = 'bytes' | 'records'
 
 interface Lifted {
   run: BatchFunction
-  /** For the end of the stream: what a flush that never came or never ended has not released. */
+  /** Releases resources at the end of the stream if the flush did not run or did not finish. */
   release(): void
 }
 
 type Steps = Generator<unknown, void, void>
 
-/** A function may make more of a batch than there was; from here on what it makes goes on in parts. */
+/** The size from which the results of a batch are passed on in parts. */
 const mostBytes = 4 * blockBytes
 
-/** A stage at work. */
+/** The state of a running stage. */
 interface Lift {
   readonly stage: FunctionStage
   readonly family: Family
   readonly meter: StageMeter
   readonly run: RunMeter
-  /** What the slow path has and has not given yet, and its size. */
+  /** The pending results of the slow path, and their size. */
   results: Batch
   size: number
-  /** Nothing is left to release. */
+  /** Whether all resources are released. */
   over: boolean
 }
 
-/** A plain result costs one call; promises, generators and `many` go through a generator that yields what it has when it waits. */
+/**
+ * A plain result costs one call. Promises, generators and `many` use a generator, which yields results when it waits.
+ */
 export function lift(stage: FunctionStage, family: Family, meter: StageMeter, run: RunMeter): Lifted {
   const state: Lift = { stage, family, meter, run, results: [], size: 0, over: !stage.abort }
   const process = (batch: Batch) => processBatch(state, batch)
@@ -42,7 +44,7 @@ export function lift(stage: FunctionStage, family: Family, meter: StageMeter, ru
   return { run: isFlushed ? flushable(process, end, release) : process, release: () => quietly(release) }
 }
 
-/** The batch is ours, so the results take the places of the records. */
+/** Reuses the batch: the results replace the records. */
 function processBatch(state: Lift, batch: Batch): unknown {
   const { stage, family, meter, run } = state
   const { length } = batch
@@ -66,7 +68,7 @@ function processBatch(state: Lift, batch: Batch): unknown {
   return kept > 0 ? batch : none
 }
 
-/** `result` and what the rest of the batch gives, after what there is. */
+/** Yields the pending results, then `result`, then the results of the rest of the batch. */
 function slowly(state: Lift, result: unknown, done: Batch, rest: Batch): Steps {
   state.results = done
   keepBusy(state.meter, state.run)
@@ -124,7 +126,7 @@ function* deliver(state: Lift): Steps {
   resume(state.meter)
 }
 
-/** stream-chain waits for a promise that is yielded; `none` lets nothing of it through. */
+/** stream-chain waits for a yielded promise. `none` discards its value. */
 function* settle<T>(state: Lift, promise: PromiseLike<T>): Generator<unknown, T, void> {
   const handled = handle(promise) as Promise<T>
   yield* deliver(state)
@@ -188,7 +190,7 @@ function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
-/** A promise that rejects before its turn comes is handled: it is told then. */
+/** Handles a promise that rejects early. The error is reported in order. */
 function handle(value: unknown): unknown {
   if (!isThenable(value)) return value
   const promise = Promise.resolve(value)
@@ -204,12 +206,12 @@ function sizeOf(value: unknown): number {
   return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0
 }
 
-/** The error that ended the pipeline is the one to tell, not one of the cleaning up behind it. */
+/** Reports the error that ended the pipeline, not an error of the cleanup after it. */
 function quietly(cleanUp: () => unknown): void {
   new Promise(resolve => resolve(cleanUp())).catch(() => {})
 }
 
-/** Streams take a falsy error for none. */
+/** Streams treat a falsy error as no error. */
 function failure(error: unknown, name: string): unknown {
   return error || new TcpPipeError('ERR_STAGE', `${name} threw ${String(error)}`)
 }
@@ -218,5 +220,5 @@ function checkResult(value: unknown, family: Family, name: string): void {
   if (family === 'bytes' ? typeof value === 'string' || value instanceof Uint8Array : !isFinalValue(value)) return
   const what = isFinalValue(value) ? 'finalValue, which is not supported: return the value itself' : describe(value)
   const allowed = family === 'bytes' ? '; a stage of bytes gives a Buffer, a Uint8Array or a string' : ''
-  throw new TcpPipeError('ERR_STAGE_RESULT', `${name} gave back ${what}${allowed}`)
+  throw new TcpPipeError('ERR_STAGE_RESULT', `${name} returned ${what}${allowed}`)
 }

@@ -1,4 +1,4 @@
-/** Stages of a user's own, imported from a file. */
+/** User-defined stages, imported from a file. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, errorMessage, TcpPipeError } from '../text/errors.js'
@@ -7,16 +7,16 @@ import type { TransformEntry } from './define.js'
 import { type Part, recipe, toParts } from './parts.js'
 import { isDuplex, isStageObject, type Stage } from './stage.js'
 
-/** True if the name of a stage is the path of a module. */
+/** Returns whether the name of a stage is the path of a module. */
 export function isModulePath(name: string): boolean {
   return /^\.{0,2}\//.test(name)
 }
 
 /**
- * The default export of a module as a transform: a transform, a function, `{ write, flush, destroy }`, or what `compose`
- * made of these. The path is taken from the working directory.
+ * Loads the default export of a module as a transform. The export is a transform, a function, `{ write, flush, destroy
+ * }`, or a `compose` of these. A relative path starts at the working directory.
  *
- * @throws `ERR_MODULE` if it cannot be imported or has no such export
+ * @throws `ERR_MODULE` if the module cannot be imported or has no such export
  */
 export async function loadModule(path: string): Promise<TransformEntry> {
   const exported = await importDefault(path)
@@ -46,12 +46,12 @@ function hint(message: string): string {
   return message.includes("package 'tcp-pipe'") ? "; 'npm link tcp-pipe' in its folder makes it known there" : ''
 }
 
-/** True for a transform, which may come from another copy of this library. */
+/** Returns whether a value is a transform, possibly of another copy of this library. */
 export function isTransform(value: unknown): value is TransformEntry {
   return typeof value === 'function' && 'definition' in value && 'recipe' in value
 }
 
-/** Of what modules export: a stream is taken apart once, and its module may be loaded again. */
+/** Caches the parts of exports: a stream can be taken apart once, but its module may be loaded again. */
 const known = new WeakMap<object, Part[]>()
 
 const expected = 'expected a transform (defineTransform), a function or { write, flush, destroy }'

@@ -1,4 +1,4 @@
-/** What stages are made of: a stream that is made of recipes and has not begun gives them up, any other one stays itself. */
+/** The parts of stages. An unused stream yields its recipes. Any other stream is its own part. */
 import type { Duplex } from 'node:stream'
 import type { Unit } from '../formats/records.js'
 import { isWebTransform, type WebTransform } from '../formats/web.js'
@@ -9,7 +9,7 @@ import { webStage } from './web-stage.js'
 /** A recipe for a stage, or a stream. */
 export type Part = Recipe | Duplex
 
-/** What is known of a stream that is made of recipes when it is first used. */
+/** The state of a stream that creates its stages from recipes. */
 export interface Lazy {
   readonly parts: Part[]
   fresh: boolean
@@ -20,12 +20,12 @@ export interface Lazy {
 const lazy = new WeakMap<Duplex, Lazy>()
 const used = new WeakSet<Duplex>()
 
-/** From now on `toParts` knows the stream's parts. */
+/** Registers the parts of a stream for `toParts`. */
 export function register(stream: Duplex, state: Lazy): void {
   lazy.set(stream, state)
 }
 
-/** Takes the stream for reading its records. */
+/** Claims the stream for reading its records. */
 export function takeRecords(stream: Duplex): Lazy {
   const state = lazy.get(stream)
   if (!state) throw new TcpPipeError('ERR_STAGE', 'records() reads what compose() or a transform made')
@@ -38,7 +38,7 @@ export function takeRecords(stream: Duplex): Lazy {
 
 export const expectedStage = 'expected a Duplex, a TransformStream, a function or { write, flush, destroy }'
 
-/** A stage as the parts that it is made of; throws `ERR_STAGE`, naming its place. */
+/** Returns the parts of a stage. Throws `ERR_STAGE`, naming its position. */
 export function toParts(stage: Stage, index: number): Part[] {
   if (isDuplex(stage)) return takeApart(stage, index)
   if (isWebTransform(stage)) return [takePair(stage, index)]
@@ -51,7 +51,7 @@ export function toParts(stage: Stage, index: number): Part[] {
   throw new TcpPipeError('ERR_STAGE', `stage ${index + 1} is ${what}; ${expectedStage}`)
 }
 
-/** The parts of one stage or of several. */
+/** Returns the parts of one or more stages. */
 export function partsOf(stages: Stage | readonly Stage[]): Part[] {
   return Array.isArray(stages) ? stages.flatMap(toParts) : toParts(stages as Stage, 0)
 }
@@ -65,7 +65,7 @@ export function recipe(
   return { name, unit, create, ...more }
 }
 
-/** The parts of a stream; throws `ERR_STAGE` if it stands in a pipeline already. */
+/** Returns the parts of a stream. Throws `ERR_STAGE` if a pipeline already uses it. */
 export function takeApart(stream: Duplex, index: number): Part[] {
   const state = lazy.get(stream)
   if (state?.taken || used.has(stream)) {
@@ -80,7 +80,7 @@ export function takeApart(stream: Duplex, index: number): Part[] {
   return state.parts
 }
 
-/** A pair of Web streams as a Duplex; throws `ERR_STAGE` if it stands in a pipeline already. */
+/** Converts a pair of Web streams to a Duplex. Throws `ERR_STAGE` if a pipeline already uses it. */
 export function takePair(pair: WebTransform, index: number): Duplex {
   if (pair.readable.locked || pair.writable.locked) throw usedError(`stage ${index + 1}`)
   return webStage(pair)
@@ -91,7 +91,7 @@ function isFresh(stream: Duplex, { fresh }: Lazy): boolean {
 }
 
 function usedError(what: string): TcpPipeError {
-  return new TcpPipeError('ERR_STAGE', `${what} stands in a pipeline already: a stream can be used once`)
+  return new TcpPipeError('ERR_STAGE', `${what} is already part of a pipeline: a stream can be used once`)
 }
 
 export function takenError(): TcpPipeError {

@@ -1,4 +1,6 @@
-/** Parts → runs → the streams of one pipeline: neighbouring functions are fused into one Duplex, each Duplex stands alone. */
+/**
+ * Parts → runs → the streams of one pipeline. Fuses adjacent functions into one Duplex, and keeps each Duplex separate.
+ */
 import { type Duplex, Transform } from 'node:stream'
 import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
 import { isWebTransform } from '../formats/web.js'
@@ -11,27 +13,27 @@ import { type FunctionStage, functionStage, isDuplex, isStageObject } from './st
 import { streamName } from './web-stage.js'
 
 export interface PlanOptions extends Surroundings {
-  /** The length cap of a line or a JSON value in bytes. Default: 1 MiB. */
+  /** The maximum length of a line or a JSON value in bytes. Default: 1 MiB. */
   maxRecord?: number | undefined
-  /** What the last function run gives. Default: bytes. */
+  /** The output of the last function run. Default: bytes. */
   output?: Output
 }
 
-/** The streams of one pipeline between its source and its sink, in order, and their meters. */
+/** The streams of one pipeline between source and sink, in order, and their meters. */
 export interface Plan {
   streams: Duplex[]
   meters: RunMeter[]
-  /** Whether what comes out is text in whole lines, the last one perhaps without its LF. */
+  /** Whether the output consists of lines. The last line may lack its LF. */
   makesLines: boolean
-  /** The names of the stages that cannot be ended in the middle; of a Duplex of somebody else's nobody knows. */
+  /** The names of stages that cannot end in the middle of a stream. Unknown for a third-party Duplex. */
   indivisible: string[]
-  /** Tells the stages that others are to take their place; `keepRest`: what they leave is wanted. */
+  /** Notifies the stages of their replacement. `keepRest` keeps the bytes that they leave. */
   replace(keepRest?: boolean): void
-  /** Of a character that a replaced line stage has got a part of: its bytes are for those that take the place. */
+  /** The bytes of an incomplete character in a replaced line stage. They are handed to its replacement. */
   readonly rest: Rest
 }
 
-/** Parts → the streams of one pipeline. */
+/** Creates the streams of one pipeline from parts. */
 export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
   const { maxRecord = defaultMaxRecord, output = 'bytes' } = options
   const { context, close, replace } = openContext(options)
@@ -63,7 +65,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     }
   }
   closeRun(output)
-  streams.at(-1)?.once('close', close) // the last to end, and a pipeline destroys all if one fails
+  streams.at(-1)?.once('close', close) // it ends last, and a failure destroys the whole pipeline
   function tellReplaced(keepRest = false): void {
     rest.wanted = keepRest
     replace()
@@ -73,8 +75,8 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
 }
 
 /**
- * A Transform that is ended while a chunk waits for room behind it (by a timer, say) would keep that chunk's callback: its
- * input would never end, and what is before it would wait for that. What still comes is dropped.
+ * Releases a Transform that ends while a chunk waits for its consumer (for example by a timer). Otherwise the callback
+ * of that chunk never runs, and earlier stages wait forever. Drops later data.
  */
 function releaseHeld(this: Transform): void {
   if (this.writableFinished) return
@@ -83,10 +85,10 @@ function releaseHeld(this: Transform): void {
   Transform.prototype._read.call(this, 0)
 }
 
-/** The names of transforms whose stage is a Duplex. */
+/** The names of transforms with a Duplex as their stage. */
 const names = new WeakMap<Duplex, string>()
 
-/** A recipe is carried out: what it creates may itself be a stream made of recipes. */
+/** Executes a recipe. The result may itself be a stream with recipes. */
 function prepare(part: Part, surroundings: Context, indivisible: string[]): (FunctionStage | Duplex)[] {
   if (isDuplex(part)) {
     if (!names.has(part)) indivisible.push(streamName(part))
@@ -96,7 +98,7 @@ function prepare(part: Part, surroundings: Context, indivisible: string[]): (Fun
   const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
   const created = part.create(context)
   const body = isWebTransform(created) ? takePair(created, 0) : created
-  if (part.indivisible || part.unit === 'json') indivisible.push(part.name) // a value cannot be cut as a line can
+  if (part.indivisible || part.unit === 'json') indivisible.push(part.name) // unlike a line, a value cannot be split
   if (isDuplex(body)) names.set(body, part.name)
   else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)
   else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
@@ -104,5 +106,5 @@ function prepare(part: Part, surroundings: Context, indivisible: string[]): (Fun
 }
 
 function bodyError(name: string, body: unknown): TcpPipeError {
-  return new TcpPipeError('ERR_STAGE', `${name}: create gave ${describe(body)}; ${expectedStage}`)
+  return new TcpPipeError('ERR_STAGE', `${name}: create returned ${describe(body)}; ${expectedStage}`)
 }

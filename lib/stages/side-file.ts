@@ -1,4 +1,4 @@
-/** A file that a stage writes beside the data of its connection, opened when there is something to write. */
+/** A file that a stage writes in addition to its output. It opens with the first write. */
 
 import { type FileHandle, open } from 'node:fs/promises'
 import { errorCode, TcpPipeError } from '../text/errors.js'
@@ -7,34 +7,34 @@ import { expandTemplate } from '../text/template.js'
 import type { ConnectionInfo } from './context.js'
 
 export interface SideFile {
-  /** Resolves when the file has it. */
+  /** Resolves after the data is written to the file. */
   write(data: Uint8Array): Promise<void>
-  /** Opens it if nothing has been written yet. */
+  /** Opens the file unless it is open already. */
   open(): Promise<void>
   close(): Promise<void>
 }
 
-/** What the option for the path says of itself. */
-export const pathSummary = 'path of the file; {id} {remote} {port} {time} stand for those of the connection'
+/** The help text of the path option. */
+export const pathSummary = 'path of the file; {id} {remote} {port} {time} are replaced by the values of the connection'
 
-/** The options that go with the path. */
+/** The options that accompany the path. */
 export const fileFlags = {
-  append: flag('write behind what the file holds already'),
+  append: flag('write at the end of a file that exists'),
   force: flag('overwrite a file that exists'),
 }
 
-/** What is wrong with the flags together, in words that follow the name of the transform. */
+/** Returns why the flags cannot be combined. The text follows the name of the transform. */
 export function checkFileFlags({ append, force }: { append: boolean; force: boolean }): string | undefined {
   return append && force ? 'append and force exclude each other' : undefined
 }
 
-/** What the page of a transform says of its file. */
+/** The notes about the file on the page of a transform. */
 export const fileNotes =
-  'The file is created with the first chunk, or at the end if there was none. A file that exists ends the connection, ' +
-  'unless `append` or `force` says what to do, and so does a file that cannot be written. In what stands for a ' +
-  'placeholder, other characters than letters, digits, `.`, `_` and `-` become `_`.'
+  'The first chunk creates the file; without a chunk, the end of the stream does. The connection fails if the file ' +
+  'exists and neither `append` nor `force` is set, or if the file cannot be written. In the value of a placeholder, ' +
+  'characters other than letters, digits, `.`, `_` and `-` become `_`.'
 
-/** `transform` is the name that an error begins with. What is in the way of opening is told by `write` and `open`. */
+/** Error messages begin with `transform`. `write` and `open` reject if the file cannot be opened. */
 export function sideFile(
   transform: string,
   template: string,
@@ -65,6 +65,6 @@ export function sideFile(
 function explain(transform: string, error: unknown): never {
   if (errorCode(error) !== 'EEXIST') throw error
   const { path } = error as NodeJS.ErrnoException
-  const message = `${transform}: ${path} exists; append=true writes behind it, force=true overwrites it`
+  const message = `${transform}: ${path} exists; append=true writes at its end, force=true overwrites it`
   throw new TcpPipeError('ERR_FILE_EXISTS', message, { cause: error })
 }

@@ -7,24 +7,25 @@ import type { TransformEntry } from './define.js'
 import { isModulePath, isTransform, loadModule } from './modules.js'
 import type { Recipe, Stage } from './stage.js'
 
-/** More stages than this in one spec are refused. */
+/** The maximum number of stages in a spec. */
 export const maxStages = 100
 
-/** Transforms by their export names. */
+/** Transforms by export name. */
 export type Registry = Readonly<Record<string, TransformEntry>>
 
-/** The text form of pipelines, over some transforms. */
+/** Functions that parse the text form of pipelines with a set of transforms. */
 export interface Specs {
   /**
-   * Returns a pipeline from its text form, `'gunzip | hex width=8'`, as the function that `serve`, `send` and `proxy` take.
-   * Joins several texts. Checks the names and options of all stages at once, and opens nothing.
+   * Parses a pipeline, such as `'gunzip | hex width=8'`. Returns a function for the option `transforms`. Joins several
+   * texts. Checks the names and options of all stages immediately, and opens nothing.
    *
-   * @throws `ERR_SPEC` with the column
+   * @throws `ERR_SPEC` if the text is invalid; the message names the column
    */
   spec(...texts: string[]): () => Stage[]
   /**
-   * As `spec`, but a stage may be the path of a module: `'gunzip | ./without.js DEBUG'`. The default export of the module is
-   * a transform, a function or an object. Relative paths start at the working directory.
+   * Does the same as `spec`, but also accepts the path of a module as a stage: `'gunzip | ./without.js DEBUG'`. The
+   * default export of the module is a transform, a function or an object. Relative paths start at the working
+   * directory.
    *
    * @throws `ERR_MODULE` if a module cannot be imported, `ERR_SPEC` as `spec` does
    */
@@ -32,8 +33,8 @@ export interface Specs {
 }
 
 /**
- * Returns `spec` and `loadSpec` over the transforms among these exports. Ignores the other exports. A text names a transform
- * by the `name` of its definition. `hint` ends the message about a name that no transform has; default: nothing.
+ * Returns `spec` and `loadSpec` over the transforms among these exports. Ignores the other exports. A text names a
+ * transform by the `name` of its definition. `hint` is appended to the message about an unknown name. Default: none.
  *
  * @example
  * const { spec } = specOf({ without, upper })
@@ -54,7 +55,7 @@ export function specOf(exports: Readonly<Record<string, unknown>>, hint = ''): S
   }
 }
 
-/** The transforms among these exports. */
+/** Returns the transforms among these exports. */
 export function registryOf(exports: Readonly<Record<string, unknown>>): Registry {
   const isEntry = (entry: [string, unknown]): entry is [string, TransformEntry] => isTransform(entry[1])
   return Object.fromEntries(Object.entries(exports).filter(isEntry))
@@ -62,19 +63,21 @@ export function registryOf(exports: Readonly<Record<string, unknown>>): Registry
 
 interface Word {
   text: string
-  /** Its beginning up to the first quote or escape: only there `name=` is the name of an option. */
+  /** The part before the first quote or escape. `name=` is the name of an option only there. */
   bare: string
   quoted: boolean
-  /** Column of its first character, from 1. */
+  /** The column of the first character, from 1. */
   column: number
 }
 
-/** The paths of modules among the stages, which are to be imported before the text is parsed. */
+/** Returns the module paths among the stages. Import them before parsing the text. */
 export function modulePaths(text: string): string[] {
   return split(text).flatMap(([name]) => (name && isModulePath(name.text) ? [name.text] : []))
 }
 
-/** Text → recipes, every option checked. `modules` are those of its paths. Throws `ERR_SPEC` with the column. */
+/**
+ * Parses text into recipes and checks all options. `modules` holds imported modules. Throws `ERR_SPEC` with a column.
+ */
 export function parse(
   text: string,
   registry: Registry,
@@ -149,7 +152,9 @@ function tooMany({ definition }: TransformEntry, word: string, key: string | und
   return `${definition.name} cannot take '${word}'; ${known}${hint}`
 }
 
-/** Words of each stage, as a shell would see them: '…' is literal, in "…" and outside \ escapes, | separates stages. */
+/**
+ * Splits text into the words of each stage, as a shell does: '…' is literal, \ escapes elsewhere, | separates stages.
+ */
 function split(text: string): Word[][] {
   const stages: Word[][] = [[]]
   let word: Word | undefined
@@ -169,7 +174,7 @@ function split(text: string): Word[][] {
     const column = i + 1
     if (character === '\\' && quote?.mark !== "'") {
       const next = text[++i]
-      if (next === undefined) throw fault(text, column, 'a backslash at the end; expected a character behind it')
+      if (next === undefined) throw fault(text, column, 'a backslash at the end; expected a character after it')
       // As in a shell: inside "…" only \ and " are escaped, so that a regular expression can be written there.
       add(quote && next !== '"' && next !== '\\' ? `\\${next}` : next, column, true)
     } else if (quote) {

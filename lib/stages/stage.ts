@@ -1,4 +1,4 @@
-/** What can stand in a pipeline between source and sink, and the one form that all of it takes. */
+/** Stages: the values that a pipeline accepts between source and sink, and their common form. */
 import { Duplex } from 'node:stream'
 import { abortSymbol, type Flushable, isFlushable, type Many, none } from 'stream-chain/defs.js'
 import type { Unit } from '../formats/records.js'
@@ -6,55 +6,56 @@ import type { WebTransform } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { Context } from './context.js'
 
-// biome-ignore lint/suspicious/noExplicitAny: what a stage of an unknown type receives is for its author to say
+// biome-ignore lint/suspicious/noExplicitAny: the author of a stage of unknown type declares its input
 type Anything = any
 
-/** What has no `pipe` is no stream, for the compiler as at run time. By that it infers what the `write` of an object receives. */
+/** Not a stream, for the compiler and at run time: no `pipe`. Lets it infer the parameter of an object's `write`. */
 interface NoStream {
   readonly pipe?: undefined
 }
 
 /**
- * A stage with state. It gives what a function may give: a record, a promise, a generator, `none`, `many` or `stop`.
+ * A stage with state. Its methods return the same as a function: a record, a promise, a generator, `none`, `many` or
+ * `stop`.
  *
- * `In` is what `write` receives, `Out` what `write` and `flush` return.
+ * `In` is the parameter of `write`. `Out` is the return type of `write` and `flush`.
  */
 export interface StageObject<In = Anything, Out = unknown> extends NoStream {
-  /** Takes one record and returns what goes on. Called again when what it returned has settled. */
+  /** Receives one record and returns the output. Called again after the returned value has settled. */
   write: (record: In) => Out
-  /** Called once, at the end of the input. What it returns goes on behind the last record. */
+  /** Called once, at the end of the input. Its output follows the last record. */
   flush?(): Out
-  /** Releases what the stage holds. Called once: after `flush`, or when the pipeline ends before that. */
+  /** Releases resources. Called once: after `flush`, or when the pipeline ends earlier. */
   destroy?(): unknown
 }
 
-/** What a function or an object may say of its records. */
+/** Optional properties of a function or an object, about its records. */
 export interface Traits {
-  /** How a record that it gives is written where bytes are wanted. Default: a string as it is, other values as JSON. */
+  /** Converts an output record to text where bytes are needed. Default: a string unchanged, other values as JSON. */
   readonly encode?: ((record: unknown) => string) | undefined
-  /** A line without this text gives nothing, and is not made a string. */
+  /** Lines without this text produce no output and are not decoded. */
   readonly literal?: string | undefined
 }
 
 /**
- * A stream of `compose` or of a transform. As a stream it emits bytes. In front of another stage, and read by `records`,
- * it gives records of the type `Out`.
+ * A stream that `compose` or a transform returns. As a stream, it emits bytes. To the next stage and to `records`, it
+ * passes records of the type `Out`.
  */
 export interface TransformStream<Out = Buffer> extends Duplex {
-  /** For the compiler alone. */
+  /** For the compiler only. */
   readonly [out]: Out
 }
 
 declare const out: unique symbol
 
 /**
- * What can stand in a pipeline: a Duplex, a pair of Web streams such as `new CompressionStream('gzip')`, a function of one
- * record (plain, async or a generator), or an object with `write`, `flush` and `destroy`. `In` is what it receives. Without `In` it is a stage of an unknown type, which may stand
- * anywhere.
+ * A stage of a pipeline: a Duplex, a pair of Web streams such as `new CompressionStream('gzip')`, a function of one
+ * record (plain, async or a generator), or an object with `write`, `flush` and `destroy`. `In` is the type of its
+ * input. A stage without `In` has an unknown type and is allowed at any position.
  */
 export type Stage<In = Anything> = Duplex | WebTransform | (((record: In) => unknown) & NoStream) | StageObject<In>
 
-/** The type of the records that the stage behind `S` receives. */
+/** The type of the records that the stage after `S` receives. */
 export type OutOf<S> =
   S extends TransformStream<infer R>
     ? R
@@ -66,15 +67,15 @@ export type OutOf<S> =
           ? RecordOf<R>
           : Buffer
 
-/** A stage that may stand behind `S`. */
+/** A stage that may follow `S`. */
 export type Next<S> = Stage<Stage extends S ? Anything : OutOf<S>>
 
-/** What stands before the first stage. */
+/** The input of the first stage. */
 export type Start = TransformStream<Buffer>
 
 /**
- * The records that a result `R` of a stage consists of: promises, generators and `many` are opened, `none`, `stop` and
- * `undefined` are left out.
+ * The type of the records in a result `R` of a stage. Unwraps promises, generators and `many`. Excludes `none`, `stop`
+ * and `undefined`.
  */
 export type RecordOf<R> = unknown extends R
   ? R
@@ -88,34 +89,34 @@ export type RecordOf<R> = unknown extends R
       ? Buffer
       : Exclude<R, symbol | undefined | void>
 
-/** A stage as a recipe: how to make it for one pipeline. */
+/** A recipe: creates a stage for one pipeline. */
 export interface Recipe {
   readonly name: string
-  /** The unit that it receives; undefined for a plain function, which takes what comes. */
+  /** The unit of its input; undefined for a plain function, which accepts any. */
   readonly unit: Unit | undefined
   readonly context?: Partial<Context> | undefined
-  /** Whether it makes text in whole lines; undefined: if its unit is a record. */
+  /** Whether its output consists of lines. Default: true for the units `line` and `json`. */
   readonly makesLines?: boolean | undefined
-  /** Whether it cannot be ended in the middle of a stream, to let other stages go on. */
+  /** Whether it cannot end in the middle of a stream, and so cannot be replaced. */
   readonly indivisible?: boolean | undefined
   create(context: Context): Stage
 }
 
-/** A function stage, ready to be fused. */
+/** A function stage, ready for fusing. */
 export interface FunctionStage extends Traits {
   readonly name: string
   readonly unit: Unit | undefined
   readonly makesLines?: boolean | undefined
   write(record: unknown): unknown
   flush?: (() => unknown) | undefined
-  /** Called when the pipeline ends before the flush has. */
+  /** Called when the pipeline ends before the flush. */
   abort?: (() => unknown) | undefined
 }
 
-const unitSymbol = Symbol.for('tcp-pipe.unit') // a module of a user's may have another copy of this one
+const unitSymbol = Symbol.for('tcp-pipe.unit') // a user module may import another copy of this library
 
 /**
- * Returns the function as a stage that receives lines. It may stand behind any stage. A line is a string without its LF.
+ * Returns the function as a stage that receives lines. It may follow any stage. A line is a string without its LF.
  *
  * @throws `ERR_STAGE` if `write` is not a function
  */
@@ -124,10 +125,10 @@ export function eachLine<R>(write: (line: string) => R): TransformFunction<R> {
 }
 
 /**
- * Returns the function as a stage that receives JSON values. It may stand behind any stage. The values of the input may
- * follow each other without separators.
+ * Returns the function as a stage that receives JSON values. It may follow any stage. The input needs no separators
+ * between values.
  *
- * Annotate the parameter: from `eachJson((entry: Entry) => entry.id)` the compiler knows what the next stage receives.
+ * Annotate the parameter: with `eachJson((entry: Entry) => entry.id)`, the compiler infers the input of the next stage.
  * With a type argument, `eachJson<Entry>(…)`, it does not: TypeScript infers all type arguments or none.
  *
  * @throws `ERR_STAGE` if `write` is not a function
@@ -136,10 +137,10 @@ export function eachJson<T = unknown, R = unknown>(write: (value: T) => R): Tran
   return withUnit('json', write)
 }
 
-/** A function of `eachLine` or `eachJson`. A codec decodes its input, so that any stage may stand before it. */
+/** A function of `eachLine` or `eachJson`. A codec decodes its input, so it may follow any stage. */
 export type TransformFunction<R> = (record: Anything) => R
 
-/** The unit that `eachLine` or `eachJson` gave to a function. */
+/** Returns the unit that `eachLine` or `eachJson` assigned to a function. */
 export function unitOf(stage: object): Unit | undefined {
   return (stage as { [unitSymbol]?: Unit })[unitSymbol]
 }
@@ -151,12 +152,12 @@ export function isDuplex(value: unknown): value is Duplex {
   )
 }
 
-/** An object with `write` that is no stream: a Writable has `pipe`, too. */
+/** Returns whether a value is an object with `write`, but not a stream: a Writable also has `pipe`. */
 export function isStageObject(value: unknown): value is StageObject<unknown> {
   return isObject(value) && isMethod(value.write) && !isMethod(value.pipe)
 }
 
-/** A function or an object, as the fused run calls it. */
+/** Converts a function or an object to the form that a fused run calls. */
 export function functionStage(
   body: Exclude<Stage, Duplex | WebTransform>,
   name: string,
@@ -170,7 +171,7 @@ export function functionStage(
   return { ...common, write: body, flush: () => body(none), abort }
 }
 
-/** `destroy` of an object is called once: behind its flush, or when the pipeline ends before that. */
+/** Calls `destroy` of an object once: after its flush, or when the pipeline ends earlier. */
 function ending(body: StageObject<unknown>): Pick<FunctionStage, 'flush' | 'abort'> {
   const flush = body.flush?.bind(body)
   const destroy = body.destroy?.bind(body)
@@ -191,7 +192,7 @@ function ending(body: StageObject<unknown>): Pick<FunctionStage, 'flush' | 'abor
 function withUnit<R>(unit: Unit, write: (record: never) => R): TransformFunction<R> {
   if (typeof write !== 'function') throw new TcpPipeError('ERR_STAGE', `expected a function, not ${describe(write)}`)
   const call = (record: never) => write(record)
-  const stage = Object.assign(call, write) as TransformFunction<R> // a flushable stays one
+  const stage = Object.assign(call, write) as TransformFunction<R> // keeps a flushable flushable
   return Object.defineProperties(stage, { name: { value: write.name }, [unitSymbol]: { value: unit } })
 }
 

@@ -1,4 +1,4 @@
-/** A pair of Web streams, such as `new CompressionStream('gzip')`, as a Duplex. */
+/** Converts a pair of Web streams, such as `new CompressionStream('gzip')`, to a Duplex. */
 import { Duplex } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { expectedData, toBytes } from '../formats/bytes.js'
@@ -8,30 +8,31 @@ import { describe, errorCode, TcpPipeError } from '../text/errors.js'
 
 const names = new WeakMap<Duplex, string>()
 
-/** What a stream is called in figures: by its class, or by that of the pair that it stands for. */
+/** Returns the name of a stream in figures: its class, or the class of its pair. */
 export function streamName(stream: Duplex): string {
   return names.get(stream) ?? stream.constructor.name
 }
 
 /**
- * Locks both streams of the pair. The pair gets a chunk when it has taken the one before, and is read when the Duplex is.
+ * Returns a Duplex and locks both streams of the pair. Writes a chunk after the pair has accepted the previous one.
+ * Reads the pair when the Duplex is read.
  *
- * Not `Duplex.fromWeb`: of a pair that ends its output early it makes an error and loses chunks, and an error of the pair
- * that is no Error is an unhandled rejection (as of Node 26).
+ * Replaces `Duplex.fromWeb`, which (as of Node 26) fails and loses chunks if the pair ends its output early, and causes
+ * an unhandled rejection if the pair fails with a value that is not an Error.
  */
 export function webStage(pair: WebTransform): Duplex {
   const reader = pair.readable.getReader()
   const writer = pair.writable.getWriter()
   const { name } = pair.constructor
 
-  /** A pair that has ended its output early refuses what still comes. Only its readable side tells whether that is an end. */
+  /** A pair that ended its output early rejects writes. Only its readable side shows whether that is a normal end. */
   async function settle(done: Promise<void>): Promise<void> {
     try {
       await done
     } catch (error) {
       if (errorCode(error) !== 'ERR_INVALID_STATE') throw error
       await reader.closed
-      await setImmediate() // not at once: an endless source would keep the event loop
+      await setImmediate() // asynchronous: an endless source would block the event loop
     }
   }
 
@@ -56,7 +57,7 @@ export function webStage(pair: WebTransform): Duplex {
   return stream
 }
 
-/** The callback runs outside of the promise: what it throws is not the promise's. */
+/** Calls the callback outside of the promise, so that its errors do not reject the promise. */
 function report(done: Promise<void>, callback: (error?: Error | null) => void): void {
   done.then(
     () => queueMicrotask(callback),
@@ -66,11 +67,11 @@ function report(done: Promise<void>, callback: (error?: Error | null) => void): 
 
 function bytesOf(value: unknown, name: string): Buffer {
   const bytes = toBytes(value)
-  if (!bytes) throw new TcpPipeError('ERR_STAGE_RESULT', `${name} gave ${describe(value)}; ${expectedData}`)
+  if (!bytes) throw new TcpPipeError('ERR_STAGE_RESULT', `${name} returned ${describe(value)}; ${expectedData}`)
   return bytes
 }
 
-/** The streams of Node that decompress hide zlib's error in one without a message, from Node 22 on. */
+/** From Node 22 on, decompression streams wrap the zlib error in an error without a message. */
 function toError(reason: unknown): Error {
   if (!(reason instanceof Error)) return new Error(String(reason), { cause: reason })
   return reason.message === '' && reason.cause instanceof Error ? reason.cause : reason

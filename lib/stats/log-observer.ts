@@ -6,7 +6,7 @@ import type { Observer } from './observer.js'
 import { refusalLog } from './refusal-log.js'
 import type { Summary } from './summary.js'
 
-/** A line when a server listens, one for the end of each connection, and few for clients that are turned away. */
+/** Logs a line when a server listens, a line for the end of each connection, and few lines for refused clients. */
 export function logObserver(log: Logger): Observer {
   const refusals = refusalLog(log)
   return {
@@ -28,7 +28,7 @@ function logSummary(log: Logger, summary: Summary): void {
   log.debug({ ...connection, directions, stack: error?.stack }, 'what each stage did')
 }
 
-/** What a log line says of an error. */
+/** Returns the log fields of an error. */
 function failureFields(error: Error & { timeout?: TimeoutName }): object {
   const { timeout } = error
   return { ...(timeout && { timeout }), code: errorCode(error), error: errorMessage(error) }

@@ -1,29 +1,29 @@
-/** Meters: what went through a stage and a run, and where the time went. Times are milliseconds. */
+/** Meters: the data through stages and runs, and the time they spend. Times are milliseconds. */
 import type { Duplex } from 'node:stream'
 
-/** What one function stage did. A record of a stage of bytes is a chunk; an await inside of the stage is busy time. */
+/** The meter of one function stage. A record of a bytes stage is a chunk. An await inside the stage is busy time. */
 export interface StageMeter {
   readonly name: string
   recordsIn: number
   recordsOut: number
   busy: number
-  /** When it became busy; -1 while it is not. */
+  /** The time at which the stage became busy; -1 while it is idle. */
   busySince: number
 }
 
-/** What a run is doing: waiting for its input, working, or waiting until its output is taken; `over` after its end. */
+/** The state of a run: waiting for input, busy, waiting for the consumer of its output, or over. */
 export type RunState = 'input' | 'busy' | 'output' | 'over'
 
-/** What one run did: neighbouring functions fused into one stream, or a Duplex alone. Always in one of its states. */
+/** The meter of one run: adjacent functions fused into one stream, or a single Duplex. */
 export interface RunMeter extends Record<RunState, number> {
   bytesIn: number
   bytesOut: number
   state: RunState
-  /** When it entered this state. */
+  /** The time at which the run entered its state. */
   since: number
-  /** When the last of its stages has handed over: a clock that they share, since reading the system's is dear. */
+  /** The time of the last handover between stages. Stages share this clock, since reading the system clock is slow. */
   tick: number
-  /** It has ended by itself, before its input had: what followed was dropped. */
+  /** Whether the run ended before its input. Later input was dropped. */
   stopped: boolean
   readonly stages: readonly StageMeter[]
 }
@@ -38,7 +38,7 @@ export function runMeter(stages: readonly StageMeter[]): RunMeter {
   return { ...times, bytesIn: 0, bytesOut: 0, state: 'input', since, tick: since, stopped: false, stages }
 }
 
-/** The stage has worked since the run began to, or since the stage before it has handed over. */
+/** Counts busy time from the start of the run or the handover of the previous stage. */
 export function handOver(stage: StageMeter, run: RunMeter): void {
   const now = performance.now()
   stage.busy += now - (stage.busySince >= 0 ? stage.busySince : Math.max(run.tick, run.since))
@@ -46,26 +46,26 @@ export function handOver(stage: StageMeter, run: RunMeter): void {
   run.tick = now
 }
 
-/** The stage goes on with its work later: it is busy until it hands over. */
+/** Marks the stage as busy until it hands over. */
 export function keepBusy(stage: StageMeter, run: RunMeter): void {
   if (stage.busySince < 0) stage.busySince = Math.max(run.tick, run.since)
 }
 
-/** The stage works again. */
+/** Resumes the stage. */
 export function resume(stage: StageMeter): void {
   if (stage.busySince < 0) stage.busySince = performance.now()
 }
 
-/** The run is over: its time stands still. */
+/** Ends the run and stops its clock. */
 export function freeze(meter: RunMeter): void {
   if (meter.state !== 'over') enter(meter, 'over', performance.now())
   for (const stage of meter.stages) if (stage.busySince >= 0) handOver(stage, meter)
 }
 
 /**
- * Meters a stream from outside, by one machine of three states. It waits for output from a `push` that gives false to
- * the next `_read`. Otherwise it is busy while a write is under way, and from the end of its input to the end of its
- * output. Otherwise it waits for input.
+ * Meters a stream from outside, with three states. The stream waits for output from a `push` that returns false to the
+ * next `_read`. Otherwise it is busy during a write, and from the end of its input to the end of its output. Otherwise
+ * it waits for input.
  */
 export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
   const flow = { isFull: false, hasInput: false }
@@ -76,7 +76,7 @@ export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
 
 interface Flow {
   isFull: boolean
-  /** A write or the end is under way. */
+  /** Whether a write or the end is pending. */
   hasInput: boolean
 }
 
@@ -95,7 +95,7 @@ function meterInput(stream: Duplex, meter: RunMeter, flow: Flow): void {
     update(meter, flow)
     return error => {
       flow.hasInput = false
-      update(meter, flow, meter.tick > meter.since ? meter.tick : undefined) // what came after is not its own work
+      update(meter, flow, meter.tick > meter.since ? meter.tick : undefined) // later work belongs to other stages
       callback(error)
     }
   }
@@ -115,12 +115,12 @@ function meterInput(stream: Duplex, meter: RunMeter, flow: Flow): void {
 
 type Finish = (callback: (error?: Error | null) => void) => void
 
-/** Calls `ended` when the input has ended. A Transform must keep its `_final`, and calls `_flush` there. */
+/** Calls `ended` when the input ends. A Transform needs its own `_final`, which calls `_flush`. */
 function onEnd(stream: Duplex, ended: () => void): void {
   const name = '_transform' in stream ? '_flush' : '_final'
   const methods = stream as unknown as Record<typeof name, Finish | undefined>
   const method = methods[name]
-  if (!method && name === '_flush') return // its output ends at once
+  if (!method && name === '_flush') return // its output ends immediately
   methods[name] = callback => {
     ended()
     if (method) method.call(stream, callback)

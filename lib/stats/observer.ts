@@ -1,45 +1,51 @@
-/** Observers hear what happens to a server and its connections. The log is one of them. */
+/** Observers receive the events of a server and its connections. The log is an observer. */
 import type { ConnectionStats, Reason, ServerStats } from './snapshot.js'
 import type { Summary } from './summary.js'
 
-/** Hears what happens. Every method is optional; one that throws is ignored. */
+/** Receives events. Every method is optional. Errors that a method throws are ignored. */
 export interface Observer {
-  /** It listens. */
+  /** The server listens. */
   listening?(event: Listening): void
-  /** A connection was opened; with TLS, after its handshake. */
+  /** A connection opened; with TLS, after its handshake. */
   opened?(connection: ObservedConnection): void
-  /** A client was turned away. */
+  /** The server refused a client. `remote` is its address. */
   refused?(event: { readonly reason: Reason; readonly remote: string }): void
-  /** The TLS handshake with a client has failed. */
+  /** The TLS handshake with a client failed. */
   handshakeFailed?(event: { readonly remote: string; readonly error: Error }): void
-  /** A connection has ended. */
+  /** A connection ended. */
   closed?(summary: Summary): void
-  /** The server has stopped, and its last connection has ended. */
+  /** The server stopped, and its last connection ended. */
   stopped?(stats: ServerStats): void
 }
 
-/** What a server listens on. */
+/** The address and the limits of a server that listens. */
 export interface Listening {
+  /** The bound IP address, or the path of a unix socket. */
   readonly address: string
   readonly family: string
+  /** The bound port; 0 if the carrier has no ports. */
   readonly port: number
-  /** The pin of its certificate; undefined without TLS. */
+  /** The pin of the server certificate; undefined without TLS. */
   readonly pin?: string
-  /** The address that connections go on to. */
+  /** The address that connections are forwarded to, if any. */
   readonly to?: string
+  /** The maximum number of open connections. */
   readonly maxConnections: number
 }
 
 /** A connection as observers see it. */
 export interface ObservedConnection {
   readonly id: string
+  /** The sequence number of the connection on its server, from 1. */
   readonly number: number
   readonly remote: string
+  /** The port of the peer; undefined if the carrier has no ports. */
   readonly port: number | undefined
+  /** Returns the current figures. */
   stats(): ConnectionStats
 }
 
-/** Several observers as one: what one of them throws is kept from the others, and from the connection. */
+/** Combines several observers. Ignores the errors that an observer throws. */
 export function observers(list: readonly (Observer | undefined)[]): Required<Observer> {
   const all = list.filter(each => each !== undefined)
 
@@ -48,7 +54,7 @@ export function observers(list: readonly (Observer | undefined)[]): Required<Obs
       for (const observer of all) {
         try {
           ;(observer[name] as ((event: never) => void) | undefined)?.call(observer, event)
-        } catch {} // an observer sees, and has no say
+        } catch {} // an observer must not affect the connection
       }
     }) as Required<Observer>[K]
   }

@@ -1,15 +1,15 @@
-/** Log lines of clients that were turned away: few, however many clients there are. */
+/** Log lines about refused clients, limited in number. */
 import type { Logger } from 'pino'
 import type { Reason, ServerStats } from './snapshot.js'
 
 export interface RefusalLog {
-  /** `remote` is what is known of the peer. */
+  /** Counts a refusal. `remote` is the address of the peer. */
   add(reason: Reason, remote: string): void
-  /** Logs what has not been logged yet, and the totals. */
+  /** Logs the pending refusals and the totals. */
   end(totals: ServerStats['refused']): void
 }
 
-/** Logs the first refusal at once, and then at most one line in `interval` milliseconds. */
+/** Logs the first refusal immediately, and then at most one line per `interval` milliseconds. */
 export function refusalLog(log: Logger, interval = 10_000): RefusalLog {
   let untold: Partial<Record<Reason, number>> = {}
   let last: string | undefined

@@ -1,17 +1,17 @@
-/** The figures of a segment through all stages that it has had. */
+/** The figures of a segment, including replaced stages. */
 import { freeze, type RunMeter } from './meter.js'
 import { addRuns, type RunStats, runStats, type SegmentStats } from './snapshot.js'
 
 export interface SegmentFigures {
-  /** The runs of stages that it has from now on; those before may still hold something. */
+  /** Adds the runs of new stages. Earlier runs may still hold data. */
   add(meters: readonly RunMeter[]): void
-  /** These are over. */
+  /** Marks these runs as over. */
   end(meters: readonly RunMeter[]): void
   stats(): SegmentStats
 }
 
 export function segmentFigures(name: string): SegmentFigures {
-  const past = new Map<string, RunStats[]>() // by the names of all stages
+  const past = new Map<string, RunStats[]>() // by the names of all stages in the run
   const present = new Set<readonly RunMeter[]>()
   let bytesIn = 0
   let bytesOut = 0

@@ -1,14 +1,14 @@
-/** The figures of a server: those of its connections, and of the clients that did not become one. */
+/** The figures of a server: its connections and its refused clients. */
 import type { ClosedBy, ConnectionStats, Reason, ServerStats } from './snapshot.js'
 import type { Summary } from './summary.js'
 
 export interface ServerFigures {
-  /** The number of the connection, from 1. */
+  /** Counts a connection. Returns its sequence number, from 1. */
   accepted(): number
   refused(reason: Reason): void
   handshakeFailed(): void
   closed(summary: Summary): void
-  /** With the connections that are open. */
+  /** Returns the current figures, including those of the open connections. */
   stats(connections: readonly ConnectionStats[]): ServerStats
 }
 

@@ -1,100 +1,112 @@
-/** Snapshots: figures as plain JSON, as they are at the time. Times are milliseconds; what is under way counts. */
+/** Snapshots: the current figures as plain JSON. Times are milliseconds and include work in progress. */
 import type { RunMeter, StageMeter } from './meter.js'
 
-/** From the client or our source towards the sink or the target; or back. */
+/** `forward`: from the client, or the source of `send`, to the sink or the target. `reply`: the opposite direction. */
 export type Direction = 'forward' | 'reply'
 
-/** On success who ended first; otherwise the kind of failure. */
+/** How a connection ended: the side that ended first on success, otherwise the kind of failure. */
 export type ClosedBy = 'peer' | 'local' | 'reset' | 'timeout' | 'limit' | 'signal' | 'error'
 
-/** One stage. */
+/** The figures of one stage. Times are milliseconds. */
 export interface StageStats {
   readonly name: string
-  /** Records that it has received and given: chunks, lines or JSON values, by its unit. 0 for a Duplex. */
+  /** Records that the stage received: chunks, lines or JSON values, according to its unit. 0 for a Duplex. */
   readonly recordsIn: number
+  /** Records that the stage returned. 0 for a Duplex. */
   readonly recordsOut: number
-  /** Time that it has worked or awaited something. */
+  /** Time spent working or awaiting a promise. */
   readonly busy: number
-  /** Time that it has waited for its input, and for its output to be taken: by the stages of its run, too. */
+  /** Time spent waiting for input, including from earlier stages of the run. */
   readonly waitingForInput: number
+  /** Time spent waiting for the consumer of the output, including later stages of the run. */
   readonly waitingForOutput: number
 }
 
-/** A run: neighbouring functions that are fused into one stream, or a Duplex alone. Its three times sum to its age. */
+/** A run: adjacent functions fused into one stream, or a single Duplex. Its three times sum to its age. */
 export interface RunStats {
+  /** Bytes that entered the run. */
   readonly bytesIn: number
+  /** Bytes that left the run. */
   readonly bytesOut: number
   readonly waitingForInput: number
   readonly busy: number
   readonly waitingForOutput: number
-  /** True if it has ended by itself, before its input had. */
+  /** True if the run ended before its input. */
   readonly stopped: boolean
-  /** True if other stages have taken its place, or its output has ended. */
+  /** True if other stages replaced the run, or its output ended. */
   readonly over: boolean
   readonly stages: readonly StageStats[]
 }
 
-/** A segment: a group of stages that can be changed by itself. */
+/** A segment: a named group of stages that can be changed separately. */
 export interface SegmentStats {
   readonly name: string
-  /** What has gone in and come out, through all stages that it has had. */
+  /** Bytes that entered the segment, including through replaced stages. */
   readonly bytesIn: number
+  /** Bytes that left the segment, including from replaced stages. */
   readonly bytesOut: number
-  /** In their order. The figures of stages that were replaced by the same stages again are added up. */
+  /** In order. The figures of stages that were replaced by stages of the same names are summed. */
   readonly runs: readonly RunStats[]
 }
 
-/** One direction of a connection. */
+/** The figures of one direction of a connection. */
 export interface DirectionStats {
   readonly direction: Direction
-  /** Bytes that were taken from the source, and bytes that the sink has been given. */
+  /** Bytes read from the source. */
   readonly bytesIn: number
+  /** Bytes written to the sink. */
   readonly bytesOut: number
   /** From the source to the sink, then those that were removed. */
   readonly segments: readonly SegmentStats[]
 }
 
+/** The figures of one connection. Times are milliseconds. */
 export interface ConnectionStats {
   readonly id: string
+  /** The sequence number of the connection on its server, from 1. */
   readonly number: number
+  /** The address of the peer. */
   readonly remote: string
-  /** Undefined where the carrier has no ports. */
+  /** The port of the peer; undefined if the carrier has no ports. */
   readonly port?: number
-  /** Milliseconds since it was opened. */
+  /** Milliseconds since the connection opened. */
   readonly age: number
-  /** Bytes received from the peer, and bytes sent to it. */
+  /** Bytes received from the peer. */
   readonly bytesIn: number
+  /** Bytes sent to the peer. */
   readonly bytesOut: number
-  /** Of a proxy: the bytes received from the target, and sent to it. */
+  /** For a proxy: the address of the target, the bytes received from it (`bytesIn`) and sent to it (`bytesOut`). */
   readonly target?: { readonly to: string; readonly bytesIn: number; readonly bytesOut: number }
-  /** Empty for a handler, which has the stream to itself. */
+  /** Empty for a handler, which uses the stream directly. */
   readonly directions: readonly DirectionStats[]
 }
 
-/** Why a connection was turned away: the access lists or a limit. */
+/** The reason for a refusal: the access lists or a limit. */
 export type Reason = 'access' | 'maxConnections' | 'maxPerIp'
 
+/** The figures of a server since its start. */
 export interface ServerStats {
-  /** Milliseconds since it began to listen. */
+  /** Milliseconds since the server started. */
   readonly age: number
-  /** Connections that were served; with TLS, those whose handshake has succeeded. */
+  /** The number of accepted connections; with TLS, after a successful handshake. */
   readonly accepted: number
-  /** How many of these have ended, by the cause. */
+  /** The number of ended connections, by cause. */
   readonly closed: Readonly<Record<ClosedBy, number>>
-  /** How many of these have failed. */
+  /** The number of failed connections. */
   readonly failed: number
-  /** Connections that were turned away, by the reason. */
+  /** The number of refused clients, by reason. */
   readonly refused: Readonly<Record<Reason, number>>
-  /** Clients whose TLS handshake has failed. */
+  /** The number of failed TLS handshakes. */
   readonly handshakeFailures: number
-  /** Bytes received from clients and sent to clients, by all connections, those that are open included. */
+  /** Bytes received from clients in total, including open connections. */
   readonly bytesIn: number
+  /** Bytes sent to clients in total, including open connections. */
   readonly bytesOut: number
-  /** The connections that are open. */
+  /** The open connections. */
   readonly connections: readonly ConnectionStats[]
 }
 
-/** The figures of a run at this time. */
+/** Returns the current figures of a run. */
 export function runStats(meter: RunMeter, now = performance.now()): RunStats {
   const { bytesIn, bytesOut, stopped, state } = meter
   const timeIn = (of: RunMeter['state']) => meter[of] + (of === state ? now - meter.since : 0)
@@ -104,7 +116,7 @@ export function runStats(meter: RunMeter, now = performance.now()): RunStats {
 
 type Times = Pick<RunStats, 'waitingForInput' | 'busy' | 'waitingForOutput'>
 
-/** A Duplex is its run. A function waits while those before it in the run work, and while those after it do. */
+/** A Duplex has the times of its run. A function waits while other stages of its run work. */
 function stageStats({ stages }: RunMeter, times: Times, now: number): StageStats[] {
   const [only] = stages
   if (stages.length === 1 && only && only.recordsIn === 0) {
@@ -133,7 +145,7 @@ function busyTime({ busy, busySince }: StageMeter, now: number): number {
   return busy + (busySince < 0 ? 0 : now - busySince)
 }
 
-/** The figures of two runs of the same stages, one after the other. */
+/** Adds the figures of two successive runs of the same stages. */
 export function addRuns(one: RunStats, other: RunStats): RunStats {
   return {
     ...sums(one, other, ['bytesIn', 'bytesOut', 'waitingForInput', 'busy', 'waitingForOutput']),

@@ -1,49 +1,57 @@
-/** How a connection went. */
+/** The summary of a connection. */
 import type { TimeoutName } from '../text/errors.js'
 import type { ClosedBy, Direction, DirectionStats } from './snapshot.js'
 
-/** Which fault it was, and behind how many bytes of which direction. */
+/** A deliberate fault that occurred. */
 export interface FaultNote {
+  /** The name of the transform. */
   readonly fault: string
+  /** The number of bytes before the fault. */
   readonly offset: number
   readonly direction: Direction | undefined
-  /** With which it comes again, if chance had a part in it. */
+  /** The seed that reproduces the fault, if it depends on chance. */
   readonly seed?: number
 }
 
-/** The two sockets of a connection through a proxy. */
+/** One of the two sockets of a proxied connection. */
 export type Side = 'client' | 'target'
 
-/** How a connection went. Durations are milliseconds. */
+/** The result and the figures of an ended connection. */
 export interface Summary {
   readonly id: string
+  /** The sequence number of the connection on its server, from 1. */
   readonly number: number
+  /** The address of the peer. */
   readonly remote: string
+  /** The port of the peer; undefined if the carrier has no ports. */
   readonly port: number | undefined
+  /** Bytes received from the peer. */
   readonly bytesIn: number
+  /** Bytes sent to the peer. */
   readonly bytesOut: number
+  /** Milliseconds from the opening to the end. */
   readonly duration: number
-  /** On success who ended first; otherwise the kind of failure. */
+  /** The side that ended first on success, otherwise the kind of failure. */
   readonly closedBy: ClosedBy
-  /** What `connection.close` was given as the reason. */
+  /** The reason passed to `connection.close`. */
   readonly reason?: string
-  /** Which, if it was a timeout. */
+  /** The timeout that expired, if any. */
   readonly timeout?: TimeoutName
-  /** Of a proxy: on which side that was, if it was on one. */
+  /** For a proxy: the side that ended first or failed, if known. */
   readonly side?: Side
-  /** Undefined on success. */
+  /** The error of a failed connection; undefined on success. */
   readonly error?: Error
-  /** What was delivered, but not as it should be: a file that changed while it was sent. */
+  /** Problems that did not fail the connection, such as a file that changed while it was sent. */
   readonly warnings: readonly string[]
-  /** The faults that stages have made on purpose, the first hundred of them. */
+  /** The deliberate faults that occurred, at most the first hundred. */
   readonly faults?: readonly FaultNote[]
-  /** What each segment and each stage did. */
+  /** The figures of each segment and each stage. */
   readonly directions: readonly DirectionStats[]
-  /** What the sink tells of itself, such as the file that it wrote. */
+  /** The report of the sink, such as the name of the file. */
   readonly sink?: object
-  /** What the client and we agreed on, if it came by TLS; of a `send`, the server and we. */
+  /** The result of the TLS handshake with the peer; undefined without TLS. */
   readonly tls?: TlsFacts
-  /** Of a proxy: the server that the client was connected to, and the bytes on that side. */
+  /** For a proxy: the address of the target, the bytes received from it (`bytesIn`) and sent to it (`bytesOut`). */
   readonly target?: {
     readonly to: string
     readonly bytesIn: number
@@ -52,13 +60,13 @@ export interface Summary {
   }
 }
 
-/** What a TLS handshake has shown. */
+/** The result of a TLS handshake. */
 export interface TlsFacts {
-  /** `TLSv1.3`. */
+  /** The version of TLS, such as `TLSv1.3`. */
   readonly protocol: string
   readonly cipher: string
-  /** The name that the client has asked for (SNI), in its own words. */
+  /** The name that the client requested (SNI), unverified. */
   readonly serverName?: string
-  /** The name in the peer's certificate, if that was verified. */
+  /** The name in the peer's certificate, if the certificate was verified. */
   readonly subject?: string
 }

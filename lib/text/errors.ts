@@ -15,7 +15,7 @@ export type ErrorCode =
   | 'ERR_OUTPUT_LIMIT' // a decompressor exceeded max or ratio
   | 'ERR_EXEC' // the program of a stage failed
   | 'ERR_FILE_EXISTS' // an output file already exists
-  | 'ERR_TIMEOUT' // a timeout expired; `timeout` says which
+  | 'ERR_TIMEOUT' // a timeout expired; `timeout` names it
   | 'ERR_LIMIT' // a connection sent more bytes than allowed
   | 'ERR_PIN' // the public key of a TLS server matches no pin
   | 'ERR_UNEXPECTED_EOF' // a TLS peer closed without close_notify
@@ -25,6 +25,7 @@ export type ErrorCode =
 
 /** The error class of tcp-pipe. The message names the option, the value and what is allowed. */
 export class TcpPipeError extends Error {
+  /** The kind of the error. */
   readonly code: ErrorCode
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

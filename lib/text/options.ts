@@ -25,7 +25,7 @@ export interface Check {
   check?(value: string): boolean
 }
 
-/** What `list` takes. */
+/** The settings of `list`. */
 export interface ListCheck {
   /** What is allowed, in words. Default: texts separated by commas. */
   allowed?: string
@@ -33,7 +33,7 @@ export interface ListCheck {
   check?(item: string): boolean
 }
 
-/** What `words` takes. */
+/** The settings of `words`. */
 export interface WordsCheck {
   /** What is allowed, in words. Default: a program and its arguments. */
   allowed?: string
@@ -41,7 +41,7 @@ export interface WordsCheck {
   check?(words: readonly string[]): boolean
 }
 
-/** Makes an option for a text: any one that is not empty, or one that passes a check. */
+/** Creates a text option: accepts any non-empty text, or any text that passes a check. */
 export function text<const S extends Settings<string> & Check>(summary: string, settings?: S): Built<string, S> {
   const { empty = false, allowed = empty ? 'text' : 'non-empty text', check = () => true } = settings ?? {}
   return option<string, S>(summary, settings, {
@@ -51,7 +51,7 @@ export function text<const S extends Settings<string> & Check>(summary: string, 
   })
 }
 
-/** Makes an option that is true or false. Default: false. */
+/** Creates an option that is true or false. Default: false. */
 export function flag(summary: string): Option<boolean, boolean, false> {
   return option<boolean, { default: false }>(
     summary,
@@ -64,7 +64,7 @@ export function flag(summary: string): Option<boolean, boolean, false> {
   )
 }
 
-/** Makes an option for one of several words. */
+/** Creates an option for one of several words. */
 export function choice<const T extends string, const S extends Settings<NoInfer<T>>>(
   summary: string,
   words: readonly T[],
@@ -74,7 +74,7 @@ export function choice<const T extends string, const S extends Settings<NoInfer<
   return option<T, S>(summary, settings, { allowed: words.join(', '), read: value => value as T, accepts })
 }
 
-/** Makes an option for a whole number, `42`. */
+/** Creates an option for a whole number, `42`. */
 export function integer<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between('a whole number', settings, String),
@@ -83,7 +83,7 @@ export function integer<const S extends Settings<number> & Range>(summary: strin
   })
 }
 
-/** Makes an option for a number with or without decimals, `0.5`. */
+/** Creates an option for a number with or without decimals, `0.5`. */
 export function number<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("a number, such as '0.5'", settings, String),
@@ -93,7 +93,7 @@ export function number<const S extends Settings<number> & Range>(summary: string
   })
 }
 
-/** Makes an option for a number of bytes: `65536`, `64k` or `1MiB` on the command line, 65536 in code. */
+/** Creates an option for a number of bytes: `65536`, `64k` or `1MiB` on the command line, 65536 in code. */
 export function bytes<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("bytes, such as '65536', '64k' or '1MiB'", settings, exactBytes),
@@ -104,7 +104,7 @@ export function bytes<const S extends Settings<number> & Range>(summary: string,
   })
 }
 
-/** Makes an option for a duration: `250ms` or `10s` on the command line, a number of milliseconds in code. */
+/** Creates an option for a duration: `250ms` or `10s` on the command line, a number of milliseconds in code. */
 export function duration<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
     allowed: between("a duration, such as '250ms' or '10s'", settings, exactDuration),
@@ -115,7 +115,7 @@ export function duration<const S extends Settings<number> & Range>(summary: stri
   })
 }
 
-/** Makes an option for several texts: `a,b` on the command line, `['a', 'b']` in code. */
+/** Creates an option for several texts: `a,b` on the command line, `['a', 'b']` in code. */
 export function list<const S extends Settings<readonly string[]> & ListCheck>(
   summary: string,
   settings?: S,
@@ -146,7 +146,7 @@ export function words(
   return { ...made, rest: true }
 }
 
-/** Makes an option for a regular expression: `ERROR` or `/error/i` on the command line, a RegExp in code. */
+/** Creates an option for a regular expression: `ERROR` or `/error/i` on the command line, a RegExp in code. */
 export function regexp<const S extends Settings<RegExp>>(summary: string, settings?: S): Built<RegExp, S> {
   return option<RegExp, S>(summary, settings, {
     allowed: "a regular expression, such as 'ERROR' or '/error/i'",

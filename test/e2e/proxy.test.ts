@@ -35,7 +35,7 @@ const mistakes: [line: string[], says: string][] = [
   [['0', ''], "'': the port must be a whole number"],
   [['0', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   // its own address
-  [['5999', '5999'], "'127.0.0.1:5999' is the proxy's own address: it would connect to itself without an end"],
+  [['5999', '5999'], "'127.0.0.1:5999' is the proxy's own address: it would connect to itself endlessly"],
   [['5999', 'localhost:5999'], "'localhost:5999' is the proxy's own address"],
   [['5999', '0.0.0.0:5999'], "'0.0.0.0:5999' is the proxy's own address"],
   [['0.0.0.0:5999', '127.0.0.2:5999'], "'127.0.0.2:5999' is the proxy's own address"],

@@ -58,8 +58,8 @@ const mistakes: [line: string[], says: string][] = [
   [['send', '--handshake-timeout', '5s'], '--handshake-timeout needs --tls or --to tls://'],
   [['send', '--tls', '--cert', 'x'], '--cert needs --key'],
   [['send', '--tls', '--insecure', '--pin', pin], '--insecure and --pin exclude each other'],
-  [['send', '--tls', '--pin', 'sha256//abc'], "--pin: 'sha256//abc' is no pin; expected 'sha256//' and the base64"],
-  [['send', '--tls', '--pin', `${pin};`], "--pin: '' is no pin"],
+  [['send', '--tls', '--pin', 'sha256//abc'], "--pin: 'sha256//abc' is not a pin; expected 'sha256//' and the base64"],
+  [['send', '--tls', '--pin', `${pin};`], "--pin: '' is not a pin"],
   [['send', '--tls', '--server-name', ''], "'' is not allowed; expected a name"],
   [['send', '--to', 'tls:host:1'], "'tls:host:1' is not an address"],
 ]

@@ -237,7 +237,7 @@ t.test('TLS on both sides, each for itself, and new certificates', async t => {
 })
 
 t.test('close while the target is being reached ends the dial, and is a success', async t => {
-  const target = await listener(t, () => {}) // it makes no handshake
+  const target = await listener(t, socket => void socket.resume().once('end', () => socket.end())) // no handshake
   const { link, client } = await open(t, { to: `tls://127.0.0.1:${portOf(target)}`, handshakeTimeout: 0 })
   const dialled = once(target, 'connection') as Promise<[Socket]>
   client()

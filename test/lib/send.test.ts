@@ -344,7 +344,7 @@ t.test('TLS: whom it trusts, and what goes wrong before anything is dialled', as
   await t.rejects(send({ ...options, tls: { pin: 'x' } }), { code: 'ERR_OPTION' })
   await t.rejects(send({ ...options, pin: 'x' } as SendOptions), {
     code: 'ERR_OPTION',
-    message: 'pin belongs into tls',
+    message: 'pin belongs in tls',
   })
   await t.rejects(send({ ...options, handshakeTimeout: -1 }), { message: /^handshakeTimeout: -1/ })
   t.equal(accepted, 4)
@@ -456,12 +456,15 @@ t.test('onConnect that throws fails the connection', async t => {
   }
   await t.rejects(send({ ...options, from, onConnect }), { message: 'not this one', summary: { closedBy: 'error' } })
   const [socket] = (await accepted) as [Socket]
-  if (!socket.closed) await once(socket, 'close')
+  if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
   t.ok(from.destroyed)
 })
 
 t.test('the figures of strings are their bytes in UTF-8', async t => {
   const { options } = await target(t, echo)
   const { directions } = await send({ ...options, from: Readable.from(['ééé']) })
-  t.match(directions.find(({ direction }) => direction === 'forward'), { bytesIn: 6, bytesOut: 6 })
+  t.match(
+    directions.find(({ direction }) => direction === 'forward'),
+    { bytesIn: 6, bytesOut: 6 },
+  )
 })

@@ -73,7 +73,7 @@ t.test('an endpoint is added by one file and one line: commands, help, messages 
     status: 2,
     stderr: /'own:x' cannot be listened on; expected host:port, .* or unix:path\n$/,
   })
-  t.match(helpOf(cli, 'send'), /tls:\/\/host:port, unix:path or own:thing/)
+  t.match(helpOf(cli, 'send'), /tls:\/\/unix:path, unix:path or own:thing/)
   const printed = run(join(dist, 'test/project/addresses.js')).stdout
   t.match(printed, '| `own` | `own:thing` | an endpoint of its own kind |  | yes |  |  |')
   t.match(printed, '| `serve --to ADDRESS`, `send --to ADDRESS`, `proxy LISTEN TARGET` | `tcp`, `tls`, `unix`, `own` |')

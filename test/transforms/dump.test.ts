@@ -172,7 +172,7 @@ t.test('a file', async t => {
   t.equal(rows(`${dir}/c2`), '\x1b[1m→ c2 127.0.0.1:4000 +0ms 2 bytes\x1b[22m\n')
   t.match(await errorOf([dump({ file })], 'x', { connection: forward }), {
     code: 'ERR_FILE_EXISTS',
-    message: `dump: ${dir}/c2 exists; append=true writes behind it, force=true overwrites it`,
+    message: `dump: ${dir}/c2 exists; append=true writes at its end, force=true overwrites it`,
   })
   await run([dump({ file: `${dir}/empty` })], '')
   t.equal(rows(`${dir}/empty`), '', 'it is there, also if nothing came')

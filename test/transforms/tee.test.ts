@@ -36,7 +36,7 @@ t.test('the name of the file is that of the connection', async t => {
 
 t.test('a file that exists', async t => {
   const dir = t.testdir({ a: 'old', b: 'old', c: 'old' })
-  const message = `tee: ${dir}/a exists; append=true writes behind it, force=true overwrites it`
+  const message = `tee: ${dir}/a exists; append=true writes at its end, force=true overwrites it`
   t.match(await errorOf([tee({ file: `${dir}/a` })], 'new'), { code: 'ERR_FILE_EXISTS', message })
   t.match(await errorOf([tee({ file: `${dir}/a` })], ''), { code: 'ERR_FILE_EXISTS' }, 'even if nothing comes')
   await run([tee({ file: `${dir}/b`, append: true })], 'new')

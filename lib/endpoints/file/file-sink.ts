@@ -1,4 +1,4 @@
-/** A file as a sink: written as NAME.part, claimed under its name without overwriting when it is complete. */
+/** A file as a sink: writes NAME.part, which gets its final name when complete, without overwriting. */
 
 import type { Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
@@ -9,14 +9,15 @@ import { expandTemplate } from '../../text/template.js'
 import type { Sink, SinkContext } from '../endpoint.js'
 
 export interface FileSinkOptions {
-  /** Write at the end of a file that exists; no `.part`. */
+  /** Appends to the file, or creates it, without `.part`. Default: false. */
   append?: boolean | undefined
-  /** Replace a file that exists. */
+  /** Replaces an existing file. Default: false. */
   force?: boolean | undefined
 }
 
 /**
- * A file for one connection. `finish` means that it is closed and has its name; a failure leaves NAME.part.
+ * Returns a sink that writes the file of one connection. After `finish`, the file is closed and has its name. After a
+ * failure, NAME.part remains.
  *
  * @throws `ERR_FILE_EXISTS` if the name is taken, unless `force` or `append`
  */
@@ -43,7 +44,7 @@ export async function fileSink(
   })
 }
 
-/** A folder that is named after a peer must be one: a link there could lead anywhere. Those before it are the operator's. */
+/** Rejects a symbolic link as the folder of a peer: it could lead anywhere. Does not check the folders above it. */
 async function checkFolder(template: string, path: string): Promise<void> {
   const base = dirname(`${template.split('{', 1)}x`)
   const folder = dirname(path)
@@ -51,7 +52,7 @@ async function checkFolder(template: string, path: string): Promise<void> {
     throw new TcpPipeError('ERR_FILE_EXISTS', `'${folder}' is a link, and is not followed`)
 }
 
-/** Parts that this process is writing; another one's leftover is replaced. */
+/** The `.part` files that this process writes. Replaces a leftover of another process. */
 const openParts = new Set<string>()
 
 async function openPart(part: string, path: string): Promise<FileHandle> {
@@ -66,7 +67,7 @@ async function openPart(part: string, path: string): Promise<FileHandle> {
   }
 }
 
-/** `link` fails where `rename` would overwrite. */
+/** Uses `link`, which fails where `rename` overwrites. */
 async function claim(part: string, path: string, force: boolean): Promise<void> {
   if (force) return rename(part, path)
   await link(part, path).catch(error => {

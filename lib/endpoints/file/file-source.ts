@@ -1,4 +1,4 @@
-/** Files as a source: one after the other, in large blocks. */
+/** Files as a source: one after another, in large blocks. */
 
 import { close, constants, fstat, open, read, readSync, type Stats } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
@@ -6,16 +6,16 @@ import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Source } from '../endpoint.js'
 
-/** One read of a file. Smaller blocks cost more calls, larger ones gain nothing. */
+/** The size of a read in bytes. Smaller blocks cost more calls, and larger blocks gain nothing. */
 const blockSize = 512 * 1024
 
-/** Milliseconds. A read that took longer did not come from the page cache. */
+/** Milliseconds. A slower read did not come from the page cache. */
 const slowRead = 5
 
-/** The number of blocks that another thread reads after a slow one. */
+/** The number of blocks that another thread reads after a slow read. */
 const blocksLater = 64
 
-/** Checks that each file is there, is no directory and may be read; the system's error names the path. */
+/** Checks that each file exists, is not a directory and is readable. Throws the system error, which names the path. */
 export async function checkFiles(paths: readonly string[]): Promise<Stats[]> {
   const all: Stats[] = []
   for (const path of paths) {
@@ -27,29 +27,29 @@ export async function checkFiles(paths: readonly string[]): Promise<Stats[]> {
   return all
 }
 
-/** A file that is being read. */
+/** The state of a file during reading. */
 interface OpenFile {
   readonly file: string | number
   descriptor: number
-  /** Its size when it was opened; 0 if that is not known. */
+  /** The size of the file when it opened; 0 if unknown. */
   expected: number
   bytesRead: number
   isRegular: boolean
-  /** The number of blocks that another thread is to read. */
+  /** The number of blocks that another thread still reads. */
   later: number
   pipe?: Socket
   reading: boolean
-  /** Set when it is destroyed: the descriptor is closed once no read is under way. */
+  /** Set on destroy. The descriptor closes when no read is pending. */
   closeNow?: () => void
   readonly warnings: string[]
 }
 
 /**
- * Reads a file from its position (an open descriptor) or from its start (a path) to its end. A file whose length changes
- * is sent as it was read, and `warnings` reports it.
+ * Returns a source that reads a file to its end: a path from its start, an open descriptor from its position. If the
+ * length of the file changes meanwhile, `warnings` reports it. The source fails with the system error if a read fails.
  *
- * A regular file is read synchronously while its reads are fast: from the page cache that costs less than handing the
- * read to another thread. After a slow read another thread reads the next blocks, so that the event loop does not wait.
+ * Reads a regular file synchronously while reads are fast: from the page cache, this costs less than another thread.
+ * After a slow read, another thread reads the next blocks, so that the event loop does not block.
  */
 export function fileSource(file: string | number): Source {
   const counts = { expected: 0, bytesRead: 0, later: 0 }
@@ -71,7 +71,7 @@ export function fileSource(file: string | number): Source {
       else if (descriptor < 0 || typeof file === 'number') callback(error)
       else {
         state.closeNow = () => close(descriptor, failure => callback(error ?? failure))
-        if (!state.reading) state.closeNow() // the number may be another file's as soon as it is closed
+        if (!state.reading) state.closeNow() // another file may reuse the descriptor after close
       }
     },
   })
@@ -89,7 +89,7 @@ function begin(state: OpenFile, source: Readable, opened: number, callback: (err
   })
 }
 
-/** A FIFO is read as a socket: a thread that waits for its writer could not be released. */
+/** Reads a FIFO as a socket: a thread that waits for the writer could not be released. */
 function forward(state: OpenFile, source: Readable, pipe: Socket): void {
   state.pipe = pipe
   pipe.on('data', block => {
@@ -130,11 +130,11 @@ function taken(state: OpenFile, source: Readable, error: Error | null, size: num
 }
 
 function checkSize({ file, expected, bytesRead, warnings }: OpenFile): void {
-  if (expected === 0 || bytesRead === expected) return // files of /proc have no size
+  if (expected === 0 || bytesRead === expected) return // files in /proc report no size
   warnings.push(`'${file}' changed while it was sent: it had ${expected} bytes, ${bytesRead} were sent`)
 }
 
-/** Sources one after the other, as `cat` does. Each is opened when its turn has come. */
+/** Returns a source that reads several sources one after another, as `cat` does. Opens each one when it is needed. */
 export function concatenate(sources: readonly (() => Source)[]): Source {
   const waiting = [...sources]
   const warnings: string[] = []

@@ -1,23 +1,23 @@
-/** Whether a TLS peer has announced its end, or whether its connection was closed by whomever. */
+/** Detects whether a TLS peer sent close_notify before its connection closed. */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-/** What both handles of Node's sockets have (lib/net.js, src/stream_wrap.cc). */
+/** The common part of the handles of Node's sockets (lib/net.js, src/stream_wrap.cc). */
 interface Handle {
-  /** Whether Node wants to be given what comes. */
+  /** Whether Node requests data. */
   reading?: boolean
-  /** Begins to read; gives libuv's code, UV_EALREADY if it reads already. */
+  /** Starts reading. Returns libuv's code: UV_EALREADY if it reads already. */
   readStart?(): number
 }
 
 /**
- * To be asked while the socket is told of its end (in `push`). Node ends a TLS socket at the peer's close_notify (RFC
- * 8446, section 6.1) and at a FIN without one alike. But libuv has stopped reading when it tells of a FIN, and has not
- * when it gives data, which close_notify is. True if that cannot be found out.
+ * Returns whether the peer sent close_notify, or true if that is unknown. Call it in `push`, when the socket ends. Node
+ * ends a TLS socket both at close_notify (RFC 8446, section 6.1) and at a FIN without it. libuv stops reading before it
+ * reports a FIN, but not before it delivers data, such as close_notify.
  */
 export function hasCloseNotify(socket: TLSSocket, raw: Socket): boolean {
   const [above, below] = [handleOf(socket), handleOf(raw)]
-  if (!above?.reading || !below?.readStart) return true // where nothing is read no FIN is seen
+  if (!above?.reading || !below?.readStart) return true // without reading, no FIN is seen
   return below.readStart() !== 0
 }
 

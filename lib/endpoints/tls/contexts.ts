@@ -1,32 +1,32 @@
-/** TLS on both sides of a server: what is needed of it is imported when an address asks for it. */
+/** TLS on both sides of a server. Imports its modules on first use. */
 
 import { TcpPipeError } from '../../text/errors.js'
 import type { Accept } from '../endpoint.js'
 import type { ClientContext, ClientTls, ServerTls } from './secure-context.js'
 
-/** Certificates, keys and authorities that take the place of the present ones. */
+/** Certificates, keys and authorities that replace the current ones. */
 export interface SecureContexts {
-  /** For clients that connect. */
+  /** For connections from clients. */
   tls?: ServerTls | 'auto' | undefined
-  /** For the target. */
+  /** For connections to the target. */
   targetTls?: ClientTls | undefined
 }
 
-/** How the two sides of a server are secured just now. */
+/** The current TLS settings of both sides of a server. */
 export interface TlsContexts {
-  /** The handshake with a client; undefined without TLS. */
+  /** Runs the handshake with a client; undefined without TLS. */
   readonly accept: Accept | undefined
-  /** The pin of our certificate, as clients may check it. */
+  /** The pin of the server certificate, which clients may check. */
   readonly pin: string | undefined
-  /** Until when our certificate is valid. */
+  /** The expiry date of the server certificate. */
   readonly validTo: Date | undefined
-  /** For the target; undefined if that is reached without TLS. */
+  /** The settings for the target; undefined without TLS. */
   readonly target: ClientContext | undefined
-  /** From now on; rejects with `ERR_OPTION` and changes nothing if one of them is wrong, or for a side without TLS. */
+  /** Sets new contexts. Rejects with `ERR_OPTION` and changes nothing if one is invalid or its side has no TLS. */
   setSecureContext(next: SecureContexts): Promise<void>
 }
 
-/** All that is to be known of an address here. */
+/** The part of an address that matters here. */
 interface Schemed {
   readonly scheme: string
 }
@@ -63,7 +63,7 @@ export async function openTlsContexts(
   }
 }
 
-/** To dial this address: undefined without TLS. Throws `ERR_OPTION`. */
+/** Returns the context for dialling the address, or undefined without TLS. Throws `ERR_OPTION`. */
 export async function targetContext(
   to: Schemed | undefined,
   tls: ClientTls | undefined,
@@ -94,7 +94,7 @@ async function openServerSide(
 
 type Identity = { cert: string; key: string }
 
-/** Made once, so that new options do not change the pin. */
+/** Generates the certificate once, so that new options keep the pin. */
 function lazy<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined
   return () => {

@@ -1,6 +1,6 @@
 /**
- * TLS over a connected socket, in both roles. The socket below is kept, since only that can be reset, and no socket is
- * given out before the peer is verified.
+ * TLS over a connected socket, in both roles. Keeps the socket below, because only that socket can be reset. Returns no
+ * socket before the peer is verified.
  */
 import { constants, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
@@ -19,8 +19,8 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
   const handshakes = new WeakMap<Socket, Handshake>()
   const server = createServer({
     ...options,
-    handshakeTimeout: 2 ** 31 - 1, // Node's own timeout leaves the socket open, and every byte begins it anew
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION, // what Node does about too many would be done inside of OpenSSL
+    handshakeTimeout: 2 ** 31 - 1, // Node's own timeout leaves the socket open, and every byte restarts it
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION, // Node's own limit would act inside OpenSSL
   })
   server.on('secureConnection', socket => {
     socket.allowHalfOpen = true
@@ -28,7 +28,7 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
   })
   server.on('tlsClientError', (error, socket) => handshakeOf(socket)?.fail(refusal(socket) ?? error))
 
-  /** Node tells no other way which socket is below. */
+  /** The only way to find the socket below. */
   function handshakeOf(socket: TLSSocket): Handshake | undefined {
     return handshakes.get((socket as unknown as { _parent: Socket })._parent)
   }
@@ -36,23 +36,23 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
   return async (raw, { handshakeTimeout, signal } = {}) =>
     shakeHands(raw, 'the client', { handshakeTimeout, signal, ignoreUnexpectedEof }, handshake => {
       handshakes.set(raw, handshake)
-      raw.allowHalfOpen = false // whose end comes before the handshake is made would be waited for otherwise
+      raw.allowHalfOpen = false // otherwise Node keeps a client that ends before the handshake
       server.emit('connection', raw)
       raw.allowHalfOpen = true
     })
 }
 
-/** Node closes the socket of a client whose certificate is refused, and keeps the reason there. */
+/** Returns the reason for a refused client certificate. Node closes the socket and stores the reason there. */
 function refusal({ authorizationError }: TLSSocket): Error | undefined {
   if (!authorizationError) return undefined
   const code = String(authorizationError)
   const error = Object.assign(new Error(`the client's certificate is refused: ${code}`), { code })
-  return explain(error, 'nobody in clientCa (--client-ca) has signed it') as Error
+  return explain(error, 'no authority in clientCa (--client-ca) has signed it') as Error
 }
 
 /**
- * Speaks TLS with the server to which `raw` is connected. `name` stands for it in errors; its certificate must have
- * `host`, unless the context has another name. When that fails it rejects, and the server is reset.
+ * Runs a TLS handshake with the server that `raw` is connected to. Errors name the server `name`. Its certificate must
+ * match `host`, unless the context sets another name. If the handshake fails, resets the server and rejects.
  */
 export function tlsConnect(
   raw: Socket,
@@ -82,15 +82,15 @@ export function tlsConnect(
   })
 }
 
-/** Node (22.23) takes an IPv6 address for a name, which no certificate has. */
+/** Node (22.23) treats an IPv6 address as a name, which no certificate contains. */
 function checkIdentity(host: string, certificate: PeerCertificate): Error | undefined {
   const isOfAddress = isIP(host) > 0 && new X509Certificate(certificate.raw).checkIP(host) !== undefined
   return isOfAddress ? undefined : checkServerIdentity(host, certificate)
 }
 
-const noAnswer = 'perhaps it does not accept us: it may want another certificate (--cert, --key)'
+const noAnswer = 'perhaps it does not accept the client: it may require another certificate (--cert, --key)'
 
-/** In TLS 1.3 a server looks at our certificate when the handshake is over for us; a ticket, or a byte, says that it is content. */
+/** A TLS 1.3 server checks the client certificate after the client's handshake. A ticket or a byte confirms success. */
 function explainRefusal(socket: TLSSocket): void {
   let isAccepted = socket.getProtocol() !== 'TLSv1.3'
   socket.once('session', () => {
@@ -103,7 +103,7 @@ function explainRefusal(socket: TLSSocket): void {
 }
 
 function wrongPin(socket: TLSSocket, pins: readonly string[]): TcpPipeError | undefined {
-  const pin = pinOf(socket.getPeerX509Certificate() as X509Certificate) // there is no handshake without one
+  const pin = pinOf(socket.getPeerX509Certificate() as X509Certificate) // a handshake always has one
   if (pins.includes(pin)) return undefined
   return new TcpPipeError('ERR_PIN', `pin: the server's public key is ${pin}; expected ${pins.join(' or ')}`)
 }
@@ -113,7 +113,7 @@ interface Handshake {
   fail(error: unknown): void
 }
 
-/** Until it has succeeded, whoever closes the socket resets it: an end would look like one that was meant. */
+/** Until the handshake succeeds, closing the socket resets it: a normal end would look intentional. */
 function shakeHands(
   raw: Socket,
   peer: string,
@@ -135,11 +135,11 @@ function shakeHands(
       succeed(socket) {
         guard(socket, raw, ignoreUnexpectedEof)
         socket.once('error', fail)
-        setImmediate(succeed, socket) // for OpenSSL it is not over yet: an end sent now would lack its close_notify
+        setImmediate(succeed, socket) // OpenSSL has not finished yet: an end sent now would lack close_notify
       },
       fail,
     })
-    raw.once('close', () => setImmediate(fail, closedError(peer))) // Node tells its reason, if it has one, behind that
+    raw.once('close', () => setImmediate(fail, closedError(peer))) // Node reports a reason, if any, after this event
   })
   return shaken
     .then(socket => ({ socket, facts: factsOf(socket) }))
@@ -154,12 +154,12 @@ function shakeHands(
     })
 }
 
-/** From here on a failure resets the socket below, and an end that the peer has not announced is one. */
+/** Makes a failure reset the socket below, and makes an end without close_notify a failure. */
 function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): void {
   setCarrier(socket, raw)
-  void socket.remoteAddress // Node remembers it from here on, and does not know it when the peer has reset
-  socket.setMaxListeners(20) // of `close` Node has three here, and two pipelines come near to ten
-  socket.on('error', () => {}) // whoever it is given to tells it
+  void socket.remoteAddress // makes Node cache it: it is unavailable after a reset
+  socket.setMaxListeners(20) // Node adds three `close` listeners, and two pipelines come close to ten
+  socket.on('error', () => {}) // the user of the socket reports it
   if (ignoreUnexpectedEof) return
   const push = socket.push
   socket.push = (chunk, encoding) => {
@@ -181,7 +181,7 @@ function factsOf(socket: TLSSocket): TlsFacts {
 }
 
 function unexpectedEof(): TcpPipeError {
-  const advice = 'what has come may be cut off; ignoreUnexpectedEof (--ignore-unexpected-eof) takes it for an end'
+  const advice = 'data may be missing; ignoreUnexpectedEof (--ignore-unexpected-eof) accepts it as an end'
   return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
 }
 

@@ -1,19 +1,19 @@
-/** Errors of TLS in words, with what to do about them. */
+/** Messages for TLS errors, with advice. */
 import { errorCode } from '../../text/errors.js'
 
 const noTls = 'the peer does not speak TLS'
 const noVersion = 'no version of TLS is common to both; see minVersion (--min-version)'
-const ended = 'the peer has ended the handshake: perhaps it does not speak TLS, or does not accept us'
+const ended = 'the peer has ended the handshake: perhaps it does not speak TLS, or does not accept the client'
 const refusedByServer = 'the server may want a certificate (--cert, --key); or no cipher is common to both'
 const unknownRoot = 'it leads to no authority that is trusted here: see ca and pin (--ca, --pin)'
 
-/** By Node's codes, which are OpenSSL's. */
+/** Advice by Node's error codes, which come from OpenSSL. */
 const hints = new Map([
   ['DEPTH_ZERO_SELF_SIGNED_CERT', 'if it is the right one, give it as ca (--ca) or its pin as pin (--pin)'],
   ['SELF_SIGNED_CERT_IN_CHAIN', unknownRoot],
   ['UNABLE_TO_GET_ISSUER_CERT', unknownRoot],
   ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', unknownRoot],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', `${unknownRoot}; or the peer has not sent what stands between`],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', `${unknownRoot}; or the peer did not send its intermediate certificates`],
   ['CERT_HAS_EXPIRED', 'the peer needs a new one'],
   ['CERT_NOT_YET_VALID', 'is the clock right on both sides?'],
   [
@@ -40,20 +40,20 @@ const hints = new Map([
 
 const explained = new WeakSet<Error>()
 
-/** Says in its message what can be done, `advice` or what its code means, and OpenSSL's reason in words; once. The code stays. */
+/** Adds advice to an error message, once: `advice`, or that of the code. Shortens OpenSSL's text. Keeps the code. */
 export function explain(error: unknown, advice?: string): unknown {
   if (!(error instanceof Error) || explained.has(error)) return error
   explained.add(error)
   const code = errorCode(error)
   const hint = advice ?? hints.get(code ?? '')
   if (code?.startsWith('ERR_SSL_') && 'reason' in error) error.message = `TLS: ${error.reason}`
-  error.message = error.message.replace(/; if the root CA is installed locally.*/, '') // an option of Node's, not of ours
+  error.message = error.message.replace(/; if the root CA is installed locally.*/, '') // a Node option
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') error.message = withNames(error)
   if (hint) error.message += `; ${hint}`
   return error
 }
 
-/** Node lists no names where the host is an address and the certificate has none; the ones that it has help then. */
+/** Lists the names in the certificate. Node does not if the host is an address and the certificate has no address. */
 function withNames({ message, cert }: Error & { cert?: { subjectaltname?: string } }): string {
   return message.replace(/(?<=list: )$/, (cert?.subjectaltname ?? 'none').slice(0, 200))
 }

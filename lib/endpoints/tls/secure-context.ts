@@ -1,50 +1,50 @@
-/** TLS options, checked before anything is opened: what a listening side shows, and whom a dialling side accepts. */
+/** TLS options: the certificate that a server presents, and the certificates that a client accepts. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type TlsOptions as TlsServerOptions } from 'node:tls'
 import { didYouMean, errorMessage, TcpPipeError } from '../../text/errors.js'
 import { parsePins, pinOf } from './pin.js'
 
-/** The text of a PEM file. */
+/** The content of a PEM file. */
 export type Pem = string | Buffer
 
 interface TlsOptions {
-  /** Our certificate, and those between it and the root; PEM. */
+  /** The certificate to present, followed by its intermediate certificates; PEM. Default: none. */
   cert?: Pem | undefined
-  /** Its private key; PEM. */
+  /** The private key of `cert`; PEM. */
   key?: Pem | undefined
-  /** Of the key, if that is encrypted. */
+  /** The passphrase of `key`, if the key is encrypted. */
   passphrase?: string | undefined
-  /** The oldest version of TLS that is spoken. Default: 1.2. */
+  /** The minimum version of TLS. Default: 1.2. */
   minVersion?: '1.2' | '1.3' | undefined
-  /** Takes a connection that is closed without close_notify for ended well, though it may be cut off. Default: false. */
+  /** Treats a close without close_notify as a normal end, although data may be missing. Default: false. */
   ignoreUnexpectedEof?: boolean | undefined
 }
 
-/** TLS for clients that connect: `cert` and `key` are needed, or `auto`. */
+/** TLS options of a server. Requires `cert` and `key`, or `auto`. */
 export interface ServerTls extends TlsOptions {
-  /** Makes a certificate that nobody has signed, for clients that know its pin. Default: false. */
+  /** Generates a self-signed certificate, for clients that know its pin. Default: false. */
   auto?: boolean | undefined
-  /** Clients must show a certificate that one of these has signed; PEM. Default: none is asked for. */
+  /** Authorities that must have signed the certificate of a client; PEM. Default: requests no client certificate. */
   clientCa?: Pem | undefined
 }
 
-/** TLS to a server that we connect to. */
+/** TLS options of a client. */
 export interface ClientTls extends TlsOptions {
-  /** Who may have signed its certificate; PEM. Default: the authorities that Node knows. */
+  /** Authorities that may have signed the server certificate; PEM. Default: the authorities of Node.js. */
   ca?: Pem | undefined
-  /** `sha256//…`, several joined by `;`: its public key must be one of these. Without `ca` nothing else is checked then. */
+  /** Accepted public keys of the server: `sha256//…`, joined by `;`. Without `ca`, nothing else is checked. */
   pin?: string | undefined
-  /** The name that is asked for (SNI) and that its certificate must have. Default: the host. */
+  /** The name to request (SNI) and to expect in the server certificate. Default: the host. */
   serverName?: string | undefined
-  /** Accepts any certificate: whoever stands between can read and change everything. Default: false. */
+  /** Accepts any certificate. An attacker on the path can then read and change all data. Default: false. */
   insecure?: boolean | undefined
 }
 
-/** What `tls.createServer` is told, and what there is to know of the certificate. */
+/** The options of `tls.createServer`, and facts about the certificate. */
 export interface ServerContext {
   readonly options: TlsServerOptions
   readonly pin: string
-  /** Until when the certificate is valid. */
+  /** The expiry date of the certificate. */
   readonly validTo: Date
   readonly ignoreUnexpectedEof: boolean
 }
@@ -52,13 +52,13 @@ export interface ServerContext {
 export interface ClientContext {
   readonly secureContext: SecureContext
   readonly pins: readonly string[] | undefined
-  /** Node verifies the certificate; otherwise the pin is all that is checked, or nothing. */
+  /** Whether Node verifies the certificate. If false, only the pin is checked, if any. */
   readonly verify: boolean
   readonly serverName: string | undefined
   readonly ignoreUnexpectedEof: boolean
 }
 
-/** The certificate, which `auto` has none of yet. Throws `ERR_OPTION`. */
+/** Checks the options. Returns the certificate, which `auto` does not have yet. Throws `ERR_OPTION`. */
 export function checkServerTls(tls: ServerTls): X509Certificate | undefined {
   checkNames(tls, ['auto', 'clientCa'])
   const certificate = checkIdentity(tls)
@@ -69,7 +69,7 @@ export function checkServerTls(tls: ServerTls): X509Certificate | undefined {
   return certificate
 }
 
-/** For one with `cert` and `key`. Throws `ERR_OPTION`. */
+/** Returns the context of a server with `cert` and `key`. Throws `ERR_OPTION`. */
 export function serverContext(tls: ServerTls): ServerContext {
   const certificate = checkServerTls(tls) as X509Certificate
   const { clientCa, ignoreUnexpectedEof = false } = tls
@@ -99,7 +99,7 @@ export function clientContext(tls: ClientTls): ClientContext {
 
 const commonNames = ['cert', 'key', 'passphrase', 'minVersion', 'ignoreUnexpectedEof']
 
-/** One that is mistyped would protect nobody. */
+/** Rejects unknown options: a mistyped option would give no protection. */
 function checkNames(tls: object, own: readonly string[]): void {
   const names = [...own, ...commonNames]
   const unknown = Object.keys(tls).find(name => !names.includes(name))
@@ -112,7 +112,7 @@ function versions(minVersion: '1.2' | '1.3' = '1.2') {
   return fault(`minVersion: ${minVersion} is not allowed; expected 1.2 or 1.3`)
 }
 
-/** The certificate, if there is one: that and the key must belong together. */
+/** Returns the certificate, if any. Checks that the key belongs to it. */
 function checkIdentity({ cert, key, passphrase }: TlsOptions): X509Certificate | undefined {
   if (cert === undefined && key === undefined) {
     if (passphrase !== undefined) fault('passphrase needs key')
@@ -137,7 +137,7 @@ function readKey(key: Pem, passphrase: string | undefined): KeyObject {
   }
 }
 
-/** The first certificate of the file, when all of them can be read: OpenSSL would leave out the others without a word. */
+/** Checks all certificates of a file and returns the first. OpenSSL silently ignores invalid ones after it. */
 function checkCertificate(name: string, pem: Pem | undefined): X509Certificate | undefined {
   if (pem === undefined) return undefined
   try {
@@ -151,7 +151,7 @@ function checkCertificate(name: string, pem: Pem | undefined): X509Certificate |
   }
 }
 
-/** What is wrong with the parts has been told; this is what OpenSSL thinks of the whole, such as a key that is too short. */
+/** Reports what OpenSSL rejects after the checks of each part, such as a key that is too short. */
 function tryContext(options: Parameters<typeof createSecureContext>[0]): SecureContext {
   try {
     return createSecureContext(options)

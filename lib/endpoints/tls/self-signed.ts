@@ -1,11 +1,11 @@
-/** A certificate that nobody has signed but itself, for those who know its pin. */
+/** A self-signed certificate, for clients that know its pin. */
 
-/** Days that it is valid: a server that runs longer is to be restarted. */
+/** Validity in days. Restart a server that runs longer. */
 const days = 3650
 
-/** A new key (ECDSA on P-256) and its certificate for this host's loopback names, both PEM. */
+/** Generates a key (ECDSA on P-256) and its certificate for the loopback names of this host, both PEM. */
 export async function selfSigned(): Promise<{ cert: string; key: string }> {
-  const { generate } = await import('selfsigned') // 130 ms to import, and the only use of it
+  const { generate } = await import('selfsigned') // takes 130 ms to import and is used only here
   const { cert, private: key } = await generate([{ name: 'commonName', value: 'tcp-pipe' }], {
     keyType: 'ec',
     curve: 'P-256',

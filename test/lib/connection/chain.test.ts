@@ -542,26 +542,29 @@ t.test('a record is cut where the change comes', async t => {
   t.equal(await end('o\n'), '<one>\n<tw><o>\n')
 })
 
-t.test('two segments with an empty one between them are removed at once: what the first holds goes through the other', async t => {
-  let release = () => {}
-  const slow = divisible(() => {
-    const held: Buffer[] = []
-    return new Transform({
-      transform: (chunk, _encoding, done) => done(null, void held.push(chunk)),
-      flush(done) {
-        release = () => done(null, Buffer.concat(held))
-      },
+t.test(
+  'two segments with an empty one between them are removed at once: what the first holds goes through the other',
+  async t => {
+    let release = () => {}
+    const slow = divisible(() => {
+      const held: Buffer[] = []
+      return new Transform({
+        transform: (chunk, _encoding, done) => done(null, void held.push(chunk)),
+        flush(done) {
+          release = () => done(null, Buffer.concat(held))
+        },
+      })
     })
-  })
-  const { chain, say, end } = flow(t, { segments: { first: slow, empty: () => [], last: () => upper } })
-  await say('a')
-  const changes = [chain.remove('first'), chain.remove('last')]
-  const ended = end('b')
-  await turns()
-  release()
-  await Promise.all(changes)
-  t.equal(await ended, 'Ab')
-})
+    const { chain, say, end } = flow(t, { segments: { first: slow, empty: () => [], last: () => upper } })
+    await say('a')
+    const changes = [chain.remove('first'), chain.remove('last')]
+    const ended = end('b')
+    await turns()
+    release()
+    await Promise.all(changes)
+    t.equal(await ended, 'Ab')
+  },
+)
 
 t.test('figures list the segments from the source to the sink, and then those that are gone', async t => {
   const { chain, say, connection } = flow(t, { segments: { a: () => upper } })

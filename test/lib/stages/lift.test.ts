@@ -106,21 +106,21 @@ t.test('what a function must not give back is refused in words, with its name', 
   const only = '; a stage of bytes gives a Buffer, a Uint8Array or a string'
   const final = 'finalValue, which is not supported: return the value itself'
   for (const [stage, message] of [
-    [bytes(1), `mine gave back a number${only}`],
-    [bytes(null), `mine gave back null${only}`],
-    [bytes(new Date()), `mine gave back an object (Date)${only}`],
-    [bytes(Object.create(null)), `mine gave back an object (no class)${only}`],
-    [bytes(Promise.resolve(true)), `mine gave back a boolean${only}`],
-    [bytes(many([1])), `mine gave back a number${only}`],
-    [bytes(finalValue(1)), `mine gave back ${final}${only}`],
-    [() => 1, `stage 1 gave back a number${only}`],
+    [bytes(1), `mine returned a number${only}`],
+    [bytes(null), `mine returned null${only}`],
+    [bytes(new Date()), `mine returned an object (Date)${only}`],
+    [bytes(Object.create(null)), `mine returned an object (no class)${only}`],
+    [bytes(Promise.resolve(true)), `mine returned a boolean${only}`],
+    [bytes(many([1])), `mine returned a number${only}`],
+    [bytes(finalValue(1)), `mine returned ${final}${only}`],
+    [() => 1, `stage 1 returned a number${only}`],
     [
       eachLine(function cut() {
         return finalValue('a')
       }),
-      `cut gave back ${final}`,
+      `cut returned ${final}`,
     ],
-    [eachLine(async () => many([finalValue('a')])), `stage 1 gave back ${final}`],
+    [eachLine(async () => many([finalValue('a')])), `stage 1 returned ${final}`],
   ] as const) {
     t.match(await errorOf([stage as Stage], 'a'), { code: 'ERR_STAGE_RESULT', message })
   }

@@ -73,7 +73,7 @@ t.test('what is no stage is refused, with its place', async t => {
 })
 
 t.test('a stream can be used once', async t => {
-  const message = 'stage 2 stands in a pipeline already: a stream can be used once'
+  const message = 'stage 2 is already part of a pipeline: a stream can be used once'
   for (const make of [() => new PassThrough(), upper, () => compose(upper()), () => upper().on('data', () => {})]) {
     const stream: Duplex = make()
     compose(stream)
@@ -126,6 +126,6 @@ t.test('a pair of Web streams becomes a Duplex, once', async t => {
   const pair = new CompressionStream('gzip')
   const [stream] = partsOf(pair)
   t.ok((stream as Duplex).writable)
-  t.throws(() => toParts(pair, 1), { code: 'ERR_STAGE', message: /^stage 2 stands in a pipeline already/ })
+  t.throws(() => toParts(pair, 1), { code: 'ERR_STAGE', message: /^stage 2 is already part of a pipeline/ })
   ;(stream as Duplex).destroy()
 })

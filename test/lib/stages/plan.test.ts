@@ -173,7 +173,7 @@ t.test('what create gives is checked', async t => {
     [{ flush() {} }, 'an object (Object)'],
   ] as const) {
     const wrong = defineTransform({ name: 'wrong', summary: 's', unit: 'line', create: () => body as never })
-    const message = `wrong: create gave ${what}; expected a Duplex, a TransformStream, a function or { write, flush, destroy }`
+    const message = `wrong: create returned ${what}; expected a Duplex, a TransformStream, a function or { write, flush, destroy }`
     await t.rejects(textOf([wrong()], 'a'), { code: 'ERR_STAGE', message })
   }
 })

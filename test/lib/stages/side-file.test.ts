@@ -37,7 +37,7 @@ t.test('a file that exists', async t => {
   const taken = sideFile('tee', `${dir}/a`, flags, connection)
   const error = {
     code: 'ERR_FILE_EXISTS',
-    message: `tee: ${dir}/a exists; append=true writes behind it, force=true overwrites it`,
+    message: `tee: ${dir}/a exists; append=true writes at its end, force=true overwrites it`,
     cause: { code: 'EEXIST' },
   }
   await t.rejects(taken.write(Buffer.from('new')), error)

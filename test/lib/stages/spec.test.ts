@@ -79,7 +79,7 @@ t.test('a mistake is told in words, with its column', async t => {
     ["''", /column 1: unknown transform ''/],
     ["grep 'a", "'grep 'a', column 6: the quote ' is not closed"],
     ['hex | grep "a', /column 12: the quote " is not closed/],
-    ['grep a\\', /column 7: a backslash at the end; expected a character behind it/],
+    ['grep a\\', /column 7: a backslash at the end; expected a character after it/],
     ['grep', "'grep', column 1: grep needs pattern: pattern"],
     ['gunzip | grep', /column 10: grep needs pattern/],
     ['gunzip | exec', /column 10: exec needs command/],

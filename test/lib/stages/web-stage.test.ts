@@ -89,7 +89,7 @@ t.test('compose, records, and a transform that makes a pair', async t => {
   const pair = new CompressionStream('gzip')
   const again = defineTransform({ name: 'again', summary: '', unit: 'bytes', create: () => pair })
   await textOf([again()], 'a')
-  await t.rejects(textOf([again()], 'a'), { code: 'ERR_STAGE', message: /stands in a pipeline already/ })
+  await t.rejects(textOf([again()], 'a'), { code: 'ERR_STAGE', message: /is already part of a pipeline/ })
 })
 
 t.test('its name in figures', async t => {
@@ -102,7 +102,7 @@ t.test('its name in figures', async t => {
 })
 
 t.test('it can be used once', async t => {
-  const message = 'stage 2 stands in a pipeline already: a stream can be used once'
+  const message = 'stage 2 is already part of a pipeline: a stream can be used once'
   const taken = new CompressionStream('gzip')
   compose(taken)
   const read = new CompressionStream('gzip')
@@ -157,7 +157,10 @@ t.test('the error of a pair is the failure', async t => {
       'an object',
       pairOf(() => ({})),
       'a',
-      { code: 'ERR_STAGE_RESULT', message: /^TransformStream gave an object \(Object\); expected a string, a Buffer/ },
+      {
+        code: 'ERR_STAGE_RESULT',
+        message: /^TransformStream returned an object \(Object\); expected a string, a Buffer/,
+      },
     ],
   ] as [string, TransformStream, string | Buffer, Error][]) {
     t.match(await errorOf([pair], input), expected, name)

@@ -105,7 +105,7 @@ t.test('clientContext: whom it verifies, and what is wrong in it', async t => {
     [{ cert }, 'cert needs key'],
     [{ pinn: 'x' }, "tls: unknown option 'pinn'; did you mean 'pin'?"],
     [{ ca: '' }, /^ca: this is no certificate/],
-    [{ pin: 'x' }, /^'x' is no pin/],
+    [{ pin: 'x' }, /^'x' is not a pin/],
     [{ serverName: '' }, "serverName: '' is not allowed"],
     [{ insecure: true, pin }, 'insecure and pin exclude each other'],
     [{ insecure: true, ca: cert }, 'insecure and ca exclude each other'],
