@@ -160,7 +160,8 @@ function prepare(
   const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
   for (const stream of planned.streams) {
     state.streams.add(stream)
-    stream.on('error', error => fail(state, error)) // one that comes after the end of its output, too
+    // An error after the end of its output counts, too; but `pipeline` itself destroys a stream that is not done by then.
+    stream.on('error', error => errorCode(error) !== 'ERR_STREAM_DESTROYED' && fail(state, error))
   }
   return planned
 }

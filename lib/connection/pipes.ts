@@ -73,7 +73,8 @@ export interface Pipes {
   fail: (error: unknown) => void
 }
 
-export function openPipes(options: TransferOptions): Pipes {
+/** The caller adds the functions that end it. */
+export function openPipes(options: TransferOptions): Omit<Pipes, 'unwatch' | 'settle' | 'fail'> {
   const bytes = { in: 0, out: 0 }
   return {
     options,
@@ -91,13 +92,8 @@ export function openPipes(options: TransferOptions): Pipes {
     countOut: chunk => {
       bytes.out += bytesOf(chunk)
     },
-    unwatch: ignore,
-    settle: ignore,
-    fail: ignore,
   }
 }
-
-function ignore(): void {}
 
 /** Pipes each item into the next one, wherever that takes something just now. */
 export function relink(pipes: Pipes): void {
@@ -126,8 +122,8 @@ function link(pipes: Pipes, item: Item, next: Item | undefined): void {
 
 function pipe({ first, last, options, countIn, countOut }: Pipes, item: Item, next: Item): void {
   const tail = item.tail as Readable
-  if (item === first && !options.sourceLeg) tail.on('data', countIn)
-  if (next === last && !options.sinkLeg) tail.on('data', countOut)
+  if (item === first && !options.sourceLeg) tail.prependListener('data', countIn) // unlike `on`, it starts no flow
+  if (next === last && !options.sinkLeg) tail.prependListener('data', countOut)
   tail.pipe(next.head as Writable, { end: false })
 }
 

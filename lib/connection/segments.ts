@@ -44,7 +44,7 @@ export async function changeSegments(pipes: Pipes, next: readonly SegmentRequest
 
 /** Changes a transfer that has not started. Removed segments have no data to deliver. */
 function changeRequests(pipes: Pipes, present: readonly SegmentRequest[], next: readonly SegmentRequest[]): void {
-  pipes.requests = next.map(request => (request.plan ? request : (present.find(isSame(request)) ?? request)))
+  pipes.requests = next.map(request => (request.plan ? request : (present.find(isSame(request)) as SegmentRequest)))
   for (const request of present) if (!pipes.requests.includes(request)) drop(pipes, request.plan)
 }
 
@@ -158,7 +158,7 @@ function leave(pipes: Pipes, slot: Slot): void {
   const stopped = slot.plan.meters.some(meter => meter.stopped)
   if (stopped) endBefore(pipes, slot)
   const next = slotAfter(pipes, slot)
-  const heir = firstNewBefore(pipes, slot) ?? slot.to
+  const heir = firstNewBefore(pipes, slot) ?? slot.to ?? pipes.last
   pipes.slots = pipes.slots.filter(each => each !== slot)
   if (!stopped) handRest(pipes, slot, heir)
   forget(pipes, slot)
@@ -178,9 +178,8 @@ function endBefore(pipes: Pipes, slot: Slot): void {
 }
 
 /** The first bytes of a character of which a stage that has left had no more: they are for those in its place. */
-function handRest(pipes: Pipes, { plan: { rest } }: Slot, heir: Item | undefined): void {
+function handRest(pipes: Pipes, { plan: { rest } }: Slot, to: Item): void {
   const { bytes } = rest
-  const to = heir ?? pipes.last
   rest.bytes = bytes.subarray(bytes.length)
   if (bytes.length === 0) return
   if (to === pipes.last) pipes.countOut(bytes)

@@ -1,6 +1,7 @@
 /** One direction of a connection: source → segments → sink. Segments can change while it runs. */
 import type { Readable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
+import type { SegmentFigures } from '../stats/segment-figures.js'
 import type { DirectionStats, SegmentStats } from '../stats/snapshot.js'
 import { endSource, openPipes, type Pipes, relink, type SegmentRequest, type TransferOptions } from './pipes.js'
 import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
@@ -30,7 +31,7 @@ export interface Transfer {
  */
 export function openTransfer(options: TransferOptions): Transfer {
   const { direction, source, sink, sourceLeg, sinkLeg, lazy } = options
-  const pipes = openPipes(options)
+  const pipes = openPipes(options) as Pipes
   const done = new Promise<void>((resolve, reject) => {
     pipes.settle = resolve
     pipes.fail = error => {
@@ -45,7 +46,8 @@ export function openTransfer(options: TransferOptions): Transfer {
     pipes.unwatch()
     startSegments(pipes)
   }
-  pipes.unwatch = () => void source.off('readable', start).off('close', start)
+  // Only after it watched: to remove a `readable` listener resumes a source that flows.
+  pipes.unwatch = () => void (lazy && source.off('readable', start).off('close', start))
   watchSource(pipes, source)
   watchSink(pipes, sink)
   if (lazy) whenReadable(source, start)
@@ -72,7 +74,7 @@ export function openTransfer(options: TransferOptions): Transfer {
 /** From the source to the sink, and then those that were removed. */
 function segmentStats({ slots, figures }: Pipes): SegmentStats[] {
   const names = new Set([...slots.map(({ name }) => name), ...figures.keys()])
-  return [...names].flatMap(name => figures.get(name)?.stats() ?? [])
+  return [...names].map(name => (figures.get(name) as SegmentFigures).stats())
 }
 
 /** Bytes that have been read of it. */

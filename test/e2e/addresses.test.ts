@@ -23,7 +23,7 @@ t.test('port 0: the line `listening` tells the real port, and it can be dialled 
 })
 
 t.test('port 0 in a shell script: the port is that of the line `listening` (B-02)', async t => {
-  const script = `tcp-pipe serve 0 --once 2> log > out &
+  const script = `touch log; tcp-pipe serve 0 --once 2> log > out &
     until port=$(grep -o '"port":[0-9]*' log | cut -d: -f2) && [ "$port" ]; do sleep 0.05; done
     echo hello | tcp-pipe send --to "$port" && wait && cat out`
   const { stdout } = await shell(t, script, { cwd: t.testdir() })

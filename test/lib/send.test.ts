@@ -9,7 +9,7 @@ import type { Source } from '../../lib/endpoints/endpoint.js'
 import { fileSource } from '../../lib/endpoints/file/file-source.js'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
 import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
-import { type SendConnection, type SendOptions, send } from '../../lib/send.js'
+import { isSendError, type SendConnection, type SendOptions, send } from '../../lib/send.js'
 import { serve } from '../../lib/serve.js'
 import type { ConnectionInfo } from '../../lib/stages/context.js'
 import { stop } from '../../lib/stages/define.js'
@@ -454,7 +454,10 @@ t.test('onConnect that throws fails the connection', async t => {
   const onConnect = () => {
     throw new Error('not this one')
   }
-  await t.rejects(send({ ...options, from, onConnect }), { message: 'not this one', summary: { closedBy: 'error' } })
+  const error = await send({ ...options, from, onConnect }).catch(error => error)
+  t.match(error, { message: 'not this one', summary: { closedBy: 'error' } })
+  t.ok(isSendError(error))
+  t.notOk(isSendError(new Error('not connected')))
   const [socket] = (await accepted) as [Socket]
   if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
   t.ok(from.destroyed)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
+import { Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { openChain } from '../../../lib/connection/chain.js'
 import { type Connection, type OpenConnection, openConnection } from '../../../lib/connection/connection.js'
@@ -31,7 +31,7 @@ import {
   until,
 } from '../network.js'
 import { soon, stoppedClock, turns } from '../stats/stopped-clock.js'
-import { around, divisible, from, into, legs, open, openOver, socketLegs, upper, work, write } from './support.js'
+import { around, divisible, flow, from, into, legs, open, openOver, socketLegs, upper, work, write } from './support.js'
 
 /** A server within the process; it is closed, and its connections reset, at the end of the test. */
 async function served(t: Test, name: string, options: ServeOptions = {}, handler?: Parameters<typeof serve>[1]) {
@@ -797,6 +797,16 @@ t.test('stages that are forgotten are no part of it', async t => {
   await connection.finish()
 })
 
+t.test('stages that a change has replaced are no part of it', async t => {
+  const old = new PassThrough({ autoDestroy: false })
+  const { chain, connection, say, done } = flow(t, { segments: { main: divisible(() => old) } })
+  await say('a')
+  await chain.set('main', () => upper)
+  connection.fail(new Error('bad'))
+  await t.rejects(done, { message: 'bad' })
+  t.notOk(old.destroyed)
+})
+
 t.test('the summary tells of TLS on both sides', async t => {
   const tls = (protocol: string) => ({ tls: { protocol, cipher: 'x' } })
   const [near] = legs(t)
@@ -817,4 +827,27 @@ t.test('an observer hears of the end, with the summary', async t => {
   const summary = await work(connection, from(leg, memorySink()))
   t.equal(heard[0], summary)
   t.equal(heard.length, 1)
+})
+
+t.test('a Duplex whose output ends before its input is done is no failure', async t => {
+  const early = () => {
+    const stream: Duplex = new Duplex({
+      read() {},
+      write(chunk, _encoding, callback) {
+        stream.push(chunk)
+        callback()
+      },
+      final(callback) {
+        stream.push(null)
+        void turns().then(() => callback())
+      },
+    })
+    return stream
+  }
+  const { leg, peer, connection } = open(t)
+  const sink = memorySink()
+  peer.end('whole')
+  const summary = await work(connection, from(leg, sink), () => [early(), new PassThrough()])
+  t.match(summary, { closedBy: 'peer', error: undefined })
+  t.equal(String(sink.data), 'whole')
 })

@@ -5,7 +5,7 @@ import { stoppedClock } from '../stats/stopped-clock.js'
 
 /** A leg that does what the test says. */
 function fakeLeg() {
-  return { stream: { readableEnded: false, writableFinished: false }, bytes: { in: 0, out: 0 } }
+  return { stream: { readableEnded: false, writableFinished: false, destroyed: false }, bytes: { in: 0, out: 0 } }
 }
 
 const asLegs = (list: readonly object[]) => list as readonly Leg[]
@@ -25,6 +25,13 @@ t.test('a connection without a byte is idle, after its time and not before', asy
   t.same(errors, [])
   clock.pass(1)
   t.match(errors, [{ code: 'ERR_TIMEOUT', timeout: 'idle', message: 'idle timeout: no byte for 200 ms' }])
+})
+
+t.test('a connection whose legs are all destroyed is not idle: only local work still runs', async t => {
+  const { clock, errors, legs } = watch(t, timeouts, [fakeLeg(), fakeLeg()])
+  for (const { stream } of legs) stream.destroyed = true
+  clock.pass(1000)
+  t.same(errors, [])
 })
 
 t.test('a byte in either direction of any leg begins the time anew', async t => {

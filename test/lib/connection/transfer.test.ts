@@ -724,6 +724,26 @@ t.test('the first bytes of a character go to the first of several new ones', asy
   t.equal(await end(), 'a€')
 })
 
+t.test('the first bytes of a character pass all segments that are removed at once', async t => {
+  const lines: Transforms = () => eachLine(line => line)
+  const { chain, say, end } = flow(t, { segments: { main: lines, more: lines } })
+  await say('b\n')
+  await say(Buffer.of(0x61, 0xe2, 0x82))
+  await chain.clear()
+  t.equal(await end(Buffer.of(0xac)), 'b\na€')
+})
+
+t.test('a stage that stopped before the segment behind it was replaced can be removed', async t => {
+  const slow = slowEnd()
+  const { chain, say, done, text } = flow(t, { segments: { main: () => limit({ size: 1 }), more: slow.make } })
+  await say('ab')
+  const changes = [chain.set('more', () => upper), chain.set('main', () => [])]
+  await turns()
+  slow.release()
+  await Promise.all([...changes, done])
+  t.equal(text(), 'a')
+})
+
 t.test('of a stage that has stopped nothing is kept for those in its place', async t => {
   const { sink, release, taken } = slowSink()
   const transforms: Transforms = () => [eachLine(line => line), limit({ size: 2 })]

@@ -34,6 +34,7 @@ t.test('text ⇄ address', async t => {
     ['tls://443', { host, port: 443 }],
     ['tls://[::1]:443', { host: '::1', port: 443 }],
     ['tls://unix:443', { host: 'unix', port: 443 }],
+    ['tls://unix:/run/x', { path: '/run/x' }],
   ] as const) {
     t.strictSame(tls.parse(text), { ...address, scheme: 'tls' }, text)
     t.strictSame(tls.parse(tls.format(tls.parse(text))), tls.parse(text), text)

@@ -1,5 +1,17 @@
 import t from 'tap'
-import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../../lib/text/quantities.js'
+import {
+  between,
+  checkTime,
+  exactBytes,
+  exactDuration,
+  formatBytes,
+  formatDuration,
+  inRange,
+  longestTime,
+  parseBytes,
+  parseDuration,
+  plainNumber,
+} from '../../../lib/text/quantities.js'
 
 t.test('parseBytes', async t => {
   for (const [text, bytes] of [
@@ -52,4 +64,43 @@ t.test('formatDuration', async t => {
   ] as const) {
     t.equal(formatDuration(ms), text)
   }
+})
+
+t.test('ranges, in numbers and in words', async t => {
+  for (const [range, words, inside, outside] of [
+    [undefined, 'a number', [0, 5], [-1]],
+    [{ min: 1 }, 'a number, at least 1', [1, 9], [0]],
+    [{ max: 3 }, 'a number, at most 3', [0, 3], [4]],
+    [{ min: 1, max: 3 }, 'a number, from 1 to 3', [1, 3], [0, 4]],
+  ] as const) {
+    t.equal(between('a number', range, String), words)
+    for (const value of inside) t.ok(inRange(value, range), `${words}: ${value}`)
+    for (const value of outside) t.notOk(inRange(value, range), `${words}: ${value}`)
+  }
+})
+
+t.test('numbers as they are typed: exact, in the largest unit that divides them, without an exponent', async t => {
+  for (const [value, bytes, time] of [
+    [0, '0', '0ms'],
+    [1000, '1000', '1s'],
+    [1024, '1k', '1024ms'],
+    [90_000, '90000', '90s'],
+    [3 * 1024 ** 3, '3g', '3221225472ms'],
+    [7_200_000, '7200000', '2h'],
+  ] as const) {
+    t.equal(exactBytes(value), bytes)
+    t.equal(exactDuration(value), time)
+  }
+  t.equal(plainNumber(1e-7), '0.0000001')
+  t.equal(plainNumber(1.5e-7), '0.00000015')
+  t.equal(plainNumber('1e-7'), '1e-7', 'a text stays as it is')
+})
+
+t.test('checkTime', async t => {
+  for (const time of [undefined, 0, 1.5, longestTime]) t.doesNotThrow(() => checkTime('idleTimeout', time), `${time}`)
+  for (const time of [-1, longestTime + 1, Number.NaN, Number.POSITIVE_INFINITY, '5s' as unknown as number])
+    t.throws(() => checkTime('idleTimeout', time), {
+      code: 'ERR_OPTION',
+      message: `idleTimeout: ${time} is not allowed; expected milliseconds from 0 to 2147483647`,
+    })
 })
