@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { getEventListeners, once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Readable, Transform } from 'node:stream'
@@ -470,4 +470,14 @@ t.test('the figures of strings are their bytes in UTF-8', async t => {
     directions.find(({ direction }) => direction === 'forward'),
     { bytesIn: 6, bytesOut: 6 },
   )
+})
+
+t.test('the output may be an address that can be written to', async t => {
+  const { options } = await target(t, echo)
+  const path = join(t.testdir(), 'reply')
+  await send({ ...options, from: Readable.from(['hello']), output: `file:${path}` })
+  t.equal(readFileSync(path, 'utf8'), 'hello')
+  const from = silent()
+  const error = await send({ ...options, from, output: 'gopher://host:70' }).catch(error => error)
+  t.match(error, { code: 'ERR_ADDRESS', message: /'gopher:\/\/host:70' is not an address/ })
 })
