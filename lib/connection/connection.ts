@@ -73,14 +73,13 @@ export interface OpenConnection extends Connection {
 }
 
 export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnection {
-  const { number = 1 } = options
+  const { number = 1, observer, maxBytes, maxRecord } = options
   const identity = { id: newId(), number, remote: leg.remote, port: leg.port }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
-  const { observer, maxBytes, maxRecord } = options
   const state = openState(leg, identity, { observer, maxBytes, maxRecord })
   const failWith = (error: unknown) => fail(state, error)
   const stopWatch = watchIdle(state.legs, options, () => waitsForSink(state), failWith)
-  addLeg(state, leg)
+  watchLeg(state, leg)
   const stopDeadlines = deadlines(leg, options, failWith)
   void state.closed.then(() => {
     stopWatch()
@@ -88,7 +87,10 @@ export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnec
   })
   const info = (direction: Direction) => ({ ...identity, direction })
   return {
-    ...identity,
+    id: identity.id,
+    number,
+    remote: leg.remote,
+    port: leg.port,
     log,
     closed: state.closed,
     failed: state.failed,
@@ -106,10 +108,9 @@ export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnec
   }
 }
 
-function addLeg(state: ConnectionState, added: Leg): void {
+function watchLeg(state: ConnectionState, added: Leg): void {
   const { legs, maxBytes } = state
   const { stream } = added
-  legs.push(added)
   if (maxBytes) capBytes(added, maxBytes, error => failBy(state, added, error))
   stream.on('end', () => {
     state.endedFirst ??= endedFirst(legs, added)
@@ -138,7 +139,8 @@ function isBetter({ failure }: ConnectionState, error: unknown): boolean {
 
 function join(state: ConnectionState, leg: Leg, to: string): void {
   state.target = { leg, to }
-  addLeg(state, leg)
+  state.legs.push(leg)
+  watchLeg(state, leg)
   if (!state.failure && !state.finishing && !state.closing) return
   const error = state.failure ?? closedError()
   leg.reset(error)
@@ -168,7 +170,7 @@ function prepare(
 
 /** Destroys the stream when the connection fails. Its transfer reports its errors and may have ended before. */
 function adopt({ streams }: ConnectionState, stream: Readable | Writable): void {
-  streams.add(stream.on('error', ignore))
+  streams.add(stream.on('error', () => {}))
 }
 
 function forget({ streams }: ConnectionState, plan: Plan): void {
@@ -183,7 +185,7 @@ function transfer(state: ConnectionState, options: GivenTransfer): Transfer {
     if (state.failure || state.finishing) stream.destroy(state.failure) // it ended before its sink opened
   }
   const transfer = openTransfer({ ...options, forget: plan => forget(state, plan) })
-  state.transfers.push({ transfer, options })
+  state.transfers = [...state.transfers, { transfer, options }]
   if (state.closing) transfer.stop()
   const done = transfer.done.then(
     () => void state.warnings.push(...(source.warnings ?? [])),
@@ -192,7 +194,7 @@ function transfer(state: ConnectionState, options: GivenTransfer): Transfer {
       if (state.failure) throw state.failure
     },
   )
-  return { ...transfer, done }
+  return Object.assign(transfer, { done })
 }
 
 function finish(state: ConnectionState): Promise<Summary> {
@@ -238,8 +240,6 @@ function drop(state: ConnectionState): void {
   state.finishing = true
   for (const { stream } of state.legs) stream.destroy()
 }
-
-function ignore(): void {}
 
 function isPremature(error: unknown): boolean {
   return errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE'

@@ -23,7 +23,7 @@ export interface ConnectionState {
   readonly legs: Leg[]
   /** Streams to destroy when the connection fails. */
   readonly streams: Set<Readable | Writable>
-  readonly transfers: { readonly transfer: Transfer; readonly options: GivenTransfer }[]
+  transfers: readonly { readonly transfer: Transfer; readonly options: GivenTransfer }[]
   readonly warnings: string[]
   readonly faults: FaultNote[]
   readonly closed: Promise<Summary>
@@ -62,7 +62,7 @@ export function openState(
   return {
     ...{ leg, identity, observer, maxBytes, maxRecord, closed, settle, failed, reject },
     started: performance.now(),
-    legs: [],
+    legs: [leg],
     streams: new Set(),
     transfers: [],
     warnings: [],

@@ -89,8 +89,8 @@ function watchSource(pipes: Pipes, source: Source): void {
   source.once('end', () => {
     if (!source.errored) tailEnded(pipes, pipes.first) // a source that fails during its end event has not ended
   })
-  source.once('error', pipes.fail)
-  source.once('close', closed)
+  source.on('error', pipes.fail)
+  source.on('close', closed)
   if (source.readableEnded) pipes.first.ended = true
   if (source.destroyed) closed()
 }
@@ -99,9 +99,9 @@ function watchSink(pipes: Pipes, sink: Sink): void {
   const closed = () => {
     if (!pipes.over) pipes.fail(sink.errored ?? prematureClose())
   }
-  sink.once('finish', () => finish(pipes))
-  sink.once('error', pipes.fail)
-  sink.once('close', closed)
+  sink.on('finish', () => finish(pipes))
+  sink.on('error', pipes.fail)
+  sink.on('close', closed)
   if (sink.destroyed) closed()
 }
 
@@ -134,8 +134,8 @@ function whenReadable(source: Readable, start: () => void): void {
     start()
     return
   }
-  source.once('readable', start)
-  source.once('close', start)
+  source.on('readable', start)
+  source.on('close', start)
 }
 
 function prematureClose(): Error {
