@@ -1,5 +1,4 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
-
 import { setMaxListeners } from 'node:events'
 import type { Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
@@ -8,12 +7,11 @@ import { lingerTime } from './connection/linger.js'
 import {
   type Address,
   type AddressInput,
-  defaultPort,
+  addressOf,
   endpointFor,
   formatAddress,
   isAddressInput,
   toAddress,
-  withTls,
 } from './endpoints/address.js'
 import type { Leg, Sink, Source } from './endpoints/endpoint.js'
 import { checkSink, dial, openSource, sinkTo } from './endpoints/open.js'
@@ -115,9 +113,8 @@ export function send<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options?: SendOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
 ): Promise<Summary>
 export async function send(given: SendOptions = {}): Promise<Summary> {
-  const { host, port = defaultPort, path, tls, signal } = given
-  const plain = toAddress(given.to ?? (path === undefined ? { host, port } : { path }))
-  const address = tls ? withTls(plain) : plain
+  const { tls, signal } = given
+  const address = addressOf(given.to, given)
   endpointFor('dial', address)
   checkSendOptions(given)
   const options = { ...given, from: given.from === undefined ? undefined : openSource(given.from) }

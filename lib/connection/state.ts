@@ -60,7 +60,15 @@ export function openState(
   })
   failed.catch(() => {})
   return {
-    ...{ leg, identity, observer, maxBytes, maxRecord, closed, settle, failed, reject },
+    leg,
+    identity,
+    observer,
+    maxBytes,
+    maxRecord,
+    closed,
+    settle,
+    failed,
+    reject,
     started: performance.now(),
     legs: [leg],
     streams: new Set(),

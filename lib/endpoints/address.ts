@@ -72,6 +72,23 @@ export function toAddress(input: AddressInput): Address {
   return 'tls' in input && input.tls ? withTls(address) : address
 }
 
+/** The options that name an address in parts. */
+export interface AddressOptions {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly path?: string | undefined
+  readonly tls?: unknown
+}
+
+/** Returns the address of options: `input` if it is given, or else the path, or else host and port. */
+export function addressOf(
+  input: AddressInput | undefined,
+  { host, port = defaultPort, path, tls }: AddressOptions,
+): Address {
+  const address = toAddress(input ?? (path === undefined ? { host, port } : { path }))
+  return tls ? withTls(address) : address
+}
+
 function complete(input: Exclude<AddressInput, string>): Address {
   if ('scheme' in input) {
     const endpoint = endpointOf(input)

@@ -1,15 +1,7 @@
 /** The options of every server: their meaning, checks and defaults. */
 
 import type { Connection, ConnectionOptions } from '../connection/connection.js'
-import {
-  type Address,
-  type AddressInput,
-  defaultPort,
-  endpointFor,
-  formatAddress,
-  toAddress,
-  withTls,
-} from '../endpoints/address.js'
+import { type Address, type AddressInput, addressOf, endpointFor, formatAddress } from '../endpoints/address.js'
 import type { TlsContexts } from '../endpoints/tls/contexts.js'
 import type { ServerTls } from '../endpoints/tls/secure-context.js'
 import type { Logger } from '../stages/context.js'
@@ -62,9 +54,8 @@ export interface ListenOptions extends AccessLists {
 }
 
 /** Checks the options and returns the address to listen on. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
-export function listenAddress({ listen, host, port = defaultPort, path, tls, ...options }: ListenOptions): Address {
-  const plain = toAddress(listen ?? (path === undefined ? { host, port } : { path }))
-  const address = tls ? withTls(plain) : plain
+export function listenAddress(options: ListenOptions): Address {
+  const address = addressOf(options.listen, options)
   endpointFor('listen', address)
   const { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration } = options
   const times = { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration }

@@ -239,7 +239,7 @@ t.test(
   },
 )
 
-t.test('of a Duplex of somebody else nobody knows whether it can be ended in the middle', async t => {
+t.test('a Duplex from elsewhere cannot be replaced while it is open', async t => {
   const { chain, say } = flow(t, { segments: { main: () => new PassThrough() } })
   await say('a')
   await t.rejects(chain.clear(), { code: 'ERR_STAGE', message: /while PassThrough is open/ })
@@ -473,7 +473,7 @@ t.test('whatever is changed while bytes flow, none is lost, repeated or moved', 
   await t.resolves(holds)
 })
 
-t.test('whatever is changed around a limit, so many bytes come', async t => {
+t.test('a limit passes the same number of bytes, whatever changes around it', async t => {
   const around = fc.oneof(
     { weight: 6, arbitrary: fc.record({ write: size }) },
     { weight: 4, arbitrary: fc.record({ set: name, kind, before: fc.constantFrom('a', 'cap', undefined) }) },

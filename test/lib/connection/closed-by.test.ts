@@ -4,7 +4,7 @@ import type { Leg } from '../../../lib/endpoints/endpoint.js'
 import { TcpPipeError, timeoutError } from '../../../lib/text/errors.js'
 import { legs } from './support.js'
 
-t.test('a failure is told by its kind', async t => {
+t.test('closedBy names the kind of a failure', async t => {
   const system = (code: string) => Object.assign(new Error(code), { code })
   for (const [error, byLeg, expected] of [
     [system('ECONNRESET'), true, 'reset'],
@@ -26,7 +26,7 @@ t.test('a failure is told by its kind', async t => {
   }
 })
 
-t.test('a success is told by who ended first', async t => {
+t.test('closedBy names the side that ended first', async t => {
   t.equal(closedBy(undefined, false, true), 'peer')
   t.equal(closedBy(undefined, false, false), 'local')
 })

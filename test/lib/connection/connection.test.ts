@@ -258,7 +258,7 @@ t.test('a unix socket has no reset: it is destroyed', async t => {
   t.match(await received, { ended: true }, 'the peer cannot tell')
 })
 
-t.test('the failure of a stage or a sink resets the peer, and the real error is told', async t => {
+t.test('when a stage or a sink fails, the peer is reset and the summary has the original error', async t => {
   const boom = new Error('boom')
   const thrower = (chunk: Buffer) => {
     if (chunk.length > 0) throw boom
@@ -290,7 +290,7 @@ t.test('the failure of a stage or a sink resets the peer, and the real error is 
   }
 })
 
-t.test('a stage that fails behind the end of its output fails the connection', async t => {
+t.test('a stage that fails after the end of its output fails the connection', async t => {
   const { leg, peer, connection } = open(t)
   const seen = outcome(peer)
   const late = divisible(
@@ -352,7 +352,7 @@ function timed(t: Test, options: Parameters<typeof open>[1]) {
   return { ...made, pass }
 }
 
-t.test('a timeout fails the connection, is told, and resets the peer', async t => {
+t.test('a timeout fails the connection, appears in the summary, and resets the peer', async t => {
   for (const [options, timeout, message] of [
     [{ idleTimeout: 50 }, 'idle', 'idle timeout: no byte for 50 ms'],
     [{ firstByteTimeout: 50 }, 'first-byte', 'first-byte timeout: the peer sent nothing for 50 ms'],
@@ -372,7 +372,7 @@ t.test('a timeout fails the connection, is told, and resets the peer', async t =
   }
 })
 
-t.test('half-closed, whoever has ended first, there is less time', async t => {
+t.test('the half-closed timeout applies, whichever side ended first', async t => {
   for (const who of ['peer', 'we'] as const) {
     await t.test(who, async t => {
       const { leg, peer, connection, pass } = timed(t, { idleTimeout: 10_000, halfClosedTimeout: 50 })

@@ -14,24 +14,7 @@ import { openServer, type Work } from '../../../lib/server/server.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from '../network.js'
 import { identity, stranger } from '../tls.js'
-
-/** No TLS. */
-const contexts = await openTlsContexts(toAddress('0'), undefined, {})
-
-const defaults: ServerOptions = {
-  contexts,
-  observer: undefined,
-  log: undefined,
-  maxRecord: undefined,
-  idleTimeout: 0,
-  halfClosedTimeout: 0,
-  maxConnections: 100,
-  maxPerIp: undefined,
-  handshakeTimeout: undefined,
-  once: false,
-  signal: undefined,
-  onConnection: undefined,
-}
+import { defaults } from './states.js'
 
 async function open(
   t: Test,

@@ -8,7 +8,8 @@ import { openState, type ServerState, type Work } from '../../../lib/server/stat
 
 const address = toAddress('memory:state')
 
-const defaults: ServerOptions = {
+/** Without TLS, log, limits and timeouts. */
+export const defaults: ServerOptions = {
   contexts: await openTlsContexts(address, undefined, {}),
   observer: undefined,
   log: undefined,
