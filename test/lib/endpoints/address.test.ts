@@ -4,6 +4,7 @@ import {
   type Address,
   type AddressInput,
   addressForms,
+  addressOf,
   can,
   defaultHost,
   endpointFor,
@@ -211,4 +212,11 @@ t.test('an address is told from a stream and from data', async t => {
   for (const value of [undefined, null, 80, {}, Buffer.from('80'), writable])
     t.notOk(isAddressInput(value), String(value))
   t.notOk(isAddressInput({ write() {}, path: 'a' }), 'a stream of a file')
+})
+
+t.test('addressOf takes the address, or else the path, or else host and port, with TLS or without', async t => {
+  t.same(addressOf('unix:/x', { port: 1 }), { scheme: 'unix', path: '/x' })
+  t.same(addressOf(undefined, { path: '/x', port: 1 }), { scheme: 'unix', path: '/x' })
+  t.same(addressOf(undefined, {}), { scheme: 'tcp', host: '127.0.0.1', port: 3099 })
+  t.same(addressOf(undefined, { port: 1, tls: true }), { scheme: 'tls', host: '127.0.0.1', port: 1 })
 })
