@@ -2,9 +2,9 @@
 import { Duplex, finished, pipeline } from 'node:stream'
 import { blockBytes } from '../formats/records.js'
 import { TcpPipeError } from '../text/errors.js'
-import type { Output } from './fuse.js'
 import { type Lazy, type Part, recipe, register, takenError, takeRecords, toParts } from './parts.js'
 import { plan } from './plan.js'
+import type { Output } from './run.js'
 import type { Next, OutOf, Stage, Start, TransformStream } from './stage.js'
 
 /** A stage after `S`, or none: the compiler cannot infer a place without an argument. */

@@ -1,12 +1,10 @@
 /** Fuses adjacent function stages into one byte-mode Duplex, with codecs between stages of different units. */
 import type { Duplex } from 'node:stream'
-import { asStream } from 'stream-chain/asStream.js'
-import { flushable, many, none, setFunctionList } from 'stream-chain/defs.js'
+import { flushable, many, none } from 'stream-chain/defs.js'
 import {
   areLines,
   type Batch,
   type BatchFunction,
-  blockBytes,
   decoder,
   type Ending,
   encoder,
@@ -15,12 +13,10 @@ import {
   toBuffer,
   type Unit,
 } from '../formats/records.js'
-import { meterRun, type RunMeter, runMeter, type StageMeter, stageMeter } from '../stats/meter.js'
+import { type RunMeter, runMeter, type StageMeter, stageMeter } from '../stats/meter.js'
 import { type Family, lift } from './lift.js'
+import { type Output, Run } from './run.js'
 import type { FunctionStage } from './stage.js'
-
-/** The output of a run: bytes, or, in object mode, the batches of records from its last stage. */
-export type Output = 'bytes' | 'batches'
 
 /** Fuses function stages into one Duplex and its meter. */
 export function fuse(
@@ -30,7 +26,7 @@ export function fuse(
   rest?: Rest,
 ): { stream: Duplex; meter: RunMeter } {
   const functions: BatchFunction[] = []
-  const releases: (() => void)[] = []
+  const releases: (() => Promise<void>)[] = []
   const meters = stages.map(stage => stageMeter(stage.name))
   const run = runMeter(meters)
   let unit: Unit = 'bytes' // the output unit of the last function
@@ -49,43 +45,13 @@ export function fuse(
     const family: Family = unit === 'bytes' ? 'bytes' : 'records'
     const lifted = lift(stage, family, meter, run)
     functions.push(lifted.run)
-    releases.push(lifted.release)
+    if (lifted.release) releases.push(lifted.release)
   })
   if (output === 'bytes') {
     if (unit !== 'bytes') functions.push(encoder(ending, stages.at(-1)?.encode))
     functions.push(leave)
   }
-
-  // The result of gen(), without its own driver, which asStream() does not use.
-  const fused = setFunctionList((chunk: Buffer) => chunk as unknown, [enter, ...functions])
-  const stream: Duplex = asStream(fused, {
-    writableObjectMode: false,
-    readableObjectMode: output === 'batches',
-    readableHighWaterMark: output === 'batches' ? 1 : blockBytes,
-    writableHighWaterMark: blockBytes,
-  })
-  giveWay(stream)
-  stream.on('close', () => {
-    for (const release of releases) release()
-  })
-  return { stream, meter: meterRun(stream, run) }
-}
-
-/**
- * Discards data after a stop asynchronously. stream-chain discards it synchronously: a source that never waits would
- * then block the event loop, and the end would never be emitted.
- */
-function giveWay(stream: Duplex): void {
-  const { _write, push } = stream
-  let stopped = false
-  stream.push = (chunk, encoding) => {
-    stopped ||= chunk === null && !stream.writableEnded
-    return push.call(stream, chunk, encoding)
-  }
-  stream._write = (chunk, encoding, callback) => {
-    if (stopped) setImmediate(callback)
-    else _write.call(stream, chunk, encoding, callback)
-  }
+  return { stream: new Run({ functions, releases, meter: run, output }), meter: run }
 }
 
 function lineFilter({ literal }: FunctionStage, meter: StageMeter): LineFilter | undefined {
@@ -94,10 +60,6 @@ function lineFilter({ literal }: FunctionStage, meter: StageMeter): LineFilter |
     meter.recordsIn += lines
   }
   return { literal, skip }
-}
-
-function enter(chunk: Buffer): Batch {
-  return [chunk]
 }
 
 /** Pushes each chunk separately, which preserves the chunk boundaries of a stage. */

@@ -10,8 +10,8 @@ export type Family = 'bytes' | 'records'
 
 interface Lifted {
   run: BatchFunction
-  /** Releases resources at the end of the stream if the flush did not run or did not finish. */
-  release(): void
+  /** Releases resources if the flush did not run or did not finish. Undefined if there is nothing to release. */
+  release: (() => Promise<void>) | undefined
 }
 
 type Steps = Generator<unknown, void, void>
@@ -38,10 +38,9 @@ interface Lift {
 export function lift(stage: FunctionStage, family: Family, meter: StageMeter, run: RunMeter): Lifted {
   const state: Lift = { stage, family, meter, run, results: [], size: 0, over: !stage.abort }
   const process = (batch: Batch) => processBatch(state, batch)
-  const release = () => abort(state)
   const end = () => endStage(state)
   const isFlushed = stage.flush || stage.abort
-  return { run: isFlushed ? flushable(process, end, release) : process, release: () => quietly(release) }
+  return { run: isFlushed ? flushable(process, end) : process, release: stage.abort && (() => release(state)) }
 }
 
 /** Reuses the batch: the results replace the records. */
@@ -53,7 +52,7 @@ function processBatch(state: Lift, batch: Batch): unknown {
   let bytes = 0
   for (let i = 0; i < length; i++) {
     const result = call(stage, batch[i])
-    if (typeof result !== 'string') {
+    if (typeof result !== 'string' && !(result instanceof Uint8Array)) {
       if (result === none || result === undefined) continue
       if (isSpecial(result)) return slowly(state, result, batch.slice(0, kept), batch.slice(i + 1))
       checkResult(result, family, stage.name)
@@ -105,10 +104,14 @@ function* flushed({ flush }: FunctionStage): Generator {
   yield flush?.()
 }
 
-function abort(state: Lift): unknown {
-  if (state.over) return undefined
+async function release(state: Lift): Promise<void> {
+  if (state.over) return
   state.over = true
-  return state.stage.abort?.()
+  try {
+    await state.stage.abort?.()
+  } catch (error) {
+    throw failure(error, state.stage.name)
+  }
 }
 
 function take(state: Lift): Batch {

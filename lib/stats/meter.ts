@@ -15,40 +15,60 @@ export interface StageMeter {
 export type RunState = 'input' | 'busy' | 'output' | 'over'
 
 /** The meter of one run: adjacent functions fused into one stream, or a single Duplex. */
-export interface RunMeter extends Record<RunState, number> {
+export interface RunMeter {
   bytesIn: number
   bytesOut: number
   state: RunState
-  /** The time at which the run entered its state. */
-  since: number
-  /** The time of the last handover between stages. Stages share this clock, since reading the system clock is slow. */
-  tick: number
+  /** One array of doubles, since every chunk changes them: V8 keeps a double in an object field in a heap object. */
+  readonly clock: RunClock
   /** Whether the run ended before its input. Later input was dropped. */
   stopped: boolean
+  /** Whether a write is pending. */
+  isWriting: boolean
+  /** Whether the input has ended. */
+  hasEnded: boolean
+  /** Whether the buffer of the output is full. */
+  isFull: boolean
   readonly stages: readonly StageMeter[]
 }
+
+export type RunClock = [since: number, tick: number, input: number, busy: number, output: number]
+
+/** When the run entered its state. */
+export const since = 0
+/** The last handover between stages. Stages share this clock, since reading the system clock is slow. */
+const tick = 1
+/** The time in each state. */
+export const [input, busy, output] = [2, 3, 4] as const
 
 export function stageMeter(name: string): StageMeter {
   return { name, recordsIn: 0, recordsOut: 0, busy: 0, busySince: -1 }
 }
 
 export function runMeter(stages: readonly StageMeter[]): RunMeter {
-  const since = performance.now()
-  const times = { input: 0, busy: 0, output: 0, over: 0 }
-  return { ...times, bytesIn: 0, bytesOut: 0, state: 'input', since, tick: since, stopped: false, stages }
+  const now = performance.now()
+  const flags = { stopped: false, isWriting: false, hasEnded: false, isFull: false }
+  return { bytesIn: 0, bytesOut: 0, state: 'input', clock: [now, now, 0, 0, 0], ...flags, stages }
 }
 
 /** Counts busy time from the start of the run or the handover of the previous stage. */
-export function handOver(stage: StageMeter, run: RunMeter): void {
+export function handOver(stage: StageMeter, { clock }: RunMeter): void {
   const now = performance.now()
-  stage.busy += now - (stage.busySince >= 0 ? stage.busySince : Math.max(run.tick, run.since))
-  stage.busySince = -1
-  run.tick = now
+  if (stage.busySince < 0) stage.busy += now - latest(clock)
+  else {
+    stage.busy += now - stage.busySince
+    stage.busySince = -1
+  }
+  clock[tick] = now
+}
+
+function latest(clock: RunClock): number {
+  return Math.max(clock[tick], clock[since])
 }
 
 /** Marks the stage as busy until it hands over. */
-export function keepBusy(stage: StageMeter, run: RunMeter): void {
-  if (stage.busySince < 0) stage.busySince = Math.max(run.tick, run.since)
+export function keepBusy(stage: StageMeter, { clock }: RunMeter): void {
+  if (stage.busySince < 0) stage.busySince = latest(clock)
 }
 
 /** Resumes the stage. */
@@ -62,58 +82,92 @@ export function freeze(meter: RunMeter): void {
   for (const stage of meter.stages) if (stage.busySince >= 0) handOver(stage, meter)
 }
 
-/**
- * Meters a stream from outside, with three states. The stream waits for output from a `push` that returns false to the
- * next `_read`. Otherwise it is busy during a write, and from the end of its input to the end of its output. Otherwise
- * it waits for input.
- */
-export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
-  const flow = { isFull: false, hasInput: false }
-  meterInput(stream, meter, flow)
-  meterOutput(stream, meter, flow)
-  return meter
+/** A write begins: the run is busy until `taken`. */
+export function takes(meter: RunMeter, bytes: number): void {
+  meter.bytesIn += bytes
+  meter.isWriting = true
+  update(meter)
 }
 
-interface Flow {
-  isFull: boolean
-  /** Whether a write or the end is pending. */
-  hasInput: boolean
+/** A write ends. The work since the last handover belongs to streams that follow. */
+export function taken(meter: RunMeter): void {
+  const { clock } = meter
+  meter.isWriting = false
+  update(meter, clock[tick] > clock[since] ? clock[tick] : undefined)
 }
 
-function update(meter: RunMeter, { isFull, hasInput }: Flow, now?: number): void {
+/** The input ends: the run is busy until its output ends. */
+export function inputEnds(meter: RunMeter): void {
+  meter.hasEnded = true
+  update(meter)
+}
+
+/** A `push` returned false: the run waits for output until `wanted`. */
+export function filled(meter: RunMeter): void {
+  if (meter.isFull) return
+  meter.isFull = true
+  update(meter)
+}
+
+/** A `_read`. */
+export function wanted(meter: RunMeter): void {
+  if (!meter.isFull) return
+  meter.isFull = false
+  update(meter)
+}
+
+/** The output ends, possibly before the input. */
+export function outputEnds(meter: RunMeter, { writableEnded, writableLength }: Duplex): void {
+  meter.stopped ||= !writableEnded || writableLength > 0
+  freeze(meter)
+}
+
+function update(meter: RunMeter, now?: number): void {
   if (meter.state === 'over') return
-  const state = isFull ? 'output' : hasInput ? 'busy' : 'input'
+  const state = meter.isFull ? 'output' : meter.isWriting || meter.hasEnded ? 'busy' : 'input'
   if (state !== meter.state) enter(meter, state, now ?? performance.now())
 }
 
-function meterInput(stream: Duplex, meter: RunMeter, flow: Flow): void {
-  const { _write, _writev } = stream
+function enter(meter: RunMeter, state: RunState, now: number): void {
+  const { clock } = meter
+  const time = now - clock[since]
+  if (meter.state === 'input') clock[input] += time
+  else if (meter.state === 'busy') clock[busy] += time
+  else clock[output] += time
+  clock[since] = now
+  meter.state = state
+}
 
-  function taken(bytes: number, callback: (error?: Error | null) => void): (error?: Error | null) => void {
-    meter.bytesIn += bytes
-    flow.hasInput = true
-    update(meter, flow)
+/** Meters a foreign stream from outside, by wrapping its methods. */
+export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
+  meterInput(stream, meter)
+  meterOutput(stream, meter)
+  return meter
+}
+
+type Callback = (error?: Error | null) => void
+
+function meterInput(stream: Duplex, meter: RunMeter): void {
+  const { _write, _writev } = stream
+  const begin = (bytes: number, callback: Callback): Callback => {
+    takes(meter, bytes)
     return error => {
-      flow.hasInput = false
-      update(meter, flow, meter.tick > meter.since ? meter.tick : undefined) // later work belongs to other stages
+      taken(meter)
       callback(error)
     }
   }
 
-  stream._write = (chunk, encoding, callback) => _write.call(stream, chunk, encoding, taken(bytesOf(chunk), callback))
+  stream._write = (chunk, encoding, callback) => _write.call(stream, chunk, encoding, begin(bytesOf(chunk), callback))
   if (_writev) {
     stream._writev = (chunks, callback) => {
       const bytes = chunks.reduce((sum, { chunk }) => sum + bytesOf(chunk), 0)
-      _writev.call(stream, chunks, taken(bytes, callback))
+      _writev.call(stream, chunks, begin(bytes, callback))
     }
   }
-  onEnd(stream, () => {
-    flow.hasInput = true
-    update(meter, flow)
-  })
+  onEnd(stream, () => inputEnds(meter))
 }
 
-type Finish = (callback: (error?: Error | null) => void) => void
+type Finish = (callback: Callback) => void
 
 /** Calls `ended` when the input ends. A Transform needs its own `_final`, which calls `_flush`. */
 function onEnd(stream: Duplex, ended: () => void): void {
@@ -128,33 +182,19 @@ function onEnd(stream: Duplex, ended: () => void): void {
   }
 }
 
-function meterOutput(stream: Duplex, meter: RunMeter, flow: Flow): void {
+function meterOutput(stream: Duplex, meter: RunMeter): void {
   const { push, _read } = stream
   stream.push = (chunk, encoding) => {
-    if (chunk === null) {
-      meter.stopped ||= !stream.writableEnded || stream.writableLength > 0
-      freeze(meter)
-    } else meter.bytesOut += bytesOf(chunk)
+    if (chunk === null) outputEnds(meter, stream)
+    meter.bytesOut += bytesOf(chunk)
     const isWanted = push.call(stream, chunk, encoding)
-    if (!isWanted && !flow.isFull) {
-      flow.isFull = true
-      update(meter, flow)
-    }
+    if (!isWanted) filled(meter)
     return isWanted
   }
   stream._read = size => {
-    if (flow.isFull) {
-      flow.isFull = false
-      update(meter, flow)
-    }
+    wanted(meter)
     _read.call(stream, size)
   }
-}
-
-function enter(meter: RunMeter, state: RunState, now: number): void {
-  meter[meter.state] += now - meter.since
-  meter.state = state
-  meter.since = now
 }
 
 /** The size of a chunk in bytes; the values of an object-mode stream have none. */

@@ -1,5 +1,5 @@
 /** Snapshots: the current figures as plain JSON. Times are milliseconds and include work in progress. */
-import type { RunMeter, StageMeter } from './meter.js'
+import { busy, input, output, type RunMeter, type StageMeter, since } from './meter.js'
 
 /** `forward`: from the client, or the source of `send`, to the sink or the target. `reply`: the opposite direction. */
 export type Direction = 'forward' | 'reply'
@@ -109,8 +109,13 @@ export interface ServerStats {
 /** Returns the current figures of a run. */
 export function runStats(meter: RunMeter, now = performance.now()): RunStats {
   const { bytesIn, bytesOut, stopped, state } = meter
-  const timeIn = (of: RunMeter['state']) => meter[of] + (of === state ? now - meter.since : 0)
-  const times = { waitingForInput: timeIn('input'), busy: timeIn('busy'), waitingForOutput: timeIn('output') }
+  const { clock } = meter
+  const open = now - clock[since]
+  const times = {
+    waitingForInput: clock[input] + (state === 'input' ? open : 0),
+    busy: clock[busy] + (state === 'busy' ? open : 0),
+    waitingForOutput: clock[output] + (state === 'output' ? open : 0),
+  }
   return { bytesIn, bytesOut, ...times, stopped, over: state === 'over', stages: stageStats(meter, times, now) }
 }
 

@@ -92,7 +92,6 @@ const insides = {
 /** The files outside of lib/endpoints that may do so, and why. */
 const exceptions: Record<string, readonly [what: keyof typeof insides, why: string]> = {
   'lib/stats/meter.ts': ['replaces push', 'it meters any stream from outside'],
-  'lib/stages/fuse.ts': ['replaces push', 'the stream is its own'],
 }
 
 t.test('in lib only endpoints know sockets', async t => {

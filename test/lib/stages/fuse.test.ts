@@ -2,10 +2,9 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
-import { many, none, stop } from 'stream-chain/defs.js'
+import { many, none } from 'stream-chain/defs.js'
 import t from 'tap'
 import type { Unit } from '../../../lib/formats/records.js'
-import { blockBytes } from '../../../lib/formats/records.js'
 import { fuse } from '../../../lib/stages/fuse.js'
 import { type FunctionStage, functionStage } from '../../../lib/stages/stage.js'
 import { runStats } from '../../../lib/stats/snapshot.js'
@@ -160,13 +159,6 @@ t.test('the cap of a record holds for every decoder', async t => {
   }
 })
 
-t.test('the stream is in byte mode, with 64 KiB on each side', async t => {
-  const { stream } = fuse([stage('line')], 100)
-  t.match(stream, { readableObjectMode: false, writableObjectMode: false })
-  t.match(stream, { readableHighWaterMark: blockBytes, writableHighWaterMark: blockBytes })
-  t.equal(blockBytes, 65_536)
-})
-
 t.test('against a reader that has stalled, five stages take in less than 512 KiB', async t => {
   for (const [title, write] of [
     ['functions', (line: string) => line],
@@ -198,20 +190,6 @@ t.test('against a reader that has stalled, five stages take in less than 512 KiB
   }
 })
 
-t.test('a reader that pauses loses nothing', async t => {
-  const text = Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join('')
-  const { stream } = fuse([stage('line'), stage('line', async line => line)], 2 ** 20)
-  const chunks: Buffer[] = []
-  stream.on('data', chunk => {
-    chunks.push(chunk)
-    stream.pause()
-    setImmediate(() => stream.resume())
-  })
-  source(cutEvery(1000, Buffer.from(text))).pipe(stream)
-  await once(stream, 'end')
-  t.ok(Buffer.concat(chunks).toString() === text)
-})
-
 t.test('the meter of a run counts bytes and records, and its times sum to its age', async t => {
   const clock = stoppedClock(t)
   const work = (time: number) => (line: string) => {
@@ -237,16 +215,6 @@ t.test('the meter of a run counts bytes and records, and its times sum to its ag
   })
 })
 
-t.test('behind a stop the source is discarded without keeping the event loop to itself', async t => {
-  const { stream } = fuse([stage(undefined, () => stop)], 2 ** 20)
-  let taken = 0
-  const endless = new Readable({ read: () => void endless.push(Buffer.alloc(1000, ++taken)) })
-  endless.pipe(stream).resume()
-  await once(stream, 'end')
-  endless.unpipe(stream).destroy()
-  t.ok(taken < 1000, `${taken} chunks were taken`)
-})
-
 t.test('a literal of a stage lets the decoder skip lines, which count as taken in', async t => {
   const grep = { ...stage('line', (line: string) => (line.includes('x') ? line : none), 'grep'), literal: 'x' }
   const { stream, meter } = fuse([grep], 2 ** 20)
@@ -270,4 +238,12 @@ t.test('in batches: object mode, one batch ahead', async t => {
   t.ok(stream.readableObjectMode)
   t.equal(stream.readableHighWaterMark, 1)
   t.same(await source('a\nbb').pipe(stream).toArray(), [[1], [2]])
+})
+
+t.test('a stage with something to release is released if the stream is destroyed', async t => {
+  let released = 0
+  const { stream } = fuse([stage('line'), { ...stage('line'), abort: () => void released++ }], 2 ** 20)
+  stream.destroy()
+  await once(stream, 'close')
+  t.equal(released, 1)
 })

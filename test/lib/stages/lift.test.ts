@@ -489,6 +489,20 @@ t.test('the end waits for destroy, and an error of destroy is one', async t => {
     t.equal(await errorOf([releasing({ destroy }) as never], 'a'), error)
 })
 
+t.test('an error of destroy is one also if the stream is destroyed, but hides none before it', async t => {
+  for (const [reason, thrownBefore, expected] of [
+    [undefined, error, { message: error.message }],
+    [undefined, undefined, { code: 'ERR_STAGE', message: /releasing threw undefined/ }],
+    [new Error('before'), error, { message: 'before' }],
+  ] as const) {
+    thrown = thrownBefore
+    const stream = fused([releasing({ destroy: () => fail('bad') }) as never])
+    stream.destroy(reason)
+    t.match(await once(stream, 'error'), [expected])
+  }
+  thrown = error
+})
+
 t.test("a generator's finally runs", async t => {
   for (const [title, behind, act] of [
     ['at its end', [], (stream: Duplex) => stream.resume()],

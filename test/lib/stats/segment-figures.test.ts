@@ -1,23 +1,11 @@
 import t from 'tap'
-import { type RunMeter, stageMeter } from '../../../lib/stats/meter.js'
+import { type RunMeter, runMeter, stageMeter } from '../../../lib/stats/meter.js'
 import { segmentFigures } from '../../../lib/stats/segment-figures.js'
 import { stoppedClock } from './stopped-clock.js'
 
 /** The meter of a run of one Duplex that has waited since now. */
 function runOf(name: string, bytesIn: number, bytesOut: number, more: Partial<RunMeter> = {}): RunMeter {
-  const times = { input: 0, busy: 0, output: 0, over: 0 }
-  const stages = [stageMeter(name)]
-  return {
-    ...times,
-    bytesIn,
-    bytesOut,
-    state: 'input',
-    since: performance.now(),
-    tick: 0,
-    stopped: false,
-    stages,
-    ...more,
-  }
+  return { ...runMeter([stageMeter(name)]), bytesIn, bytesOut, ...more }
 }
 
 t.test('a segment without stages has no bytes and no runs', async t => {

@@ -1,11 +1,17 @@
 import t from 'tap'
-import { type RunMeter, type RunState, type StageMeter, stageMeter } from '../../../lib/stats/meter.js'
+import { type RunMeter, type RunState, runMeter, type StageMeter, stageMeter } from '../../../lib/stats/meter.js'
 import { addRuns, runStats } from '../../../lib/stats/snapshot.js'
 import { stoppedClock } from './stopped-clock.js'
 
-function meterOf(more: Partial<RunMeter>): RunMeter {
-  const times = { input: 0, busy: 0, output: 0, over: 0 }
-  return { ...times, bytesIn: 1, bytesOut: 2, state: 'input', since: 0, tick: 0, stopped: false, stages: [], ...more }
+interface Times {
+  since: number
+  input: number
+  busy: number
+  output: number
+}
+
+function meterOf({ since = 0, input = 0, busy = 0, output = 0, ...more }: Partial<RunMeter & Times>): RunMeter {
+  return { ...runMeter([]), bytesIn: 1, bytesOut: 2, clock: [since, 0, input, busy, output], ...more }
 }
 
 function stageOf(name: string, more: Partial<StageMeter>): StageMeter {
