@@ -191,9 +191,9 @@ function isTerminal(from: Source): boolean {
 }
 
 function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {
-  if (onEof === 'close') return setTimeout(connection.drop, lingerTime)
+  if (onEof === 'close') return setTimeout(() => connection.drop(), lingerTime)
   const error = timeoutError('wait', `the peer did not end within ${formatDuration(wait)}`)
-  return wait > 0 ? setTimeout(connection.fail, wait, error) : undefined
+  return wait > 0 ? setTimeout(() => connection.fail(error), wait) : undefined
 }
 
 function checkSendOptions(options: SendOptions): void {

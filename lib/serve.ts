@@ -99,7 +99,7 @@ function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions
     let timer: NodeJS.Timeout | undefined
     const late = timeoutError('half-closed', `the handler has not ended ${halfClosedTimeout} ms after its connection`)
     const closed = () => {
-      timer = setTimeout(connection.fail, halfClosedTimeout, late)
+      timer = setTimeout(() => connection.fail(late), halfClosedTimeout)
     }
     const over = () => {
       stream.off('close', closed)

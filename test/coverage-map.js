@@ -1,7 +1,7 @@
 /** Files that are the inside of another one, and tested at its seam: by the test of that one. */
 export const insides = {
   'lib/connection/transfer.ts': ['lib/connection/pipes.ts', 'lib/connection/segments.ts'],
-  'lib/connection/connection.ts': ['lib/connection/state.ts'],
+  'lib/connection/connection.ts': ['lib/connection/failure.ts', 'lib/connection/state.ts', 'lib/connection/streams.ts'],
   'lib/server/server.ts': ['lib/server/admission.ts', 'lib/server/closing.ts', 'lib/server/state.ts'],
 }
 

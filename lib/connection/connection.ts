@@ -1,29 +1,21 @@
 /** A connection: its legs, transfers, timeouts, failures, and final summary. */
-import type { Readable, Writable } from 'node:stream'
 import type { Leg } from '../endpoints/endpoint.js'
 import { capBytes } from '../endpoints/max-bytes.js'
 import type { ConnectionInfo, Logger } from '../stages/context.js'
-import { partsOf } from '../stages/parts.js'
-import { type Plan, plan } from '../stages/plan.js'
+import type { Plan } from '../stages/plan.js'
 import type { Transforms } from '../stages/transforms.js'
 import type { Observer } from '../stats/observer.js'
 import type { ConnectionStats, Direction } from '../stats/snapshot.js'
-import type { FaultNote, Summary } from '../stats/summary.js'
-import { errorCode, TcpPipeError } from '../text/errors.js'
+import type { Summary } from '../stats/summary.js'
+import { TcpPipeError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
 import { endedFirst } from './closed-by.js'
+import { closedError, fail, failBy } from './failure.js'
 import { leave } from './linger.js'
-import {
-  type ConnectionState,
-  connectionStats,
-  type GivenTransfer,
-  newId,
-  openState,
-  summarize,
-  waitsForSink,
-} from './state.js'
+import { type ConnectionState, connectionStats, newId, openState, summarize, waitsForSink } from './state.js'
+import { adopt, forget, prepare } from './streams.js'
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
-import { openTransfer, type Transfer } from './transfer.js'
+import { openTransfer, type Transfer, type TransferOptions } from './transfer.js'
 
 /** A connection, as the API exposes it. */
 export interface Connection extends Omit<ConnectionInfo, 'direction'> {
@@ -59,7 +51,7 @@ export interface OpenConnection extends Connection {
   /** Drops stages that are finished while the connection continues. */
   forget(plan: Plan): void
   /** Starts source → segments → sink. If it fails, the connection fails. */
-  transfer(options: GivenTransfer): Transfer
+  transfer(options: TransferOptions): Transfer
   /** Adds the target leg of a proxy, whose address is `to`. Throws if the connection has failed already. */
   join(target: Leg, to: string): void
   /** Fails the connection: destroys all streams and resets the peer. */
@@ -85,26 +77,74 @@ export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnec
     stopWatch()
     stopDeadlines()
   })
-  const info = (direction: Direction) => ({ ...identity, direction })
-  return {
-    id: identity.id,
-    number,
-    remote: leg.remote,
-    port: leg.port,
-    log,
-    closed: state.closed,
-    failed: state.failed,
-    info,
-    prepare: (transforms, direction) => prepare(state, log, transforms, info(direction)),
-    forget: plan => forget(state, plan),
-    transfer: given => transfer(state, given),
-    join: (target, to) => join(state, target, to),
-    fail: failWith,
-    finish: () => finish(state),
-    drop: () => drop(state),
-    stats: () => connectionStats(state),
-    close: reason => close(state, reason),
-    reset: (reason = 'the connection was reset by its owner') => failWith(new TcpPipeError('ERR_CLOSED', reason)),
+  return new LiveConnection(state, log)
+}
+
+/** A class, since thousands of idle connections share its methods. */
+class LiveConnection implements OpenConnection {
+  readonly id
+  readonly number
+  readonly remote
+  readonly port
+  readonly closed
+  readonly failed
+  readonly log
+  readonly #state: ConnectionState
+
+  constructor(state: ConnectionState, log: Logger | undefined) {
+    const { id, number, remote, port } = state.identity
+    this.id = id
+    this.number = number
+    this.remote = remote
+    this.port = port
+    this.closed = state.closed
+    this.failed = state.failed
+    this.log = log
+    this.#state = state
+  }
+
+  info(direction: Direction): ConnectionInfo {
+    return { ...this.#state.identity, direction }
+  }
+
+  prepare(transforms: Transforms, direction: Direction): Plan {
+    return prepare(this.#state, this.log, transforms, this.info(direction))
+  }
+
+  forget(plan: Plan): void {
+    forget(this.#state, plan)
+  }
+
+  transfer(given: TransferOptions): Transfer {
+    return transfer(this.#state, given)
+  }
+
+  join(target: Leg, to: string): void {
+    join(this.#state, target, to)
+  }
+
+  fail(error: unknown): void {
+    fail(this.#state, error)
+  }
+
+  finish(): Promise<Summary> {
+    return finish(this.#state)
+  }
+
+  drop(): void {
+    drop(this.#state)
+  }
+
+  stats(): ConnectionStats {
+    return connectionStats(this.#state)
+  }
+
+  close(reason?: string): Promise<Summary> {
+    return close(this.#state, reason)
+  }
+
+  reset(reason = 'the connection was reset by its owner'): void {
+    this.fail(new TcpPipeError('ERR_CLOSED', reason))
   }
 }
 
@@ -118,25 +158,6 @@ function watchLeg(state: ConnectionState, added: Leg): void {
   stream.on('error', error => failBy(state, added, error))
 }
 
-function failBy(state: ConnectionState, by: Leg, error: Error): void {
-  if (isBetter(state, error)) state.failedLeg = by
-  fail(state, error)
-}
-
-function fail(state: ConnectionState, error: unknown): void {
-  if (state.isOver || (state.finishing && isPremature(error))) return
-  if (isBetter(state, error)) state.failure = toError(error)
-  const failure = state.failure as Error
-  for (const each of state.legs) each.reset(failure)
-  for (const stream of state.streams) stream.destroy(failure)
-  state.reject(failure)
-}
-
-/** The first error is reported, unless it only states that a stream ended prematurely. */
-function isBetter({ failure }: ConnectionState, error: unknown): boolean {
-  return !failure || (isPremature(failure) && !isPremature(error))
-}
-
 function join(state: ConnectionState, leg: Leg, to: string): void {
   state.target = { leg, to }
   state.legs.push(leg)
@@ -147,44 +168,14 @@ function join(state: ConnectionState, leg: Leg, to: string): void {
   throw error
 }
 
-/** Lists at most the first hundred faults. */
-const mostFaults = 100
-
-function prepare(
-  state: ConnectionState,
-  log: Logger | undefined,
-  transforms: Transforms,
-  connection: ConnectionInfo,
-): Plan {
-  const { warnings, faults, maxRecord } = state
-  const warn = (message: string) => void warnings.push(message)
-  const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
-  const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
-  for (const stream of planned.streams) {
-    state.streams.add(stream)
-    // An error after the end of its output counts, too; but `pipeline` itself destroys a stream that is not done by then.
-    stream.on('error', error => errorCode(error) !== 'ERR_STREAM_DESTROYED' && fail(state, error))
-  }
-  return planned
-}
-
-/** Destroys the stream when the connection fails. Its transfer reports its errors and may have ended before. */
-function adopt({ streams }: ConnectionState, stream: Readable | Writable): void {
-  streams.add(stream.on('error', () => {}))
-}
-
-function forget({ streams }: ConnectionState, plan: Plan): void {
-  for (const stream of plan.streams) streams.delete(stream)
-}
-
-function transfer(state: ConnectionState, options: GivenTransfer): Transfer {
+function transfer(state: ConnectionState, options: TransferOptions): Transfer {
   const { source, sink, sourceLeg, sinkLeg } = options
   if (sink.leg) state.legs.push(sink.leg)
   for (const stream of [sourceLeg ? [] : source, sinkLeg ? [] : sink].flat()) {
     adopt(state, stream)
     if (state.failure || state.finishing) stream.destroy(state.failure) // it ended before its sink opened
   }
-  const transfer = openTransfer({ ...options, forget: plan => forget(state, plan) })
+  const transfer = openTransfer(options, plan => forget(state, plan))
   state.transfers = [...state.transfers, { transfer, options }]
   if (state.closing) transfer.stop()
   const done = transfer.done.then(
@@ -231,20 +222,7 @@ export function whileOpen({ failed, closed }: OpenConnection): AbortSignal {
   return abort.signal
 }
 
-/** It says no more than that the end came early: an end that its owner wants is no failure. */
-function closedError(): Error {
-  return Object.assign(new Error('the connection was closed'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
-}
-
 function drop(state: ConnectionState): void {
   state.finishing = true
   for (const { stream } of state.legs) stream.destroy()
-}
-
-function isPremature(error: unknown): boolean {
-  return errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE'
-}
-
-function toError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value), { cause: value })
 }

@@ -23,8 +23,6 @@ export interface TransferOptions {
   readonly segments: readonly SegmentRequest[]
   /** Creates the stages when the first byte or the end arrives. Default: immediately. */
   readonly lazy?: boolean
-  /** Called with stages that are finished while the connection continues. */
-  forget(plan: Plan): void
 }
 
 /** An item accepts bytes at its head, emits bytes at its tail, and is piped into another item. */
@@ -52,6 +50,8 @@ export interface Change {
   resolve(): void
 }
 
+type Count = (chunk: Buffer) => void
+
 /** The state of a transfer. */
 export interface Pipes {
   readonly options: TransferOptions
@@ -61,12 +61,14 @@ export interface Pipes {
   /** The initial segments; undefined after the start. */
   requests: readonly SegmentRequest[] | undefined
   over: boolean
-  readonly changes: Set<Change>
-  readonly figures: Map<string, SegmentFigures>
+  changes: readonly Change[]
+  figures: readonly SegmentFigures[]
   /** Bytes read from the source and written to the sink. Legs have their own counters. */
   readonly bytes: { in: number; out: number }
-  readonly countIn: (chunk: Buffer) => void
-  readonly countOut: (chunk: Buffer) => void
+  readonly countIn: Count | undefined
+  readonly countOut: Count | undefined
+  /** Called with stages that are finished while the connection continues. */
+  readonly forget: (plan: Plan) => void
   /** Begins no more when the first byte comes. */
   unwatch: () => void
   settle: () => void
@@ -74,7 +76,10 @@ export interface Pipes {
 }
 
 /** The caller adds the functions that end it. */
-export function openPipes(options: TransferOptions): Omit<Pipes, 'unwatch' | 'settle' | 'fail'> {
+export function openPipes(
+  options: TransferOptions,
+  forget: Pipes['forget'],
+): Omit<Pipes, 'unwatch' | 'settle' | 'fail'> {
   const bytes = { in: 0, out: 0 }
   return {
     options,
@@ -83,15 +88,18 @@ export function openPipes(options: TransferOptions): Omit<Pipes, 'unwatch' | 'se
     slots: [],
     requests: options.segments,
     over: false,
-    changes: new Set(),
-    figures: new Map(),
+    changes: [],
+    figures: [],
     bytes,
-    countIn: chunk => {
-      bytes.in += bytesOf(chunk)
-    },
-    countOut: chunk => {
-      bytes.out += bytesOf(chunk)
-    },
+    countIn: options.sourceLeg ? undefined : counter(bytes, 'in'),
+    countOut: options.sinkLeg ? undefined : counter(bytes, 'out'),
+    forget,
+  }
+}
+
+function counter(bytes: Pipes['bytes'], way: 'in' | 'out'): Count {
+  return chunk => {
+    bytes[way] += bytesOf(chunk)
   }
 }
 
@@ -120,16 +128,18 @@ function link(pipes: Pipes, item: Item, next: Item | undefined): void {
   else if (next) pipe(pipes, item, next)
 }
 
-function pipe({ first, last, options, countIn, countOut }: Pipes, item: Item, next: Item): void {
+function pipe({ first, last, countIn, countOut }: Pipes, item: Item, next: Item): void {
   const tail = item.tail as Readable
-  if (item === first && !options.sourceLeg) tail.prependListener('data', countIn) // unlike `on`, it starts no flow
-  if (next === last && !options.sinkLeg) tail.prependListener('data', countOut)
+  if (item === first && countIn) tail.prependListener('data', countIn) // unlike `on`, it starts no flow
+  if (next === last && countOut) tail.prependListener('data', countOut)
   tail.pipe(next.head as Writable, { end: false })
 }
 
 export function unlink({ countIn, countOut }: Pipes, item: Item): void {
   if (!item.to) return
-  item.tail?.unpipe(item.to.head).off('data', countIn).off('data', countOut)
+  item.tail?.unpipe(item.to.head)
+  if (countIn) item.tail?.off('data', countIn)
+  if (countOut) item.tail?.off('data', countOut)
   item.to = undefined
 }
 

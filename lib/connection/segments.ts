@@ -1,7 +1,7 @@
 /** The segments of a transfer: how they start, change while it runs, and end. */
 import { type Duplex, finished, pipeline } from 'node:stream'
 import type { Plan } from '../stages/plan.js'
-import { segmentFigures } from '../stats/segment-figures.js'
+import { type SegmentFigures, segmentFigures } from '../stats/segment-figures.js'
 import {
   end,
   endSource,
@@ -59,10 +59,10 @@ function changeAtEnd(pipes: Pipes, next: readonly SegmentRequest[]): void {
 }
 
 /** Discards stages that receive no data. */
-function drop({ options }: Pipes, plan: Plan | undefined): void {
+function drop({ forget }: Pipes, plan: Plan | undefined): void {
   if (!plan) return
   for (const stream of plan.streams) stream.destroy()
-  options.forget(plan)
+  forget(plan)
 }
 
 /** New slots precede the slots that they replace, or else the next slot that stays. */
@@ -85,14 +85,21 @@ function arrange(pipes: Pipes, next: readonly SegmentRequest[], retired: readonl
 function openSlot(pipes: Pipes, name: string, plan: Plan): Slot {
   const { streams, meters } = plan
   const slot: Slot = { name, plan, head: streams[0], tail: streams.at(-1), linked: false, state: 'live' }
-  const figures = pipes.figures.get(name) ?? segmentFigures(name)
-  pipes.figures.set(name, figures)
+  let figures = figuresOf(pipes, name)
+  if (!figures) {
+    figures = segmentFigures(name)
+    pipes.figures = [...pipes.figures, figures]
+  }
   figures.add(meters)
   const onError = (error?: Error | null) => error && pipes.slots.includes(slot) && pipes.fail(error)
   if (streams.length > 1) pipeline(streams as [Duplex, Duplex], onError)
   else if (slot.tail) finished(slot.tail, onError)
   slot.tail?.once('end', () => tailEnded(pipes, slot))
   return slot
+}
+
+function figuresOf({ figures }: Pipes, name: string): SegmentFigures | undefined {
+  return figures.find(each => each.name === name)
 }
 
 /** Terminates an unfinished line of a shared sink with LF if the output is lines. */
@@ -127,8 +134,10 @@ export function hasBegun({ head, plan }: Slot): boolean {
   return plan.meters.some(({ bytesIn }) => bytesIn > 0) || (head?.writableLength ?? 0) > 0
 }
 
-function allGone({ changes }: Pipes, slots: readonly Slot[]): Promise<void> {
-  return new Promise(resolve => changes.add({ slots: new Set(slots), resolve }))
+function allGone(pipes: Pipes, slots: readonly Slot[]): Promise<void> {
+  return new Promise(resolve => {
+    pipes.changes = [...pipes.changes, { slots: new Set(slots), resolve }]
+  })
 }
 
 /** The neighbours that something is piped into: a segment without stages is none. */
@@ -182,7 +191,7 @@ function handRest(pipes: Pipes, { plan: { rest } }: Slot, to: Item): void {
   const { bytes } = rest
   rest.bytes = bytes.subarray(bytes.length)
   if (bytes.length === 0) return
-  if (to === pipes.last) pipes.countOut(bytes)
+  if (to === pipes.last) pipes.countOut?.(bytes)
   if (isGoing(to))
     to.plan.rest.bytes = bytes // it hands them on when it leaves
   else to.head?.write(bytes)
@@ -197,18 +206,16 @@ function discard(pipes: Pipes, slot: Slot): void {
 
 /** Forgets the slot and completes the changes that waited for it. */
 function forget(pipes: Pipes, slot: Slot): void {
-  pipes.figures.get(slot.name)?.end(slot.plan.meters)
-  pipes.options.forget(slot.plan)
-  for (const change of pipes.changes) {
-    change.slots.delete(slot)
-    if (change.slots.size > 0) continue
-    pipes.changes.delete(change)
-    change.resolve()
-  }
+  figuresOf(pipes, slot.name)?.end(slot.plan.meters)
+  pipes.forget(slot.plan)
+  for (const { slots } of pipes.changes) slots.delete(slot)
+  const complete = pipes.changes.filter(({ slots }) => slots.size === 0)
+  pipes.changes = pipes.changes.filter(change => !complete.includes(change))
+  for (const { resolve } of complete) resolve()
 }
 
 /** Resolves all pending changes, because the transfer is over. */
-export function resolveChanges({ changes }: Pipes): void {
-  for (const { resolve } of changes) resolve()
-  changes.clear()
+export function resolveChanges(pipes: Pipes): void {
+  for (const { resolve } of pipes.changes) resolve()
+  pipes.changes = []
 }

@@ -8,9 +8,6 @@ import type { TimeoutName } from '../text/errors.js'
 import { closedBy } from './closed-by.js'
 import type { Transfer, TransferOptions } from './transfer.js'
 
-/** The options of a transfer, as its user passes them. */
-export type GivenTransfer = Omit<TransferOptions, 'forget'>
-
 export interface ConnectionState {
   readonly leg: Leg
   readonly identity: Pick<Summary, 'id' | 'number' | 'remote' | 'port'>
@@ -23,7 +20,7 @@ export interface ConnectionState {
   readonly legs: Leg[]
   /** Streams to destroy when the connection fails. */
   readonly streams: Set<Readable | Writable>
-  transfers: readonly { readonly transfer: Transfer; readonly options: GivenTransfer }[]
+  transfers: readonly { readonly transfer: Transfer; readonly options: TransferOptions }[]
   readonly warnings: string[]
   readonly faults: FaultNote[]
   readonly closed: Promise<Summary>

@@ -1,6 +1,7 @@
 /** One direction of a connection: source → segments → sink. Segments can change while it runs. */
 import type { Readable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
+import type { Plan } from '../stages/plan.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import type { DirectionStats, SegmentStats } from '../stats/snapshot.js'
 import { endSource, openPipes, type Pipes, relink, type SegmentRequest, type TransferOptions } from './pipes.js'
@@ -27,11 +28,11 @@ export interface Transfer {
 
 /**
  * Starts a transfer. Its owner destroys its streams when the connection fails. When a stage stops early, the sink ends
- * normally and the source is released.
+ * normally and the source is released. Calls `forget` with stages that are finished while the connection continues.
  */
-export function openTransfer(options: TransferOptions): Transfer {
-  const { direction, source, sink, sourceLeg, sinkLeg, lazy } = options
-  const pipes = openPipes(options) as Pipes
+export function openTransfer(options: TransferOptions, forget: (plan: Plan) => void): Transfer {
+  const { source, sink, sourceLeg, lazy } = options
+  const pipes = openPipes(options, forget) as Pipes
   const done = new Promise<void>((resolve, reject) => {
     pipes.settle = resolve
     pipes.fail = error => {
@@ -42,39 +43,63 @@ export function openTransfer(options: TransferOptions): Transfer {
       resolveChanges(pipes)
     }
   })
-  const start = () => {
-    pipes.unwatch()
-    startSegments(pipes)
-  }
+  const start = () => begin(pipes)
   // Only after it watched: to remove a `readable` listener resumes a source that flows.
   pipes.unwatch = () => void (lazy && source.off('readable', start).off('close', start))
   watchSource(pipes, source)
   watchSink(pipes, sink)
   if (lazy) whenReadable(source, start)
   else start()
-  return {
-    done,
-    open: names => openStages(pipes, names),
-    change: next => changeSegments(pipes, next),
-    stop() {
-      if (pipes.over || pipes.first.ended) return
-      endSource(pipes)
-      if (pipes.requests) start()
-      else relink(pipes)
-    },
-    stats: () => ({
+  return new LiveTransfer(pipes, done)
+}
+
+function begin(pipes: Pipes): void {
+  pipes.unwatch()
+  startSegments(pipes)
+}
+
+/** A class, since the transfers of thousands of idle connections share its methods. */
+class LiveTransfer implements Transfer {
+  readonly done: Promise<void>
+  readonly #pipes: Pipes
+
+  constructor(pipes: Pipes, done: Promise<void>) {
+    this.#pipes = pipes
+    this.done = done
+  }
+
+  open(names: readonly string[]): readonly string[] {
+    return openStages(this.#pipes, names)
+  }
+
+  change(segments: readonly SegmentRequest[]): Promise<void> {
+    return changeSegments(this.#pipes, segments)
+  }
+
+  stop(): void {
+    const pipes = this.#pipes
+    if (pipes.over || pipes.first.ended) return
+    endSource(pipes)
+    if (pipes.requests) begin(pipes)
+    else relink(pipes)
+  }
+
+  stats(): DirectionStats {
+    const pipes = this.#pipes
+    const { direction, sourceLeg, sinkLeg } = pipes.options
+    return {
       direction,
       bytesIn: pipes.over || !sourceLeg ? pipes.bytes.in : takenFrom(sourceLeg),
       bytesOut: sinkLeg ? sinkLeg.bytes.out : pipes.bytes.out,
       segments: segmentStats(pipes),
-    }),
+    }
   }
 }
 
 /** From the source to the sink, and then those that were removed. */
 function segmentStats({ slots, figures }: Pipes): SegmentStats[] {
-  const names = new Set([...slots.map(({ name }) => name), ...figures.keys()])
-  return [...names].map(name => (figures.get(name) as SegmentFigures).stats())
+  const names = new Set([...slots, ...figures].map(({ name }) => name))
+  return [...names].map(name => (figures.find(each => each.name === name) as SegmentFigures).stats())
 }
 
 /** Bytes that have been read of it. */

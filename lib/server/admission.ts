@@ -52,8 +52,8 @@ async function serve(state: ServerState, leg: Leg): Promise<void> {
   if (options.once) stop(state)
   const connection = openConnection(leg, { ...options, observer, number })
   const ended = Promise.race([work(connection, leg), connection.failed, connection.closed])
-    .catch(connection.fail)
-    .then(connection.finish)
+    .catch(error => connection.fail(error))
+    .then(() => connection.finish())
     .then(summary => {
       active.delete(connection)
       figures.closed(summary)

@@ -3,6 +3,7 @@ import { freeze, type RunMeter } from './meter.js'
 import { addRuns, type RunStats, runStats, type SegmentStats } from './snapshot.js'
 
 export interface SegmentFigures {
+  readonly name: string
   /** Adds the runs of new stages. Earlier runs may still hold data. */
   add(meters: readonly RunMeter[]): void
   /** Marks these runs as over. */
@@ -40,5 +41,5 @@ export function segmentFigures(name: string): SegmentFigures {
     }
   }
 
-  return { add: meters => void present.add(meters), end, stats }
+  return { name, add: meters => void present.add(meters), end, stats }
 }

@@ -63,7 +63,7 @@ export function around(leg: Leg): Ends {
 export async function work(connection: OpenConnection, ends: Ends, transforms?: Transforms): Promise<Summary> {
   await openChain(ends.sinkLeg && !ends.sourceLeg ? 'reply' : 'forward', transforms)
     .run(connection, ends)
-    .catch(connection.fail)
+    .catch(error => connection.fail(error))
   return connection.finish()
 }
 

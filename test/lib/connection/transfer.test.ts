@@ -90,7 +90,7 @@ t.test('a source or a sink that is lost fails the transfer, with its error if it
           const { connection } = open(t)
           const segments = [{ name: 'main', make: () => plan([]) }]
           const forget = () => {}
-          const { done } = openTransfer({ direction: 'forward', source, sink, lazy, segments, forget })
+          const { done } = openTransfer({ direction: 'forward', source, sink, lazy, segments }, forget)
           if (when === 'while') lost.destroy(error)
           await t.rejects(done, expected, `the ${which} ${title}, ${when}, ${lazy ? 'lazy' : 'at once'}`)
           connection.drop()
@@ -257,34 +257,25 @@ t.test('stages that were made for nothing are over, too', async t => {
   }
 })
 
-t.test('the end of the source may come during a change', async t => {
-  const slow = slowEnd()
-  const { chain, say, peer, leg, done, text } = flow(t, { segments: { main: slow.make } })
-  await say('a')
-  const changed = chain.set('main', () => upper)
-  peer.end('b')
-  await turns()
-  t.equal(text(), 'a', 'what follows waits')
-  leg.stream.read(0)
-  slow.release()
-  await changed
-  await done
-  t.equal(text(), 'aB')
-})
-
-t.test('the end of the source may come alone during a change', async t => {
-  const slow = slowEnd()
-  const { chain, say, peer, leg, done, text } = flow(t, { segments: { main: slow.make } })
-  await say('a')
-  const changed = chain.set('main', () => upper)
-  peer.end()
-  await turns()
-  leg.stream.read(0) // as a socket does when its end has come
-  await turns()
-  slow.release()
-  await changed
-  await done
-  t.equal(text(), 'a')
+t.test('the end of the source may come during a change, with data or alone', async t => {
+  for (const [last, expected] of [
+    ['b', 'aB'],
+    ['', 'a'],
+  ] as const) {
+    const slow = slowEnd()
+    const { chain, say, peer, leg, done, text } = flow(t, { segments: { main: slow.make } })
+    await say('a')
+    const changed = chain.set('main', () => upper)
+    peer.end(last)
+    await turns()
+    leg.stream.read(0) // as a socket does when its end has come
+    await turns()
+    t.equal(text(), 'a', 'what follows waits')
+    slow.release()
+    await changed
+    await done
+    t.equal(text(), expected)
+  }
 })
 
 t.test('a new segment in front of one that leaves waits until that is gone', async t => {
@@ -593,11 +584,11 @@ t.test('stop before the first byte, with lazy stages, is an end', async t => {
 
 t.test('stop does nothing to what has ended, or is over', async t => {
   const { source, sink } = { source: new PassThrough(), sink: memorySink() }
-  const { done, ...transfer } = openTransfer({ direction: 'forward', source, sink, segments: [], forget() {} })
+  const transfer = openTransfer({ direction: 'forward', source, sink, segments: [] }, () => {})
   source.end('a')
   await once(source, 'end')
   transfer.stop()
-  await done
+  await transfer.done
   transfer.stop()
   t.equal(String(sink.data), 'a')
 })
@@ -620,7 +611,7 @@ t.test('a lazy transfer that is over before it has begun makes no stages', async
     return plan([])
   }
   const segments = [{ name: 'main', make }]
-  const { done } = openTransfer({ ...rest, direction: 'forward', sink, segments, lazy: true, forget() {} })
+  const { done } = openTransfer({ ...rest, direction: 'forward', sink, segments, lazy: true }, () => {})
   sink.destroy()
   await t.rejects(done, { code: 'ERR_STREAM_PREMATURE_CLOSE' })
   rest.source.push('a')
@@ -636,7 +627,7 @@ t.test('open are the stages that have begun, and that cannot be ended in the mid
     { name: 'mine', make: made([upper]) },
     { name: 'foreign', make: made([new PassThrough()]) },
   ]
-  const transfer = openTransfer({ direction: 'forward', source, sink, segments, forget() {} })
+  const transfer = openTransfer({ direction: 'forward', source, sink, segments }, () => {})
   t.same(transfer.open(['mine', 'foreign']), [], 'they have taken nothing')
   source.write('a')
   await turns()
@@ -661,7 +652,7 @@ t.test('what its streams do after it has failed is nothing to it', async t => {
     const { source, sink } = streams
     for (const each of [source, sink]) each.on('error', () => {})
     const segments = [{ name: 'main', make: () => plan(toParts(upper, 0)) }]
-    const { done } = openTransfer({ direction: 'forward', ...streams, segments, forget() {} })
+    const { done } = openTransfer({ direction: 'forward', ...streams, segments }, () => {})
     streams[lost].destroy(new Error('lost'))
     await t.rejects(done, { message: 'lost' })
     source.resume().end()

@@ -241,8 +241,8 @@ t.test('the port is somebody else’s by then: that is told, and it can be tried
 
 t.test('connections are numbered, and counted by what closed them', async t => {
   const numbers: number[] = []
-  const { server, dial } = await open(t, { maxConnections: 1 }, async ({ info }) => {
-    numbers.push(info('forward').number)
+  const { server, dial } = await open(t, { maxConnections: 1 }, async connection => {
+    numbers.push(connection.number)
     if (numbers.length === 2) throw new Error('bad')
   })
   for (let i = 0; i < 3; i++) {

@@ -1,0 +1,42 @@
+/** The streams of a connection, which are destroyed when it fails. */
+import type { Readable, Writable } from 'node:stream'
+import type { ConnectionInfo, Logger } from '../stages/context.js'
+import { partsOf } from '../stages/parts.js'
+import { type Plan, plan } from '../stages/plan.js'
+import type { Transforms } from '../stages/transforms.js'
+import type { FaultNote } from '../stats/summary.js'
+import { errorCode } from '../text/errors.js'
+import { fail } from './failure.js'
+import type { ConnectionState } from './state.js'
+
+/** Lists at most the first hundred faults. */
+const mostFaults = 100
+
+/** Creates the streams of stages, for one direction. */
+export function prepare(
+  state: ConnectionState,
+  log: Logger | undefined,
+  transforms: Transforms,
+  connection: ConnectionInfo,
+): Plan {
+  const { warnings, faults, maxRecord } = state
+  const warn = (message: string) => void warnings.push(message)
+  const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
+  const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
+  for (const stream of planned.streams) {
+    state.streams.add(stream)
+    // An error after the end of its output counts, too; but `pipeline` itself destroys a stream that is not done by then.
+    stream.on('error', error => errorCode(error) !== 'ERR_STREAM_DESTROYED' && fail(state, error))
+  }
+  return planned
+}
+
+/** Destroys the stream when the connection fails. Its transfer reports its errors and may have ended before. */
+export function adopt({ streams }: ConnectionState, stream: Readable | Writable): void {
+  streams.add(stream.on('error', () => {}))
+}
+
+/** Drops the streams of stages that are finished. */
+export function forget({ streams }: ConnectionState, plan: Plan): void {
+  for (const stream of plan.streams) streams.delete(stream)
+}
