@@ -1,49 +1,104 @@
 /** Signals, a closed stdout, and exit codes. */
+import { constants as files, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
+import { basename } from 'node:path'
 import { isatty } from 'node:tty'
 
 /** The exit code after the reader of stdout has closed it: what a shell reports for SIGPIPE. */
 export const closedPipe = 128 + constants.signals.SIGPIPE
 
-const signals = ['SIGINT', 'SIGTERM'] as const
+/**
+ * All other signals that end a process and can be caught, where the system has them. Not among them: those of a fault
+ * in the program (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), after which no code may run; SIGUSR1, which starts
+ * Node's debugger; SIGPIPE and SIGXFSZ, which Node ignores.
+ */
+const fatal = (
+  [
+    ...(['SIGQUIT', 'SIGABRT', 'SIGUSR2', 'SIGALRM', 'SIGXCPU', 'SIGVTALRM', 'SIGPROF'] as const),
+    ...(['SIGIO', 'SIGPWR', 'SIGSTKFLT'] as const),
+  ] satisfies NodeJS.Signals[]
+).filter(signal => signal in constants.signals)
 
 /** Milliseconds in which a repeated signal counts once: npx and timeout(1) forward what the whole group already got. */
 const sameSignal = 300
 
-/** Maximum milliseconds for `second` to finish. */
+/** Maximum milliseconds for `reset` to finish. */
 const lastWords = 200
 
-/** Calls `first` at the first signal and `second` at the next one; then the process dies of that signal. */
-export function onSignals(first: (signal: NodeJS.Signals) => void, second: () => unknown): () => void {
+/** What a command does at signals. */
+export interface SignalActions {
+  /** Called at the first SIGINT or SIGTERM. Default: the process ends at once, as at the second. */
+  drain?(signal: NodeJS.Signals): void
+  /** Called at SIGHUP. Default: the process ends at once. It also does if it has lost its terminal. */
+  reload?: (() => void) | undefined
+  /** Resets what runs. When it resolves, or after 200 ms, the process dies of the signal. */
+  reset(): unknown
+}
+
+/**
+ * Handles every signal that ends a process and can be caught: if the kernel ended the process, it would close its
+ * connections as if they were complete. Returns a function that stops it.
+ */
+export function onSignals({ drain, reload, reset }: SignalActions): () => void {
+  const terminals = [0, 1, 2].filter(isatty)
   let seen: { signal: NodeJS.Signals; at: number } | undefined
-  const handler = async (signal: NodeJS.Signals) => {
-    const now = performance.now()
-    if (!seen) {
-      seen = { signal, at: now }
-      first(signal)
-    } else if (signal !== seen.signal || now - seen.at > sameSignal) {
-      await Promise.race([second(), new Promise(resolve => setTimeout(resolve, lastWords))])
-      dieOf(signal)
-    }
+  let dying = false
+
+  const die = async (signal: NodeJS.Signals) => {
+    if (dying) return
+    dying = true
+    await Promise.race([reset(), new Promise(resolve => setTimeout(resolve, lastWords))])
+    dieOf(signal)
   }
-  for (const signal of signals) process.on(signal, handler)
+  const request = (signal: NodeJS.Signals) => {
+    const now = performance.now()
+    if (!seen && drain) {
+      seen = { signal, at: now }
+      drain(signal)
+    } else if (signal !== seen?.signal || now - seen.at > sameSignal) void die(signal)
+  }
+  const hangUp = () => {
+    if (isNohup) reload?.()
+    else if (reload && terminals.every(isatty)) reload()
+    else void die('SIGHUP')
+  }
+
+  const isNohup = isUnderNohup()
+  const isHandled = handledSignals()
+  const handlers: [NodeJS.Signals, (signal: NodeJS.Signals) => void][] = [
+    ['SIGINT', request],
+    ['SIGTERM', request],
+    ['SIGHUP', hangUp],
+    ...fatal.filter(signal => !isHandled(signal)).map(signal => [signal, die] as [NodeJS.Signals, typeof die]),
+  ]
+  for (const [signal, handler] of handlers) process.on(signal, handler)
   return () => {
-    for (const signal of signals) process.off(signal, handler)
+    for (const [signal, handler] of handlers) process.off(signal, handler)
   }
 }
 
 /**
- * Calls `reload` at SIGHUP, if given. If the process has lost its terminal, SIGHUP ends it as usual.
+ * nohup(1) ignores SIGHUP, but Node resets that at its start. Two traces remain: the shell's `_`, which names the
+ * program it has started, and a stdin that was a terminal, in whose place nohup opens /dev/null for writing only.
  */
-export function onHangUp(reload: (() => void) | undefined): () => void {
-  if (!reload) return () => {}
-  const terminals = [0, 1, 2].filter(isatty)
-  const handler = () => {
-    if (!terminals.every(isatty)) dieOf('SIGHUP')
-    else reload()
+function isUnderNohup(): boolean {
+  const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(readProc('fdinfo/0'))?.[1] ?? '0', 8)
+  return basename(process.env._ ?? '') === 'nohup' || (flags & (files.O_RDWR | files.O_WRONLY)) === files.O_WRONLY
+}
+
+/** Signals that Node handles at its start, such as those of its profiler and of its reports, keep their meaning. */
+function handledSignals(): (signal: NodeJS.Signals) => boolean {
+  const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(readProc('status'))?.[1] ?? '0'}`)
+  return signal => ((caught >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n
+}
+
+/** Empty where the system has no such file. */
+function readProc(name: string): string {
+  try {
+    return readFileSync(`/proc/self/${name}`, 'latin1')
+  } catch {
+    return ''
   }
-  process.on('SIGHUP', handler)
-  return () => void process.off('SIGHUP', handler)
 }
 
 /** Ends the process by the signal, so that the shell sees 130 or 143. Runs the exit handlers first. */

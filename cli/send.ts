@@ -7,7 +7,8 @@ import { type Address, addressForms, defaultHost, defaultPort, formatAddress } f
 import type { Source } from '../lib/endpoints/endpoint.js'
 import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
 import { sourceAt } from '../lib/endpoints/open.js'
-import { send } from '../lib/send.js'
+import type { Summary } from '../lib/index.js'
+import { isSendError, send } from '../lib/send.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import {
@@ -23,7 +24,7 @@ import {
   rawOption,
   repeatable,
 } from './options.js'
-import { closedPipe, dieOf, onSignals, onStdoutError } from './process.js'
+import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { loadStages } from './stages.js'
 import { terminalStages } from './terminal.js'
 import { readSendTls, type SendTlsOptions, sendTlsOptions, warnIfInsecure } from './tls.js'
@@ -110,16 +111,6 @@ async function run(command: Command, files: string[]): Promise<void> {
   const progress = await openProgress(options, from, size)
   warnIfInsecure(log, options)
   const abort = new AbortController()
-  let killedBy: NodeJS.Signals | undefined
-
-  // An interrupted send resets: a clean end would tell the peer that it has everything.
-  const stop = onSignals(
-    signal => {
-      killedBy = signal
-      abort.abort()
-    },
-    () => abort.abort(),
-  )
   onStdoutError(
     () => {
       process.exitCode = closedPipe
@@ -128,39 +119,44 @@ async function run(command: Command, files: string[]): Promise<void> {
     },
     () => {},
   )
-  try {
-    const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
-    const { retry, onEof, wait, maxRecord } = options
-    const { warnings } = await send({
-      ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, onEof, wait, maxRecord },
-      tls,
-      from,
-      transforms,
-      replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw, () => progress?.clear())],
-      family: options[4] ? 4 : options[6] ? 6 : undefined,
-      signal: abort.signal,
-      log,
-      onConnect: () => progress?.start(),
-    })
-    if (warnings.length > 0) process.exitCode = 1
-  } catch (error) {
-    // The connection's own line already reports how it ended.
-    if (!killedBy && !hasSummary(error)) logFailure(log, error)
-    process.exitCode ??= 1
-  } finally {
+  const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
+  const { retry, onEof, wait, maxRecord } = options
+  const sent = send({
+    ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, onEof, wait, maxRecord },
+    tls,
+    from,
+    transforms,
+    replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw, () => progress?.clear())],
+    family: options[4] ? 4 : options[6] ? 6 : undefined,
+    signal: abort.signal,
+    log,
+    onConnect: () => progress?.start(),
+  })
+  const over = report(sent, log, abort.signal).finally(() => {
     progress?.stop()
     from.destroy()
-    stop()
+  })
+  // An interrupted send resets: a clean end would tell the peer that it has everything.
+  const stop = onSignals({
+    reset() {
+      abort.abort()
+      return over
+    },
+  })
+  await over
+  stop()
+}
+
+/** Sets the exit code. Logs a failure to connect; the line of a connection reports how that ended. */
+async function report(sent: Promise<Summary>, log: Logger, signal: AbortSignal): Promise<void> {
+  try {
+    const { warnings } = await sent
+    if (warnings.length > 0) process.exitCode = 1
+  } catch (error) {
+    if (!signal.aborted && !isSendError(error))
+      log.error({ error: errorMessage(error), code: errorCode(error) }, 'cannot connect')
+    process.exitCode ??= 1
   }
-  if (killedBy) dieOf(killedBy)
-}
-
-function logFailure(log: Logger, error: unknown): void {
-  log.error({ error: errorMessage(error), code: errorCode(error) }, 'cannot connect')
-}
-
-function hasSummary(error: unknown): boolean {
-  return error instanceof Error && 'summary' in error
 }
 
 function sourceOf(files: string[]): Source {

@@ -6,7 +6,7 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
 import type { Logger } from './log.js'
 import { bytes, count, duration, group, repeatable } from './options.js'
-import { dieOf, onHangUp, onSignals } from './process.js'
+import { dieOf, onSignals } from './process.js'
 import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOptions, warnIfInsecure } from './tls.js'
 
 export interface ServerOptions extends ServerTlsOptions {
@@ -83,14 +83,14 @@ export async function runServer(
       first ??= summary
     })
   }
-  // Before listening: a reader of the `listening` line may send a signal at once.
-  const stop = onSignals(
-    signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
-    () => server?.close({ drain: 0 }), // each connection logs its line before the exit
-  )
   const read = () => readServerTls(options, listen, target)
   const hasFiles = tls.tls || tls.targetTls
-  const stopReloading = onHangUp(hasFiles ? () => server && void reload(server, log, read) : undefined)
+  // Before listening: a reader of the `listening` line may send a signal at once.
+  const stop = onSignals({
+    drain: signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
+    reload: hasFiles ? () => server && void reload(server, log, read) : undefined,
+    reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
+  })
   server = await start({
     ...{ log, once, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord, onConnection },
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
@@ -99,7 +99,6 @@ export async function runServer(
   if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
   const closed = server.closed.then(() => {
     stop()
-    stopReloading()
     if (once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
   })
   return { server, closed }

@@ -32,7 +32,8 @@ export const exec = defineTransform({
     'line on its stderr is logged as a warning.\n\n' +
     'Many programs buffer some KiB of output unless told otherwise: `jq --unbuffered`, `sed -u`, `grep ' +
     "--line-buffered`. If a program is silent for longer than the connection's timeouts, raise them. When the " +
-    "connection fails, the program's process group gets a SIGTERM, and 2 seconds later a SIGKILL.",
+    "connection fails, the program's process group gets a SIGTERM, and 2 seconds later a SIGKILL; if a signal ends " +
+    'tcp-pipe, at once.',
   create: ({ command }, context) => programStream(command, context),
 })
 

@@ -366,7 +366,7 @@ function checkFaults(what: string, logs: LogLine[], strange: string[], expected:
 
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE)/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE|_$)/.test(name)),
   )
 }
 
