@@ -91,7 +91,7 @@ export function commonOptions(command: Command): Command {
     choice('--log-format <format>', 'text or json (default: text on a terminal, otherwise json)', ['text', 'json']),
   ])
   for (const option of options) command.addOption(option)
-  return command.addOption(bytes('--max-record <bytes>', 'maximum length of a line or a JSON value (default: 1m)'))
+  return command.addOption(bytes('--max-record <bytes>', 'maximum length of a line or a JSON value (default: 1m)', 1))
 }
 
 /**

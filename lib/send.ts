@@ -22,7 +22,7 @@ import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
 import type { WebWritable } from './formats/web.js'
-import { checkMisplaced } from './server/listen-options.js'
+import { checkLimit, checkMisplaced } from './server/listen-options.js'
 import type { Logger } from './stages/context.js'
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
@@ -71,6 +71,7 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   onEof?: 'half-close' | 'close' | undefined
   /** Milliseconds to wait for the peer's end after the local end; 0 is no limit. Default: 0. */
   wait?: number | undefined
+  /** The maximum length of a line or a JSON value in bytes; a longer one fails the connection. Default: 1 MiB. */
   maxRecord?: number | undefined
   signal?: AbortSignal | undefined
   /** A pino logger. Default: no log. */
@@ -205,6 +206,7 @@ function checkSendOptions(options: SendOptions): void {
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   for (const [name, value] of Object.entries({ wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration }))
     checkTime(name, value)
+  checkLimit('maxRecord', options.maxRecord)
   if (bind !== undefined && toAddress(bind).scheme !== 'tcp')
     fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
   if (onEof !== undefined && onEof !== 'half-close' && onEof !== 'close') fault('onEof', onEof, 'half-close or close')

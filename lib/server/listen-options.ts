@@ -60,8 +60,9 @@ export function listenAddress(options: ListenOptions): Address {
   const { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration } = options
   const times = { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration }
   for (const [name, time] of Object.entries(times)) checkTime(name, time)
-  const { allow, deny, maxConnections, maxPerIp, maxBytes } = options
-  for (const [name, number] of Object.entries({ maxConnections, maxPerIp, maxBytes })) checkLimit(name, number)
+  const { allow, deny, maxConnections, maxPerIp, maxBytes, maxRecord } = options
+  const limits = { maxConnections, maxPerIp, maxBytes, maxRecord }
+  for (const [name, number] of Object.entries(limits)) checkLimit(name, number)
   accessCheck({ allow, deny })
   checkMisplaced(options, 'tls or targetTls')
   const [byAddress] = Object.entries({ allow, deny, maxPerIp }).find(([, value]) => value !== undefined) ?? []
@@ -88,7 +89,8 @@ export function checkMisplaced(options: object, where: string): void {
   if (misplaced) throw new TcpPipeError('ERR_OPTION', `${misplaced} belongs in ${where}`)
 }
 
-function checkLimit(name: string, value: number | undefined): void {
+/** Rejects a limit that allows nothing. */
+export function checkLimit(name: string, value: number | undefined): void {
   const isWhole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY
   if (value === undefined || (isWhole && value >= 1)) return
   throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a whole number from 1`)
@@ -98,10 +100,12 @@ function checkLimit(name: string, value: number | undefined): void {
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
   const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration } = options
   const { handshakeTimeout, firstByteTimeout, signal, observer, onConnection } = options
+  const room = connectionLimit(descriptorsEach)
   return {
     idleTimeout: options.idleTimeout ?? 600_000,
     halfClosedTimeout: options.halfClosedTimeout ?? 60_000,
-    maxConnections: options.maxConnections ?? connectionLimit(descriptorsEach),
+    maxConnections: options.maxConnections ?? room,
+    room,
     once: options.once ?? false,
     ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration },
     ...{ handshakeTimeout, firstByteTimeout, signal, observer, onConnection },
@@ -112,6 +116,8 @@ export interface ServerOptions extends Omit<ConnectionOptions, 'observer'>, Acce
   observer: Observer | undefined
   contexts: TlsContexts
   maxConnections: number
+  /** The number of connections that the limit of open files has room for. Default: any. */
+  room?: number
   maxPerIp: number | undefined
   handshakeTimeout: number | undefined
   once: boolean

@@ -109,8 +109,19 @@ function announce({ observer, options }: ServerState, bound: Bound): void {
   const { contexts, about, maxConnections } = options
   observer.listening({ ...bound, ...(contexts.pin && { pin: contexts.pin }), ...about, maxConnections })
   warnIfExpired(options)
+  warnIfFew(options)
 }
 
 function warnIfExpired({ contexts: { validTo }, log }: ServerOptions): void {
   if (validTo && validTo.getTime() < Date.now()) log?.warn({ validTo }, 'the certificate has expired')
+}
+
+/** Fewer connections than a server is expected to serve. */
+const few = 32
+
+/** At the limit of open files Node stops accepting without an error. */
+function warnIfFew({ room = Number.POSITIVE_INFINITY, maxConnections, once, log }: ServerOptions): void {
+  const isLess = room < maxConnections || (room === maxConnections && room < few)
+  if (isLess && !once)
+    log?.warn({ maxConnections, room }, 'the limit of open files has room for few connections; raise it with ulimit -n')
 }

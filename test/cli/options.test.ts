@@ -72,6 +72,7 @@ t.test('mistakes name the option, the value and what is allowed', async t => {
       ['--retry', '99999999999999999999'],
       "--retry: '99999999999999999999' is not allowed; expected a whole number, at least 0",
     ],
+    [['--max-record', '0'], "--max-record: '0' is not allowed; expected at least 1"],
     [['--on-eof', 'x'], "--on-eof: 'x' is not allowed; expected half-close or close"],
     [['--to', 'file:x'], /^--to: 'file:x' cannot be connected to; expected host:port, .* or unix:path$/],
     [['--to', 'memory:x'], /^--to: 'memory:x' reaches no other process; expected host:port, .* or unix:path$/],

@@ -10,6 +10,7 @@ import { serve as serveInProcess } from '../../lib/index.js'
 import type { Seen } from './flood.js'
 import {
   bounded,
+  cli,
   closed,
   dial,
   eventually,
@@ -111,6 +112,25 @@ t.test(
     t.equal(logs.filter(({ msg }) => msg === 'connection closed').length, 110, 'one line for each that was served')
   },
 )
+
+t.test('a limit of open files that leaves few connections is told at the start (G-32)', async t => {
+  const msg = 'the limit of open files has room for few connections; raise it with ulimit -n'
+  const warned = async (files: number, command: string) => {
+    const server = launch(t, 'bash', ['-c', `ulimit -n ${files}; exec '${process.execPath}' '${cli}' ${command}`], {
+      input: null,
+    })
+    const { port } = await server.logged('listening')
+    const socket = await dial(t, Number(port))
+    socket.end().resume()
+    await server.logged('connection closed')
+    server.kill('SIGTERM')
+    return (await server.ended).logs.filter(line => line.msg === msg)
+  }
+  t.match(await warned(64, 'serve 0'), [{ level: 40, maxConnections: 1, room: 1 }])
+  t.match(await warned(512, 'serve 0 --max-connections 5000'), [{ level: 40, maxConnections: 5000, room: 448 }])
+  t.same(await warned(512, 'serve 0'), [])
+  t.same(await warned(512, 'serve 0 --max-connections 2'), [])
+})
 
 t.test('--max-connections of proxy: for one that is refused the target is not dialled (F-02)', async t => {
   let dialled = 0

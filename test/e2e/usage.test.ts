@@ -43,6 +43,10 @@ const mistakes: [line: string[], says: string][] = [
     "--idle-timeout: 'soon' is not allowed; expected a duration, such as '250ms'",
   ],
   [['serve', '0', '--max-record', '1x'], "--max-record: '1x' is not allowed; expected bytes, such as"],
+  ...['serve', 'send', 'proxy'].map((command): [string[], string] => [
+    [command, '--max-record', '0'],
+    "--max-record: '0' is not allowed; expected at least 1",
+  ]),
   [
     ['serve', '0', '--log-level', 'loud'],
     "--log-level: 'loud' is not allowed; expected trace, debug, info, warn, error or silent",

@@ -318,6 +318,7 @@ t.test('options are checked before anything is opened', async t => {
     [{ connectTimeout: Number.NaN }, /^connectTimeout: NaN is not allowed/],
     [{ retry: 1.5 }, /^retry: 1.5 is not allowed; expected a whole number from 0$/],
     [{ retry: -1 }, /^retry: -1/],
+    [{ maxRecord: 0 }, /^maxRecord: 0 is not allowed; expected a whole number from 1$/],
     [{ bind: 'unix:/x' }, /^bind: unix:\/x is not allowed/],
   ] as const)
     await t.rejects(send(options as unknown as SendOptions), { code: 'ERR_OPTION', message }, String(message))

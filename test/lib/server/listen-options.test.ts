@@ -17,6 +17,7 @@ t.test('what is wrong in the options of a server is told with its name', async t
     [{ maxPerIp: 1.5 }, /^maxPerIp: 1.5 is not allowed; expected a whole number from 1$/],
     [{ idleTimeout: '5' as unknown as number }, /^idleTimeout: 5 is not allowed/],
     [{ maxBytes: Number.NaN }, /^maxBytes: NaN is not allowed/],
+    [{ maxRecord: 0 }, /^maxRecord: 0 is not allowed; expected a whole number from 1$/],
     [{ firstByteTimeout: -1 }, /^firstByteTimeout: -1 is not allowed/],
     [{ allow: ['junk'] }, /^allow: 'junk'/],
     [{ path: '/tmp/a', deny: ['::1'] }, /^deny: the clients of unix:\/tmp\/a have no IP address$/],
@@ -39,6 +40,9 @@ t.test('what is wrong in the options of a server is told with its name', async t
 t.test('options that are not given have their defaults, and others stay', async t => {
   t.match(withDefaults({}, 1, contexts), { idleTimeout: 600_000, halfClosedTimeout: 60_000, once: false })
   t.ok(withDefaults({}, 2, contexts).maxConnections <= withDefaults({}, 1, contexts).maxConnections)
+  const { maxConnections, room } = withDefaults({}, 2, contexts)
+  t.equal(room, maxConnections, 'as many as there is room for')
+  t.equal(withDefaults({ maxConnections: 3 }, 2, contexts).room, room)
   const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxRecord: 4 }
   t.match(withDefaults(given, 1, contexts), given)
 })
