@@ -6,9 +6,9 @@ import { Command, Option } from 'commander'
 import { type Address, addressForms, defaultHost, defaultPort, formatAddress } from '../lib/endpoints/address.js'
 import type { Source } from '../lib/endpoints/endpoint.js'
 import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
-import { sourceAt } from '../lib/endpoints/open.js'
+import { openSource, sourceAt } from '../lib/endpoints/open.js'
 import type { Summary } from '../lib/index.js'
-import { isSendError, send } from '../lib/send.js'
+import { isSendError, type OnEof, type OnPeerEnd, send } from '../lib/send.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import {
@@ -40,7 +40,9 @@ interface Options extends LogOptions, SendTlsOptions {
   idleTimeout?: number
   maxDuration?: number
   retry?: number
-  onEof?: 'half-close' | 'close'
+  receiveOnly?: boolean
+  onEof?: OnEof
+  onPeerEnd?: OnPeerEnd
   wait?: number
   size?: number
   progress?: boolean
@@ -75,10 +77,18 @@ export function sendCommand(): Command {
     .addOption(
       choice(
         '--on-eof <action>',
-        "at the end of the input: half-close and wait for the peer's end, or close (default: half-close)",
-        ['half-close', 'close'],
+        "at the end of the input: half-close and wait for the peer's end, keep our side open until then, or close (default: half-close)",
+        ['half-close', 'keep', 'close'],
       ),
     )
+    .addOption(
+      choice(
+        '--on-peer-end <action>',
+        "at the peer's end: send the rest of the input, or stop (default: send; stop if the input is a terminal)",
+        ['send', 'stop'],
+      ),
+    )
+    .addOption(new Option('--receive-only', "read no input, send nothing, end after the peer's end"))
     .addOption(bytes('--size <bytes>', 'size of the input, for the progress line'))
     .addOption(new Option('--progress', 'show progress (default: if stderr is a terminal)'))
     .addOption(new Option('--no-progress', 'do not show progress'))
@@ -89,7 +99,7 @@ export function sendCommand(): Command {
       duration('--connect-timeout <time>', 'to connect, per attempt (default: 10s)'),
       duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'),
       duration('--idle-timeout <time>', 'without a byte in either direction (default: off)'),
-      duration('--wait <time>', "for the peer's end, after ours (default: off)"),
+      duration('--wait <time>', "for the peer's end, after the end of the input (default: off)"),
       duration('--max-duration <time>', 'for the whole connection (default: off)'),
     ]),
     ...sendTlsOptions(),
@@ -106,7 +116,7 @@ async function run(command: Command, files: string[]): Promise<void> {
   const tls = await readSendTls(options, options.to)
   const known = await totalSize(files)
   const size = options.size ?? known
-  const from = sourceOf(files)
+  const from = options.receiveOnly ? openSource('') : sourceOf(files)
   const { log, mute } = openLog(options, () => progress?.clear())
   const progress = await openProgress(options, from, size)
   warnIfInsecure(log, options)
@@ -120,9 +130,10 @@ async function run(command: Command, files: string[]): Promise<void> {
     () => {},
   )
   const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
-  const { retry, onEof, wait, maxRecord } = options
+  const { retry, onEof = options.receiveOnly ? 'keep' : undefined, onPeerEnd, wait, maxRecord } = options
   const sent = send({
-    ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, onEof, wait, maxRecord },
+    ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, onEof, onPeerEnd },
+    ...{ wait, maxRecord },
     tls,
     from,
     transforms,
@@ -171,8 +182,8 @@ async function totalSize(files: string[]): Promise<number | undefined> {
   return known ? stats.reduce((sum, stat) => sum + stat.size, 0) : undefined
 }
 
-async function openProgress({ progress, quiet }: Options, source: Source, size: number | undefined) {
-  const wanted = progress ?? !(quiet || source instanceof ReadStream) // typed input would mix with the line
+async function openProgress({ progress, quiet, receiveOnly }: Options, source: Source, size: number | undefined) {
+  const wanted = progress ?? !(quiet || receiveOnly || source instanceof ReadStream) // typed input would mix with the line
   if (!process.stderr.isTTY || !wanted) return undefined
   const { createProgress } = await import('./progress.js')
   return createProgress(source, size)
@@ -180,6 +191,7 @@ async function openProgress({ progress, quiet }: Options, source: Source, size: 
 
 function check(options: Options, files: string[]): void {
   const { to, bind } = options
+  checkReceiveOnly(options, files)
   if (files.filter(file => file === '-').length > 1) fault("'-' is given twice; stdin can be read only once")
   if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host:port`)
   for (const [name, address] of Object.entries({ '--to': to, '--bind': bind })) {
@@ -190,6 +202,16 @@ function check(options: Options, files: string[]): void {
         `-${asked} and ${name} ${formatAddress(address as Address)} exclude each other: the address is IPv${version}`,
       )
   }
+}
+
+/** Rejects what concerns the input: its user would rely on it. */
+function checkReceiveOnly({ receiveOnly, transform, size, onEof, onPeerEnd }: Options, [file]: string[]): void {
+  if (!receiveOnly) return
+  const given = { [`file '${file}'`]: file, '--transform': transform, '--size': size, '--on-peer-end': onPeerEnd }
+  const [name] = Object.entries(given).find(([, value]) => value !== undefined) ?? []
+  if (name) fault(`--receive-only and ${name} exclude each other: it sends nothing`)
+  if (onEof !== undefined && onEof !== 'keep')
+    fault(`--receive-only and --on-eof ${onEof} exclude each other: it ends after the peer; expected keep`)
 }
 
 function fault(message: string): never {

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events'
 import type { Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
 import { type Connection, type OpenConnection, openConnection } from './connection/connection.js'
-import { lingerTime } from './connection/linger.js'
+import { keptOpen, lingerTime } from './connection/linger.js'
 import {
   type Address,
   type AddressInput,
@@ -67,8 +67,13 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   maxDuration?: number | undefined
   /** The number of retries after the first attempt to connect, with jittered backoff. Default: 0. */
   retry?: number | undefined
-  /** After the source ends: `half-close` waits for the peer's end, `close` does not. Default: `half-close`. */
-  onEof?: 'half-close' | 'close' | undefined
+  /**
+   * After the source ends: `half-close` ends our side and waits for the peer's end, `keep` waits and ends our side
+   * after it, `close` does not wait. Default: `half-close`.
+   */
+  onEof?: OnEof | undefined
+  /** After the peer ends: `send` sends the rest of the source, `stop` does not. Default: `send`, on a terminal `stop`. */
+  onPeerEnd?: OnPeerEnd | undefined
   /** Milliseconds to wait for the peer's end after the local end; 0 is no limit. Default: 0. */
   wait?: number | undefined
   /** The maximum length of a line or a JSON value in bytes; a longer one fails the connection. Default: 1 MiB. */
@@ -81,6 +86,10 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   /** Called when the connection opens. */
   onConnect?: ((connection: SendConnection) => void) | undefined
 }
+
+export type OnEof = 'half-close' | 'keep' | 'close'
+
+export type OnPeerEnd = 'send' | 'stop'
 
 /** The connection of a `send`. */
 export interface SendConnection extends Connection {
@@ -163,14 +172,16 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
   try {
     options.onConnect?.(Object.assign(connection, { forward: forward.chain, reply: reply.chain }))
     if (from.errored) connection.fail(from.errored)
-    const sink = await openOutput(connection, options)
-    const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink, lazy: true })
-    const there = forward.run(connection, { source: from, sink: leg.stream, sinkLeg: leg })
-    for (const each of [back, there]) each.catch(() => {}) // the first failure ends both
-    await Promise.race([there, back.then(() => (isTerminal(from) ? undefined : there))])
+    const output = await openOutput(connection, options)
+    const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink: output, lazy: true })
+    const { sink, ended } = options.onEof === 'keep' ? keptOpen(leg, back) : { sink: leg.stream }
+    const there = forward.run(connection, { source: from, sink, sinkLeg: leg })
+    if (stopsAtPeerEnd(options, from)) back.then(forward.stop, () => {})
+    const both = Promise.all([back, there]) // the first failure ends both
+    both.catch(() => {})
+    await Promise.race([ended ?? there, both])
     timer = boundWait(options, connection)
-    await back
-    if (!isTerminal(from)) await there
+    await both
   } catch (error) {
     connection.fail(error)
   }
@@ -186,9 +197,10 @@ function openOutput(connection: OpenConnection, { output = process.stdout }: Sen
   return sharedSink(toWritable(output))
 }
 
-/** Stops reading a terminal after the peer's end. */
-function isTerminal(from: Source): boolean {
-  return 'isTTY' in from && from.isTTY === true
+/** Nobody need type an end after the peer's end. */
+function stopsAtPeerEnd({ onPeerEnd }: SendOptions, from: Source): boolean {
+  const isTerminal = 'isTTY' in from && from.isTTY === true
+  return (onPeerEnd ?? (isTerminal ? 'stop' : 'send')) === 'stop'
 }
 
 function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {
@@ -198,7 +210,7 @@ function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection)
 }
 
 function checkSendOptions(options: SendOptions): void {
-  const { output, transforms, replyTransforms, onEof, family, retry, bind } = options
+  const { output, transforms, replyTransforms, onEof, onPeerEnd, family, retry, bind } = options
   const { wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
   checkMisplaced(options, 'tls')
   if (isAddressInput(output)) checkSink(toAddress(output))
@@ -209,9 +221,14 @@ function checkSendOptions(options: SendOptions): void {
   checkLimit('maxRecord', options.maxRecord)
   if (bind !== undefined && toAddress(bind).scheme !== 'tcp')
     fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
-  if (onEof !== undefined && onEof !== 'half-close' && onEof !== 'close') fault('onEof', onEof, 'half-close or close')
+  if (!isOneOf(onEof, ['half-close', 'keep', 'close'])) fault('onEof', onEof, 'half-close, keep or close')
+  if (!isOneOf(onPeerEnd, ['send', 'stop'])) fault('onPeerEnd', onPeerEnd, 'send or stop')
   if (family !== undefined && family !== 4 && family !== 6) fault('family', family, '4 or 6')
   if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0)) fault('retry', retry, 'a whole number from 0')
+}
+
+function isOneOf<T extends string>(value: T | undefined, allowed: readonly T[]): boolean {
+  return value === undefined || allowed.includes(value)
 }
 
 function fault(name: string, value: unknown, allowed: string): never {

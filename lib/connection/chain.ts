@@ -39,6 +39,8 @@ export interface OpenChain {
   readonly chain: Chain
   /** Runs source → segments → sink for one connection. Resolves when the sink has accepted all data. */
   run(connection: OpenConnection, ends: Ends): Promise<void>
+  /** Ends what runs as if its source had ended. */
+  stop(): void
 }
 
 /** The two ends of a transfer. */
@@ -81,7 +83,13 @@ export function openChain(direction: Direction, first: Transforms | undefined): 
     },
     list: () => state.segments.map(({ name }) => name),
   }
-  return { chain, run: (connection, ends) => run(state, connection, ends) }
+  return {
+    chain,
+    run: (connection, ends) => run(state, connection, ends),
+    stop() {
+      for (const transfer of state.transfers.keys()) transfer.stop()
+    },
+  }
 }
 
 async function run(

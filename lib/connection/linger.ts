@@ -1,7 +1,7 @@
 /** Ends a leg. A peer that still sends would get a reset from the kernel, and lose data that it has not read yet. */
 import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
-import type { Leg } from '../endpoints/endpoint.js'
+import { type Duplex, Writable } from 'node:stream'
+import type { Leg, Sink } from '../endpoints/endpoint.js'
 
 /** Milliseconds to wait for the peer's end after the local end, before the leg closes. */
 export const lingerTime = 1000
@@ -29,4 +29,21 @@ async function linger({ stream, bytes }: Leg): Promise<void> {
     stream.once('end', () => stream.destroy())
     stream.resume()
   } else stream.destroy()
+}
+
+/** A sink that ends the local side only when the reply is over. `ended` resolves when it has sent everything. */
+export function keptOpen({ stream }: Leg, reply: Promise<void>): { sink: Sink; ended: Promise<void> } {
+  let resolve: () => void
+  const ended = new Promise<void>(resolveIt => {
+    resolve = resolveIt
+  })
+  const sink = new Writable({
+    write: (chunk, encoding, callback) => void stream.write(chunk, encoding, callback),
+    final(callback) {
+      resolve()
+      reply.then(() => stream.end(callback), callback)
+    },
+  })
+  stream.once('close', () => sink.destroy())
+  return { sink, ended }
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { serve as serveInLibrary } from '../../lib/index.js'
@@ -93,4 +94,62 @@ t.test('a peer that takes 5 s to answer: send waits for it, unless --wait is sho
   t.equal(impatient.code, 1)
   t.match(impatient.logs.at(-1), { closedBy: 'timeout' })
   t.ok((impatient.logs.at(-1)?.duration as number) < 5000)
+})
+
+/** Takes the end of a client for its departure, as some servers do; otherwise it sends all of it. */
+function impatient(all: Buffer): (socket: Socket) => void {
+  return async socket => {
+    let left = false
+    socket.resume().once('end', () => {
+      left = true
+      socket.end()
+    })
+    for (let from = 0; from < all.length && !left; from += 1000) {
+      socket.write(all.subarray(from, from + 1000))
+      await delay(5)
+    }
+    if (!left) socket.end()
+  }
+}
+
+t.test('--on-eof keep: a server that takes our end for a departure sends all of its reply (G-34)', async t => {
+  const all = pattern(20_000)
+  const target = await listen(t, impatient(all))
+  const { code, stdout, logs } = await run(t, ['send', '--to', target.to, '--on-eof', 'keep'], { input: 'request' })
+  t.equal(code, 0)
+  t.ok(stdout.equals(all))
+  t.match(logs.at(-1), { closedBy: 'peer', bytesOut: 7 })
+  const cut = await run(t, ['send', '--to', target.to], { input: 'request' })
+  t.equal(cut.code, 0, 'without it the reply is cut, and nothing can tell')
+  t.ok(cut.stdout.length < all.length)
+})
+
+t.test('--receive-only: sends nothing, reads no input and ends after the peer (G-33)', async t => {
+  const all = pattern(20_000)
+  const target = await listen(t, impatient(all))
+  for (const input of ['unread', null]) {
+    const { code, stdout, logs } = await run(t, ['send', '--to', target.to, '--receive-only'], { input })
+    t.equal(code, 0)
+    t.ok(stdout.equals(all), `${stdout.length} bytes`)
+    t.match(logs.at(-1), { closedBy: 'peer', bytesOut: 0 })
+  }
+})
+
+t.test('--receive-only: --wait limits it', async t => {
+  const target = await listen(t, socket => void socket.write('x'))
+  const args = ['send', '--to', target.to, '--receive-only', '--wait', '200ms']
+  const { code, stdout } = await run(t, args, { faults: ['the peer did not end within 200ms'] })
+  t.equal(code, 1)
+  t.equal(String(stdout), 'x')
+})
+
+t.test('--on-peer-end stop: ends with the peer although the input is open (G-33)', async t => {
+  const target = await listen(t, socket => void socket.resume().end('12:00'))
+  for (const stages of [[], ['-t', 'exec cat']]) {
+    const args = ['send', '--to', target.to, '--on-peer-end', 'stop', ...stages]
+    const { code, stdout, logs } = await run(t, args, { input: null })
+    t.equal(code, 0)
+    t.equal(String(stdout), '12:00')
+    t.match(logs.at(-1), { closedBy: 'peer' })
+  }
 })

@@ -52,7 +52,8 @@ const mistakes: [line: string[], says: string][] = [
     "--log-level: 'loud' is not allowed; expected trace, debug, info, warn, error or silent",
   ],
   [['send', '--retry', '-1'], "--retry: '-1' is not allowed; expected a whole number, at least 0"],
-  [['send', '--on-eof', 'stop'], "--on-eof: 'stop' is not allowed; expected half-close or close"],
+  [['send', '--on-eof', 'stop'], "--on-eof: 'stop' is not allowed; expected half-close, keep or close"],
+  [['send', '--on-peer-end', 'close'], "--on-peer-end: 'close' is not allowed; expected send or stop"],
   [['send', '--wait', '5y'], "--wait: '5y' is not allowed; expected a duration"],
   [['send', '--bind', 'unix:/tmp/x'], '--bind: unix:/tmp/x is not allowed; expected host:port'],
   // contradictions
@@ -68,6 +69,10 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '--append'], '--append needs --output FILE'],
   [['serve', '0', '-o', 'x-{id}', '--append', '--force'], '--append and --force exclude each other'],
   [['send', '-', '-'], "'-' is given twice"],
+  [['send', 'README.md', '--receive-only'], "--receive-only and file 'README.md' exclude each other: it sends nothing"],
+  [['send', '--receive-only', '-t', 'hex'], '--receive-only and --transform exclude each other: it sends nothing'],
+  [['send', '--receive-only', '--on-peer-end', 'stop'], '--receive-only and --on-peer-end exclude each other'],
+  [['send', '--receive-only', '--on-eof', 'close'], '--receive-only and --on-eof close exclude each other'],
   [['send', '-4', '-6'], "'-4' cannot be used with option '-6'"],
   // specs: the message shows where
   [['serve', '0', '-t', 'hexx'], "'hexx', column 1: unknown transform 'hexx'; did you mean 'hex'?"],

@@ -28,7 +28,8 @@ const flags = [
 const named = [
   ...['-t', '--transform', '-r', '--reply-transform', '-b', '--both', '-o', '--output', '--to', '--from', '--bind'],
   ...['--idle-timeout', '--half-closed-timeout', '--drain-timeout', '--connect-timeout', '--wait', '--max-record'],
-  ...['--max-connections', '--retry', '--size', '--log-level', '--log-format', '--on-eof', '--transfrom'],
+  ...['--max-connections', '--retry', '--size', '--log-level', '--log-format', '--on-eof', '--on-peer-end'],
+  ...['--transfrom'],
 ]
 
 /** All of them on loopback, and none of them where somebody listens. */

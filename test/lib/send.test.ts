@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Readable, Transform } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Source } from '../../lib/endpoints/endpoint.js'
 import { fileSource } from '../../lib/endpoints/file/file-source.js'
@@ -12,7 +13,7 @@ import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import { isSendError, type SendConnection, type SendOptions, send } from '../../lib/send.js'
 import { serve } from '../../lib/serve.js'
 import type { ConnectionInfo } from '../../lib/stages/context.js'
-import { stop } from '../../lib/stages/define.js'
+import { none, stop } from '../../lib/stages/define.js'
 import {
   collect,
   endless,
@@ -247,6 +248,74 @@ t.test('onEof: close', async t => {
   t.match(await send({ ...options, from: bytes('x'), onEof: 'close' }), { error: undefined })
 })
 
+/** Takes the end of a client for its departure, as some servers do. */
+async function impatient(socket: Socket): Promise<void> {
+  let left = false
+  socket.once('end', () => {
+    left = true
+    socket.end()
+  })
+  await once(socket, 'data')
+  for (let i = 0; i < 10 && !left; i++) {
+    socket.write('part ')
+    await delay(5)
+  }
+  socket.end()
+}
+
+t.test('onEof: keep leaves our side open until the peer has ended (G-34)', async t => {
+  const { options, output } = await target(t, impatient)
+  t.match(await send({ ...options, onEof: 'keep' }), { closedBy: 'peer', bytesOut: 5, error: undefined })
+  t.equal(String(output.data), 'part '.repeat(10))
+  await send({ ...options, from: bytes('hello') })
+  t.ok(output.data.length < 2 * 'part '.repeat(10).length, 'without it the reply is cut')
+  await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('onEof: keep, with a peer that never ends, that resets, and whose reply is not read on (G-34)', async t => {
+  const quiet = await target(t, socket => void socket.resume())
+  await t.rejects(send({ ...quiet.options, onEof: 'keep', wait: 30 }), { code: 'ERR_TIMEOUT', timeout: 'wait' })
+  const broken = await target(t, socket => void socket.once('data', () => socket.resetAndDestroy()))
+  await t.rejects(send({ ...broken.options, onEof: 'keep' }), { code: 'ECONNRESET' })
+  const talker = await target(t, socket => void socket.resume().write('a'.repeat(100)))
+  const replyTransforms = () => [() => stop]
+  t.match(await send({ ...talker.options, onEof: 'keep', replyTransforms }), { error: undefined })
+})
+
+t.test('onPeerEnd: stop ends with the peer, and delivers what the stages hold (G-33)', async t => {
+  let received: Promise<Buffer> | undefined
+  const { options, output } = await target(t, socket => {
+    received = collect(socket)
+    socket.end('bye')
+  })
+  const from = silent()
+  const flush = { write: () => none, flush: () => Buffer.from('held') }
+  const summary = await send({ ...options, from, onPeerEnd: 'stop', transforms: () => [flush] })
+  t.match(summary, { closedBy: 'peer', error: undefined })
+  t.ok(from.destroyed)
+  t.equal(String(output.data), 'bye')
+  t.equal(String(await received), 'held')
+})
+
+t.test('onPeerEnd: stop, with a peer that resets (G-33)', async t => {
+  const { options } = await target(t, socket => void socket.resetAndDestroy())
+  await t.rejects(send({ ...options, from: silent(), onPeerEnd: 'stop' }), { code: 'ECONNRESET' })
+})
+
+t.test('onPeerEnd: send goes on, also on a terminal (G-33)', async t => {
+  let received: Promise<Buffer> | undefined
+  const { options, output } = await target(t, socket => {
+    received = collect(socket)
+    socket.end('bye')
+  })
+  const from = Object.assign(new PassThrough(), { isTTY: true })
+  const sent = send({ ...options, from, onPeerEnd: 'send' })
+  await until(() => output.data.length === 3)
+  from.end('typed')
+  t.match(await sent, { closedBy: 'peer', error: undefined })
+  t.equal(String(await received), 'typed')
+})
+
 t.test('signal', async t => {
   const { options, server } = await target(t, () => {})
   const controller = new AbortController()
@@ -311,7 +380,8 @@ t.test('options are checked before anything is opened', async t => {
   for (const [options, message] of [
     [{ transforms: [] }, /^transforms must be a function/],
     [{ replyTransforms: {} }, /^replyTransforms must be a function/],
-    [{ onEof: 'wait' }, /^onEof: wait is not allowed; expected half-close or close$/],
+    [{ onEof: 'wait' }, /^onEof: wait is not allowed; expected half-close, keep or close$/],
+    [{ onPeerEnd: 'wait' }, /^onPeerEnd: wait is not allowed; expected send or stop$/],
     [{ family: 5 }, /^family: 5 is not allowed; expected 4 or 6$/],
     [{ wait: -1 }, /^wait: -1 is not allowed/],
     [{ wait: Number.POSITIVE_INFINITY }, /^wait: Infinity is not allowed/],

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { leave, lingerTime } from '../../../lib/connection/linger.js'
+import { keptOpen, leave, lingerTime } from '../../../lib/connection/linger.js'
 import { stop } from '../../../lib/stages/define.js'
 import { closed, collect, failOnWarning, memorySink, outcome } from '../network.js'
 import { stoppedClock, turns } from '../stats/stopped-clock.js'
@@ -126,6 +126,34 @@ t.test('a client that goes on sending by TCP gets the whole reply, and no reset'
   const { ended, code, data } = await seen
   t.match({ ended, code }, { ended: true, code: undefined })
   t.equal(data.length, block.length)
+})
+
+t.test('a side that is kept open ends when the reply is over', async t => {
+  const [leg, { stream: peer }] = legs(t)
+  let over = () => {}
+  const { sink, ended } = keptOpen(leg, new Promise(resolve => (over = resolve)))
+  const got = collect(peer)
+  sink.end('all')
+  await ended
+  await turns()
+  t.equal(peer.readableEnded, false)
+  over()
+  t.equal(String(await got), 'all')
+  await closed(sink)
+  t.equal(sink.errored, null)
+})
+
+t.test('a side that is kept open fails with the reply, and is destroyed with its leg', async t => {
+  const [leg] = legs(t)
+  const reply = Promise.reject(new Error('no reply'))
+  reply.catch(() => {})
+  const { sink } = keptOpen(leg, reply)
+  const failed = once(sink.end('x'), 'error')
+  t.match(await failed, [{ message: 'no reply' }])
+  const other = keptOpen(leg, new Promise(() => {}))
+  leg.stream.destroy()
+  await closed(other.sink)
+  t.notOk(other.sink.writableFinished)
 })
 
 t.test('linger has an end by TCP, too', async t => {
