@@ -35,14 +35,20 @@ export async function sinkTo(address: Address, connection: SinkContext, options:
 }
 
 /**
- * Creates a sink that sends to an address. After it connects, it has no timeout. It finishes when the peer ends. It
- * counts and drops the data that the peer sends.
+ * Creates a sink that sends to an address. After it connects, it has no timeout. It finishes when the peer ends after
+ * our end, and so can have taken everything. An earlier end proves nothing: if there is data, the sink fails. It counts
+ * and drops the data that the peer sends.
  */
 async function dialSink(address: Address, options: DialOptions): Promise<Sink> {
   const leg = await dial(address, options)
   const { stream } = leg
+  let isUsed = false
   const ended = new Promise<void>((resolve, reject) => {
-    stream.once('end', () => stream.errored || resolve())
+    stream.once('end', () => {
+      if (stream.errored) return
+      if (isUsed && !stream.writableEnded) reject(earlyEnd(address))
+      else resolve()
+    })
     stream.once('error', reject)
     stream.once('close', () =>
       reject(new TcpPipeError('ERR_TARGET', `${formatAddress(address)} closed the connection`)),
@@ -52,10 +58,16 @@ async function dialSink(address: Address, options: DialOptions): Promise<Sink> {
   stream.on('error', error => sink.destroy(error)) // also after its end
   stream.resume()
   const sink: Sink = new Writable({
-    write: (chunk, encoding, callback) => void stream.write(chunk, encoding, callback),
+    write(chunk, encoding, callback) {
+      isUsed = true
+      if (stream.readableEnded) callback(earlyEnd(address))
+      else stream.write(chunk, encoding, callback)
+    },
     final(callback) {
-      stream.end()
-      ended.then(() => callback(), callback)
+      afterReading(() => {
+        stream.end()
+        ended.then(() => callback(), callback)
+      })
     },
     destroy(error, callback) {
       if (error) leg.reset(error)
@@ -64,4 +76,14 @@ async function dialSink(address: Address, options: DialOptions): Promise<Sink> {
     },
   })
   return Object.assign(sink, { leg, report: () => ({ to: formatAddress(address), answered: leg.bytes.in }) })
+}
+
+/** Calls `work` when what has already come has been read, such as an end: the event loop polls between two immediates. */
+function afterReading(work: () => void): void {
+  setImmediate(() => setImmediate(work))
+}
+
+function earlyEnd(address: Address): TcpPipeError {
+  const why = 'so it cannot confirm that it has taken everything'
+  return new TcpPipeError('ERR_TARGET', `${formatAddress(address)} ended before the data did, ${why}`)
 }

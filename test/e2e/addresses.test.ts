@@ -1,11 +1,11 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { existsSync, lstatSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { cleanup, exchange, freePort, run, serve, shell, shortDirectory, tcpPipe } from './support.js'
+import { cleanup, exchange, freePort, listen, pattern, run, serve, shell, shortDirectory, tcpPipe } from './support.js'
 
 const noName = await lookup('localhost', { family: 6 }).then(
   () => false as const,
@@ -115,6 +115,19 @@ t.test('nobody listens: ECONNREFUSED with the address, exit 1', async t => {
 t.test('a name that does not exist: exit 1 and the name', async t => {
   const args = ['send', '--to', 'no-such-host.invalid:1']
   t.equal((await run(t, args, { input: 'x', faults: ['no-such-host.invalid'] })).code, 1)
+})
+
+t.test('serve --to: a target that ends before the data does has not taken it: exit 1 on both sides (G-35)', async t => {
+  const targets: Socket[] = []
+  const target = await listen(t, socket => void targets.push(socket.pause().end()))
+  const server = await serve(t, ['0', '--to', target.to, '--once'], { faults: ['ended before the data did'] })
+  const client = tcpPipe(t, ['send', '--to', server.to], { input: null, faults: ['ECONNRESET'] })
+  client.child.stdin?.write(pattern(100_000))
+  t.equal((await client.ended).code, 1)
+  const { code, logs } = await server.ended
+  t.equal(code, 1)
+  t.match(logs.at(-1), { msg: 'connection failed', code: 'ERR_TARGET' })
+  for (const socket of targets) socket.resetAndDestroy()
 })
 
 t.test('unix socket', async t => {
