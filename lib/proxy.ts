@@ -13,7 +13,7 @@ import { openServer, type Server, type Work } from './server/server.js'
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
 import { TcpPipeError } from './text/errors.js'
-import { checkTime } from './text/quantities.js'
+import { checkValues } from './text/values.js'
 
 /** The options of `proxy`. */
 export interface ProxyOptions<S = readonly Stage[], R = readonly Stage[]> extends ListenOptions {
@@ -51,11 +51,11 @@ export function proxy<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options: ProxyOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
 ): Promise<ProxyServer>
 export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
-  const { to: target, transforms, replyTransforms, connectTimeout, handshakeTimeout } = options
   const address = listenAddress(options)
+  const { to: target, transforms, replyTransforms, connectTimeout, handshakeTimeout } = options
   const to = dialAddress(target)
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
-  checkTime('connectTimeout', connectTimeout)
+  checkValues(options, { connectTimeout: 'time', targetTls: 'clientTls' })
   const contexts = await openTlsContexts(address, to, options)
   await checkOwnAddress(address, to)
   const about = { to: formatAddress(to) }

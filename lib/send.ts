@@ -22,7 +22,7 @@ import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
 import type { WebWritable } from './formats/web.js'
-import { checkLimit, checkMisplaced } from './server/listen-options.js'
+import { checkMisplaced } from './server/listen-options.js'
 import type { Logger } from './stages/context.js'
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
@@ -31,6 +31,7 @@ import { type Observer, observers } from './stats/observer.js'
 import type { Summary } from './stats/summary.js'
 import { abortError, errorMessage, TcpPipeError, type TimeoutName, timeoutError } from './text/errors.js'
 import { checkTime, formatDuration } from './text/quantities.js'
+import { checkValues } from './text/values.js'
 
 /** The options of `send`. Times are milliseconds. */
 export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
@@ -218,7 +219,7 @@ function checkSendOptions(options: SendOptions): void {
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   for (const [name, value] of Object.entries({ wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration }))
     checkTime(name, value)
-  checkLimit('maxRecord', options.maxRecord)
+  checkValues(options, { maxRecord: 'count' })
   if (bind !== undefined && toAddress(bind).scheme !== 'tcp')
     fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
   if (!isOneOf(onEof, ['half-close', 'keep', 'close'])) fault('onEof', onEof, 'half-close, keep or close')

@@ -17,7 +17,7 @@ import { type ConnectionInfo, type Logger, openContext } from './stages/context.
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
 import { TcpPipeError, timeoutError } from './text/errors.js'
-import { checkTime } from './text/quantities.js'
+import { checkValues } from './text/values.js'
 
 /** A Writable or a Web `WritableStream`, which all connections share and which is never ended, or an address. */
 export type Output = Writable | WebWritable | AddressInput
@@ -142,17 +142,18 @@ function addressSink(
 
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
   const { to, reply, from, replyTransforms, transforms, connectTimeout } = options
+  checkValues(options, { reply: 'flag', connectTimeout: 'time', targetTls: 'clientTls' })
+  checkValues({ handler }, { handler: 'function' })
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
-  if (handler && (to || reply || from || transforms))
+  if (handler && (to !== undefined || reply || from || transforms))
     fault('a handler has the connection to itself; it goes with none of to, reply, from, transforms')
-  if (to && reply) fault('to and reply exclude each other')
+  if (to !== undefined && reply) fault('to and reply exclude each other')
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
   if (isAddressInput(to)) checkSink(toAddress(to))
-  else if (to && typeof to !== 'function') toWritable(to, 'to')
+  else if (to !== undefined && typeof to !== 'function') toWritable(to, 'to')
   if (connectTimeout !== undefined && !isAddressInput(to) && typeof to !== 'function')
     fault('connectTimeout needs to: an address')
-  checkTime('connectTimeout', connectTimeout)
 }
 
 function fault(message: string): never {

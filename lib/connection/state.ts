@@ -1,10 +1,10 @@
 /** The state of a connection, and its reports: the figures and the final summary. */
 import type { Readable, Writable } from 'node:stream'
-import type { Leg } from '../endpoints/endpoint.js'
+import type { Leg, Sink } from '../endpoints/endpoint.js'
 import type { Observer } from '../stats/observer.js'
 import type { ConnectionStats } from '../stats/snapshot.js'
 import type { FaultNote, Side, Summary } from '../stats/summary.js'
-import type { TimeoutName } from '../text/errors.js'
+import { errorMessage, type TimeoutName } from '../text/errors.js'
 import { closedBy } from './closed-by.js'
 import type { Transfer, TransferOptions } from './transfer.js'
 
@@ -94,7 +94,7 @@ export function summarize(state: ConnectionState): Summary {
   const { target, failure, failedLeg, closing, faults, transfers, leg } = state
   const { age, ...figures } = connectionStats(state)
   const { timeout } = (failure ?? {}) as { timeout?: TimeoutName }
-  const reports = transfers.flatMap(({ options: { sink } }) => (sink.report ? [sink.report()] : []))
+  const reports = transfers.flatMap(({ options: { sink } }) => reportOf(state, sink))
   const side = target && sideOf(state, failure ? failedLeg : state.endedFirst)
   return {
     ...figures,
@@ -110,6 +110,16 @@ export function summarize(state: ConnectionState): Summary {
     ...(reports.length > 0 && { sink: Object.assign({}, ...reports) }),
     ...leg.facts,
     ...(target && { target: { ...targetStats(target), ...target.leg.facts } }),
+  }
+}
+
+/** A sink of the user may throw. */
+function reportOf({ warnings }: ConnectionState, sink: Sink): object[] {
+  try {
+    return sink.report ? [sink.report()] : []
+  } catch (error) {
+    warnings.push(`the report of the sink failed: ${errorMessage(error)}`)
+    return []
   }
 }
 

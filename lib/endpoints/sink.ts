@@ -1,5 +1,6 @@
 /** Converts a Writable or a Web `WritableStream` to the Writable at the end of a pipeline. */
 import { Writable } from 'node:stream'
+import { guardWrites } from '../formats/guard.js'
 import { isWebWritable, type WebWritable, type WebWriter } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { Sink } from './endpoint.js'
@@ -14,7 +15,7 @@ const shared = new WeakMap<WebWritable, Writable>()
  * @throws `ERR_OPTION` for an output of another type, and for a Web stream that is locked
  */
 export function toWritable(output: Writable | WebWritable, name = 'output'): Writable {
-  if (isNodeWritable(output)) return output
+  if (isNodeWritable(output)) return guardWrites(output)
   const known = isWebWritable(output) ? shared.get(output) : undefined
   if (known && !known.destroyed) return known
   checkWeb(output, name)
@@ -30,7 +31,7 @@ export function toWritable(output: Writable | WebWritable, name = 'output'): Wri
  * @throws `ERR_OPTION` as `toWritable`
  */
 export function toSink(output: Sink | WebWritable, name = 'to'): Sink {
-  if (isNodeWritable(output)) return output
+  if (isNodeWritable(output)) return guardWrites(output)
   checkWeb(output, name)
   const writer = output.getWriter()
   return new Writable({
@@ -45,8 +46,8 @@ export function toSink(output: Sink | WebWritable, name = 'to'): Sink {
 }
 
 export function isNodeWritable(value: unknown): value is Writable {
-  const { write, on } = (value ?? {}) as Partial<Writable>
-  return typeof write === 'function' && typeof on === 'function'
+  const { write, on, end, destroy } = (value ?? {}) as Partial<Writable>
+  return [write, on, end, destroy].every(method => typeof method === 'function')
 }
 
 function lockedByChunk(stream: WebWritable, name: string): Writable {

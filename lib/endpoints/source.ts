@@ -1,6 +1,7 @@
 /** Converts any input to the Readable at the start of a pipeline. */
 import { finished, Readable, Writable } from 'node:stream'
-import { blocksOf, type Data, expectedData, isData, toBytes } from '../formats/bytes.js'
+import { blocksOf, type Data, expectedData, isData } from '../formats/bytes.js'
+import { checkChunks } from '../formats/guard.js'
 import { isWebReadable, type WebReadable } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { Source } from './endpoint.js'
@@ -28,7 +29,10 @@ export type SourceInput =
  * @throws `ERR_OPTION` for an input of another type, and for a Web stream that is locked
  */
 export function toSource(input: SourceInput, name = 'from'): Source {
-  if (input instanceof Readable) return checked(input, name)
+  if (input instanceof Readable) {
+    checkChunks(input, value => chunkError(name, value))
+    return input
+  }
   if (isData(input)) return pulled(steps(blocksOf(input)), name)
   if (input instanceof Blob) return pulled(steps(blobBlocks(input)), name)
   if (isWebReadable(input)) return pulled(webSteps(input, name), name)
@@ -147,20 +151,6 @@ function followed(stream: ForeignReadable, name: string): Source {
     error ? source.destroy(error) : source.push(null),
   )
   return source
-}
-
-/** Checks the values of an object stream. Otherwise Node throws inside an event, where the next stream receives one. */
-function checked(stream: Source, name: string): Source {
-  const { emit } = stream
-  if (!stream.readableObjectMode) return stream
-  stream.emit = (event: string | symbol, ...values: unknown[]) => {
-    if (event !== 'data') return emit.call(stream, event, ...values)
-    const [value] = values
-    if (isData(value)) return emit.call(stream, event, typeof value === 'string' ? value : toBytes(value))
-    stream.destroy(chunkError(name, value))
-    return false
-  }
-  return stream
 }
 
 function dataOf(value: unknown, name: string): Data {

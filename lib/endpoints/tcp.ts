@@ -25,6 +25,7 @@ export const tcp = defineEndpoint<TcpAddress>({
 
 /** Creates an address from its parts. The default host is loopback. Throws `ERR_ADDRESS`. */
 export function tcpAddress(host: string | undefined, port: number): TcpAddress {
+  if (host !== undefined && typeof host !== 'string') throw new TcpPipeError('ERR_ADDRESS', 'the host must be a text')
   return { scheme: 'tcp', host: host || defaultHost, port: checkPort(port) }
 }
 

@@ -30,6 +30,7 @@ export const unix = defineEndpoint<UnixAddress>({
 
 /** Throws `ERR_ADDRESS`. */
 export function unixAddress(path: string): UnixAddress {
+  if (typeof path !== 'string') throw new TcpPipeError('ERR_ADDRESS', 'its path must be a text')
   const length = Buffer.byteLength(path)
   if (length > 0 && length <= maxPath && !path.includes('\0')) return { scheme: 'unix', path }
   const what = `the path of a unix socket has 1 to ${maxPath} bytes, not ${length}`

@@ -2,7 +2,7 @@
 import { openConnection } from '../connection/connection.js'
 import type { Arrival, Leg } from '../endpoints/endpoint.js'
 import type { Reason } from '../stats/snapshot.js'
-import { TcpPipeError } from '../text/errors.js'
+import { attempt, TcpPipeError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
 import { stop } from './closing.js'
 import type { ServerState } from './state.js'
@@ -14,10 +14,12 @@ export function admit(state: ServerState, arrival: Arrival): void {
     refuse(state, arrival, leave)
     return
   }
-  const done = receive(state, arrival).finally(() => {
-    running.delete(done)
-    leave()
-  })
+  const done = receive(state, arrival)
+    .catch(arrival.refuse) // whatever is wrong with one client is the end of none but this one
+    .finally(() => {
+      running.delete(done)
+      leave()
+    })
   running.add(done)
 }
 
@@ -54,16 +56,13 @@ async function serve(state: ServerState, leg: Leg): Promise<void> {
   const ended = Promise.race([work(connection, leg), connection.failed, connection.closed])
     .catch(error => connection.fail(error))
     .then(() => connection.finish())
-    .then(summary => {
-      active.delete(connection)
-      figures.closed(summary)
-    })
+    .finally(() => active.delete(connection))
+    .then(summary => figures.closed(summary))
   active.add(connection)
-  try {
-    options.onConnection?.(connection)
-  } catch (error) {
-    connection.fail(error)
-  }
+  attempt(
+    () => options.onConnection?.(connection),
+    error => connection.fail(error),
+  )
   observer.opened(connection)
   await ended
 }

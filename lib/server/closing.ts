@@ -2,7 +2,7 @@
 import { endpointFor } from '../endpoints/address.js'
 import type { Arrival, Listener } from '../endpoints/endpoint.js'
 import { abortError, TcpPipeError, timeoutError } from '../text/errors.js'
-import { longestTime } from '../text/quantities.js'
+import { checkTime, longestTime } from '../text/quantities.js'
 import { newHandshakes, type ServerState } from './state.js'
 
 /** The options of `close`. */
@@ -24,6 +24,7 @@ export async function close(
   closed: Promise<void>,
   { drain = 10_000 }: CloseOptions,
 ): Promise<number> {
+  if (drain !== Number.POSITIVE_INFINITY) checkTime('drain', drain)
   const { running, active, options } = state
   const { signal } = options
   stop(state)

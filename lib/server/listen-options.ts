@@ -7,7 +7,7 @@ import type { ServerTls } from '../endpoints/tls/secure-context.js'
 import type { Logger } from '../stages/context.js'
 import type { Observer } from '../stats/observer.js'
 import { TcpPipeError } from '../text/errors.js'
-import { checkTime } from '../text/quantities.js'
+import { checkValues, type ValueKind } from '../text/values.js'
 import { type AccessLists, accessCheck } from './access.js'
 import { connectionLimit } from './descriptor-limit.js'
 
@@ -53,16 +53,21 @@ export interface ListenOptions extends AccessLists {
   onConnection?: ((connection: Connection) => void) | undefined
 }
 
+/** What the options of every server may be. The others have checks of their own. */
+const kinds: Partial<Record<keyof ListenOptions, ValueKind>> = {
+  ...{ listen: 'address', host: 'text', path: 'text', tls: 'serverTls', once: 'flag' },
+  ...{ maxConnections: 'count', maxPerIp: 'count', maxBytes: 'count', maxRecord: 'count' },
+  ...{ maxDuration: 'time', handshakeTimeout: 'time', firstByteTimeout: 'time' },
+  ...{ idleTimeout: 'time', halfClosedTimeout: 'time' },
+  ...{ signal: 'signal', log: 'logger', observer: 'observer', onConnection: 'function' },
+}
+
 /** Checks the options and returns the address to listen on. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
 export function listenAddress(options: ListenOptions): Address {
+  checkValues(options, kinds)
   const address = addressOf(options.listen, options)
   endpointFor('listen', address)
-  const { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration } = options
-  const times = { idleTimeout, halfClosedTimeout, handshakeTimeout, firstByteTimeout, maxDuration }
-  for (const [name, time] of Object.entries(times)) checkTime(name, time)
-  const { allow, deny, maxConnections, maxPerIp, maxBytes, maxRecord } = options
-  const limits = { maxConnections, maxPerIp, maxBytes, maxRecord }
-  for (const [name, number] of Object.entries(limits)) checkLimit(name, number)
+  const { allow, deny, maxPerIp } = options
   accessCheck({ allow, deny })
   checkMisplaced(options, 'tls or targetTls')
   const [byAddress] = Object.entries({ allow, deny, maxPerIp }).find(([, value]) => value !== undefined) ?? []
@@ -87,13 +92,6 @@ export function checkMisplaced(options: object, where: string): void {
   ]
   const misplaced = tlsNames.find(name => name in options)
   if (misplaced) throw new TcpPipeError('ERR_OPTION', `${misplaced} belongs in ${where}`)
-}
-
-/** Rejects a limit that allows nothing. */
-export function checkLimit(name: string, value: number | undefined): void {
-  const isWhole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY
-  if (value === undefined || (isWhole && value >= 1)) return
-  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a whole number from 1`)
 }
 
 /** Applies the defaults. `descriptorsEach` is the number of file descriptors per connection. */

@@ -2,6 +2,7 @@
  * Parts → runs → the streams of one pipeline. Fuses adjacent functions into one Duplex, and keeps each Duplex separate.
  */
 import { type Duplex, Transform } from 'node:stream'
+import { checkPiped, guardWrites } from '../formats/guard.js'
 import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
 import { isWebTransform } from '../formats/web.js'
 import { meterRun, type RunMeter, runMeter, stageMeter } from '../stats/meter.js'
@@ -61,8 +62,10 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     else {
       closeRun('bytes')
       if (stage instanceof Transform) stage.once('end', releaseHeld)
-      streams.push(stage)
-      meters.push(meterRun(stage, runMeter([stageMeter(names.get(stage) ?? streamName(stage))])))
+      const name = names.get(stage) ?? streamName(stage)
+      checkPiped(stage, value => chunkError(name, value))
+      streams.push(guardWrites(stage))
+      meters.push(meterRun(stage, runMeter([stageMeter(name)])))
     }
   }
   closeRun(output)
@@ -84,6 +87,11 @@ function releaseHeld(this: Transform): void {
   this._transform = (_chunk, _encoding, done) => done()
   this._flush = done => done()
   Transform.prototype._read.call(this, 0)
+}
+
+function chunkError(name: string, value: unknown): TcpPipeError {
+  const allowed = 'the next stage takes a Buffer, a Uint8Array or a string'
+  return new TcpPipeError('ERR_STAGE_RESULT', `${name} emitted ${describe(value)}; ${allowed}`)
 }
 
 /** The names of transforms with a Duplex as their stage. */

@@ -1,4 +1,5 @@
 /** Observers receive the events of a server and its connections. The log is an observer. */
+import { attempt } from '../text/errors.js'
 import type { ConnectionStats, Reason, ServerStats } from './snapshot.js'
 import type { Summary } from './summary.js'
 
@@ -51,11 +52,9 @@ export function observers(list: readonly (Observer | undefined)[]): Required<Obs
 
   function tell<K extends keyof Observer>(name: K): Required<Observer>[K] {
     return ((event: never) => {
-      for (const observer of all) {
-        try {
-          ;(observer[name] as ((event: never) => void) | undefined)?.call(observer, event)
-        } catch {} // an observer must not affect the connection
-      }
+      const call = (observer: Observer) =>
+        (observer[name] as ((event: never) => void) | undefined)?.call(observer, event)
+      for (const observer of all) attempt(() => call(observer), ignore) // it must not affect the connection
     }) as Required<Observer>[K]
   }
 
@@ -68,3 +67,5 @@ export function observers(list: readonly (Observer | undefined)[]): Required<Obs
     stopped: tell('stopped'),
   }
 }
+
+function ignore(): void {}

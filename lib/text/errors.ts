@@ -78,6 +78,16 @@ export function errorMessage(error: unknown): string {
   return escapeLine(messageOf(error)) || 'unknown error'
 }
 
+/** Calls a function of the user. Reports what it throws, or what its promise rejects with. */
+export function attempt(call: () => unknown, report: (error: unknown) => void): void {
+  try {
+    const result = call() as { then?: unknown } | null | undefined
+    if (typeof result?.then === 'function') Promise.resolve(result).catch(report)
+  } catch (error) {
+    report(error)
+  }
+}
+
 /** Describes a value: `an array`, `an object (Readable)`, `a number`. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)

@@ -2,7 +2,9 @@ import { once } from 'node:events'
 import { PassThrough, Readable, Transform, Writable } from 'node:stream'
 import t from 'tap'
 import { fileSource, type ServeOptions, type Stage, send, serve, stop } from '../../lib/index.js'
-import { bounded, dial, exchange, listen } from './support.js'
+import { bounded, closed, dial, exchange, listen, serve as serveProgram } from './support.js'
+
+const library = new URL('../../lib/index.js', import.meta.url).href
 
 /** Stages that misbehave when they are sent `bad` → what becomes of that connection. */
 const misbehaving: [title: string, stage: () => Stage, error: object][] = [
@@ -29,6 +31,26 @@ const misbehaving: [title: string, stage: () => Stage, error: object][] = [
       return chunk
     },
     { message: 'a string' },
+  ],
+  [
+    'is a Transform that throws',
+    () =>
+      new Transform({
+        transform(chunk, _encoding, callback) {
+          if (String(chunk) === 'bad') throw new Error('thrown')
+          callback(null, chunk)
+        },
+      }),
+    { message: 'thrown' },
+  ],
+  [
+    'is a Transform in object mode, and gives an object',
+    () =>
+      new Transform({
+        objectMode: true,
+        transform: (chunk, _encoding, callback) => callback(null, String(chunk) === 'bad' ? {} : chunk),
+      }),
+    { code: 'ERR_STAGE_RESULT', message: /^Transform emitted an object \(Object\); the next stage takes a Buffer/ },
   ],
   [
     'calls back twice',
@@ -92,7 +114,7 @@ const misbehaving: [title: string, stage: () => Stage, error: object][] = [
 
 t.test('a stage that', async t => {
   for (const [title, stage, error] of misbehaving) {
-    t.test(`${title}: that connection is reset with its error, another one lives (A-14)`, async t => {
+    t.test(`${title}: that connection is reset with its error, another one lives (A-14) (G-40)`, async t => {
       const ends: Promise<{ error?: Error }>[] = []
       const options: ServeOptions = {
         port: 0,
@@ -116,6 +138,34 @@ t.test('a stage that', async t => {
       }
       t.equal(String(await exchange(t, server.address.port, 'later')), 'later')
     })
+  }
+})
+
+t.test('a module with such a stream: its connection fails, and the program lives (G-40)', async t => {
+  const cwd = t.testdir({
+    'throws.mjs': `import { defineTransform } from '${library}'
+      import { Transform } from 'node:stream'
+      const transform = () => { throw new Error('thrown by a stream') }
+      const create = () => new Transform({ transform })
+      export default defineTransform({ name: 'throws', summary: '', unit: 'bytes', create })`,
+    'values.mjs': `import { defineTransform } from '${library}'
+      import { Transform } from 'node:stream'
+      const create = () => new Transform({ objectMode: true, transform: (chunk, _, done) => done(null, { chunk }) })
+      export default defineTransform({ name: 'values', summary: '', unit: 'bytes', create })`,
+  })
+  for (const [module, says] of [
+    ['./throws.mjs', 'thrown by a stream'],
+    ['./values.mjs', 'values emitted an object (Object)'],
+  ] as const) {
+    const server = await serveProgram(t, ['0', '--reply', '-t', module], { cwd, faults: [says, says] })
+    for (const text of ['first', 'second']) {
+      const client = await dial(t, server.port)
+      client.resume().end(text)
+      await bounded(closed(client), 'the reset')
+      t.match(client.failed, { code: 'ECONNRESET' })
+    }
+    server.kill('SIGTERM')
+    t.equal((await server.ended).code, 0)
   }
 })
 

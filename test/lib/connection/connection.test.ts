@@ -857,3 +857,13 @@ t.test('a Duplex whose output ends before its input is done is no failure', asyn
   t.match(summary, { closedBy: 'peer', error: undefined })
   t.equal(String(sink.data), 'whole')
 })
+
+t.test('a sink whose report throws: the summary has a warning (G-40)', async t => {
+  const { leg, peer, connection } = open(t)
+  const report = () => {
+    throw new Error('no report')
+  }
+  peer.resume().end('x')
+  const ended = work(connection, from(leg, Object.assign(memorySink(), { report })))
+  t.match(await ended, { closedBy: 'peer', sink: undefined, warnings: ['the report of the sink failed: no report'] })
+})

@@ -34,10 +34,31 @@ t.test('a Writable stays itself', async t => {
   t.notOk(isNodeWritable(undefined))
 })
 
+t.test('a Writable that throws fails, and nothing else (G-40)', async t => {
+  for (const make of [toWritable, toSink]) {
+    const boom = new Error('thrown by a Writable')
+    const sink = make(
+      new Writable({
+        write() {
+          throw boom
+        },
+      }),
+    )
+    t.equal(
+      await write(
+        sink.on('error', () => {}),
+        'x',
+      ),
+      boom,
+    )
+  }
+})
+
 t.test('another output is refused, and a stream that is locked', async t => {
   for (const [output, what] of [
     [1, 'a number'],
     [undefined, 'undefined'],
+    [{ write() {}, on() {} }, 'an object (Object)'],
     ['file', 'a string'],
     [new ReadableStream(), 'an object (ReadableStream)'],
   ] as const) {

@@ -36,6 +36,7 @@ t.test('parts → address: without a host, or with an empty one, it is loopback 
   t.strictSame(tcp.complete({ scheme: 'tcp', host: '', port: 80 }), { scheme: 'tcp', host, port: 80 })
   for (const port of [-1, 65536, 1.5, Number.NaN, '80' as unknown as number])
     t.throws(() => tcp.complete({ scheme: 'tcp', host, port }), { code: 'ERR_ADDRESS' }, String(port))
+  t.throws(() => tcpAddress(5 as never, 80), { code: 'ERR_ADDRESS', message: 'the host must be a text' })
 })
 
 t.test('address → text', async t => {

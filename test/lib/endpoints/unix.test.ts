@@ -24,6 +24,10 @@ t.test('its address is a path that the kernel takes', async t => {
   }
 })
 
+t.test('its path is a text', async t => {
+  t.throws(() => unixAddress(5 as never), { code: 'ERR_ADDRESS', message: 'its path must be a text' })
+})
+
 t.test('it listens and dials; the path is free again when it is closed', async t => {
   const address = unixAddress(socketPath(t))
   const hello = ({ open }: { open(): unknown }) => void (open() as Leg).stream.resume().end('hello')

@@ -2,7 +2,7 @@ import t from 'tap'
 import { admit } from '../../../lib/server/admission.js'
 import type { ServerOptions } from '../../../lib/server/listen-options.js'
 import { statsOf } from '../../../lib/server/state.js'
-import { outcome } from '../network.js'
+import { outcome, recorder } from '../network.js'
 import { client, forever, stateOf } from './states.js'
 
 t.test('who may not come in is reset, counted and told, and nothing is done for him', async t => {
@@ -38,13 +38,14 @@ t.test('work that is done ends the connection, and makes room for another one', 
   }
 })
 
-t.test('work that fails, and an onConnection that throws, reset the connection', async t => {
+t.test('work that fails, and an onConnection that throws or rejects, reset the connection (G-40)', async t => {
   const onConnection = () => {
     throw new Error('on purpose')
   }
   for (const state of [
     stateOf({}, () => Promise.reject(new Error('on purpose'))),
     stateOf({ onConnection }, forever),
+    stateOf({ onConnection: async () => onConnection() }, forever),
   ]) {
     const { arrival, leg } = client()
     admit(state, arrival)
@@ -52,6 +53,21 @@ t.test('work that fails, and an onConnection that throws, reset the connection',
     await Promise.all(state.running)
     t.match(statsOf(state), { accepted: 1, failed: 1, closed: { error: 1 } })
   }
+})
+
+t.test('a log that gives no logger of its own ends the connection, and not the server (G-40)', async t => {
+  const { log } = recorder()
+  const broken = Object.assign(Object.create(log), {
+    child() {
+      throw new Error('on purpose')
+    },
+  })
+  const state = stateOf({ log: broken }, forever)
+  const { arrival, leg } = client()
+  admit(state, arrival)
+  t.match(await outcome(leg.stream), { ended: false, code: 'ECONNRESET' })
+  await Promise.all(state.running)
+  t.equal(state.running.size, 0)
 })
 
 t.test('a handshake comes before the connection; one that fails is told, and is none', async t => {

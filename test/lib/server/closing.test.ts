@@ -96,3 +96,13 @@ t.test('the port that it had is the one that it gets again', async t => {
   t.equal(second.bound.port, port)
   await second.close()
 })
+
+t.test('the time to drain is checked', async t => {
+  const state = stateOf()
+  for (const drain of [-1, Number.NaN, '5'])
+    await t.rejects(close(state, closedOf(state), { drain: drain as number }), {
+      code: 'ERR_OPTION',
+      message: /^drain: .* is not allowed; expected milliseconds/,
+    })
+  t.equal(await close(state, closedOf(state), { drain: Number.POSITIVE_INFINITY }), 0)
+})

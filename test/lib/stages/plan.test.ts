@@ -273,3 +273,27 @@ t.test('a Transform is flushed once, and what that gives is the last of it', asy
   t.equal(await textOf([stage], 'text'), 'text and a trailer')
   t.equal(flushes, 1)
 })
+
+t.test('a stream that throws, and one that emits what is no data, fail their pipeline (G-40)', async t => {
+  const throwing = new Transform({
+    transform() {
+      throw error
+    },
+  })
+  t.equal(await errorOf([throwing], 'x'), error)
+  const values = (value: unknown) =>
+    new Transform({ objectMode: true, transform: (_chunk, _encoding, done) => done(null, value) })
+  for (const stages of [
+    [values({}), same()],
+    [values({}), new PassThrough()],
+  ]) {
+    const message = 'Transform emitted an object (Object); the next stage takes a Buffer, a Uint8Array or a string'
+    t.match(await errorOf(stages, 'x'), { code: 'ERR_STAGE_RESULT', message })
+  }
+  t.equal(await textOf([values('text'), same()], 'x'), 'text')
+  const serialize = new Transform({
+    writableObjectMode: true,
+    transform: (value, _encoding, done) => done(null, JSON.stringify(value)),
+  })
+  t.equal(await textOf([values({ a: 1 }), serialize], 'x'), '{"a":1}', 'two of them may pass values to each other')
+})

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   abortError,
+  attempt,
   closest,
   describe,
   didYouMean,
@@ -113,4 +114,22 @@ t.test('timeoutError says which', async t => {
     timeout: 'first-byte',
     message: 'first-byte timeout: nothing came',
   })
+})
+
+t.test('attempt: a function of the user may throw, or return a promise that rejects', async t => {
+  const boom = new Error('boom')
+  const reported: unknown[] = []
+  const report = (error: unknown) => void reported.push(error)
+  for (const call of [
+    () => {
+      throw boom
+    },
+    async () => {
+      throw boom
+    },
+  ])
+    attempt(call, report)
+  for (const result of [undefined, null, 5, {}, Promise.resolve()]) attempt(() => result, report)
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(reported, [boom, boom])
 })
