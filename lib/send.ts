@@ -20,7 +20,7 @@ import type { SourceInput } from './endpoints/source.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
-import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
+import type { ClientTls } from './endpoints/tls/secure-context.js'
 import type { WebWritable } from './formats/web.js'
 import { checkMisplaced } from './server/listen-options.js'
 import type { Logger } from './stages/context.js'
@@ -29,9 +29,9 @@ import { checkFunction, type Stages, type Transforms } from './stages/transforms
 import { logObserver } from './stats/log-observer.js'
 import { type Observer, observers } from './stats/observer.js'
 import type { Summary } from './stats/summary.js'
-import { abortError, errorMessage, TcpPipeError, type TimeoutName, timeoutError } from './text/errors.js'
-import { checkTime, formatDuration } from './text/quantities.js'
-import { checkValues } from './text/values.js'
+import { abortError, attempt, errorMessage, TcpPipeError, type TimeoutName, timeoutError } from './text/errors.js'
+import { formatDuration } from './text/quantities.js'
+import { checkValues, type ValueKind } from './text/values.js'
 
 /** The options of `send`. Times are milliseconds. */
 export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
@@ -124,19 +124,18 @@ export function send<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options?: SendOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
 ): Promise<Summary>
 export async function send(given: SendOptions = {}): Promise<Summary> {
-  const { tls, signal } = given
+  checkValues(given, kinds)
+  const { signal } = given
   const address = addressOf(given.to, given)
   endpointFor('dial', address)
   checkSendOptions(given)
+  if (signal) setMaxListeners(0, signal) // any number of transfers may share it
   const options = { ...given, from: given.from === undefined ? undefined : openSource(given.from) }
   options.from?.on('error', () => {}) // reported after the connection opens, unless connecting fails
-  const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
-  if (signal?.aborted) {
+  const leg = await dialFor(options, address).catch(error => {
     options.from?.destroy()
-    throw abortError(signal)
-  }
-  if (signal) setMaxListeners(0, signal) // any number of transfers may share it
-  const leg = await dialFor(options, address, context)
+    throw options.from?.errored ?? error
+  })
   const summary = await exchange(leg, options)
   if (summary.error) throw Object.assign(summary.error, { summary })
   return summary
@@ -147,22 +146,38 @@ interface OpenOptions extends SendOptions {
   from?: Source | undefined
 }
 
-async function dialFor(options: OpenOptions, address: Address, tls: ClientContext | undefined): Promise<Leg> {
-  const { connectTimeout, handshakeTimeout, family, bind, retry, signal, log, from } = options
+async function dialFor(options: OpenOptions, address: Address): Promise<Leg> {
+  const { connectTimeout, handshakeTimeout, family, bind, retry, signal, log, tls } = options
+  const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
+  if (signal?.aborted) throw abortError(signal)
   return dial(address, {
-    ...{ connectTimeout, handshakeTimeout, family, retry, signal, tls },
+    ...{ connectTimeout, handshakeTimeout, family, retry, signal, tls: context },
     bind: bind === undefined ? undefined : (toAddress(bind) as TcpAddress),
     onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
-  }).catch(error => {
-    from?.destroy()
-    throw from?.errored ?? error
   })
 }
 
-async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
-  const { signal, from = stdinSource(), log, maxRecord, idleTimeout = 0, maxDuration } = options
+/** Opens what belongs to the connection. If that fails, resets the leg. */
+function open(
+  leg: Leg,
+  options: OpenOptions,
+): { connection: OpenConnection; from: Source; observer: Required<Observer> } {
+  const { log, maxRecord, idleTimeout = 0, maxDuration } = options
   const observer = observers([log && logObserver(log), options.observer])
-  const connection = openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer })
+  let { from } = options
+  try {
+    from ??= stdinSource()
+    return { connection: openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer }), from, observer }
+  } catch (error) {
+    from?.destroy()
+    leg.reset(error as Error)
+    throw error
+  }
+}
+
+async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
+  const { signal } = options
+  const { connection, from, observer } = open(leg, options)
   const forward = openChain('forward', options.transforms)
   const reply = openChain('reply', options.replyTransforms)
   const abort = () => connection.fail(abortError(signal as AbortSignal))
@@ -171,7 +186,12 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
   observer.opened(connection)
   let timer: NodeJS.Timeout | undefined
   try {
-    options.onConnect?.(Object.assign(connection, { forward: forward.chain, reply: reply.chain }))
+    const ours = Object.assign(connection, { forward: forward.chain, reply: reply.chain })
+    const called: unknown = options.onConnect?.(ours)
+    attempt(
+      () => called,
+      error => connection.fail(error),
+    )
     if (from.errored) connection.fail(from.errored)
     const output = await openOutput(connection, options)
     const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink: output, lazy: true })
@@ -210,16 +230,18 @@ function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection)
   return wait > 0 ? setTimeout(() => connection.fail(error), wait) : undefined
 }
 
+const kinds: Partial<Record<keyof SendOptions, ValueKind>> = {
+  ...{ to: 'address', host: 'text', path: 'text', tls: 'clientTls', maxRecord: 'count' },
+  ...{ wait: 'time', connectTimeout: 'time', handshakeTimeout: 'time', idleTimeout: 'time', maxDuration: 'time' },
+  ...{ signal: 'signal', log: 'logger', observer: 'observer', onConnect: 'function' },
+}
+
 function checkSendOptions(options: SendOptions): void {
   const { output, transforms, replyTransforms, onEof, onPeerEnd, family, retry, bind } = options
-  const { wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
   checkMisplaced(options, 'tls')
   if (isAddressInput(output)) checkSink(toAddress(output))
   else if (output !== undefined) toWritable(output)
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
-  for (const [name, value] of Object.entries({ wait, connectTimeout, handshakeTimeout, idleTimeout, maxDuration }))
-    checkTime(name, value)
-  checkValues(options, { maxRecord: 'count' })
   if (bind !== undefined && toAddress(bind).scheme !== 'tcp')
     fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
   if (!isOneOf(onEof, ['half-close', 'keep', 'close'])) fault('onEof', onEof, 'half-close, keep or close')

@@ -5,7 +5,7 @@ import type { Address } from '../endpoints/address.js'
 import type { Bound } from '../endpoints/endpoint.js'
 import type { SecureContexts } from '../endpoints/tls/contexts.js'
 import type { ServerStats } from '../stats/snapshot.js'
-import { abortError } from '../text/errors.js'
+import { abortError, attempt } from '../text/errors.js'
 import { admit } from './admission.js'
 import { type CloseOptions, close, disable, enable, listen } from './closing.js'
 import type { ServerOptions } from './listen-options.js'
@@ -51,7 +51,7 @@ export async function openServer(address: Address, options: ServerOptions, work:
   const listener = await listen(state, arrive)
   state.listener = listener
   if (signal?.aborted) {
-    void listener.close()
+    await listener.close()
     throw abortError(signal)
   }
   const inTurn = sequence()
@@ -113,7 +113,8 @@ function announce({ observer, options }: ServerState, bound: Bound): void {
 }
 
 function warnIfExpired({ contexts: { validTo }, log }: ServerOptions): void {
-  if (validTo && validTo.getTime() < Date.now()) log?.warn({ validTo }, 'the certificate has expired')
+  const warn = () => log?.warn({ validTo }, 'the certificate has expired')
+  if (validTo && validTo.getTime() < Date.now()) attempt(warn, () => {}) // a log that throws leaves the port open
 }
 
 /** Fewer connections than a server is expected to serve. */

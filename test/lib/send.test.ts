@@ -552,3 +552,34 @@ t.test('the output may be an address that can be written to', async t => {
   const error = await send({ ...options, from, output: 'gopher://host:70' }).catch(error => error)
   t.match(error, { code: 'ERR_ADDRESS', message: /'gopher:\/\/host:70' is not an address/ })
 })
+
+t.test('what fails between the connect and the connection leaves nothing open (G-41)', async t => {
+  const { options, server } = await target(t, socket => void socket.resume())
+  const accepted = once(server, 'connection')
+  const { log } = recorder()
+  const child = () => {
+    throw new Error('no logger')
+  }
+  const from = silent()
+  const broken = Object.assign(Object.create(log), { child })
+  await t.rejects(send({ ...options, from, log: broken }), { message: 'no logger' })
+  const [socket] = (await accepted) as [Socket]
+  if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
+  t.ok(from.destroyed)
+})
+
+t.test('onConnect may return a promise; if that rejects, the connection fails (G-41)', async t => {
+  const { options } = await target(t, socket => void socket.resume())
+  const from = silent()
+  const onConnect = async () => {
+    throw new Error('not this one')
+  }
+  const error = await send({ ...options, from, onConnect }).catch(error => error)
+  t.match(error, { message: 'not this one', summary: { closedBy: 'error' } })
+})
+
+t.test('a source is destroyed if the options of TLS are refused after it was opened (G-41)', async t => {
+  const from = silent()
+  await t.rejects(send({ to: '127.0.0.1:1', tls: { pin: 'nonsense' }, from }), { code: 'ERR_OPTION' })
+  t.ok(from.destroyed)
+})
