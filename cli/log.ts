@@ -42,12 +42,14 @@ export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, bef
   }
 }
 
-/** `12:03:04 info  connection closed  bytesIn=12 closedBy=peer`. */
-export function formatRecord({ level, time, msg, ...fields }: Record<string, unknown>): string {
+/** `12:03:04 info  connection closed  bytesIn=12 closedBy=peer`. The lines of a stack follow, indented. */
+export function formatRecord({ level, time, msg, stack, ...given }: Record<string, unknown>): string {
+  const lines = Array.isArray(stack) ? stack.map(line => `\n    ${escapeLine(String(line))}`).join('') : ''
+  const fields = Array.isArray(stack) ? given : { ...given, ...(stack !== undefined && { stack }) }
   const clock = new Date(Number(time)).toLocaleTimeString('en-GB')
   const rest = Object.entries(fields).map(([key, field]) => `${word(key)}=${word(field)}`)
   const name = (levels[Number(level)] ?? String(level)).padEnd(5)
-  return `${escapeLine([clock, name, message(msg), ...rest].join(' '))}\n`
+  return `${escapeLine([clock, name, message(msg), ...rest].join(' '))}${lines}\n`
 }
 
 /** Quotes a message with `"` or `=`, which only a stage can log: it could be read as fields. */

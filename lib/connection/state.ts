@@ -4,6 +4,7 @@ import type { Leg, Sink } from '../endpoints/endpoint.js'
 import type { Observer } from '../stats/observer.js'
 import type { ConnectionStats } from '../stats/snapshot.js'
 import type { FaultNote, Side, Summary } from '../stats/summary.js'
+import { originOf } from '../text/blame.js'
 import { errorMessage, type TimeoutName } from '../text/errors.js'
 import { closedBy } from './closed-by.js'
 import type { Transfer, TransferOptions } from './transfer.js'
@@ -95,6 +96,7 @@ export function summarize(state: ConnectionState): Summary {
   const { age, ...figures } = connectionStats(state)
   const { timeout } = (failure ?? {}) as { timeout?: TimeoutName }
   const reports = transfers.flatMap(({ options: { sink } }) => reportOf(state, sink))
+  const origin = originOf(failure)
   const side = target && sideOf(state, failure ? failedLeg : state.endedFirst)
   return {
     ...figures,
@@ -105,6 +107,7 @@ export function summarize(state: ConnectionState): Summary {
     ...(timeout && { timeout }),
     ...(side && { side }),
     ...(failure && { error: failure }),
+    ...(origin && { origin }),
     warnings: state.warnings,
     ...(faults.length > 0 && { faults }),
     ...(reports.length > 0 && { sink: Object.assign({}, ...reports) }),

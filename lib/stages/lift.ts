@@ -2,6 +2,7 @@
 import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stream-chain/defs.js'
 import { type Batch, type BatchFunction, batchRecords, blockBytes } from '../formats/records.js'
 import { handOver, keepBusy, type RunMeter, resume, type StageMeter } from '../stats/meter.js'
+import { blame } from '../text/blame.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { FunctionStage } from './stage.js'
 
@@ -214,14 +215,17 @@ function quietly(cleanUp: () => unknown): void {
   new Promise(resolve => resolve(cleanUp())).catch(() => {})
 }
 
-/** Streams treat a falsy error as no error. */
-function failure(error: unknown, name: string): unknown {
-  return error || new TcpPipeError('ERR_STAGE', `${name} threw ${String(error)}`)
+/** Notes the stage of an error. Streams treat a falsy error as no error, and a text has no place for a note. */
+function failure(thrown: unknown, name: string): unknown {
+  let error = thrown || new TcpPipeError('ERR_STAGE', `${name} threw ${String(thrown)}`)
+  if (typeof error === 'string') error = new Error(error, { cause: error })
+  blame(error, name)
+  return error
 }
 
 function checkResult(value: unknown, family: Family, name: string): void {
   if (family === 'bytes' ? typeof value === 'string' || value instanceof Uint8Array : !isFinalValue(value)) return
   const what = isFinalValue(value) ? 'finalValue, which is not supported: return the value itself' : describe(value)
   const allowed = family === 'bytes' ? '; a stage of bytes gives a Buffer, a Uint8Array or a string' : ''
-  throw new TcpPipeError('ERR_STAGE_RESULT', `${name} returned ${what}${allowed}`)
+  throw failure(new TcpPipeError('ERR_STAGE_RESULT', `${name} returned ${what}${allowed}`), name)
 }

@@ -1,11 +1,14 @@
 /** User-defined stages, imported from a file. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { placeOf } from '../text/blame.js'
 import { describe, errorMessage, TcpPipeError } from '../text/errors.js'
 import { lazyStream } from './compose.js'
 import type { TransformEntry } from './define.js'
+import { hookOwnName } from './own-name.js'
 import { type Part, recipe, toParts } from './parts.js'
-import { isDuplex, isStageObject, type Stage } from './stage.js'
+import { isDuplex, isStageObject, type Recipe, type Stage } from './stage.js'
+import { syntaxPlace } from './syntax-place.js'
 
 /** Returns whether the name of a stage is the path of a module. */
 export function isModulePath(name: string): boolean {
@@ -31,19 +34,23 @@ export async function loadModule(path: string): Promise<TransformEntry> {
   return { definition, recipe: () => recipe(path, undefined, definition.create) }
 }
 
+let isHooked = false
+
 async function importDefault(path: string): Promise<unknown> {
+  if (!isHooked) hookOwnName()
+  isHooked = true
   try {
     const module: { default?: unknown } = await import(pathToFileURL(resolve(path)).href)
     return module.default
   } catch (cause) {
     const message = errorMessage(cause).replace(/ imported from .*/, '')
-    throw fault(`${path} cannot be imported: ${message}${hint(message)}`, cause)
+    const place = placeOf(cause) ?? (cause instanceof SyntaxError ? syntaxPlace(resolve(path), message) : undefined)
+    throw fault(`${path} cannot be imported: ${message}${place ? ` (${place})` : ''}${hint(message)}`, cause)
   }
 }
 
 function hint(message: string): string {
-  if (/file.extension/i.test(message)) return '; Node 22.18 and later load TypeScript'
-  return message.includes("package 'tcp-pipe'") ? "; 'npm link tcp-pipe' in its folder makes it known there" : ''
+  return /file.extension/i.test(message) ? '; Node 22.18 and later load TypeScript' : ''
 }
 
 /** Returns whether a value is a transform, possibly of another copy of this library. */
@@ -62,7 +69,7 @@ function exportedParts(path: string, exported: unknown): Part[] {
   const parts = known.get(exported) ?? toParts(exported as Stage, 0)
   known.set(exported, parts)
   if (parts.some(isDuplex)) throw fault(`${path} exports a stream, which can be used once only; ${expected}`)
-  return parts
+  return isDuplex(exported) ? parts : parts.map(part => ({ ...(part as Recipe), name: path }))
 }
 
 function fault(message: string, cause?: unknown): TcpPipeError {

@@ -6,12 +6,13 @@ import { checkPiped, guardWrites } from '../formats/guard.js'
 import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
 import { isWebTransform } from '../formats/web.js'
 import { meterRun, type RunMeter, runMeter, stageMeter } from '../stats/meter.js'
+import { blame } from '../text/blame.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import { type Context, openContext, type Surroundings } from './context.js'
 import { fuse } from './fuse.js'
 import { expectedStage, type Part, takeApart, takePair } from './parts.js'
 import type { Output } from './run.js'
-import { type FunctionStage, functionStage, isDuplex, isStageObject } from './stage.js'
+import { type FunctionStage, functionStage, isDuplex, isStageObject, type Recipe, type Stage } from './stage.js'
 import { streamName } from './web-stage.js'
 
 export interface PlanOptions extends Surroundings {
@@ -105,13 +106,22 @@ function prepare(part: Part, surroundings: Context, indivisible: string[]): (Fun
   }
   const { context: given } = part
   const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
-  const created = part.create(context)
+  const created = create(part, context)
   const body = isWebTransform(created) ? takePair(created, 0) : created
   if (part.indivisible || part.unit === 'json') indivisible.push(part.name) // unlike a line, a value cannot be split
   if (isDuplex(body)) names.set(body, part.name)
   else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)
   else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
   return takeApart(body, 0).flatMap(inner => prepare(inner, context, indivisible))
+}
+
+function create({ name, create }: Recipe, context: Context): Stage {
+  try {
+    return create(context)
+  } catch (error) {
+    blame(error, name)
+    throw error
+  }
 }
 
 function bodyError(name: string, body: unknown): TcpPipeError {

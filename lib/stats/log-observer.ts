@@ -1,5 +1,6 @@
 /** The observer that writes the log. */
 import type { Logger } from 'pino'
+import { originOf, stackLines } from '../text/blame.js'
 import { errorCode, errorMessage, type TimeoutName } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
 import type { Observer } from './observer.js'
@@ -19,17 +20,17 @@ export function logObserver(log: Logger): Observer {
 }
 
 function logSummary(log: Logger, summary: Summary): void {
-  const { error, warnings, directions, id, number, remote, port, ...rest } = summary
+  const { error, warnings, directions, id, number, remote, port, origin, ...rest } = summary
   const connection = { connection: id, remote: formatRemote({ remote, port }) }
   const fields = { ...connection, ...rest }
   if (error) log.error({ ...fields, ...failureFields(error) }, 'connection failed')
   else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
   else log.info(fields, 'connection closed')
-  log.debug({ ...connection, directions, stack: error?.stack }, 'what each stage did')
+  log.debug({ ...connection, directions, ...(error && { stack: stackLines(error) }) }, 'what each stage did')
 }
 
 /** Returns the log fields of an error. */
 function failureFields(error: Error & { timeout?: TimeoutName }): object {
   const { timeout } = error
-  return { ...(timeout && { timeout }), code: errorCode(error), error: errorMessage(error) }
+  return { ...(timeout && { timeout }), code: errorCode(error), error: errorMessage(error), ...originOf(error) }
 }

@@ -1,4 +1,5 @@
 /** The summary of a connection. */
+import type { Origin } from '../text/blame.js'
 import type { TimeoutName } from '../text/errors.js'
 import type { ClosedBy, Direction, DirectionStats } from './snapshot.js'
 
@@ -41,6 +42,8 @@ export interface Summary {
   readonly side?: Side
   /** The error of a failed connection; undefined on success. */
   readonly error?: Error
+  /** The stage that the error comes from, and the line of its code; undefined if it comes from elsewhere. */
+  readonly origin?: Origin
   /** Problems that did not fail the connection, such as a file that changed while it was sent. */
   readonly warnings: readonly string[]
   /** The deliberate faults that occurred, at most the first hundred. */

@@ -29,6 +29,14 @@ t.test('formatRecord: time, level, message, fields, on one line (C-11)', async t
   }
 })
 
+t.test('formatRecord: the lines of a stack follow, indented, and each is one line (G-42)', async t => {
+  const stack = ['Error: x', 'at write (a.js:1:2)', 'forged\n12:00:00 error fake\x1b[2J']
+  const [first, ...lines] = formatRecord({ time: 0, level: 20, msg: 'x', a: 1, stack }).split('\n')
+  t.equal(first?.slice(9), 'debug x a=1')
+  t.same(lines, ['    Error: x', '    at write (a.js:1:2)', '    forged\\n12:00:00 error fake\\e[2J', ''])
+  t.equal(formatRecord({ time: 0, level: 20, msg: 'x', stack: 'a b' }).slice(9), 'debug x stack="a b"\n')
+})
+
 /** What a peer may send: a title, a cleared screen, C1, backspaces, another direction, hidden text, and a line of a log. */
 const nasty =
   '\x1b]0;title\x07\x1b[2J\u009b31m\x9d\b\b\r\u202e\u2066\u2028\u200b\ufeff\u{e0041}\ud800\n{"level":60,"msg":"fake"}\n'

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { bounded, dial, eventually, missing, pattern, run, serve, tcpPipe } from './support.js'
+import { bounded, dial, eventually, exchange, missing, pattern, run, serve, tcpPipe } from './support.js'
 
 function isAlive(pid: number): boolean {
   try {
@@ -61,7 +61,7 @@ t.test('head and limit answer a client that waits, and end', async t => {
   }
 })
 
-t.test('a module of a user', async t => {
+t.test('a module of a user (G-42)', async t => {
   const cwd = t.testdir({
     'upper.js': 'export default chunk => String(chunk).toUpperCase()',
     'without.mjs': `import { defineTransform, none, text } from 'tcp-pipe'
@@ -71,14 +71,15 @@ t.test('a module of a user', async t => {
         create: ({ word }) => line => (line.includes(word) ? none : line),
       })`,
     'typed.ts': 'export default (line: string): string => line',
-    'broken.js': 'export default (',
+    'broken.js': '\nexport default (',
+    'throws.mjs': '// a stage\nexport default chunk => {\n  throw new Error("no " + chunk)\n}',
   })
   t.equal(await through(t, './without.mjs b | ./upper.js', 'a\nb\nc\n', cwd), 'A\nC\n')
   const detail = await run(t, ['transforms', './without.mjs'], { cwd })
   t.match(detail.stdout.toString(), /drop the lines that contain a word\n\nUsage: \.\/without\.mjs WORD/)
   for (const [spec, message] of [
     ['./nothing.js', /^tcp-pipe: \.\/nothing\.js cannot be imported: Cannot find module/],
-    ['./broken.js', /\.\/broken\.js cannot be imported/],
+    ['./broken.js', /\.\/broken\.js cannot be imported: .* \(broken\.js:2\)$/],
     ['./without.mjs', /column 1: without needs word: the word/],
     ['./without.mjs b colour=red', /cannot take 'colour=red'; its options: word=/],
     ['hex | ./upper.js x', /column 18: .*cannot take 'x'; .* has no options/],
@@ -87,6 +88,11 @@ t.test('a module of a user', async t => {
     t.equal(code, 2, spec)
     t.equal(stderr.split('\n').length, 2, 'one line, before anything is bound')
   }
+  const server = await serve(t, ['127.0.0.1:0', '--once', '-t', './throws.mjs', '-v'], { cwd, faults: ['no x'] })
+  await t.rejects(exchange(t, server.port, 'x'), { code: 'ECONNRESET' })
+  t.match(await server.logged('connection failed'), { error: 'no x', stage: './throws.mjs', at: 'throws.mjs:3' })
+  const { stack } = await server.logged('what each stage did')
+  t.match(stack, ['Error: no x', /^at default \(.*throws\.mjs:3:9\)$|^at .*throws\.mjs:3:9/])
   const loads = 'typescript' in process.features && process.features.typescript !== false
   const faults = loads ? [] : [/\.\/typed\.ts cannot be imported: .*; Node 22\.18 and later load TypeScript$/]
   t.equal((await run(t, ['transforms', './typed.ts'], { cwd, faults })).code, loads ? 0 : 2)

@@ -84,6 +84,8 @@ const fields = [
     'sink',
     'directions',
     'stack',
+    'stage',
+    'at',
     'program',
     'stderr',
   ],

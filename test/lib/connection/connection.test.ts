@@ -11,7 +11,7 @@ import { fileSource } from '../../../lib/endpoints/file/file-source.js'
 import { type ProxyServer, proxy, send, serve } from '../../../lib/index.js'
 import type { ServeOptions } from '../../../lib/serve.js'
 import { defineTransform, stop } from '../../../lib/stages/define.js'
-import { eachLine } from '../../../lib/stages/stage.js'
+import { eachJson, eachLine } from '../../../lib/stages/stage.js'
 import type { Transforms } from '../../../lib/stages/transforms.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { TcpPipeError } from '../../../lib/text/errors.js'
@@ -866,4 +866,43 @@ t.test('a sink whose report throws: the summary has a warning (G-40)', async t =
   peer.resume().end('x')
   const ended = work(connection, from(leg, Object.assign(memorySink(), { report })))
   t.match(await ended, { closedBy: 'peer', sink: undefined, warnings: ['the report of the sink failed: no report'] })
+})
+
+t.test('a failure has the stage that it comes from, and one of a leg has none (G-42)', async t => {
+  const boom = new Error('boom')
+  const transform = defineTransform({
+    name: 'mine',
+    summary: '',
+    unit: 'bytes',
+    create: () => new Transform({ transform: (_chunk, _encoding, done) => done(boom) }),
+  })
+  const shout = (chunk: Buffer) => String(chunk).toUpperCase()
+  const { leg, peer, connection, lines } = open(t)
+  peer.write('x')
+  const failed = await work(connection, from(leg, memorySink()), () => [shout, transform(), shout])
+  t.match(failed, { error: boom, origin: { stage: 'mine', at: /connection\.test\.[jt]s:\d+$/ } })
+  t.match(lines.at(-1), { error: 'boom', stage: 'mine', at: /connection\.test/, origin: undefined })
+  const other = open(t)
+  other.peer.write('x')
+  const passing = defineTransform({ name: 'passing', summary: '', unit: 'bytes', create: () => new PassThrough() })
+  const cut = work(other.connection, from(other.leg, memorySink()), () => [passing()])
+  other.peer.destroy(new Error('gone'))
+  t.match(await cut, { error: { code: 'ECONNRESET' }, origin: undefined })
+})
+
+t.test('an error that comes from no stage has no origin: of a codec between two, or of a premature close', async t => {
+  const json = eachJson(value => value)
+  const { leg, peer, connection } = open(t)
+  peer.write('{"a":]')
+  const failed = await work(connection, from(leg, memorySink()), () => [json, eachLine(line => line)])
+  t.match(failed, { error: { code: 'ERR_JSON' }, origin: undefined })
+  const other = open(t)
+  const quits = new Transform({
+    transform() {
+      this.destroy()
+    },
+  })
+  other.peer.write('x')
+  const cut = await work(other.connection, from(other.leg, memorySink()), () => [new PassThrough(), quits])
+  t.match(cut, { error: { code: 'ERR_STREAM_PREMATURE_CLOSE' }, origin: undefined })
 })

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { finalValue, flushable, many, none, stop } from 'stream-chain/defs.js'
 import t from 'tap'
 import { eachJson, eachLine, type Stage } from '../../../lib/stages/stage.js'
+import { originOf } from '../../../lib/text/blame.js'
 import { errorOf, fused, run, settled, textOf } from '../pipes.js'
 
 const error = new Error('the very error')
@@ -636,4 +637,28 @@ t.test('meters count records, and time while a stage works or waits', async t =>
   ])
   for (const { busy } of meters[0]?.stages ?? []) t.ok(busy >= 0 && busy < 60_000)
   t.ok((meters[0]?.stages[1]?.busy as number) > 0)
+})
+
+t.test('an error has the stage that it comes from, however it comes (G-42)', async t => {
+  const boom = () => new Error('boom')
+  const raise = (thrown: unknown) => {
+    throw thrown
+  }
+  for (const [title, write] of [
+    ['thrown', () => raise(boom())],
+    ['rejected', async () => raise(boom())],
+    [
+      'thrown by a generator',
+      // biome-ignore lint/correctness/useYield: it throws before
+      function* () {
+        raise(boom())
+      },
+    ],
+    ['a text', () => raise('boom')],
+    ['a wrong result', () => finalValue('x')],
+  ] as [string, () => unknown][]) {
+    const stages = [same(), Object.assign({ write: (_chunk: Buffer) => write() }, { name: 'mine' }), same()]
+    const failed = await errorOf(stages as Stage[], 'x')
+    t.match(originOf(failed), { stage: 'mine' }, title)
+  }
 })

@@ -1,11 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { lazyStream } from '../../../lib/stages/compose.js'
 import { isModulePath, loadModule } from '../../../lib/stages/modules.js'
-import { eachJson } from '../../../lib/stages/stage.js'
-import { textOf } from '../pipes.js'
+import { eachJson, eachLine } from '../../../lib/stages/stage.js'
+import { originOf } from '../../../lib/text/blame.js'
+import { errorOf, textOf } from '../pipes.js'
 
 const library = new URL('../../../lib/index.js', import.meta.url).href
 
@@ -78,7 +80,7 @@ t.test('what is refused', async t => {
     'number.mjs': 'export default 7',
     'duplex.mjs': "import { PassThrough } from 'node:stream'; export default new PassThrough()",
     'throws.mjs': "throw new Error('its own fault')",
-    'syntax.mjs': 'export default (',
+    'syntax.mjs': '// a comment\nexport default (',
     'needs.mjs': "import 'no-such-package'",
     'text.xyz': '',
   })
@@ -86,8 +88,8 @@ t.test('what is refused', async t => {
     ['none.mjs', /^the default export of .*none\.mjs is undefined; expected a transform/],
     ['number.mjs', /is a number; expected/],
     ['duplex.mjs', /exports a stream, which can be used once only; expected/],
-    ['throws.mjs', /throws\.mjs cannot be imported: its own fault$/],
-    ['syntax.mjs', /cannot be imported: Unexpected/],
+    ['throws.mjs', /throws\.mjs cannot be imported: its own fault \(.*throws\.mjs:1\)$/],
+    ['syntax.mjs', /cannot be imported: Unexpected .* \(.*syntax\.mjs:2\)$/],
     ['missing.mjs', /cannot be imported: Cannot find module '[^']*missing\.mjs'$/],
     ['needs.mjs', /Cannot find package 'no-such-package'$/],
     ['text.xyz', /file.extension.*Node 22\.18 and later load TypeScript/i],
@@ -96,10 +98,33 @@ t.test('what is refused', async t => {
   }
 })
 
-t.test('a module that does not find this package is told how', async t => {
+t.test('a stage of a module has the path of the module as its name (G-42)', async t => {
+  const dir = t.testdir({
+    'f.mjs': 'export default chunk => { throw new Error(String(chunk)) }',
+    'o.mjs': 'export default { write() { throw new Error("x") } }',
+  })
+  for (const name of ['f.mjs', 'o.mjs']) {
+    const path = join(dir, name)
+    const { recipe } = await loadModule(path)
+    const error = await errorOf([lazyStream([recipe()])], 'x')
+    t.match(originOf(error), { stage: path, at: new RegExp(`${name}:1$`) })
+  }
+})
+
+t.test('a module finds this package, wherever it lies, and it is this copy (G-42)', async t => {
   // Outside of this project, where its own name resolves.
   const dir = await mkdtemp(join(tmpdir(), 'tcp-pipe-test-'))
   t.teardown(() => rm(dir, { recursive: true }))
-  await writeFile(join(dir, 'stage.mjs'), "import 'tcp-pipe'")
-  await t.rejects(loadModule(join(dir, 'stage.mjs')), { message: /'tcp-pipe'; 'npm link tcp-pipe' in its folder/ })
+  const source = `import { eachLine } from 'tcp-pipe'
+    import { upper } from './helper.mjs'
+    export default eachLine(upper)
+    export { eachLine }`
+  await writeFile(join(dir, 'stage.mjs'), source)
+  await writeFile(
+    join(dir, 'helper.mjs'),
+    "import 'tcp-pipe/transforms'; export const upper = line => line.toUpperCase()",
+  )
+  t.same(await through(join(dir, 'stage.mjs'), 'a\nb\n'), ['A\nB\n', 'A\nB\n'])
+  const module = await import(pathToFileURL(join(dir, 'stage.mjs')).href)
+  t.equal(module.eachLine, eachLine)
 })

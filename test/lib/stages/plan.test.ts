@@ -9,6 +9,7 @@ import { recipe, toParts } from '../../../lib/stages/parts.js'
 import { plan } from '../../../lib/stages/plan.js'
 import { eachJson, eachLine, type Stage } from '../../../lib/stages/stage.js'
 import { runStats } from '../../../lib/stats/snapshot.js'
+import { originOf } from '../../../lib/text/blame.js'
 import { errorOf, planned, run, settled, textOf } from '../pipes.js'
 
 const error = new Error('the very error')
@@ -296,4 +297,13 @@ t.test('a stream that throws, and one that emits what is no data, fail their pip
     transform: (value, _encoding, done) => done(null, JSON.stringify(value)),
   })
   t.equal(await textOf([values({ a: 1 }), serialize], 'x'), '{"a":1}', 'two of them may pass values to each other')
+})
+
+t.test('an error of create has the stage that it comes from (G-42)', async t => {
+  const boom = new Error('boom')
+  const create = () => {
+    throw boom
+  }
+  t.throws(() => plan([recipe('mine', undefined, create)]), boom)
+  t.match(originOf(boom), { stage: 'mine' })
 })

@@ -3,6 +3,7 @@ import { logObserver } from '../../../lib/stats/log-observer.js'
 import type { Observer } from '../../../lib/stats/observer.js'
 import { serverFigures } from '../../../lib/stats/server-figures.js'
 import type { Summary } from '../../../lib/stats/summary.js'
+import { blame, type Origin, originOf } from '../../../lib/text/blame.js'
 import { timeoutError } from '../../../lib/text/errors.js'
 import { memoryLog } from '../../laws/support.js'
 
@@ -56,6 +57,7 @@ t.test('the end of a connection is one line, of the level that fits, and one of 
     t.match(lines[1], { level: 20, connection: 'c1', directions: [], msg: 'what each stage did' }, title)
     t.equal(lines.length, 2, title)
     t.equal('stack' in (lines[1] ?? {}), 'error' in change, 'the stack is for those who debug')
+    if ('error' in change) t.match(lines[1]?.stack, [/^\w*Error: /, /^at /])
   }
 })
 
@@ -112,4 +114,13 @@ t.test('the text of an error is one value on one line, whatever it is', async t 
   const lines = linesOf(observer => observer.closed({ ...summary, error: new Error(text) }))
   t.match(lines[0], { level: 50, error: text.replace('\n', '\\n'), msg: 'connection failed' })
   t.equal(lines.length, 2)
+})
+
+t.test('an error of a stage: the name of the stage, and the line of its code (G-42)', async t => {
+  const error = new Error('x')
+  blame(error, 'mine')
+  const origin = originOf(error) as Origin
+  const [line] = linesOf(observer => observer.closed({ ...summary, error, origin }))
+  t.match(line, { error: 'x', stage: 'mine', at: /log-observer\.test\.[jt]s:\d+$/ })
+  t.notOk('origin' in (line ?? {}), 'and nothing twice')
 })
