@@ -42,7 +42,10 @@ export function serverOptions(): Option[] {
       duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'),
       duration('--first-byte-timeout <time>', "for a client's first byte (default: off)"),
       duration('--idle-timeout <time>', 'without a byte (default: 10m)'),
-      duration('--half-closed-timeout <time>', 'without a byte after one side has ended (default: 60s)'),
+      duration(
+        '--half-closed-timeout <time>',
+        'without a byte after one side has ended (default: that of --idle-timeout)',
+      ),
       duration('--drain-timeout <time>', 'for connections to finish after SIGINT or SIGTERM (default: 10s)', Infinity),
     ]),
     ...serverTlsOptions(),

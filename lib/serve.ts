@@ -2,6 +2,7 @@
 import type { Duplex, Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
 import { type Connection, type OpenConnection, whileOpen } from './connection/connection.js'
+import type { Timeouts } from './connection/timeouts.js'
 import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Sink } from './endpoints/endpoint.js'
 import { checkSink, openSource, sinkTo } from './endpoints/open.js'
@@ -87,11 +88,11 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
   const about = target && can('dial', target) && { to: formatAddress(target) }
   const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }
-  const server = await openServer(address, settings, handler ? handling(handler, options) : piping)
+  const server = await openServer(address, settings, handler ? handling(handler, settings) : piping)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
 }
 
-function handling(handler: Handler, { halfClosedTimeout = 60_000 }: ServeOptions): Work {
+function handling(handler: Handler, { idleTimeout, halfClosedTimeout = idleTimeout }: Timeouts): Work {
   return async (connection, { stream }) => {
     const { context } = openContext({ log: connection.log })
     // `for await` destroys a stream after its end, and the reply with it. Here the promise decides what follows.

@@ -5,7 +5,7 @@ import { timeoutError } from '../text/errors.js'
 export interface Timeouts {
   /** Milliseconds without a byte in either direction, not counting time spent waiting for the sink; 0 disables it. */
   idleTimeout: number
-  /** Replaces `idleTimeout` after one side has ended. Default: `idleTimeout`. */
+  /** Replaces `idleTimeout` after one side has ended, unless a peer does not take its data. Default: `idleTimeout`. */
   halfClosedTimeout?: number | undefined
   /** Milliseconds to wait for the first byte of the peer; 0 or undefined disables it. */
   firstByteTimeout?: number | undefined
@@ -35,13 +35,14 @@ export function watchIdle(
   function look(): void {
     if (legs.every(({ stream }) => stream.destroyed)) return // only local work still runs
     const moved = legs.reduce((sum, leg) => sum + leg.bytes.in + leg.bytes.out, 0)
-    const halfClosed = halfClosedTimeout !== undefined && legs.some(isHalfClosed)
+    const halfClosed = legs.some(isHalfClosed)
     if (moved !== bytes || halfClosed !== wasHalfClosed || isWaiting()) since = performance.now()
     bytes = moved
     wasHalfClosed = halfClosed
-    const time = halfClosed ? halfClosedTimeout : idleTimeout
+    const isOwn = halfClosed && halfClosedTimeout !== undefined && !legs.some(isStalled)
+    const time = isOwn ? halfClosedTimeout : idleTimeout
     if (time > 0 && performance.now() - since >= time)
-      fail(timeoutError(halfClosed ? 'half-closed' : 'idle', `no byte for ${time} ms`))
+      fail(timeoutError(isOwn ? 'half-closed' : 'idle', `no byte for ${time} ms`))
   }
 
   const timer = setInterval(look, Math.max(1, Math.min(...times) / looks))
@@ -50,6 +51,11 @@ export function watchIdle(
 
 function isHalfClosed({ stream }: Leg): boolean {
   return stream.readableEnded || stream.writableFinished
+}
+
+/** The peer does not take what it is sent: it may itself wait for its sink. */
+function isStalled({ stream }: Leg): boolean {
+  return stream.writableLength > 0
 }
 
 /** Starts the timeouts that run from the opening of the connection. Returns a function that stops them. */

@@ -39,7 +39,7 @@ export interface ListenOptions extends AccessLists {
   firstByteTimeout?: number | undefined
   /** Milliseconds without a byte, not counting time spent waiting for the sink; 0 is no limit. Default: 10 minutes. */
   idleTimeout?: number | undefined
-  /** Milliseconds without a byte after one side has ended; 0 is no limit. Default: 1 minute. */
+  /** Milliseconds without a byte after one side has ended; 0 is no limit. Default: that of `idleTimeout`. */
   halfClosedTimeout?: number | undefined
   /** The maximum length of a line or a JSON value in bytes; a longer one fails the connection. Default: 1 MiB. */
   maxRecord?: number | undefined
@@ -96,16 +96,15 @@ export function checkMisplaced(options: object, where: string): void {
 
 /** Applies the defaults. `descriptorsEach` is the number of file descriptors per connection. */
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
-  const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration } = options
+  const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout } = options
   const { handshakeTimeout, firstByteTimeout, signal, observer, onConnection } = options
   const room = connectionLimit(descriptorsEach)
   return {
     idleTimeout: options.idleTimeout ?? 600_000,
-    halfClosedTimeout: options.halfClosedTimeout ?? 60_000,
     maxConnections: options.maxConnections ?? room,
     room,
     once: options.once ?? false,
-    ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration },
+    ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout },
     ...{ handshakeTimeout, firstByteTimeout, signal, observer, onConnection },
   }
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import {
   blackHole,
@@ -14,6 +15,7 @@ import {
   proxy,
   run,
   serve,
+  shortDirectory,
   tcpPipe,
 } from './support.js'
 
@@ -60,6 +62,38 @@ t.test('--half-closed-timeout cuts what hangs after one side has ended', async t
   t.match(await server.logged('connection failed'), { closedBy: 'timeout', timeout: 'half-closed' })
   socket.write('x') // a socket that has read its end looks again when it writes
   await bounded(closed(socket), 'the reset')
+})
+
+t.test('a target that does not read yet is not half-closed: it may wait for its own sink (G-43)', async t => {
+  let accepted: (socket: Socket) => void
+  const target = new Promise<Socket>(resolve => {
+    accepted = resolve
+  })
+  const path = `${shortDirectory(t)}/s` // a unix socket holds little
+  await listen(t, socket => accepted(socket.pause()), { path })
+  const link = await proxy(t, ['0', `unix:${path}`, '-t', 'hex plain=true', '--half-closed-timeout', '300ms'])
+  const client = await dial(t, link.port)
+  client.resume().end(pattern(128 << 10))
+  const socket = await target
+  await wait(1500)
+  t.notOk(link.logs.some(isFailure), 'it lives')
+  const received = await bounded(buffer(socket), 'the data')
+  t.equal(received.filter(byte => byte !== 10).length, 256 << 10)
+  socket.end()
+  t.match(await link.logged('connection closed'), { closedBy: 'peer' })
+})
+
+t.test('send → proxy → serve with a reader that pauses: the sender has success (G-43)', async t => {
+  const data = pattern(4 << 20)
+  const server = await serve(t, ['0', '--once', '--half-closed-timeout', '300ms'])
+  server.child.stdout?.pause()
+  const link = await proxy(t, ['0', server.to, '--once'])
+  const sender = tcpPipe(t, ['send', '--to', link.to], { input: data })
+  await wait(1500)
+  server.child.stdout?.resume()
+  t.equal((await sender.ended).code, 0)
+  t.ok((await server.printed(data.length)).equals(data))
+  t.match(await link.logged('connection closed'), { closedBy: 'peer' })
 })
 
 t.test('send waits for a slow answer by default (C-08)', async t => {

@@ -5,7 +5,10 @@ import { stoppedClock } from '../stats/stopped-clock.js'
 
 /** A leg that does what the test says. */
 function fakeLeg() {
-  return { stream: { readableEnded: false, writableFinished: false, destroyed: false }, bytes: { in: 0, out: 0 } }
+  return {
+    stream: { readableEnded: false, writableFinished: false, writableLength: 0, destroyed: false },
+    bytes: { in: 0, out: 0 },
+  }
 }
 
 const asLegs = (list: readonly object[]) => list as readonly Leg[]
@@ -70,6 +73,40 @@ t.test('once one side has ended there is another time', async t => {
       t.match(errors[0], { timeout: 'half-closed', message: 'half-closed timeout: no byte for 40 ms' })
     })
   }
+})
+
+t.test('a side that has not taken all data is not half-closed: it may wait for its own sink (G-43)', async t => {
+  const { clock, errors, legs } = watch(t, timeouts, [fakeLeg(), fakeLeg()])
+  const [ended, stalled] = legs as [ReturnType<typeof fakeLeg>, ReturnType<typeof fakeLeg>]
+  ended.stream.readableEnded = true
+  stalled.stream.writableLength = 1
+  clock.pass(190)
+  t.same(errors, [])
+  stalled.stream.writableLength = 0
+  stalled.bytes.out++
+  clock.pass(39)
+  t.same(errors, [])
+  clock.pass(4)
+  t.match(errors[0], { timeout: 'half-closed', message: 'half-closed timeout: no byte for 40 ms' })
+})
+
+t.test('a side that takes nothing is idle, whether the other has ended or not', async t => {
+  const { clock, errors, legs } = watch(t, timeouts, [fakeLeg(), fakeLeg()])
+  const [ended, stalled] = legs as [ReturnType<typeof fakeLeg>, ReturnType<typeof fakeLeg>]
+  ended.stream.readableEnded = true
+  stalled.stream.writableLength = 1
+  clock.pass(210)
+  t.match(errors[0], { timeout: 'idle', message: 'idle timeout: no byte for 200 ms' })
+})
+
+t.test('the end of a side is a sign of life, without a half-closed timeout, too', async t => {
+  const { clock, errors, legs } = watch(t, { idleTimeout: 200 })
+  clock.pass(190)
+  ;(legs[0] as ReturnType<typeof fakeLeg>).stream.readableEnded = true
+  clock.pass(199)
+  t.same(errors, [])
+  clock.pass(12)
+  t.match(errors[0], { timeout: 'idle' })
 })
 
 t.test('which of the two times there are', async t => {
