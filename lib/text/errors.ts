@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'ERR_OUTPUT_LIMIT' // a decompressor exceeded max or ratio
   | 'ERR_EXEC' // the program of a stage failed
   | 'ERR_FILE_EXISTS' // an output file already exists
+  | 'ERR_FILE_REPLACED' // another program replaced the partial file of an output file
   | 'ERR_TIMEOUT' // a timeout expired; `timeout` names it
   | 'ERR_LIMIT' // a connection sent more bytes than allowed
   | 'ERR_PIN' // the public key of a TLS server matches no pin

@@ -139,13 +139,60 @@ t.test('a name that exists is not overwritten: a reset, one line, exit 1 with --
   t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'precious')
 })
 
-t.test('--force replaces it, and a leftover part too', async t => {
-  const dir = t.testdir({ out: 'old and long', 'out.part': 'leftover of an earlier run' })
+t.test('--force replaces it when the new one is complete', async t => {
+  const dir = t.testdir({ out: 'old and long' })
   const server = await serve(t, ['0', '-o', 'out', '--once', '--force'], { cwd: dir })
   await exchange(t, server.port, 'new')
   t.equal((await server.ended).code, 0)
   t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'new')
   t.same(readdirSync(dir), ['out'])
+})
+
+for (const force of [[], ['--force']])
+  t.test(`a .part file that exists is kept: -o out ${force} (G-02)`, async t => {
+    const dir = t.testdir({ 'out.part': 'precious' })
+    const server = await serve(t, ['0', '-o', 'out', '--once', ...force], { cwd: dir })
+    await exchange(t, server.port, 'new')
+    t.equal((await server.ended).code, 0)
+    t.same(readdirSync(dir), ['out', 'out.part'])
+    t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'new')
+    t.equal(readFileSync(join(dir, 'out.part'), 'utf8'), 'precious')
+  })
+
+t.test('a failed connection keeps its own part beside that of an earlier one (G-02)', async t => {
+  const dir = t.testdir({ 'out.part': 'precious' })
+  const server = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir, faults: ['ECONNRESET'] })
+  const socket = await dialAndWrite(t, server.port, 'half')
+  const part = join(dir, 'out.2.part')
+  await eventually('the bytes', () => existsSync(part) && readFileSync(part, 'utf8') === 'half')
+  socket.resetAndDestroy()
+  const { code, logs } = await server.ended
+  t.equal(code, 1)
+  t.match(logs.at(-1), { sink: { file: 'out.2.part', bytes: 4 } })
+  t.equal(readFileSync(join(dir, 'out.part'), 'utf8'), 'precious')
+})
+
+t.test('two processes with one name: the first that ends has it whole, the other one fails (G-01)', async t => {
+  const dir = t.testdir()
+  const data = pattern(1_000_000)
+  const first = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir })
+  const one = await dial(t, first.port)
+  one.write(data)
+  await eventually('the bytes', () => existsSync(join(dir, 'out.part')))
+  first.kill('SIGTERM') // the second one is its successor
+  await first.logged('draining')
+  const second = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir, faults: ['ERR_FILE_EXISTS'] })
+  const two = await dialAndWrite(t, second.port, 'part of B')
+  await eventually('the other bytes', () => readdirSync(dir).length === 2)
+  one.end()
+  t.equal((await first.ended).code, 0)
+  two.end()
+  const { code, logs } = await second.ended
+  t.equal(code, 1)
+  t.match(logs.at(-1), { sink: { file: 'out.2.part', bytes: 9 } })
+  t.same(readdirSync(dir), ['out', 'out.2.part'])
+  t.ok(readFileSync(join(dir, 'out')).equals(data))
+  t.equal(readFileSync(join(dir, 'out.2.part'), 'utf8'), 'part of B')
 })
 
 t.test('--append adds to one file, connection after connection', async t => {

@@ -1,8 +1,8 @@
 /** A file as a sink: writes NAME.part, which gets its final name when complete, without overwriting. */
 
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { type FileHandle, link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
 import { Writable } from 'node:stream'
 import { errorCode, TcpPipeError } from '../../text/errors.js'
 import { expandTemplate } from '../../text/template.js'
@@ -17,7 +17,7 @@ export interface FileSinkOptions {
 
 /**
  * Returns a sink that writes the file of one connection. After `finish`, the file is closed and has its name. After a
- * failure, NAME.part remains.
+ * failure, NAME.part remains; NAME.2.part, NAME.3.part … if that exists already.
  *
  * @throws `ERR_FILE_EXISTS` if the name is taken, unless `force` or `append`
  */
@@ -35,13 +35,7 @@ export async function fileSink(
     return writer(path, await open(path, options.append ? 'a' : 'w'), handle => handle.close())
   }
   if (present && !options.force) throw exists(path)
-  const part = `${path}.part`
-  const handle = await openPart(part, path)
-  return writer(part, handle, async () => {
-    await handle.close()
-    await claim(part, path, options.force === true)
-    return path
-  })
+  return partSink(path, options.force === true)
 }
 
 /** Rejects a symbolic link as the folder of a peer: it could lead anywhere. Does not check the folders above it. */
@@ -52,31 +46,61 @@ async function checkFolder(template: string, path: string): Promise<void> {
     throw new TcpPipeError('ERR_FILE_EXISTS', `'${folder}' is a link, and is not followed`)
 }
 
-/** The `.part` files that this process writes. Replaces a leftover of another process. */
-const openParts = new Set<string>()
+/** The files that this process writes. */
+const writing = new Set<string>()
 
-async function openPart(part: string, path: string): Promise<FileHandle> {
-  if (openParts.has(part)) throw exists(path)
-  openParts.add(part)
+async function partSink(path: string, force: boolean): Promise<Sink> {
+  const name = resolve(path)
+  if (writing.has(name)) throw exists(path)
+  writing.add(name)
+  const release = () => void writing.delete(name)
   try {
-    await unlink(part).catch(ignoreMissing)
-    return await open(part, 'wx')
+    const { part, handle } = await openPart(path)
+    const complete = async () => {
+      try {
+        await checkPart(part, handle).finally(() => handle.close())
+        await claim(part, path, force)
+        return path
+      } catch (error) {
+        throw errorCode(error) === 'EEXIST' ? exists(path) : error
+      }
+    }
+    return writer(part, handle, complete, release)
   } catch (error) {
-    openParts.delete(part)
+    release()
     throw error
   }
+}
+
+/** Opens a file of its own for each writer: one that exists belongs to another process, or to somebody who needs it. */
+async function openPart(path: string, number = 1): Promise<{ part: string; handle: FileHandle }> {
+  const part = number === 1 ? `${path}.part` : `${path}.${number}.part`
+  const handle = await open(part, 'wx').catch(error => {
+    if (errorCode(error) !== 'EEXIST') throw error
+  })
+  return handle ? { part, handle } : openPart(path, number + 1)
+}
+
+/** Checks that the name still belongs to the file that was written. */
+async function checkPart(part: string, handle: FileHandle): Promise<void> {
+  const [written, found] = await Promise.all([handle.stat({ bigint: true }), lstat(part, { bigint: true })])
+  if (written.dev === found.dev && written.ino === found.ino) return
+  throw new TcpPipeError('ERR_FILE_REPLACED', `'${part}' is not the file that was written: another program replaced it`)
 }
 
 /** Uses `link`, which fails where `rename` overwrites. */
 async function claim(part: string, path: string, force: boolean): Promise<void> {
   if (force) return rename(part, path)
-  await link(part, path).catch(error => {
-    throw errorCode(error) === 'EEXIST' ? exists(path) : error
-  })
+  await link(part, path)
   await unlink(part)
 }
 
-function writer(name: string, handle: FileHandle, complete: (handle: FileHandle) => Promise<string | void>): Sink {
+function writer(
+  name: string,
+  handle: FileHandle,
+  complete: (handle: FileHandle) => Promise<string | void>,
+  release = () => {},
+): Sink {
   let file = name
   let bytes = 0
   let open = true
@@ -96,7 +120,7 @@ function writer(name: string, handle: FileHandle, complete: (handle: FileHandle)
       }, callback)
     },
     destroy(error, callback) {
-      openParts.delete(name)
+      release()
       if (open) handle.close().then(() => callback(error), callback)
       else callback(error)
       open = false

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -103,6 +103,12 @@ t.test('a symlink in place of the name is not followed (E-06)', async t => {
   t.notOk(existsSync(join(dir, 'elsewhere')))
 })
 
+t.test('a link that leads to itself is an error of the system', async t => {
+  const path = join(t.testdir({}), 'loop')
+  symlinkSync(path, path)
+  await t.rejects(fileSink(path, info), { code: 'ELOOP' })
+})
+
 t.test('with force a link is replaced, and what it leads to stays as it is (E-06)', async t => {
   const dir = t.testdir({ precious: 'precious' })
   symlinkSync(join(dir, 'precious'), join(dir, 'f'))
@@ -140,24 +146,52 @@ t.test('a directory that disappears while its file is written fails the sink', a
   await t.rejects(write(sink, 'x'), { code: 'ENOENT' })
 })
 
-t.test('a leftover .part is replaced, one that is being written is not', async t => {
-  const dir = t.testdir({ 'f.part': 'leftover' })
+t.test('a partial file that exists is kept, with force too: a writer has one of its own (G-02)', async t => {
+  for (const options of [{}, { force: true }]) {
+    const dir = t.testdir({ 'f.part': 'precious', 'f.2.part': { sub: '' } })
+    symlinkSync(join(dir, 'elsewhere'), join(dir, 'f.3.part'))
+    const sink = await fileSink(join(dir, 'f'), info, options)
+    t.same(readdirSync(dir), ['f.2.part', 'f.3.part', 'f.4.part', 'f.part'])
+    await write(sink, 'x')
+    t.same(readdirSync(dir), ['f', 'f.2.part', 'f.3.part', 'f.part'])
+    t.equal(text(join(dir, 'f')), 'x')
+    t.equal(text(join(dir, 'f.part')), 'precious')
+  }
+})
+
+t.test('a partial file that another program has replaced is not claimed (G-01)', async t => {
+  for (const options of [{}, { force: true }]) {
+    const dir = t.testdir({})
+    const part = join(dir, 'f.part')
+    const sink = await fileSink(join(dir, 'f'), info, options)
+    unlinkSync(part)
+    writeFileSync(part, 'of another')
+    await t.rejects(write(sink, 'ours'), {
+      code: 'ERR_FILE_REPLACED',
+      message: `'${part}' is not the file that was written: another program replaced it`,
+    })
+    t.same(readdirSync(dir), ['f.part'])
+    t.equal(text(part), 'of another')
+  }
+})
+
+t.test('two connections with one name: the second one is refused at once (G-01)', async t => {
+  const dir = t.testdir({})
   const path = join(dir, 'f')
   const first = await fileSink(path, info)
-  await t.rejects(fileSink(path, info), { code: 'ERR_FILE_EXISTS' }, 'two connections with one name')
+  for (const name of [path, `${dir}/sub/../f`])
+    for (const options of [{}, { force: true }])
+      await t.rejects(fileSink(name, info, options), { code: 'ERR_FILE_EXISTS' }, name)
   await write(first, 'x')
   t.equal(text(path), 'x')
-  const again = await fileSink(path, info, { force: true })
-  await broken(again)
+  await broken(await fileSink(path, info, { force: true }))
   await write(await fileSink(path, info, { force: true }), 'y')
   t.equal(text(path), 'y', 'a failure gives the name free')
 })
 
-t.test('a .part that cannot be replaced does not keep the name', async t => {
-  const dir = t.testdir({ 'f.part': { sub: '' } })
-  await t.rejects(fileSink(join(dir, 'f'), info), { code: /EISDIR|EPERM/ })
-  execFileSync('rm', ['-r', join(dir, 'f.part')])
-  await write(await fileSink(join(dir, 'f'), info), 'x')
+t.test('a partial file that cannot be made does not keep the name', async t => {
+  const path = join(t.testdir({}), 'x'.repeat(252))
+  for (let i = 0; i < 2; i++) await t.rejects(fileSink(path, info), { code: 'ENAMETOOLONG' })
 })
 
 t.test('a failure keeps the .part and tells of it', async t => {
