@@ -195,6 +195,14 @@ t.test('two processes with one name: the first that ends has it whole, the other
   t.equal(readFileSync(join(dir, 'out.2.part'), 'utf8'), 'part of B')
 })
 
+const sysfs = '/sys/kernel/uevent_seqnum'
+
+t.test('a file of /sys is sent, although its size is another one (G-04)', { skip: absent(sysfs) }, async t => {
+  const server = await serve(t, ['0', '--once'])
+  t.equal((await run(t, ['send', sysfs, '--to', server.to])).code, 0)
+  t.match(String((await server.ended).stdout), /^\d+\n$/)
+})
+
 t.test('--append adds to one file, connection after connection', async t => {
   const dir = t.testdir({ out: 'zero\n' })
   const server = await serve(t, ['0', '-o', 'out', '--append'], { cwd: dir })
@@ -240,6 +248,10 @@ t.test('stdin from a file and from a pipe are the same', async t => {
     t.ok((await server.ended).stdout.equals(data), command)
   }
 })
+
+function absent(path: string): string | false {
+  return !existsSync(path) && `${path} is missing`
+}
 
 /** `send FILE`, in the middle of it: the peer has taken a little and does not read on. */
 async function stalled(t: Test, file: string) {

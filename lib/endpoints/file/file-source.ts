@@ -1,6 +1,6 @@
 /** Files as a source: one after another, in large blocks. */
 
-import { close, constants, fstat, open, read, readSync, type Stats } from 'node:fs'
+import { close, constants, fstat, fstatSync, open, read, readSync, type Stats } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
@@ -101,15 +101,13 @@ function forward(state: OpenFile, source: Readable, pipe: Socket): void {
 }
 
 function readNow(state: OpenFile, source: Readable): void {
-  const block = Buffer.allocUnsafeSlow(blockSize)
-  const started = performance.now()
-  try {
+  attempt(source, () => {
+    const block = Buffer.allocUnsafeSlow(blockSize)
+    const started = performance.now()
     const size = readSync(state.descriptor, block, 0, blockSize, null)
     if (performance.now() - started > slowRead) state.later = blocksLater
-    taken(state, source, null, size, block)
-  } catch (error) {
-    source.destroy(error as Error)
-  }
+    taken(state, source, size, block)
+  })
 }
 
 function readLater(state: OpenFile, source: Readable): void {
@@ -118,19 +116,28 @@ function readLater(state: OpenFile, source: Readable): void {
   read(state.descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, (error, size, block) => {
     state.reading = false
     if (state.closeNow) state.closeNow()
-    else taken(state, source, error, size, block)
+    else if (error) source.destroy(error)
+    else attempt(source, () => taken(state, source, size, block))
   })
 }
 
-function taken(state: OpenFile, source: Readable, error: Error | null, size: number, block: Buffer): void {
-  if (error) return void source.destroy(error)
+function attempt(source: Readable, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    source.destroy(error as Error)
+  }
+}
+
+function taken(state: OpenFile, source: Readable, size: number, block: Buffer): void {
   state.bytesRead += size
   if (size === 0) checkSize(state)
   source.push(size === 0 ? null : block.subarray(0, size))
 }
 
-function checkSize({ file, expected, bytesRead, warnings }: OpenFile): void {
-  if (expected === 0 || bytesRead === expected) return // files in /proc report no size
+/** Files in /proc report no size, and files in /sys one that they do not have, but that does not change. */
+function checkSize({ file, descriptor, expected, bytesRead, warnings }: OpenFile): void {
+  if (expected === 0 || bytesRead === expected || fstatSync(descriptor).size === expected) return
   warnings.push(`'${file}' changed while it was sent: it had ${expected} bytes, ${bytesRead} were sent`)
 }
 

@@ -4,11 +4,13 @@ import {
   appendFileSync,
   chmodSync,
   closeSync,
+  existsSync,
   fstatSync,
   openSync,
   readdirSync,
   readlinkSync,
   readSync,
+  statSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -25,6 +27,8 @@ import { settled } from '../../pipes.js'
 
 const size = 3_000_000
 const content = Buffer.alloc(size, '0123456789')
+
+const absent = (path: string) => !existsSync(path) && `${path} is missing`
 
 t.test('checkFiles: what is missing, a directory or not to be read is told with its path', async t => {
   const dir = t.testdir({ a: 'one', b: '', sub: {} })
@@ -106,6 +110,19 @@ t.test('files of /proc have no size, a device is read in blocks', async t => {
   zeros.destroy()
   await closed(zeros)
 })
+
+const sysfs = '/sys/kernel/uevent_seqnum'
+
+t.test(
+  'a file of /sys has another size than it reports, and has not changed (G-04)',
+  { skip: absent(sysfs) },
+  async t => {
+    const source = fileSource(sysfs)
+    t.match(String(await collect(source)), /^\d+\n$/)
+    t.not(statSync(sysfs).size, source.bytesRead)
+    t.same(source.warnings, [])
+  },
+)
 
 t.test('what cannot be opened or read fails with the error of the system', async t => {
   const dir = t.testdir({})
