@@ -44,7 +44,7 @@ export interface Arrival {
 export interface HandshakeOptions {
   /** Milliseconds to wait for the whole handshake; 0 is no limit. Default: 10 seconds. */
   handshakeTimeout?: number | undefined
-  /** Aborts the handshake, which rejects with the reason of the signal. */
+  /** Aborts the handshake. `Accept` then rejects with the reason of the signal, `dial` with an AbortError. */
   signal?: AbortSignal | undefined
 }
 

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { proxy, type Summary, send, serve } from '../../lib/index.js'
 import { failOnWarning, memorySink } from '../lib/network.js'
-import { bounded, closed, dial, exchange, listen } from './support.js'
+import { bounded, closed, dial, exchange, listen, tcpPipe } from './support.js'
 
 /** A server that gives back what it gets, and the sockets that it has. */
 async function echo(t: Test) {
@@ -45,6 +45,30 @@ t.test('during: send rejects, its peer is reset (A-15)', async t => {
   await bounded(Promise.all(all), 'the abort')
   await bounded(Promise.all(sockets.map(closed)), 'the resets')
   t.equal(getEventListeners(signal, 'abort').length, 0)
+})
+
+t.test('during the handshake: send rejects with an AbortError, the program dies of its signal (G-20)', async t => {
+  failOnWarning(t)
+  let came = (_: Socket) => {}
+  const arrival = () =>
+    new Promise<Socket>(resolve => {
+      came = resolve
+    })
+  const { to } = await listen(t, socket => void socket.once('readable', () => came(socket))) // the ClientHello
+  const controller = new AbortController()
+  const first = arrival()
+  const sent = send({ to: `tls://${to}`, from: silent(), signal: controller.signal, output: memorySink() })
+  const rejected = t.rejects(sent, { name: 'AbortError', cause: { name: 'AbortError' } })
+  const socket = await bounded(first, 'the handshake')
+  controller.abort()
+  await rejected
+  await bounded(closed(socket), 'the reset')
+
+  const second = arrival()
+  const program = tcpPipe(t, ['send', '--to', `tls://${to}`], { input: null })
+  await bounded(second, 'the handshake')
+  program.kill('SIGINT')
+  t.equal((await program.ended).signal, 'SIGINT')
 })
 
 for (const [title, open] of [

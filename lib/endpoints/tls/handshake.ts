@@ -6,7 +6,7 @@ import { constants, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect, createServer, type PeerCertificate, type TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../../stats/summary.js'
-import { errorCode, TcpPipeError, timeoutError } from '../../text/errors.js'
+import { abortError, errorCode, TcpPipeError, timeoutError } from '../../text/errors.js'
 import { formatDuration } from '../../text/quantities.js'
 import type { Accept, HandshakeOptions, SecureSocket } from '../endpoint.js'
 import { hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
@@ -34,7 +34,7 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
   }
 
   return async (raw, { handshakeTimeout, signal } = {}) =>
-    shakeHands(raw, 'the client', { handshakeTimeout, signal, ignoreUnexpectedEof }, handshake => {
+    shakeHands(raw, 'the client', { handshakeTimeout, signal, ignoreUnexpectedEof, aborted: reasonOf }, handshake => {
       handshakes.set(raw, handshake)
       raw.allowHalfOpen = false // otherwise Node keeps a client that ends before the handshake
       server.emit('connection', raw)
@@ -62,8 +62,8 @@ export function tlsConnect(
   options: HandshakeOptions = {},
 ): Promise<SecureSocket> {
   const { secureContext, pins, verify, ignoreUnexpectedEof, serverName = host } = context
-  const strictness = { ...options, ignoreUnexpectedEof }
-  return shakeHands(raw, name, strictness, ({ succeed, fail }) => {
+  const manner = { ...options, ignoreUnexpectedEof, aborted: abortError }
+  return shakeHands(raw, name, manner, ({ succeed, fail }) => {
     const socket = connect({
       socket: raw,
       secureContext,
@@ -113,16 +113,27 @@ interface Handshake {
   fail(error: unknown): void
 }
 
+interface Manner extends HandshakeOptions {
+  readonly ignoreUnexpectedEof: boolean
+  /** Returns the error for an abort. */
+  aborted(signal: AbortSignal): unknown
+}
+
+/** Only a server aborts its own handshakes, and states why. */
+function reasonOf({ reason }: AbortSignal): unknown {
+  return reason
+}
+
 /** Until the handshake succeeds, closing the socket resets it: a normal end would look intentional. */
 function shakeHands(
   raw: Socket,
   peer: string,
-  { handshakeTimeout = 10_000, signal, ignoreUnexpectedEof }: HandshakeOptions & { ignoreUnexpectedEof: boolean },
+  { handshakeTimeout = 10_000, signal, ignoreUnexpectedEof, aborted }: Manner,
   begin: (handshake: Handshake) => void,
 ): Promise<SecureSocket> {
   let timer: NodeJS.Timeout | undefined
   let refuse: (reason: unknown) => void
-  const abort = () => refuse(signal?.reason)
+  const abort = () => refuse(aborted(signal as AbortSignal))
   const restore = resetOnDestroy(raw)
   raw.on('error', () => {})
   const shaken = new Promise<TLSSocket>((succeed, fail) => {

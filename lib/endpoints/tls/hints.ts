@@ -40,17 +40,25 @@ const hints = new Map([
 
 const explained = new WeakSet<Error>()
 
-/** Adds advice to an error message, once: `advice`, or that of the code. Shortens OpenSSL's text. Keeps the code. */
+/**
+ * Adds advice to an error message, once: `advice`, or that of the code. Shortens OpenSSL's text. Keeps the code. Leaves
+ * other errors alone: the message of some, such as a DOMException, cannot be set.
+ */
 export function explain(error: unknown, advice?: string): unknown {
   if (!(error instanceof Error) || explained.has(error)) return error
   explained.add(error)
-  const code = errorCode(error)
-  const hint = advice ?? hints.get(code ?? '')
-  if (code?.startsWith('ERR_SSL_') && 'reason' in error) error.message = `TLS: ${error.reason}`
-  error.message = error.message.replace(/; if the root CA is installed locally.*/, '') // a Node option
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') error.message = withNames(error)
-  if (hint) error.message += `; ${hint}`
+  const message = messageWith(error, advice ?? hints.get(errorCode(error) ?? ''))
+  if (message !== error.message) error.message = message
   return error
+}
+
+function messageWith(error: Error, hint: string | undefined): string {
+  const code = errorCode(error)
+  const isOfOpenSsl = code?.startsWith('ERR_SSL_') && 'reason' in error
+  let message = isOfOpenSsl ? `TLS: ${error.reason}` : error.message
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') message = withNames(error)
+  message = message.replace(/; if the root CA is installed locally.*/, '') // a Node option
+  return hint ? `${message}; ${hint}` : message
 }
 
 /** Lists the names in the certificate. Node does not if the host is an address and the certificate has no address. */

@@ -192,8 +192,22 @@ t.test('a handshake timeout of 0 is without limit, and a signal ends the handsha
   abort.abort(new Error('enough'))
   await t.rejects(accepted, { message: 'enough' })
   t.ok(raw.destroyed)
-  const [other] = await socketPair(t)
-  await t.rejects(tlsConnect(other, ...to, clientContext({}), { signal: abort.signal }), { message: 'enough' })
+})
+
+t.test('an abort in the handshake rejects with an AbortError, whatever the reason is (G-20)', async t => {
+  for (const reason of [undefined, new Error('enough'), 'enough']) {
+    for (const isBefore of [true, false]) {
+      const [raw] = await socketPair(t)
+      const abort = new AbortController()
+      if (isBefore) abort.abort(reason)
+      const connected = tlsConnect(raw, ...to, clientContext({}), { signal: abort.signal })
+      if (!isBefore) abort.abort(reason)
+      const error = await connected.catch(error => error)
+      t.match(error, { name: 'AbortError', code: 'ABORT_ERR', message: 'The operation was aborted' })
+      t.equal(error.cause, abort.signal.reason)
+      t.ok(raw.destroyed)
+    }
+  }
 })
 
 t.test('a peer that leaves in the middle of the handshake is told', async t => {

@@ -38,6 +38,8 @@ t.test('other errors stay as they are', async t => {
   t.equal(explained('other', { code: 'ERR_OTHER' }), 'other')
   t.equal(explained('none', {}), 'none')
   t.equal(explain('no error'), 'no error')
+  const { reason } = AbortSignal.abort()
+  t.equal(explain(reason), reason, 'the message of a DOMException cannot be set')
 })
 
 t.test('the names that a certificate has', async t => {
