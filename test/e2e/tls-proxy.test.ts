@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { certificates, dialTls, fateOf, listenTls, type RecipeName, type SecureEnd, secured } from './certificates.js'
 import {
   bounded,
+  cli,
   dial,
   eventually,
   exchange,
@@ -85,6 +86,21 @@ t.test('what ends in the middle resets the other leg, never with an end', { skip
       })
     }
   }
+})
+
+t.test('a proxy whose first dial meets the limit of open files recovers (G-21)', { skip }, async t => {
+  const target = await listenTls(t, files.of('server').pem, socket => void socket.pipe(socket))
+  const words = ['0', `tls://127.0.0.1:${target.port}`, ...ca(), '--max-connections', '1000']
+  const line = ['-c', 'ulimit -n 100; exec "$@"', 'bash', process.execPath, cli, 'proxy', ...words]
+  const tool = launch(t, 'bash', line, { input: null, faults: null })
+  const port = Number((await tool.logged('listening')).port)
+  tool.kill('SIGSTOP') // so that all clients come at once
+  const clients = await Promise.all(Array.from({ length: 150 }, () => dial(t, port)))
+  tool.kill('SIGCONT')
+  await tool.logged('connection failed', ({ code }) => code === 'EMFILE')
+  for (const client of clients) client.destroy()
+  await eventually('the ends of all clients', () => openFiles(tool.pid) < 40)
+  t.equal(String(await exchange(t, port, 'hello')), 'hello')
 })
 
 t.test('a target that cannot be verified: the client is reset and gets nothing', { skip }, async t => {
@@ -245,7 +261,11 @@ async function whole(socket: Socket): Promise<Buffer> {
 }
 
 /** What the one file there holds, if it is not whole. */
-function partOf(dir: string): string | undefined {
+function partOf(dir: string, encoding: BufferEncoding = 'utf8'): string | undefined {
   const name = readdirSync(dir).find(name => name.endsWith('.part'))
-  return name && readFileSync(join(dir, name), 'utf8')
+  return name && readFileSync(join(dir, name), encoding)
+}
+
+function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length
 }

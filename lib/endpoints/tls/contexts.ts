@@ -1,4 +1,4 @@
-/** TLS on both sides of a server. Imports its modules on first use. */
+/** TLS on both sides of a server. Imports all that a handshake needs before a server listens: a failed import stays failed. */
 
 import { TcpPipeError } from '../../text/errors.js'
 import type { Accept } from '../endpoint.js'
@@ -73,7 +73,7 @@ export async function targetContext(
     if (tls) throw new TcpPipeError('ERR_OPTION', `${name} needs an address with TLS to connect to, as tls://host:port`)
     return undefined
   }
-  const { clientContext } = await import('./secure-context.js')
+  const { clientContext } = await tlsModules()
   return clientContext(tls ?? {})
 }
 
@@ -81,15 +81,17 @@ async function openServerSide(
   tls: ServerTls | 'auto' | boolean | undefined,
   own: () => Promise<Identity>,
 ): Promise<{ accept: Accept; pin: string; validTo: Date }> {
-  const [{ checkServerTls, serverContext }, { tlsAcceptor }] = await Promise.all([
-    import('./secure-context.js'),
-    import('./handshake.js'),
-  ])
+  const { checkServerTls, serverContext, tlsAcceptor } = await tlsModules()
   const { auto = false, ...given } = tls === 'auto' ? { auto: true } : typeof tls === 'object' ? tls : {}
   if (auto) checkServerTls({ ...given, auto })
   const context = serverContext(auto ? { ...given, ...(await own()) } : given)
   const { pin, validTo } = context
   return { accept: tlsAcceptor(context), pin, validTo }
+}
+
+async function tlsModules() {
+  const [contexts, handshake] = await Promise.all([import('./secure-context.js'), import('./handshake.js')])
+  return { ...contexts, ...handshake }
 }
 
 type Identity = { cert: string; key: string }

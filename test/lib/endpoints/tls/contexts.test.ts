@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { toAddress } from '../../../../lib/endpoints/address.js'
 import { openTlsContexts, targetContext } from '../../../../lib/endpoints/tls/contexts.js'
 import { identity, stranger } from '../../tls.js'
+import { listenAt, ownAddress } from '../legs.js'
 
 const plain = toAddress({ port: 1 })
 const secure = toAddress({ port: 1, tls: true })
@@ -64,4 +68,30 @@ t.test('auto: one certificate, as long as it runs', async t => {
   await contexts.setSecureContext({ tls: { auto: true, minVersion: '1.3' } })
   t.equal(contexts.pin, pin)
   t.not((await openTlsContexts(secure, undefined, { tls: { auto: true } })).pin, pin)
+})
+
+/** Makes the context, takes all descriptors but the one of a socket, and dials. */
+const dialInNeed = `
+const [contexts, open, port] = process.argv.slice(1)
+const { openSync } = await import('node:fs')
+const { targetContext } = await import(contexts)
+const { dial } = await import(open)
+const to = { scheme: 'tls', host: '127.0.0.1', port: Number(port) }
+const tls = await targetContext(to, { insecure: true })
+process.stdout.write('') // libuv takes a descriptor for itself with its first stream
+const taken = []
+try { for (;;) taken.push(openSync('/dev/null')) } catch {}
+(await import('node:fs')).closeSync(taken.pop())
+const leg = await dial(to, { tls })
+console.log(leg.facts.tls.protocol)
+leg.stream.destroy()
+`
+
+t.test('all that a dial needs is loaded with the context: it opens no file (G-21)', async t => {
+  const { to } = await listenAt(t, ownAddress(t, 'tls'), ({ open }) => void Promise.resolve(open()).catch(() => {}))
+  const path = (name: string) => fileURLToPath(new URL(`../../../../lib/endpoints/${name}`, import.meta.url))
+  const words = [path('tls/contexts.js'), path('open.js'), String((to as { port: number }).port)]
+  const line = ['-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', dialInNeed]
+  const { stdout } = await promisify(execFile)('sh', [...line, ...words], { env: {}, timeout: 20_000 })
+  t.match(stdout, /^TLSv1/)
 })
