@@ -3,7 +3,14 @@
 import { isIP } from 'node:net'
 import { ReadStream } from 'node:tty'
 import { Command, Option } from 'commander'
-import { type Address, addressForms, defaultHost, defaultPort, formatAddress } from '../lib/endpoints/address.js'
+import {
+  type Address,
+  addressForms,
+  bindAddress,
+  defaultHost,
+  defaultPort,
+  formatAddress,
+} from '../lib/endpoints/address.js'
 import type { Source } from '../lib/endpoints/endpoint.js'
 import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
@@ -23,6 +30,7 @@ import {
   group,
   rawOption,
   repeatable,
+  value,
 } from './options.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { loadStages } from './stages.js'
@@ -70,7 +78,7 @@ export function sendCommand(): Command {
     .addOption(
       repeatable('-r, --reply-transform <spec>', "stages between the peer and stdout, joined by '|'; may be repeated"),
     )
-    .addOption(address('--bind <address>', "source address, such as '127.0.0.2:0'", 'dial'))
+    .addOption(value('--bind <address>', "source address, such as '127.0.0.2' or '127.0.0.2:4000'", bindAddress))
     .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
     .addOption(new Option('-6', 'IPv6 only'))
     .addOption(count('--retry <n>', 'retries to connect, with growing delays (default: 0)', 0))
@@ -193,7 +201,7 @@ function check(options: Options, files: string[]): void {
   const { to, bind } = options
   checkReceiveOnly(options, files)
   if (files.filter(file => file === '-').length > 1) fault("'-' is given twice; stdin can be read only once")
-  if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host:port`)
+  if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host or host:port`)
   for (const [name, address] of Object.entries({ '--to': to, '--bind': bind })) {
     const version = address && 'host' in address ? isIP(address.host) : 0
     const asked = options[4] ? 4 : options[6] ? 6 : version

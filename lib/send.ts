@@ -8,6 +8,7 @@ import {
   type Address,
   type AddressInput,
   addressOf,
+  bindAddress,
   endpointFor,
   formatAddress,
   isAddressInput,
@@ -54,7 +55,7 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   output?: Writable | WebWritable | AddressInput | undefined
   transforms?: Transforms<S> | undefined
   replyTransforms?: Transforms<R> | undefined
-  /** The source address; port 0 lets the system choose. Default: the system chooses both. */
+  /** The source address: a host, or a host and a port. Without a port, or with 0, the system chooses it. */
   bind?: AddressInput | undefined
   /** The address family to use if a name has both. Default: the family that answers first. */
   family?: 4 | 6 | undefined
@@ -152,7 +153,7 @@ async function dialFor(options: OpenOptions, address: Address): Promise<Leg> {
   if (signal?.aborted) throw abortError(signal)
   return dial(address, {
     ...{ connectTimeout, handshakeTimeout, family, retry, signal, tls: context },
-    bind: bind === undefined ? undefined : (toAddress(bind) as TcpAddress),
+    bind: bind === undefined ? undefined : (bindAddress(bind) as TcpAddress),
     onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
   })
 }
@@ -242,8 +243,8 @@ function checkSendOptions(options: SendOptions): void {
   if (isAddressInput(output)) checkSink(toAddress(output))
   else if (output !== undefined) toWritable(output)
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
-  if (bind !== undefined && toAddress(bind).scheme !== 'tcp')
-    fault('bind', formatAddress(toAddress(bind)), 'an address of this host')
+  if (bind !== undefined && bindAddress(bind).scheme !== 'tcp')
+    fault('bind', formatAddress(bindAddress(bind)), 'an address of this host')
   if (!isOneOf(onEof, ['half-close', 'keep', 'close'])) fault('onEof', onEof, 'half-close, keep or close')
   if (!isOneOf(onPeerEnd, ['send', 'stop'])) fault('onPeerEnd', onPeerEnd, 'send or stop')
   if (family !== undefined && family !== 4 && family !== 6) fault('family', family, '4 or 6')

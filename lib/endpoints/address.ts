@@ -2,6 +2,7 @@
 import { errorMessage, TcpPipeError } from '../text/errors.js'
 import type { Endpoint } from './endpoint.js'
 import { endpoints } from './index.js'
+import { canonicalIp } from './ip.js'
 import { tcpAddress } from './tcp.js'
 import { unixAddress } from './unix.js'
 
@@ -70,6 +71,17 @@ export function toAddress(input: AddressInput): Address {
     throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${addressForms('listen', 'dial')}`)
   const address = complete(input)
   return 'tls' in input && input.tls ? withTls(address) : address
+}
+
+/** Converts a source address to a complete address. Without a port, the system chooses one. Throws `ERR_ADDRESS`. */
+export function bindAddress(input: AddressInput): Address {
+  const host = typeof input === 'string' ? input.replace(/^\[(.*)\]$/, '$1') : ''
+  return canonicalIp(host) !== undefined || isName(host) ? tcpAddress(host, 0) : toAddress(input)
+}
+
+/** A number is a port, and dots between numbers are an address. */
+function isName(text: string): boolean {
+  return /^\w[\w-]*(\.[\w-]+)*$/.test(text) && !/(^|\.)\d+$/.test(text)
 }
 
 /** The options that name an address in parts. */

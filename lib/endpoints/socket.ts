@@ -1,15 +1,28 @@
 /** The common part of TCP and unix sockets: listening, dialling, and a socket as a leg. */
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { TlsFacts } from '../stats/summary.js'
-import { type TcpPipeError, timeoutError } from '../text/errors.js'
+import { abortError, type TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
+import { firstToAnswer, type Reached, targetsOf } from './attempts.js'
 import type { Arrival, Bound, DialOptions, Leg, Listener } from './endpoint.js'
 import { hiddenReset, resetOnError } from './reset.js'
 import { retried } from './retry.js'
 
 /** The address that a socket is bound or connected to. */
 export type SocketAddress = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** The other end of a socket. */
+export interface Peer {
+  readonly remote: string
+  readonly port: number | undefined
+}
+
+/** A socket that has connected. */
+export interface Dialled {
+  readonly socket: Socket
+  readonly peer: Peer
+}
 
 /** An accepted socket, before any use. */
 export interface SocketArrival extends Arrival {
@@ -39,11 +52,11 @@ function boundTo(asked: SocketAddress, bound: AddressInfo | string | null): Boun
 }
 
 function arrivalOf(socket: Socket): SocketArrival {
+  const peer = peerOf(socket)
   return {
     socket,
-    remote: remoteName(socket),
-    port: socket.remotePort,
-    open: () => socketLeg(socket),
+    ...peer,
+    open: () => socketLeg(socket, peer),
     refuse(error) {
       socket.on('error', () => {})
       resetOnError(socket)
@@ -53,29 +66,40 @@ function arrivalOf(socket: Socket): SocketArrival {
 }
 
 /** Connects, with retries if requested. The socket stays paused until it is piped. */
-export function dialSocket(address: SocketAddress, options: DialOptions): Promise<Socket> {
+export function dialSocket(address: SocketAddress, options: DialOptions): Promise<Dialled> {
   return retried(() => attempt(address, options), options)
 }
 
-async function attempt(address: SocketAddress, options: DialOptions): Promise<Socket> {
-  const { connectTimeout = 10_000, family, bind, signal } = options
-  const socket = connect({
-    ...('path' in address ? { path: address.path } : { host: address.host, port: address.port }),
-    allowHalfOpen: true,
-    keepAlive: true,
-    noDelay: true,
-    ...(family && { family }),
-    ...(bind && { localAddress: bind.host, localPort: bind.port }),
-  })
-  const late = () => socket.destroy(lateError(address, connectTimeout))
+/** The timeout includes the lookup of the name, and covers all its addresses together. */
+async function attempt(address: SocketAddress, options: DialOptions): Promise<Dialled> {
+  const { connectTimeout = 10_000, signal } = options
+  const over = new AbortController()
+  const late = () => over.abort(lateError(address, connectTimeout))
+  const abort = () => over.abort(abortError(signal as AbortSignal))
   const timer = connectTimeout > 0 ? setTimeout(late, connectTimeout) : undefined
-  await once(socket, 'connect', { signal })
-    .catch(error => {
-      socket.on('error', () => {}).destroy()
-      throw error
-    })
-    .finally(() => clearTimeout(timer))
-  return socket
+  if (signal?.aborted) abort()
+  signal?.addEventListener('abort', abort)
+  try {
+    const found = 'path' in address ? [{ path: address.path }] : targetsOf(address, options)
+    const targets = await Promise.race([found, rejection(over.signal)])
+    return dialled(await firstToAnswer(targets, over.signal))
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', () => reject(signal.reason))
+  })
+}
+
+/** A peer that has reset the connection already has no address any more, but the one that was dialled. */
+function dialled({ socket, target }: Reached): Dialled {
+  const known = 'path' in target ? undefined : { remote: target.host, port: target.port }
+  return { socket, peer: peerOf(socket, known) }
 }
 
 function lateError(address: SocketAddress, time: number): TcpPipeError {
@@ -84,14 +108,18 @@ function lateError(address: SocketAddress, time: number): TcpPipeError {
 }
 
 /** Wraps a socket as a leg. A failure resets the socket. A reset that Node reports as an end becomes an error. */
-export function socketLeg(socket: Socket, facts: { tls?: TlsFacts } = {}): Leg {
+export function socketLeg(
+  socket: Socket,
+  { remote, port }: Peer = peerOf(socket),
+  facts: { tls?: TlsFacts } = {},
+): Leg {
   resetOnError(socket)
   socket.on('error', ignore) // users of the leg handle it
   socket.on('end', failIfReset)
   return {
     stream: socket,
-    remote: remoteName(socket),
-    port: socket.remotePort,
+    remote,
+    port,
     facts,
     bytes: new SocketBytes(socket),
     reset: error => void socket.destroy(error),
@@ -122,10 +150,20 @@ function takenBytes(socket: Socket): number {
   return handle.bytesWritten - (handle.writeQueueSize ?? 0)
 }
 
-/** Returns the address of the peer: `unix` for a unix socket, `unknown` for a peer that has disconnected already. */
-function remoteName(socket: Socket): string {
+/**
+ * Returns the address of the peer: `unix` for a unix socket. For a peer that has disconnected already: what is `known`
+ * of it, or else `unknown`.
+ */
+function peerOf(socket: Socket, known?: Peer): Peer {
   const isUnix = socket.localAddress === undefined // still known after the client disconnects
-  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? (isUnix ? 'unix' : 'unknown')
+  const { remoteAddress, remotePort } = socket
+  const { remote = isUnix ? 'unix' : 'unknown', port } = remoteAddress ? {} : (known ?? {})
+  return { remote: plain(remoteAddress ?? remote), port: remotePort ?? port }
+}
+
+/** IPv4 as such, also if the socket is one of IPv6. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, '')
 }
 
 function ignore(): void {}

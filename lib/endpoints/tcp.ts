@@ -20,7 +20,10 @@ export const tcp = defineEndpoint<TcpAddress>({
   complete: ({ host, port }) => tcpAddress(host, port),
   format: formatHostAndPort,
   listen: (address, arrive) => listenForSockets(address, arrive),
-  dial: async (address, options) => socketLeg(await dialSocket(address, options)),
+  async dial(address, options) {
+    const { socket, peer } = await dialSocket(address, options)
+    return socketLeg(socket, peer)
+  },
 })
 
 /** Creates an address from its parts. The default host is loopback. Throws `ERR_ADDRESS`. */

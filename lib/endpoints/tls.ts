@@ -1,4 +1,4 @@
-/** TLS over TCP or over a unix socket. Imports its modules on first use. */
+/** TLS over TCP or over a unix socket. */
 import { TcpPipeError } from '../text/errors.js'
 import {
   type Accept,
@@ -8,7 +8,7 @@ import {
   type Leg,
   type SecureSocket,
 } from './endpoint.js'
-import { dialSocket, listenForSockets, type SocketAddress, type SocketArrival, socketLeg } from './socket.js'
+import { dialSocket, listenForSockets, type Peer, type SocketAddress, type SocketArrival, socketLeg } from './socket.js'
 import { formatHostAndPort, parseHostAndPort, tcpAddress } from './tcp.js'
 import type { ClientContext } from './tls/secure-context.js'
 import { removeStale, unixAddress } from './unix.js'
@@ -39,9 +39,10 @@ export const tls = defineEndpoint<TlsAddress>({
     return listenForSockets(address, arrival => arrive(secured(arrival, contexts.accept as Accept)))
   },
   async dial(address, options) {
-    const { tlsConnect } = await import('./tls/handshake.js') // first: an import after it would miss events
-    const raw = await dialSocket(address, options)
-    return tlsLeg(await tlsConnect(raw, formatTls(address), hostOf(address), options.tls as ClientContext, options))
+    const { tlsConnect } = await import('./tls/handshake.js') // loaded with the context, so this opens no file
+    const { socket, peer } = await dialSocket(address, options)
+    const [name, context] = [formatTls(address), options.tls as ClientContext]
+    return tlsLeg(await tlsConnect(socket, name, hostOf(address), context, options), peer)
   },
 })
 
@@ -55,10 +56,11 @@ function hostOf(address: SocketAddress): string {
 
 /** Starts the handshake after the client is admitted. */
 function secured(arrival: SocketArrival, accept: Accept): Arrival {
-  const open = async (options?: HandshakeOptions) => tlsLeg(await accept(arrival.socket, options))
-  return { remote: arrival.remote, port: arrival.port, refuse: arrival.refuse, open }
+  const { socket, remote, port, refuse } = arrival
+  const open = async (options?: HandshakeOptions) => tlsLeg(await accept(socket, options), { remote, port })
+  return { remote, port, refuse, open }
 }
 
-function tlsLeg({ socket, facts }: SecureSocket): Leg {
-  return socketLeg(socket, { tls: facts })
+function tlsLeg({ socket, facts }: SecureSocket, peer: Peer): Leg {
+  return socketLeg(socket, peer, { tls: facts })
 }

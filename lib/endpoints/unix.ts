@@ -25,7 +25,10 @@ export const unix = defineEndpoint<UnixAddress>({
     await removeStale(address.path)
     return listenForSockets(address, arrive)
   },
-  dial: async (address, options) => socketLeg(await dialSocket(address, options)),
+  async dial(address, options) {
+    const { socket, peer } = await dialSocket(address, options)
+    return socketLeg(socket, peer)
+  },
 })
 
 /** Throws `ERR_ADDRESS`. */

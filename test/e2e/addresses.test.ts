@@ -5,7 +5,22 @@ import { createServer, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { cleanup, exchange, freePort, listen, pattern, run, serve, shell, shortDirectory, tcpPipe } from './support.js'
+import { slowServer } from '../lib/network.js'
+import {
+  cleanup,
+  cli,
+  dial,
+  exchange,
+  freePort,
+  launch,
+  listen,
+  pattern,
+  run,
+  serve,
+  shell,
+  shortDirectory,
+  tcpPipe,
+} from './support.js'
 
 const noName = await lookup('localhost', { family: 6 }).then(
   () => false as const,
@@ -65,6 +80,47 @@ t.test('-4 and -6 against an address of the other family: exit 2', async t => {
     ['-6', '--bind', '127.0.0.1:0', '--to', 'localhost:1'],
   ])
     t.equal((await run(t, ['send', ...line], { faults: [`${line[1]} ${line[2]}`] })).code, 2, line.join(' '))
+})
+
+/** Gives a name two addresses. */
+const twoAddresses = `data:text/javascript,${encodeURIComponent(`import dns from 'node:dns'
+const found = ['127.0.0.1', '127.0.0.2'].map(address => ({ address, family: 4 }))
+const { lookup, promises } = dns
+const { lookup: later } = promises
+const isIt = host => host === 'multi.test'
+dns.lookup = (host, ...rest) => (isIt(host) ? process.nextTick(rest.at(-1), null, found) : lookup(host, ...rest))
+promises.lookup = async (host, ...rest) => (isIt(host) ? found : later(host, ...rest))`)}`
+
+t.test('a name with several addresses, of which one is slow and one refuses, is reached in time (G-22)', async t => {
+  t.jobs = 3
+  for (const [command, words] of [
+    ['send', (to: string) => ['--to', to]],
+    ['proxy', (to: string) => ['0', to]],
+    ['serve', (to: string) => ['0', '--to', to]],
+  ] as const) {
+    t.test(command, async t => {
+      const slow = await slowServer(t)
+      const to = `multi.test:${slow.port}`
+      const line = ['--import', twoAddresses, cli, command, ...words(to), '--connect-timeout', '10s']
+      const tool = launch(t, process.execPath, line)
+      if (command === 'send') await slow.answerSoon()
+      else {
+        const client = await dial(t, Number((await tool.logged('listening')).port))
+        client.resume().end('x')
+        await slow.answerSoon()
+      }
+      const { remote } = await tool.logged('connection closed')
+      if (command === 'send') t.equal(remote, `127.0.0.1:${slow.port}`)
+    })
+  }
+})
+
+t.test('--bind takes an address or a name, with or without a port (G-24)', async t => {
+  const server = await serve(t, ['0'])
+  for (const bind of ['127.0.0.2', '127.0.0.2:0', 'localhost', 'localhost:0'])
+    t.equal((await run(t, ['send', '--to', server.to, '--bind', bind], { input: 'x' })).code, 0, bind)
+  const closed = server.logs.filter(({ msg }) => msg === 'connection closed').map(({ remote }) => remote)
+  t.match(closed, [/^127\.0\.0\.2:\d+$/, /^127\.0\.0\.2:\d+$/, /^127\.0\.0\.1:\d+$/, /^127\.0\.0\.1:\d+$/])
 })
 
 t.test('--bind is the source address', async t => {

@@ -55,7 +55,7 @@ const mistakes: [line: string[], says: string][] = [
   [['send', '--on-eof', 'stop'], "--on-eof: 'stop' is not allowed; expected half-close, keep or close"],
   [['send', '--on-peer-end', 'close'], "--on-peer-end: 'close' is not allowed; expected send or stop"],
   [['send', '--wait', '5y'], "--wait: '5y' is not allowed; expected a duration"],
-  [['send', '--bind', 'unix:/tmp/x'], '--bind: unix:/tmp/x is not allowed; expected host:port'],
+  [['send', '--bind', 'unix:/tmp/x'], '--bind: unix:/tmp/x is not allowed; expected host or host:port'],
   // contradictions
   [['serve', '0', '--reply', '-o', 'x-{id}'], '--output and --reply exclude each other'],
   [['serve', '0', '--to', ':1', '-o', 'x-{id}'], '--output and --to exclude each other'],

@@ -80,6 +80,23 @@ export async function silentPort(t: Test): Promise<number> {
   return port
 }
 
+/** A server at 127.0.0.1 that has accepted nothing yet, and whose queue is full: it answers later, if it is told to. */
+export async function slowServer(t: Test): Promise<{ port: number; answerSoon(): Promise<void> }> {
+  const script = `const { readSync, writeSync } = require('node:fs')
+  const server = require('node:net').createServer(socket => socket.on('error', () => {}).resume())
+  server.listen(0, '127.0.0.1', 1, () => {
+    writeSync(1, String(server.address().port))
+    readSync(0, Buffer.alloc(1))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+  })`
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'], env: {} })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [text] = await once(child.stdout, 'data')
+  const port = Number(text)
+  await Promise.all([1, 2].map(() => once(clientOf(t, { port }), 'connect')))
+  return { port, answerSoon: () => new Promise(resolve => child.stdin.write('x', () => resolve())) }
+}
+
 export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
 }

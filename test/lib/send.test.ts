@@ -77,7 +77,8 @@ t.test('to, path, bind, family', async t => {
     t.match(await send({ ...options, from: bytes('x'), ...where }), { remote: '127.0.0.1' })
   const output = memorySink()
   await send({ ...options, from: bytes('x'), output, bind: '127.0.0.7:0' })
-  t.equal(String(output.data), '127.0.0.7')
+  await send({ ...options, from: bytes('x'), output, bind: '127.0.0.8' })
+  t.equal(String(output.data), '127.0.0.7127.0.0.8')
   const path = socketPath(t)
   await listener(t, echo, path)
   t.match(await send({ path, from: bytes('x'), output }), { remote: 'unix', port: undefined })
@@ -392,7 +393,7 @@ t.test('options are checked before anything is opened', async t => {
     [{ bind: 'unix:/x' }, /^bind: unix:\/x is not allowed/],
   ] as const)
     await t.rejects(send(options as unknown as SendOptions), { code: 'ERR_OPTION', message }, String(message))
-  for (const options of [{ port: 70000 }, { to: 'nowhere' }, { bind: 'x' }, { path: '' }])
+  for (const options of [{ port: 70000 }, { to: 'nowhere' }, { bind: 'x:y' }, { path: '' }])
     await t.rejects(send(options), { code: 'ERR_ADDRESS' })
 })
 

@@ -50,7 +50,8 @@ ${tableOf(['scheme', 'forms', 'what it is', ...columns.map(([, name]) => name)],
 ${tableOf(['where', 'schemes'], commandUses.map(useRow))}
 
 Files and the standard streams are not written as addresses there: \`-o FILE\`, \`--from FILE\` and the files of \`send\` are
-names of files, and \`-\` is stdin or stdout. \`send --bind\` takes an address of this host.
+names of files, and \`-\` is stdin or stdout. \`send --bind\` takes an address of this host; the
+port may be omitted.
 
 ## In code
 

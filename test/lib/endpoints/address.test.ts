@@ -5,6 +5,7 @@ import {
   type AddressInput,
   addressForms,
   addressOf,
+  bindAddress,
   can,
   defaultHost,
   endpointFor,
@@ -15,6 +16,29 @@ import {
   withTls,
 } from '../../../lib/endpoints/address.js'
 import { endpoints } from '../../../lib/endpoints/index.js'
+
+t.test('a source address: the port may be missing (G-24)', async t => {
+  for (const [text, host, port] of [
+    ['127.0.0.2', '127.0.0.2', 0],
+    ['127.0.0.2:0', '127.0.0.2', 0],
+    ['127.0.0.2:4000', '127.0.0.2', 4000],
+    ['::1', '::1', 0],
+    ['[::1]', '::1', 0],
+    ['[::1]:4000', '::1', 4000],
+    ['fe80::1%eth0', 'fe80::1%eth0', 0],
+    ['localhost', 'localhost', 0],
+    ['a-b.example.org', 'a-b.example.org', 0],
+    ['localhost:4000', 'localhost', 4000],
+    ['4000', '127.0.0.1', 4000],
+    [':4000', '127.0.0.1', 4000],
+  ] as const)
+    t.strictSame(bindAddress(text), { scheme: 'tcp', host, port }, text)
+  t.strictSame(bindAddress({ port: 4000 }), { scheme: 'tcp', host: '127.0.0.1', port: 4000 })
+  t.same(bindAddress('-'), { scheme: 'stdio' })
+  t.same(bindAddress('unix:/x'), { scheme: 'unix', path: '/x' })
+  for (const text of ['127.0.0.256', '1.2.3', 'a..b', 'x:y', '70000', ''])
+    t.throws(() => bindAddress(text), { code: 'ERR_ADDRESS' }, text)
+})
 
 t.test('text → address', async t => {
   for (const [text, address] of [

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import dns from 'node:dns'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { dialSocket, listenForSockets, type SocketArrival, socketLeg } from '../../../lib/endpoints/socket.js'
 import { errorMessage } from '../../../lib/text/errors.js'
@@ -14,6 +15,7 @@ import {
   portOf,
   received,
   silentPort,
+  slowServer,
   socketPair,
   socketPath,
   unixPair,
@@ -21,6 +23,7 @@ import {
 } from '../network.js'
 
 const host = '127.0.0.1'
+const ipv4 = (address: string) => ({ address, family: 4 })
 
 /** Listens until the end of the test; the arrivals, in their order. */
 async function arrivalsAt(t: Test, address: Parameters<typeof listenForSockets>[0]) {
@@ -121,10 +124,18 @@ t.test('dialling: what cannot be reached is told with its address and its code',
   await until(() => !('TCPSocketWrap' in handles()))
 })
 
+t.test('dialling a unix socket: its peer has no address', async t => {
+  const path = socketPath(t)
+  await listener(t, () => {}, path)
+  const { socket, peer } = await dialSocket({ path }, {})
+  t.same(peer, { remote: 'unix', port: undefined })
+  socket.destroy()
+})
+
 t.test('dialling from an address of this host', async t => {
   const server = await listener(t, socket => void socket.end(String(socket.remoteAddress)))
   const to = { host, port: portOf(server) }
-  const socket = await dialSocket(to, { bind: { host: '127.0.0.9', port: 0 }, connectTimeout: 0 })
+  const { socket } = await dialSocket(to, { bind: { host: '127.0.0.9', port: 0 }, connectTimeout: 0 })
   t.ok(socket.allowHalfOpen)
   t.equal(await received(socket.end()), '127.0.0.9')
   await t.rejects(dialSocket(to, { bind: { host: '192.0.2.1', port: 0 } }), { code: 'EADDRNOTAVAIL' })
@@ -150,6 +161,31 @@ t.test('dialling a unix socket, when its time has passed already', async t => {
   t.intercept(globalThis, 'setTimeout', { value: (late: () => void) => void late() })
   const message = `connect timeout: no answer from ${path} in 1s`
   await t.rejects(dialSocket({ path }, { connectTimeout: 1000 }), { timeout: 'connect', message })
+})
+
+t.test('a name with several addresses has its whole time, and a lookup is part of it (G-22)', async t => {
+  const server = await slowServer(t)
+  t.intercept(dns.promises, 'lookup', { value: async () => ['127.0.0.1', '127.0.0.2'].map(ipv4) })
+  const dialled = dialSocket({ host: 'multi.test', port: server.port }, {})
+  await server.answerSoon()
+  const { socket, peer } = await dialled
+  t.same(peer, { remote: '127.0.0.1', port: server.port })
+  socket.destroy()
+
+  const lookup = t.intercept(dns.promises, 'lookup', { value: () => new Promise(() => {}) })
+  await t.rejects(dialSocket({ host: 'multi.test', port: 1 }, { connectTimeout: 30 }), { code: 'ERR_TIMEOUT' })
+  t.equal(lookup().length, 1)
+})
+
+t.test('a peer that has reset the connection already has the address that was dialled (G-23)', async t => {
+  const server = await listener(t, () => {})
+  const port = portOf(server)
+  // Node's own way to ask the system, which knows no peer behind a reset
+  t.intercept(Socket.prototype as Socket & { _getpeername?: unknown }, '_getpeername', { value: () => ({}) })
+  const { socket, peer } = await dialSocket({ host, port }, {})
+  const leg = socketLeg(socket, peer)
+  t.same([leg.remote, leg.port], [host, port])
+  socket.destroy()
 })
 
 t.test('a leg that is reset resets its socket; where the peer is one, it has failed', async t => {
