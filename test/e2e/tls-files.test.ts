@@ -76,6 +76,19 @@ t.test('a TLS option that would do nothing, and those that exclude each other: e
   }
 })
 
+t.test('files with a key, parameters and comments beside the certificates are taken (G-27)', { skip }, async t => {
+  const { pem } = files.of('server')
+  const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n'
+  const file = join(files.directory, 'both.pem')
+  writeFileSync(file, `# ours\r\n${parameters}${pem.key}# the certificate\n${pem.cert}`)
+  const authority = join(files.directory, 'authority-with-key.pem')
+  const { cert, key } = files.of('authority').pem
+  writeFileSync(authority, key + cert)
+  const server = await serve(t, ['0', '--tls', '--cert', file, '--key', file, '--reply'])
+  const { code, stdout } = await run(t, ['send', '--to', `tls://${server.to}`, '--ca', authority], { input: 'hello' })
+  t.match([code, String(stdout)], [0, 'hello'])
+})
+
 t.test('unusable files: exit 2 and one line, before listening or dialling (D-04)', { skip }, async t => {
   t.jobs = 4
   const { cert, key } = files.of('server')

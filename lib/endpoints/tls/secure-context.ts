@@ -59,7 +59,8 @@ export interface ClientContext {
 }
 
 /** Checks the options. Returns the certificate, which `auto` does not have yet. Throws `ERR_OPTION`. */
-export function checkServerTls(tls: ServerTls): X509Certificate | undefined {
+export function checkServerTls(given: ServerTls): X509Certificate | undefined {
+  const tls = withoutBom(given)
   checkNames(tls, ['auto', 'clientCa'])
   const certificate = checkIdentity(tls)
   if (tls.auto && certificate) fault('auto and cert exclude each other: auto makes a certificate itself')
@@ -70,7 +71,8 @@ export function checkServerTls(tls: ServerTls): X509Certificate | undefined {
 }
 
 /** Returns the context of a server with `cert` and `key`. Throws `ERR_OPTION`. */
-export function serverContext(tls: ServerTls): ServerContext {
+export function serverContext(given: ServerTls): ServerContext {
+  const tls = withoutBom(given)
   const certificate = checkServerTls(tls) as X509Certificate
   const { clientCa, ignoreUnexpectedEof = false } = tls
   const verify = clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }
@@ -83,7 +85,8 @@ function contextOptions({ cert, key, passphrase, clientCa, minVersion }: ServerT
 }
 
 /** Throws `ERR_OPTION`. */
-export function clientContext(tls: ClientTls): ClientContext {
+export function clientContext(given: ClientTls): ClientContext {
+  const tls = withoutBom(given)
   const { ca, cert, key, passphrase, pin, insecure = false, serverName, minVersion, ignoreUnexpectedEof = false } = tls
   checkNames(tls, ['ca', 'pin', 'serverName', 'insecure'])
   checkIdentity(tls)
@@ -105,6 +108,15 @@ function checkNames(tls: object, own: readonly string[]): void {
   const unknown = Object.keys(tls).find(name => !names.includes(name))
   if (unknown)
     fault(`tls: unknown option '${unknown}'${didYouMean(unknown, names) || `; expected ${names.join(', ')}`}`)
+}
+
+/** OpenSSL does not recognize a first line that begins with a byte order mark. */
+function withoutBom<T extends object>(tls: T): T {
+  const entries = Object.entries(tls).map(([name, value]) => {
+    const isPem = ['cert', 'key', 'ca', 'clientCa'].includes(name) && value !== undefined
+    return [name, isPem ? String(value).replace(/^\uFEFF/, '') : value]
+  })
+  return Object.fromEntries(entries) as T
 }
 
 function versions(minVersion: '1.2' | '1.3' = '1.2') {
@@ -137,18 +149,25 @@ function readKey(key: Pem, passphrase: string | undefined): KeyObject {
   }
 }
 
-/** Checks all certificates of a file and returns the first. OpenSSL silently ignores invalid ones after it. */
+/**
+ * Checks all certificates of a file and returns the first. Like OpenSSL, passes over other text and over blocks such as
+ * keys and parameters. Unlike OpenSSL, does not ignore an invalid certificate after the first.
+ */
 function checkCertificate(name: string, pem: Pem | undefined): X509Certificate | undefined {
   if (pem === undefined) return undefined
+  const blocks = String(pem).split(/^(?=-----BEGIN )/m)
+  const certificates = blocks.filter(block => /^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(block))
+  if (certificates.length === 0) return fault(`${name}: this is no certificate (${contentOf(blocks)}); expected PEM`)
   try {
-    const blocks = String(pem).split(/(?=-----BEGIN )/)
-    const all = (blocks.length > 1 ? blocks.filter(block => block.startsWith('-----BEGIN ')) : blocks).map(
-      block => new X509Certificate(block),
-    )
-    return all[0]
+    return certificates.map(block => new X509Certificate(block))[0]
   } catch (error) {
     return fault(`${name}: this is no certificate (${errorMessage(error)}); expected PEM`, error)
   }
+}
+
+function contentOf(blocks: readonly string[]): string {
+  const labels = blocks.flatMap(block => /^-----BEGIN ([A-Z0-9 ]+)-----/.exec(block)?.[1] ?? [])
+  return labels.length > 0 ? `it contains ${labels.join(', ')}` : 'it has no line -----BEGIN CERTIFICATE-----'
 }
 
 /** Reports what OpenSSL rejects after the checks of each part, such as a key that is too short. */

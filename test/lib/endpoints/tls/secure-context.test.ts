@@ -1,4 +1,5 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import t from 'tap'
 import { pinOf } from '../../../../lib/endpoints/tls/pin.js'
 import {
@@ -10,7 +11,7 @@ import {
 } from '../../../../lib/endpoints/tls/secure-context.js'
 import { identity, stranger } from '../../tls.js'
 
-const { cert, key } = identity
+const { cert, key } = { cert: `${identity.cert}\n`, key: `${identity.key}\n` }
 const locked = generateKeyPairSync('ec', {
   namedCurve: 'P-256',
   privateKeyEncoding: { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' },
@@ -19,7 +20,11 @@ const locked = generateKeyPairSync('ec', {
 
 t.test('serverContext: what Node is told', async t => {
   const pin = pinOf(new X509Certificate(cert))
-  t.match(serverContext(identity), { pin, ignoreUnexpectedEof: false, options: { cert, key, minVersion: 'TLSv1.2' } })
+  t.match(serverContext({ cert, key }), {
+    pin,
+    ignoreUnexpectedEof: false,
+    options: { cert, key, minVersion: 'TLSv1.2' },
+  })
   t.notOk('requestCert' in serverContext(identity).options)
   t.match(serverContext({ ...identity, minVersion: '1.3', ignoreUnexpectedEof: true, clientCa: stranger.cert }), {
     ignoreUnexpectedEof: true,
@@ -59,6 +64,40 @@ t.test('what OpenSSL does not take as a whole is told in its words', async t => 
 t.test('a file may have several certificates, with words between', async t => {
   const chain = `# ours\n${cert}\n# another\n${stranger.cert}\n`
   t.equal(serverContext({ cert: chain, key, clientCa: chain }).pin, serverContext(identity).pin)
+})
+
+t.test('a PEM file is taken as OpenSSL takes it (G-27)', async t => {
+  const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n'
+  const dh = '-----BEGIN DH PARAMETERS-----\nMAYCAQUCAQI=\n-----END DH PARAMETERS-----\n'
+  const words = 'Bag Attributes\n    friendlyName: -----BEGIN of ours\n'
+  const trusted = cert.replaceAll(' CERTIFICATE', ' TRUSTED CERTIFICATE')
+  const old = cert.replaceAll(' CERTIFICATE', ' X509 CERTIFICATE')
+  const { pin } = serverContext(identity)
+  for (const [title, file] of [
+    ['the key first', key + cert],
+    ['the key behind it', cert + key],
+    ['parameters', parameters + dh + cert + dh],
+    ['comments', `${words}${cert}${words}`],
+    ['several certificates', `${cert}${key}${stranger.cert}`],
+    ['CRLF', (key + cert).replaceAll('\n', '\r\n')],
+    ['a byte order mark', `\uFEFF${cert}${key}`],
+    ['trusted', trusted],
+    ['x509', old],
+  ] as const) {
+    t.equal(serverContext({ cert: file, key: title.includes('mark') ? file : key }).pin, pin, title)
+    t.ok(clientContext({ ca: file }), title)
+    t.ok(serverContext({ ...identity, clientCa: Buffer.from(file) }), title)
+  }
+  t.equal(serverContext({ cert: key + cert, key: cert + key }).pin, pin, 'one file for both')
+  for (const [file, content] of [
+    [key + dh, 'it contains PRIVATE KEY, DH PARAMETERS'],
+    ['words', 'it has no line -----BEGIN CERTIFICATE-----'],
+    [` ${cert}`, 'it has no line -----BEGIN CERTIFICATE-----'],
+  ] as const) {
+    const message = `cert: this is no certificate (${content}); expected PEM`
+    t.throws(() => serverContext({ cert: file, key }), { code: 'ERR_OPTION', message })
+    t.throws(() => createSecureContext({ cert: file, key }), 'nor does OpenSSL')
+  }
 })
 
 t.test('checkServerTls: auto has no certificate yet', async t => {
