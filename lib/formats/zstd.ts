@@ -42,6 +42,9 @@ export function createZstdDecompress(options: ZstdOptions): Transform & Zlib {
 /**
  * Splits chunks at frame ends, for `decompressor`. Works around Node bugs: 22 and 24 lose the second of two frames in a
  * chunk, 22 accepts a truncated frame, and 26 ignores data after the last frame. Throws `ERR_INPUT` for invalid input.
+ *
+ * A checksum is a piece of its own: if it is wrong, zstd drops the output of its piece. Passes no skippable frame after
+ * the first frame: a call of zstd for each would take thousands of times longer than to read it.
  */
 export function frameCutter(): (chunk?: Buffer) => Iterable<Buffer> {
   let frame = readFrame('not zstd data')
@@ -50,6 +53,9 @@ export function frameCutter(): (chunk?: Buffer) => Iterable<Buffer> {
   let digits = 0
   let isOpen = true
   let isKnown = false // as a frame; zstd gets nothing before that
+  let isDropped = false
+  let hasPassed = false // whether zstd has got a frame
+  let endsPiece = false
   let held: Buffer = Buffer.alloc(0)
 
   function* cut(chunk: Buffer): Generator<Buffer> {
@@ -62,22 +68,28 @@ export function frameCutter(): (chunk?: Buffer) => Iterable<Buffer> {
       missing -= end - at
       at = end
       if (missing === 0) nextSection()
-      if (isOpen) continue
-      yield bytes.subarray(start, at)
+      if (isOpen && !endsPiece) continue
+      if (!isDropped) yield bytes.subarray(start, at)
       start = at
+      endsPiece = false
     }
     held = bytes.subarray(start)
     if (!isKnown || held.length === 0) return
-    yield held
+    if (!isDropped) yield held
     held = Buffer.alloc(0)
   }
 
   function nextSection(): void {
+    if (!isKnown) {
+      isDropped = hasPassed && isSkippable(number)
+      hasPassed = true
+    }
     const { value, done } = frame.next(number)
     isOpen = !done
     isKnown = isOpen
+    endsPiece = value === checksum
     if (done) frame = readFrame('unexpected data after the end')
-    missing = value ?? (frame.next().value as number)
+    missing = Math.abs(value ?? (frame.next().value as number))
     number = 0
     digits = 0
   }
@@ -90,10 +102,17 @@ export function frameCutter(): (chunk?: Buffer) => Iterable<Buffer> {
   return chunk => (chunk ? cut(chunk) : end())
 }
 
+/** The size of the section, with a sign of its own. */
+const checksum = -4
+
+function isSkippable(magic: number): boolean {
+  return magic >= 0x184d2a50 && magic <= 0x184d2a5f
+}
+
 /** Yields the section sizes of a frame (RFC 8878 §3.1); receives the first bytes of each section as a number. */
 function* readFrame(otherwise: string): Generator<number, undefined, number> {
   const magic = yield 4
-  if (magic >= 0x184d2a50 && magic <= 0x184d2a5f) return yield* skip(yield 4)
+  if (isSkippable(magic)) return yield* skip(yield 4)
   if (magic !== 0xfd2fb528) throw fault(otherwise)
   const descriptor = yield 1
   yield headerSize(descriptor)
@@ -103,8 +122,8 @@ function* readFrame(otherwise: string): Generator<number, undefined, number> {
     const isRepeated = ((block >> 1) & 3) === 1
     yield* skip(isRepeated ? 1 : block >> 3)
   }
-  const hasChecksum = (descriptor & 4) !== 0
-  return yield* skip(hasChecksum ? 4 : 0)
+  if (descriptor & 4) yield checksum
+  return undefined
 }
 
 function* skip(size: number): Generator<number, undefined, number> {
