@@ -24,8 +24,9 @@ export const exec = defineTransform({
   notes:
     "The words are passed to the program verbatim, without a shell. For a pipe of programs write `exec sh -c 'sort " +
     "| uniq -c'`. Each connection has its own program, started at its first byte or, if there is none, at its end. " +
-    'The environment describes the peer: `TCP_PIPE_ID`, `TCP_PIPE_REMOTE`, `TCP_PIPE_PORT` (not for a unix socket) ' +
-    'and `TCP_PIPE_DIRECTION` (`forward` or `reply`).\n\n' +
+    'The environment describes the connection: `TCP_PIPE_ID`, the peer `TCP_PIPE_REMOTE`, `TCP_PIPE_PORT`, our side ' +
+    '`TCP_PIPE_LOCAL`, `TCP_PIPE_LOCAL_PORT`, and `TCP_PIPE_DIRECTION` (`forward` or `reply`). A unix socket has no ' +
+    '`TCP_PIPE_PORT` and no local ones.\n\n' +
     'If the program exits with a code other than 0, or is killed by a signal, the connection fails after its output ' +
     "has been read. `grep` exits with 1 if nothing matches: write `exec sh -c 'grep word || true'`. If the program " +
     'exits with 0 before its input ends, as `head -1` does, the stream ends and further input is discarded. Each ' +
@@ -127,6 +128,8 @@ function environment({ connection }: Context): NodeJS.ProcessEnv {
     TCP_PIPE_ID: connection?.id,
     TCP_PIPE_REMOTE: connection?.remote,
     TCP_PIPE_PORT: connection?.port?.toString(),
+    TCP_PIPE_LOCAL: connection?.local?.address,
+    TCP_PIPE_LOCAL_PORT: connection?.local?.port.toString(),
     TCP_PIPE_DIRECTION: connection?.direction,
   }
 }

@@ -104,7 +104,8 @@ class LiveConnection implements OpenConnection {
   }
 
   info(direction: Direction): ConnectionInfo {
-    return { ...this.#state.identity, direction }
+    const { identity, leg } = this.#state
+    return { ...identity, ...(leg.local && { local: leg.local }), direction }
   }
 
   prepare(transforms: Transforms, direction: Direction): Plan {

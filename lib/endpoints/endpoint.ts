@@ -12,12 +12,20 @@ export interface Leg {
   readonly remote: string
   /** The port of the peer; undefined if the carrier has no ports. */
   readonly port: number | undefined
+  /** The address and the port of this side; undefined if the carrier has no ports. */
+  readonly local?: LocalAddress | undefined
   /** Facts about the carrier, for the summary and the log. */
   readonly facts: { readonly tls?: TlsFacts }
   /** Bytes received from the peer (`in`) and bytes that the carrier has accepted for the peer (`out`). */
   readonly bytes: { readonly in: number; readonly out: number }
   /** Fails the leg. If the carrier allows it, the peer can distinguish this from an end. */
   reset(error: Error): void
+}
+
+/** The address and the port of our side of a connection. */
+export interface LocalAddress {
+  readonly address: string
+  readonly port: number
 }
 
 /** A Writable that consumes the data of a pipeline. It may add a report to the summary. */

@@ -5,7 +5,7 @@ import type { TlsFacts } from '../stats/summary.js'
 import { abortError, type TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
 import { firstToAnswer, type Reached, targetsOf } from './attempts.js'
-import type { Arrival, Bound, DialOptions, Leg, Listener } from './endpoint.js'
+import type { Arrival, Bound, DialOptions, Leg, Listener, LocalAddress } from './endpoint.js'
 import { hiddenReset, resetOnError } from './reset.js'
 import { retried } from './retry.js'
 
@@ -120,6 +120,7 @@ export function socketLeg(
     stream: socket,
     remote,
     port,
+    local: localOf(socket),
     facts,
     bytes: new SocketBytes(socket),
     reset: error => void socket.destroy(error),
@@ -148,6 +149,11 @@ function takenBytes(socket: Socket): number {
   const handle = (socket as { _handle?: { bytesWritten?: number; writeQueueSize?: number } | null })._handle
   if (handle?.bytesWritten === undefined) return socket.bytesWritten
   return handle.bytesWritten - (handle.writeQueueSize ?? 0)
+}
+
+function localOf(socket: Socket): LocalAddress | undefined {
+  const { address, port } = socket.address() as Partial<AddressInfo> // neither for a unix socket
+  return address === undefined || port === undefined ? undefined : { address: plain(address), port }
 }
 
 /**

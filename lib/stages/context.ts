@@ -21,6 +21,8 @@ export interface ConnectionInfo {
   readonly remote: string
   /** The port of the peer; undefined if the carrier has no ports. */
   readonly port: number | undefined
+  /** The address and the port of this side; undefined if the carrier has no ports. */
+  readonly local?: { readonly address: string; readonly port: number } | undefined
   /** The direction of the pipeline that contains the stage. */
   readonly direction: Direction
 }

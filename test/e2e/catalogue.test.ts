@@ -129,6 +129,13 @@ t.test('exec', async t => {
     t.equal(await through(t, 'exec printenv TCP_PIPE_REMOTE', ''), '127.0.0.1\n')
   })
 
+  await t.test('knows the local address and port (G-44)', async t => {
+    const words = "exec sh -c 'echo $TCP_PIPE_LOCAL $TCP_PIPE_LOCAL_PORT'"
+    const server = await serve(t, ['0.0.0.0:0', '--once', '-t', words])
+    t.equal((await run(t, ['send', '--to', `127.0.0.2:${server.port}`])).code, 0)
+    t.equal(String((await server.ended).stdout), `127.0.0.2 ${server.port}\n`)
+  })
+
   await t.test('an interrupted send leaves no program behind', async t => {
     const cwd = t.testdir()
     const server = await serve(t, ['127.0.0.1:0'], { faults: ['connection failed'] })

@@ -316,14 +316,14 @@ t.test('what has left the group of the program and holds its pipes is not waited
   t.ok(performance.now() - start < 2000)
 })
 
-t.test('the environment describes the connection (E-07)', async t => {
+t.test('the environment describes the connection (E-07) (G-44)', async t => {
   process.env.TCP_PIPE_ID = 'of another'
   process.env.EXEC_TEST = 'inherited'
   t.teardown(() => {
     delete process.env.TCP_PIPE_ID
     delete process.env.EXEC_TEST
   })
-  const text = 'env | grep -E "^(TCP_PIPE_(ID|REMOTE|PORT|DIRECTION)|EXEC_TEST)=" | sort'
+  const text = 'env | grep -E "^(TCP_PIPE_(ID|REMOTE|PORT|LOCAL|LOCAL_PORT|DIRECTION)|EXEC_TEST)=" | sort'
   const shown = async (connection?: ConnectionInfo) =>
     (await textOf([script(text)], '', { connection })).trim().split('\n')
   t.same(await shown(connection), [
@@ -338,6 +338,15 @@ t.test('the environment describes the connection (E-07)', async t => {
     'TCP_PIPE_DIRECTION=reply',
     'TCP_PIPE_ID=c1',
     'TCP_PIPE_REMOTE=$(id); -x',
+  ])
+  t.same(await shown({ ...connection, local: { address: '::2', port: 7 } }), [
+    'EXEC_TEST=inherited',
+    'TCP_PIPE_DIRECTION=reply',
+    'TCP_PIPE_ID=c1',
+    'TCP_PIPE_LOCAL=::2',
+    'TCP_PIPE_LOCAL_PORT=7',
+    'TCP_PIPE_PORT=4711',
+    'TCP_PIPE_REMOTE=::1',
   ])
   t.same(await shown(), ['EXEC_TEST=inherited'])
 })

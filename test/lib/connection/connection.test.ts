@@ -906,3 +906,11 @@ t.test('an error that comes from no stage has no origin: of a codec between two,
   const cut = await work(other.connection, from(other.leg, memorySink()), () => [new PassThrough(), quits])
   t.match(cut, { error: { code: 'ERR_STREAM_PREMATURE_CLOSE' }, origin: undefined })
 })
+
+t.test('the stages know the local address and port, if the carrier has them (G-44)', async t => {
+  const tcp = openOver(await socketLegs(t))
+  const { port } = tcp.leg.local as { port: number }
+  t.match(tcp.connection.info('forward'), { local: { address: '127.0.0.1', port }, direction: 'forward' })
+  t.ok(port > 0)
+  t.notOk('local' in open(t).connection.info('reply'))
+})

@@ -204,6 +204,15 @@ t.test('a reset that comes together with data is a failure, and no end', async t
   t.match(await outcome(stream), { code: 'ECONNRESET' })
 })
 
+t.test('a leg has the address and the port of this side; a unix socket has none (G-44)', async t => {
+  const [accepted] = await socketPair(t)
+  t.same(socketLeg(accepted).local, { address: host, port: accepted.localPort })
+  t.equal(socketLeg((await unixPair(t))[0]).local, undefined)
+  const { server, next } = await arrivalsAt(t, { host: '::', port: 0 })
+  clientOf(t, server.bound)
+  t.same((await next()).open().local, { address: host, port: server.bound.port }, 'IPv4-mapped IPv6 is IPv4')
+})
+
 t.test('an end is an end', async t => {
   const [accepted, client] = await socketPair(t)
   const { stream } = socketLeg(accepted)
