@@ -1,10 +1,9 @@
 /** A file that a stage writes in addition to its output. It opens with the first write. */
 
-import { type FileHandle, open } from 'node:fs/promises'
 import { errorCode, TcpPipeError } from '../text/errors.js'
 import { flag } from '../text/options.js'
-import { expandTemplate } from '../text/template.js'
 import type { ConnectionInfo } from './context.js'
+import { type OutputFile, openOutput, placeOf } from './output-file.js'
 
 export interface SideFile {
   /** Resolves after the data is written to the file. */
@@ -31,8 +30,10 @@ export function checkFileFlags({ append, force }: { append: boolean; force: bool
 /** The notes about the file on the page of a transform. */
 export const fileNotes =
   'The first chunk creates the file; without a chunk, the end of the stream does. The connection fails if the file ' +
-  'exists and neither `append` nor `force` is set, or if the file cannot be written. In the value of a placeholder, ' +
-  'characters other than letters, digits, `.`, `_` and `-` become `_`.'
+  'exists and neither `append` nor `force` is set, or if the file cannot be written. Devices and FIFOs are written as ' +
+  'they are; the bytes wait until a FIFO has a reader. A link in place of the file, or of a folder that a placeholder ' +
+  'names, is not followed. In the value of a placeholder, characters other than letters, digits, `.`, `_` and `-` ' +
+  'become `_`.'
 
 /** Error messages begin with `transform`. `write` and `open` reject if the file cannot be opened. */
 export function sideFile(
@@ -41,20 +42,22 @@ export function sideFile(
   { append, force }: { append: boolean; force: boolean },
   connection: ConnectionInfo | undefined,
 ): SideFile {
-  const flags = append ? 'a' : force ? 'w' : 'wx'
-  let opening: Promise<FileHandle> | undefined
+  const mode = append ? 'append' : force ? 'replace' : 'refuse'
+  let opening: Promise<OutputFile> | undefined
 
-  function handle(): Promise<FileHandle> {
-    opening ??= open(expandTemplate(template, connection), flags).catch(error => explain(transform, error))
+  function file(): Promise<OutputFile> {
+    opening ??= placeOf(template, connection)
+      .then(place => openOutput(place, mode))
+      .catch(error => explain(transform, error))
     return opening
   }
 
   return {
     async write(data) {
-      await (await handle()).appendFile(data)
+      await (await file()).write(data)
     },
     async open() {
-      await handle()
+      await (await file()).opened()
     },
     async close() {
       await (await opening?.catch(() => undefined))?.close()
@@ -63,6 +66,8 @@ export function sideFile(
 }
 
 function explain(transform: string, error: unknown): never {
+  if (error instanceof TcpPipeError)
+    throw new TcpPipeError(error.code, `${transform}: ${error.message}`, { cause: error })
   if (errorCode(error) !== 'EEXIST') throw error
   const { path } = error as NodeJS.ErrnoException
   const message = `${transform}: ${path} exists; append=true writes at its end, force=true overwrites it`

@@ -32,6 +32,11 @@ export function isTemplate(name: string): boolean {
   return forFiles.test(name)
 }
 
+/** Returns the part of the name before its first placeholder. */
+export function fixedPart(name: string): string {
+  return name.split(forFiles, 1)[0] as string
+}
+
 /** `logs/{remote}-{id}.log` → a path. Each value is sanitized, so that none can escape its place in the name. */
 export function expandTemplate(name: string, info?: Named): string {
   const { id = 'none', remote = 'none', port = 'none' } = info ?? {}

@@ -1,12 +1,24 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, chmodSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
   bounded,
+  cleanup,
   cli,
   dial,
   eventually,
@@ -193,6 +205,40 @@ t.test('two processes with one name: the first that ends has it whole, the other
   t.same(readdirSync(dir), ['out', 'out.2.part'])
   t.ok(readFileSync(join(dir, 'out')).equals(data))
   t.equal(readFileSync(join(dir, 'out.2.part'), 'utf8'), 'part of B')
+})
+
+t.test('--append and tee follow no link, nor one in place of the folder of a peer (G-03)', async t => {
+  for (const words of [
+    ['-o', 'link', '--append'],
+    ['-t', 'tee link append=true'],
+    ['-t', 'tee link force=true'],
+    ['-t', 'tee {remote}/f append=true'],
+    ['-o', '{remote}/sub/f', '--append'],
+  ]) {
+    const dir = t.testdir({ precious: 'precious', out: {} })
+    symlinkSync('precious', join(dir, 'link'))
+    symlinkSync('out', join(dir, '127.0.0.1'))
+    const server = await serve(t, ['0', '--once', ...words], {
+      cwd: dir,
+      faults: [/ERR_FILE_EXISTS.*is a link|is a link.*ERR_FILE_EXISTS/],
+    })
+    await t.rejects(exchange(t, server.port, 'new'), { code: 'ECONNRESET' }, words.join(' '))
+    t.equal((await server.ended).code, 1)
+    t.equal(readFileSync(join(dir, 'precious'), 'utf8'), 'precious')
+    t.same(readdirSync(join(dir, 'out')), [])
+  }
+})
+
+t.test('a link to a device, and the name of a descriptor, are written', async t => {
+  const dir = t.testdir()
+  symlinkSync('/dev/null', join(dir, 'link'))
+  const stdout = openSync(join(dir, 'stdout'), 'a')
+  cleanup(t, () => closeSync(stdout))
+  const words = ['0', '-o', 'link', '--once', '-t', 'tee /dev/stdout append=true']
+  const server = await serve(t, words, { cwd: dir, stdio: ['ignore', stdout, 'pipe'] })
+  await exchange(t, server.port, 'copied')
+  t.equal((await server.ended).code, 0)
+  t.equal(readFileSync(join(dir, 'stdout'), 'utf8'), 'copied')
 })
 
 const sysfs = '/sys/kernel/uevent_seqnum'

@@ -1,11 +1,10 @@
 /** A file as a sink: writes NAME.part, which gets its final name when complete, without overwriting. */
 
-import type { Stats } from 'node:fs'
-import { type FileHandle, link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
-import { dirname, join, relative, resolve } from 'node:path'
+import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { Writable } from 'node:stream'
+import { HandleFile, type OutputFile, openOutput, placeOf } from '../../stages/output-file.js'
 import { errorCode, TcpPipeError } from '../../text/errors.js'
-import { expandTemplate } from '../../text/template.js'
 import type { Sink, SinkContext } from '../endpoint.js'
 
 export interface FileSinkOptions {
@@ -17,33 +16,29 @@ export interface FileSinkOptions {
 
 /**
  * Returns a sink that writes the file of one connection. After `finish`, the file is closed and has its name. After a
- * failure, NAME.part remains; NAME.2.part, NAME.3.part … if that exists already.
+ * failure, NAME.part remains; NAME.2.part, NAME.3.part … if that exists already. Devices and FIFOs are written directly;
+ * a FIFO takes the data when it has a reader.
  *
- * @throws `ERR_FILE_EXISTS` if the name is taken, unless `force` or `append`
+ * @throws `ERR_FILE_EXISTS` if the name is taken, unless `force` or `append`, or if it is a link, unless `force`
  */
 export async function fileSink(
   template: string,
   connection: SinkContext,
-  options: FileSinkOptions = {},
+  { append = false, force = false }: FileSinkOptions = {},
 ): Promise<Sink> {
-  const path = expandTemplate(template, connection)
-  await mkdir(dirname(path), { recursive: true })
-  await checkFolder(template, path)
-  const present = await statOf(path)
-  if (options.append || (present && !present.isFile())) {
-    if (present?.isDirectory()) throw new TcpPipeError('ERR_FILE_EXISTS', `'${path}' is a directory`)
-    return writer(path, await open(path, options.append ? 'a' : 'w'), handle => handle.close())
+  const place = await placeOf(template, connection, true)
+  const { path, kind } = place
+  if (kind === 'directory') throw new TcpPipeError('ERR_FILE_EXISTS', `'${path}' is a directory`)
+  if (append || kind === 'fifo' || kind === 'device') {
+    const file = await openOutput(place, append ? 'append' : 'replace')
+    return writer(path, file, async () => {
+      await file.opened()
+      await file.close()
+      return path
+    })
   }
-  if (present && !options.force) throw exists(path)
-  return partSink(path, options.force === true)
-}
-
-/** Rejects a symbolic link as the folder of a peer: it could lead anywhere. Does not check the folders above it. */
-async function checkFolder(template: string, path: string): Promise<void> {
-  const base = dirname(`${template.split('{', 1)}x`)
-  const folder = dirname(path)
-  if ((await realpath(folder)) !== join(await realpath(base), relative(base, folder)))
-    throw new TcpPipeError('ERR_FILE_EXISTS', `'${folder}' is a link, and is not followed`)
+  if (kind !== 'missing' && !force) throw exists(path)
+  return partSink(path, force)
 }
 
 /** The files that this process writes. */
@@ -56,16 +51,18 @@ async function partSink(path: string, force: boolean): Promise<Sink> {
   const release = () => void writing.delete(name)
   try {
     const { part, handle } = await openPart(path)
+    const file = new HandleFile(handle)
     const complete = async () => {
       try {
-        await checkPart(part, handle).finally(() => handle.close())
+        await checkPart(part, handle)
+        await file.close()
         await claim(part, path, force)
         return path
       } catch (error) {
         throw errorCode(error) === 'EEXIST' ? exists(path) : error
       }
     }
-    return writer(part, handle, complete, release)
+    return writer(part, file, complete, release)
   } catch (error) {
     release()
     throw error
@@ -95,56 +92,29 @@ async function claim(part: string, path: string, force: boolean): Promise<void> 
   await unlink(part)
 }
 
-function writer(
-  name: string,
-  handle: FileHandle,
-  complete: (handle: FileHandle) => Promise<string | void>,
-  release = () => {},
-): Sink {
-  let file = name
-  let bytes = 0
-  let open = true
+/** `complete` returns the final name. */
+function writer(name: string, file: OutputFile, complete: () => Promise<string>, release = () => {}): Sink {
+  let current = name
   const sink = new Writable({
     highWaterMark: 256 * 1024,
     write(chunk: Buffer, _encoding, callback) {
-      writeAll(chunk).then(() => callback(), callback)
+      file.write(chunk).then(() => callback(), callback)
     },
     writev(chunks, callback) {
-      writeAll(Buffer.concat(chunks.map(({ chunk }) => chunk))).then(() => callback(), callback)
+      file.write(Buffer.concat(chunks.map(({ chunk }) => chunk))).then(() => callback(), callback)
     },
     final(callback) {
-      open = false
-      complete(handle).then(path => {
-        file = path ?? file
+      complete().then(path => {
+        current = path
         callback()
       }, callback)
     },
     destroy(error, callback) {
       release()
-      if (open) handle.close().then(() => callback(error), callback)
-      else callback(error)
-      open = false
+      file.close().then(() => callback(error), callback)
     },
   })
-
-  async function writeAll(chunk: Buffer): Promise<void> {
-    for (let offset = 0; offset < chunk.length; ) {
-      const { bytesWritten } = await handle.write(chunk, offset)
-      offset += bytesWritten
-      bytes += bytesWritten
-    }
-  }
-
-  return Object.assign(sink, { report: () => ({ file, bytes }) })
-}
-
-async function statOf(path: string): Promise<Stats | undefined> {
-  return stat(path).catch(ignoreMissing)
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (errorCode(error) === 'ENOENT') return undefined
-  throw error
+  return Object.assign(sink, { report: () => ({ file: current, bytes: file.bytes }) })
 }
 
 function exists(path: string): TcpPipeError {

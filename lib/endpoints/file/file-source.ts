@@ -1,7 +1,6 @@
 /** Files as a source: one after another, in large blocks. */
 
-import { close, constants, fstat, fstatSync, open, read, readSync, type Stats } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { close, constants, fstat, fstatSync, open, promises, read, readSync, type Stats, stat } from 'node:fs'
 import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Source } from '../endpoint.js'
@@ -19,9 +18,9 @@ const blocksLater = 64
 export async function checkFiles(paths: readonly string[]): Promise<Stats[]> {
   const all: Stats[] = []
   for (const path of paths) {
-    const stats = await stat(path)
+    const stats = await promises.stat(path)
     if (stats.isDirectory()) throw Object.assign(new Error(`EISDIR: '${path}' is a directory`), { code: 'EISDIR' })
-    await access(path, constants.R_OK)
+    await promises.access(path, constants.R_OK)
     all.push(stats)
   }
   return all
@@ -50,6 +49,8 @@ interface OpenFile {
  *
  * Reads a regular file synchronously while reads are fast: from the page cache, this costs less than another thread.
  * After a slow read, another thread reads the next blocks, so that the event loop does not block.
+ *
+ * A FIFO without a writer holds no thread, and the source can be destroyed while it waits.
  */
 export function fileSource(file: string | number): Source {
   const counts = { expected: 0, bytesRead: 0, later: 0 }
@@ -58,7 +59,7 @@ export function fileSource(file: string | number): Source {
     highWaterMark: blockSize,
     construct(callback) {
       if (typeof file === 'number') begin(state, source, file, callback)
-      else open(file, 'r', (error, opened) => (error ? callback(error) : begin(state, source, opened, callback)))
+      else openFile(file, (error, opened) => (error ? callback(error) : begin(state, source, opened, callback)))
     },
     read() {
       if (state.pipe) state.pipe.resume()
@@ -77,6 +78,14 @@ export function fileSource(file: string | number): Source {
   })
   const { warnings } = state
   return Object.defineProperty(Object.assign(source, { warnings }), 'bytesRead', { get: () => state.bytesRead })
+}
+
+/** The `open` of a FIFO without a writer would block a thread that cannot be released. */
+function openFile(path: string, callback: (error: Error | null, opened: number) => void): void {
+  stat(path, (error, stats) => {
+    if (error) callback(error, -1)
+    else open(path, constants.O_RDONLY | (stats.isFIFO() ? constants.O_NONBLOCK : 0), callback)
+  })
 }
 
 function begin(state: OpenFile, source: Readable, opened: number, callback: (error?: Error | null) => void): void {

@@ -1,7 +1,10 @@
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import t from 'tap'
 import { checkFileFlags, sideFile } from '../../../lib/stages/side-file.js'
 import { connection, noise } from '../../laws/support.js'
+import { collect } from '../network.js'
 
 const flags = { append: false, force: false }
 
@@ -87,6 +90,40 @@ t.test('a link that is in the way is not followed (E-06)', async t => {
     await t.rejects(sideFile('tee', `${dir}/${name}`, flags, connection).open(), { code: 'ERR_FILE_EXISTS' }, name)
   t.equal(readFileSync(`${dir}/target`, 'utf8'), 'old')
   t.notOk(existsSync(`${dir}/missing`))
+})
+
+t.test('a link is not followed, nor one in place of a folder that is named after a peer (G-03)', async t => {
+  const dir = t.testdir({ target: 'old', in: {}, out: {} })
+  symlinkSync(`${dir}/target`, `${dir}/link`)
+  symlinkSync(`${dir}/missing`, `${dir}/broken`)
+  symlinkSync(`${dir}/out`, `${dir}/in/c1`)
+  const links = { link: `${dir}/link`, broken: `${dir}/broken`, 'in/{id}/f': `${dir}/in/c1` }
+  for (const [name, link] of Object.entries(links))
+    for (const options of [flags, { append: true, force: false }, { append: false, force: true }])
+      await t.rejects(sideFile('tee', `${dir}/${name}`, options, connection).write(Buffer.from('new')), {
+        code: 'ERR_FILE_EXISTS',
+        message: new RegExp(`^tee: '${link}' is a link, and is not followed`),
+      })
+  t.equal(readFileSync(`${dir}/target`, 'utf8'), 'old')
+  t.same(readdirSync(dir), ['broken', 'in', 'link', 'out', 'target'])
+  t.same(readdirSync(`${dir}/out`), [])
+})
+
+t.test('a FIFO takes what is written when it has a reader, and is let go before (G-09)', async t => {
+  const path = `${t.testdir()}/fifo`
+  execFileSync('mkfifo', [path])
+  const files = Array.from({ length: 8 }, () => sideFile('tee', path, flags, connection))
+  const writes = files.map(file => file.write(Buffer.from('x')).catch(error => error.code))
+  await stat(path)
+  for (const file of files) await file.close()
+  t.strictSame(new Set(await Promise.all(writes)), new Set(['ABORT_ERR']))
+  const file = sideFile('tee', path, flags, connection)
+  const written = file.write(Buffer.from('through'))
+  const reader = collect(spawn('cat', [path]).stdout)
+  await written
+  await file.open()
+  await file.close()
+  t.equal(String(await reader), 'through')
 })
 
 t.test('what the system says is passed on', async t => {

@@ -1,12 +1,22 @@
 import { basename, dirname } from 'node:path'
 import t from 'tap'
-import { expandTemplate, isTemplate, template } from '../../../lib/text/template.js'
+import { expandTemplate, fixedPart, isTemplate, template } from '../../../lib/text/template.js'
 
 const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
 
 t.test('isTemplate', async t => {
   for (const name of ['id', 'remote', 'port', 'time']) t.ok(isTemplate(`a/{${name}}.log`), name)
   for (const name of ['', 'a.log', '{name}', '{id', '{ID}']) t.notOk(isTemplate(name), `'${name}'`)
+})
+
+t.test('fixedPart', async t => {
+  for (const [name, fixed] of [
+    ['a/{remote}/{id}', 'a/'],
+    ['{id}', ''],
+    ['a/{other}/b', 'a/{other}/b'],
+    ['', ''],
+  ] as const)
+    t.equal(fixedPart(name), fixed, name)
 })
 
 t.test('expandTemplate (E-06)', async t => {

@@ -1,13 +1,23 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Sink } from '../../../../lib/endpoints/endpoint.js'
 import { fileSink } from '../../../../lib/endpoints/file/file-sink.js'
-import { collect } from '../../network.js'
+import { closed, collect } from '../../network.js'
 
 const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
 
@@ -20,6 +30,12 @@ async function broken(sink: Sink, chunk = 'half'): Promise<void> {
   sink.destroy(new Error('broken'))
   await finished(sink).catch(() => {})
   if (!sink.closed) await new Promise<void>(resolve => sink.once('close', resolve))
+}
+
+function fifo(t: Test): string {
+  const path = join(t.testdir({}), 'fifo')
+  execFileSync('mkfifo', [path])
+  return path
 }
 
 const text = (path: string) => readFileSync(path, 'utf8')
@@ -97,10 +113,24 @@ t.test('a name that somebody takes while the file is written is not overwritten'
 t.test('a symlink in place of the name is not followed (E-06)', async t => {
   const dir = t.testdir({})
   symlinkSync(join(dir, 'elsewhere'), join(dir, 'f'))
-  await t.rejects(write(await fileSink(join(dir, 'f'), info), 'x'), { code: 'ERR_FILE_EXISTS' })
+  await t.rejects(fileSink(join(dir, 'f'), info), { code: 'ERR_FILE_EXISTS' })
   symlinkSync(join(dir, 'elsewhere'), join(dir, 'g.part'))
   await write(await fileSink(join(dir, 'g'), info), 'x')
   t.notOk(existsSync(join(dir, 'elsewhere')))
+})
+
+t.test('append does not follow a link either (G-03)', async t => {
+  const dir = t.testdir({ precious: 'precious' })
+  for (const target of ['precious', 'missing']) {
+    const path = join(dir, `link to ${target}`)
+    symlinkSync(join(dir, target), path)
+    await t.rejects(fileSink(path, info, { append: true }), {
+      code: 'ERR_FILE_EXISTS',
+      message: `'${path}' is a link, and is not followed; expected the path that it leads to`,
+    })
+  }
+  t.equal(text(join(dir, 'precious')), 'precious')
+  t.notOk(existsSync(join(dir, 'missing')))
 })
 
 t.test('a link that leads to itself is an error of the system', async t => {
@@ -131,7 +161,12 @@ t.test('the name of a peer cannot lead out of the folder (E-06)', async t => {
 t.test('a link in place of a folder that is named after a peer is not followed (E-06)', async t => {
   const dir = t.testdir({ in: {}, out: {} })
   symlinkSync(join(dir, 'out'), join(dir, 'in', info.remote))
-  await t.rejects(fileSink(join(dir, 'in', '{remote}', 'f'), info), { code: 'ERR_FILE_EXISTS', message: /is a link/ })
+  for (const name of ['f', 'sub/f'])
+    for (const options of [{}, { append: true }, { force: true }])
+      await t.rejects(fileSink(join(dir, 'in', '{remote}', name), info, options), {
+        code: 'ERR_FILE_EXISTS',
+        message: /is a link/,
+      })
   t.same(readdirSync(join(dir, 'out')), [])
   symlinkSync(join(dir, 'out'), join(dir, 'mine'))
   await write(await fileSink(join(dir, 'mine', '{remote}'), info), 'x')
@@ -205,11 +240,48 @@ t.test('a failure keeps the .part and tells of it', async t => {
 
 t.test('devices and FIFOs are written directly', async t => {
   await write(await fileSink('/dev/null', info), 'gone')
-  const path = join(t.testdir({}), 'fifo')
-  execFileSync('mkfifo', [path])
-  const reader = open(path, 'r').then(handle => collect(handle.createReadStream()))
-  await write(await fileSink(path, info), 'through')
-  t.equal(String(await reader), 'through')
+  const path = fifo(t)
+  for (const options of [{}, { append: true }, { force: true }]) {
+    const reader = collect(spawn('cat', [path]).stdout)
+    const sink = await fileSink(path, info, options)
+    await write(sink, 'thro', 'ugh')
+    t.equal(String(await reader), 'through')
+    t.same(sink.report?.(), { file: path, bytes: 7 })
+  }
+})
+
+t.test('a FIFO without a reader holds no thread, and is let go (G-09)', async t => {
+  const path = fifo(t)
+  const sinks = await Promise.all(Array.from({ length: 8 }, () => fileSink(path, info))) // the pool has four threads
+  const failures = sinks.map(sink => write(sink, 'x').catch(error => error.code))
+  await stat(path)
+  for (const sink of sinks) await closed(sink.destroy())
+  t.strictSame(new Set(await Promise.all(failures)), new Set(['ABORT_ERR']))
+  t.equal(sinks[0]?.writableFinished, false)
+})
+
+t.test('a FIFO of a connection without a byte has its end, when it has a reader', async t => {
+  const path = fifo(t)
+  const sink = await fileSink(path, info)
+  sink.end()
+  const reader = collect(spawn('cat', [path]).stdout)
+  await finished(sink)
+  t.equal(String(await reader), '')
+})
+
+t.test('a FIFO whose reader does not read is let go, and a reader that leaves is an error (G-09)', async t => {
+  const path = fifo(t)
+  const reader = openSync(path, 'r+')
+  const stalled = await fileSink(path, info)
+  let taken = 0
+  for (let i = 0; i < 10; i++) stalled.write(Buffer.alloc(100_000), error => (taken += Number(!error)))
+  await stat(path)
+  await closed(stalled.destroy())
+  t.ok(taken < 10, 'not everything fits in')
+  const sink = await fileSink(path, info)
+  await new Promise(resolve => sink.write('', resolve)) // it is open
+  closeSync(reader)
+  await t.rejects(write(sink, 'x'), { code: 'EPIPE' })
 })
 
 t.test('a full device fails the sink with the error of the system', async t => {

@@ -16,6 +16,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -155,6 +156,21 @@ t.test('a FIFO is read with backpressure, and let go while it is idle', async t 
   await closed(idle)
   t.equal(idle.bytesRead, 1, 'it waits for more, and is let go')
   closeSync(writer)
+})
+
+t.test('FIFOs without a writer hold no thread, can be let go, and are read when a writer comes (G-09)', async t => {
+  const path = join(t.testdir({}), 'fifo')
+  execFileSync('mkfifo', [path])
+  const sources = Array.from({ length: 8 }, () => fileSource(path)) // twice as many as there are threads
+  for (const source of sources) source.resume()
+  await stat(path)
+  for (const source of sources) await closed(source.destroy())
+  const source = fileSource(path)
+  const content = collect(source)
+  await stat(path)
+  t.equal(source.readableEnded, false, 'it waits')
+  spawn('sh', ['-c', 'printf hello > "$0"', path], { stdio: 'ignore' })
+  t.equal(String(await content), 'hello')
 })
 
 t.test('destroyed in the middle, or before it is open, it leaves no descriptor', async t => {
