@@ -22,7 +22,7 @@ const fatal = (
 /** Milliseconds in which a repeated signal counts once: npx and timeout(1) forward what the whole group already got. */
 const sameSignal = 300
 
-/** Maximum milliseconds for `reset` to finish. */
+/** Maximum milliseconds for the last lines before the process is ended. */
 const lastWords = 200
 
 /** What a command does at signals. */
@@ -106,6 +106,11 @@ export function dieOf(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal)
   process.emit('exit', 128 + constants.signals[signal])
   process.kill(process.pid, signal)
+}
+
+/** Ends the process after a time, unless it ends by itself: a full stdout or stderr would keep it alive. */
+export function exitAfter(time: number): void {
+  setTimeout(() => process.exit(), Math.max(time, lastWords)).unref()
 }
 
 let onError: ((error: NodeJS.ErrnoException) => void) | undefined

@@ -6,7 +6,7 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
 import type { Logger } from './log.js'
 import { bytes, count, duration, group, repeatable } from './options.js'
-import { dieOf, onSignals } from './process.js'
+import { dieOf, exitAfter, onSignals } from './process.js'
 import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOptions, warnIfInsecure } from './tls.js'
 
 export interface ServerOptions extends ServerTlsOptions {
@@ -113,14 +113,16 @@ async function drain(
   { drainTimeout = 10_000 }: ServerOptions,
   log: Logger,
 ): Promise<void> {
+  const deadline = performance.now() + drainTimeout
   const closing = server.close({ drain: drainTimeout }) // before the log line, so that its reader finds the port closed
   const limit = Number.isFinite(drainTimeout) ? { drainTimeout } : {}
   log.info({ signal, connections: server.connections.size, ...limit }, 'draining')
   const cut = await closing
-  if (cut === 0) return
-  log.error({ cut }, 'connections reset after the drain timeout')
-  process.exitCode = 1
-  if (process.stdout.writableLength > 0) process.exit() // a blocked stdout would keep the process alive
+  if (cut > 0) {
+    log.error({ cut }, 'connections reset after the drain timeout')
+    process.exitCode = 1
+  }
+  if (Number.isFinite(deadline)) exitAfter(deadline - performance.now())
 }
 
 /** Reads the files again. If they cannot be used, logs the error and keeps the old certificates. */
