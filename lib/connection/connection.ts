@@ -10,8 +10,8 @@ import type { Summary } from '../stats/summary.js'
 import { TcpPipeError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
 import { endedFirst } from './closed-by.js'
-import { closedError, fail, failBy } from './failure.js'
-import { leave } from './linger.js'
+import { closedError, fail, failBy, sinksClosed } from './failure.js'
+import { leave, lingerTime } from './linger.js'
 import { type ConnectionState, connectionStats, newId, openState, summarize, waitsForSink } from './state.js'
 import { adopt, forget, prepare } from './streams.js'
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
@@ -199,6 +199,7 @@ async function end(state: ConnectionState): Promise<Summary> {
   state.finishing = true
   const own = state.target ? [state.leg, state.target.leg] : [state.leg]
   await Promise.all(own.map(each => leave(each, () => state.failure !== undefined, state.closing !== undefined)))
+  await sinksClosed(state, lingerTime)
   const summary = summarize(state)
   state.isOver = true
   state.observer?.closed?.(summary)

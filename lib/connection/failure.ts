@@ -1,5 +1,6 @@
 /** How a connection fails: what ends with it, and which of its errors is reported. */
-import type { Leg } from '../endpoints/endpoint.js'
+import type { Readable, Writable } from 'node:stream'
+import type { Leg, Sink } from '../endpoints/endpoint.js'
 import { errorCode } from '../text/errors.js'
 import type { ConnectionState } from './state.js'
 
@@ -15,8 +16,37 @@ export function fail(state: ConnectionState, error: unknown): void {
   if (isBetter(state, error)) state.failure = toError(error)
   const failure = state.failure as Error
   for (const each of state.legs) each.reset(failure)
-  for (const stream of state.streams) stream.destroy(failure)
+  for (const stream of state.streams) destroy(stream, failure)
   state.reject(failure)
+}
+
+/** A file also takes what it was given before the failure. */
+function destroy(stream: Readable | Writable, failure: Error): void {
+  if (isReporter(stream) && stream.writableLength > 0 && stream.writable)
+    stream.write('', () => stream.destroy(failure))
+  else stream.destroy(failure)
+}
+
+/**
+ * Resolves when the sinks of a failed connection are closed: what they report is final then. A file that does not take
+ * its data, such as a FIFO that nobody reads, is destroyed after `time`.
+ */
+export async function sinksClosed({ transfers, failure }: ConnectionState, time: number): Promise<void> {
+  if (!failure) return
+  const open = transfers.flatMap(({ options: { sink } }) => (isReporter(sink) && !sink.closed ? [sink] : []))
+  if (open.length === 0) return
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, time)
+  })
+  await Promise.race([Promise.all(open.map(sink => new Promise(resolve => sink.once('close', resolve)))), late])
+  clearTimeout(timer)
+  for (const sink of open) sink.destroy(failure)
+}
+
+/** A sink of its own, not of a leg, that reports what it has taken. */
+function isReporter(stream: Readable | Writable): stream is Sink {
+  return 'report' in stream && !('leg' in stream)
 }
 
 /** The first error is reported, unless it only states that a stream ended prematurely. */

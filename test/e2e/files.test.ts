@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -254,6 +255,34 @@ t.test('--append adds to one file, connection after connection', async t => {
   const server = await serve(t, ['0', '-o', 'out', '--append'], { cwd: dir })
   for (const text of ['one\n', 'two\n']) await exchange(t, server.port, text)
   t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'zero\none\ntwo\n')
+})
+
+t.test('a connection that fails at full speed: the size in its line is the size on disk (G-26)', async t => {
+  const block = pattern(300_000)
+  for (const [title, words, code] of [
+    ['--max-bytes', ['--max-bytes', '3m'], 'ERR_LIMIT'],
+    ['--max-duration', ['--max-duration', '100ms'], 'ERR_TIMEOUT'],
+    ['a reset', [], 'ECONNRESET'],
+  ] as const) {
+    t.test(title, async t => {
+      for (let i = 0; i < 4; i++) {
+        const dir = t.testdir()
+        const server = await serve(t, ['0', '-o', join(dir, '{id}'), ...words], { faults: [code] })
+        const client = await dial(t, server.port)
+        const send = (): void => void (client.destroyed || client.write(block, () => setImmediate(send)))
+        send()
+        if (words.length === 0) {
+          await eventually('bytes', () => readdirSync(dir).some(name => statSync(join(dir, name)).size > 3_000_000))
+          client.resetAndDestroy()
+        }
+        const { sink } = (await server.logged('connection failed')) as unknown as {
+          sink: { file: string; bytes: number }
+        }
+        t.ok(sink.bytes > 0)
+        t.equal(statSync(sink.file).size, sink.bytes)
+      }
+    })
+  }
 })
 
 t.test('a template: each placeholder, made safe (E-06)', async t => {

@@ -207,6 +207,20 @@ t.test('what is cut off is not taken for whole', { skip }, async t => {
         t.ok('half of it'.startsWith(String(stdout)))
       })
 
+      if (what !== 'a reset') {
+        t.test(`${what} at once, ${version}: what came before it is kept, and its size reported (G-26)`, async t => {
+          for (const size of [10_000, 300_000]) {
+            const dir = t.testdir()
+            const words = ['0', '--tls', ...files.of('server').words, '-o', join(dir, '{id}')]
+            const server = await serve(t, words, { faults: [code] })
+            const client = await dialTls(t, server.port, { maxVersion: version })
+            client.write(pattern(size), () => by(client.raw))
+            t.match(await server.logged('connection failed'), { code, sink: { bytes: size } })
+            t.equal(Buffer.byteLength(partOf(dir, 'latin1') ?? '', 'latin1'), size)
+          }
+        })
+      }
+
       t.test(`${what}, ${version}: serve -o keeps .part, and resets the client`, async t => {
         const dir = t.testdir()
         const words = ['0', '--tls', ...files.of('server').words, '-o', join(dir, '{id}')]

@@ -175,9 +175,22 @@ function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): vo
   const push = socket.push
   socket.push = (chunk, encoding) => {
     const isCut = chunk === null && !hasCloseNotify(socket, raw)
-    if (isCut) socket.destroy(hiddenReset(socket) ?? unexpectedEof())
+    if (isCut) failWhenRead(socket, hiddenReset(socket) ?? unexpectedEof())
     return !isCut && push.call(socket, chunk, encoding)
   }
+}
+
+/** Fails the socket when its reader has taken what came before. A flow reads again when its destination has room. */
+function failWhenRead(socket: TLSSocket, error: Error): void {
+  const fail = () => socket.readableLength === 0 && socket.destroy(error)
+  const read = socket.read
+  socket.read = size => {
+    const { readableFlowing } = socket
+    const chunk = read.call(socket, size)
+    if (chunk === null || !readableFlowing) queueMicrotask(fail)
+    return chunk
+  }
+  fail()
 }
 
 function factsOf(socket: TLSSocket): TlsFacts {

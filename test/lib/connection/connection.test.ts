@@ -630,6 +630,59 @@ t.test('reset: the peer sees one, and the reason is the message of the error', a
   }
 })
 
+/** A file that takes each chunk only when it is told to. */
+function heldFile() {
+  const held: (() => void)[] = []
+  let bytes = 0
+  const write = (chunk: Buffer, _encoding: string, done: () => void) =>
+    void held.push(() => {
+      bytes += chunk.length
+      done()
+    })
+  const sink = Object.assign(new Writable({ write }), { report: () => ({ bytes }) })
+  const release = async () => {
+    for (let next = held.shift(); next; next = held.shift()) {
+      next()
+      await turns()
+    }
+  }
+  return { sink, release }
+}
+
+t.test('a file takes what it was given before a failure, and its report waits for that (G-26)', async t => {
+  for (const isEnded of [false, true]) {
+    const { leg, peer, connection } = open(t)
+    const { sink, release } = heldFile()
+    const ended = work(connection, from(leg, sink))
+    for (const chunk of ['first', 'second']) {
+      peer.write(chunk)
+      await turns()
+    }
+    if (isEnded) peer.end()
+    await turns()
+    connection.reset('enough')
+    await turns()
+    await release()
+    t.match(await ended, { error: { message: 'enough' }, sink: { bytes: isEnded ? 0 : 11 } })
+    t.ok(sink.closed)
+  }
+})
+
+t.test('a file that takes nothing is waited for as long as a peer, and no longer (G-26)', async t => {
+  const clock = stoppedClock(t, { timers: true })
+  const { leg, peer, connection } = open(t)
+  const { sink } = heldFile()
+  const ended = work(connection, from(leg, sink))
+  peer.write('first')
+  await turns()
+  connection.reset('enough')
+  await turns()
+  t.notOk(sink.destroyed)
+  clock.pass(lingerTime)
+  t.match(await ended, { sink: { bytes: 0 } })
+  t.ok(sink.destroyed)
+})
+
 t.test('reset by TCP is one', async t => {
   const { leg, peer, connection } = openOver(await socketLegs(t))
   const seen = outcome(peer)

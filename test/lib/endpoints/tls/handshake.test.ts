@@ -67,6 +67,34 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.equal(String(await collect(tolerant.server)), 'a part')
   })
 
+  t.test(`${version}: what came before an end that was not announced is read first (G-26)`, async t => {
+    const data = Buffer.alloc(300_000, 'x')
+    for (const how of ['flow', 'read', 'iterate', 'late'] as const) {
+      const { client, server, clientRaw } = await tlsPair(t, { version })
+      const failed = new Promise<NodeJS.ErrnoException>(resolve => server.once('error', resolve))
+      const chunks: Buffer[] = []
+      const size = () => Buffer.concat(chunks).length
+      const take = () => {
+        for (let chunk = server.read(); chunk !== null; chunk = server.read()) chunks.push(chunk)
+      }
+      const iterate = async () => {
+        for await (const chunk of server) chunks.push(chunk)
+      }
+      if (how === 'flow') server.on('data', chunk => chunks.push(chunk))
+      if (how === 'read') server.on('readable', take)
+      const iterated = how === 'iterate' ? iterate().catch(() => {}) : undefined
+      client.write(how === 'late' ? data.subarray(0, 10_000) : data, () => clientRaw.end())
+      if (how === 'late') {
+        await new Promise(resolve => server.once('readable', resolve))
+        for (let i = 0; i < 20; i++) await new Promise(setImmediate)
+        chunks.push(server.read())
+      }
+      t.match(await failed, { code: 'ERR_UNEXPECTED_EOF' }, how)
+      await iterated
+      t.equal(size(), how === 'late' ? 10_000 : data.length, how)
+    }
+  })
+
   t.test(`${version}: the certificate of the client`, async t => {
     const server = { clientCa: identity.cert }
     const good = await tlsPair(t, { version, server, client: { ca: identity.cert, ...identity } })
