@@ -26,16 +26,17 @@ export function resetOnError(socket: Socket): void {
 
 /**
  * Makes every `destroy` send a reset. Use it for a socket below TLS: Node destroys it together with the TLS socket, and
- * crashes (as of Node 26) if the socket below is destroyed first. Returns a function that undoes it.
+ * crashes (as of Node 26) if the socket below is destroyed first. Closes the socket if `mayReset` is false then. Returns
+ * a function that undoes it.
  */
-export function resetOnDestroy(socket: Socket): () => void {
+export function resetOnDestroy(socket: Socket, mayReset = () => true): () => void {
   const { destroy } = socket
   const restore = () => {
     socket.destroy = destroy
   }
   socket.destroy = () => {
     restore()
-    return socket.remotePort === undefined ? socket.destroy() : socket.resetAndDestroy()
+    return socket.remotePort !== undefined && mayReset() ? socket.resetAndDestroy() : socket.destroy()
   }
   return restore
 }
@@ -53,6 +54,24 @@ export function hiddenReset(socket: Socket): Error | undefined {
     return errorCode(error) === 'ECONNRESET' ? (error as Error) : undefined
   }
   return undefined
+}
+
+/** The part of the handle of Node's sockets that concerns reading (lib/net.js, src/stream_wrap.cc). */
+interface Handle {
+  /** Whether Node requests data. */
+  reading?: boolean
+  /** Starts reading. Returns libuv's code: UV_EALREADY if it reads already. */
+  readStart?(): number
+}
+
+/**
+ * Returns whether libuv has read the end of the peer: it has stopped reading, though Node requests data. Before the end
+ * of a handshake, Node answers that end with a FIN. While a FIN is pending, libuv refuses a reset, and Node (as of 26)
+ * then leaves the socket open for ever: the process ends in an endless loop.
+ */
+export function hasReadEnd(socket: Socket): boolean {
+  const handle = (socket as unknown as { _handle?: Handle | null })._handle
+  return handle?.reading === true && handle.readStart?.() === 0
 }
 
 /** A unix socket has no reset. While a FIN is pending, libuv refuses a reset. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { serve as serveInLibrary } from '../../lib/index.js'
 import { certificates, dialTls, exchangeTls, fateOf, listenTls, type RecipeName, secured } from './certificates.js'
-import { closed, missing, pattern, run, type ServerProcess, serve } from './support.js'
+import { bounded, closed, dial, missing, pattern, proxy, run, type ServerProcess, serve } from './support.js'
 
 const skip = missing('openssl')
 const files = certificates(t)
@@ -252,6 +252,27 @@ t.test('serve --client-ca', { skip }, async t => {
     t.match([right.code, String(right.stdout)], [0, 'for friends'])
     t.equal(String(server.stdout()), 'hello')
   })
+})
+
+t.test('a client that leaves in the handshake while the server stops: the process ends (G-25)', async t => {
+  t.jobs = 2
+  for (const words of [
+    ['serve', '0', '--tls', 'auto'],
+    ['proxy', '0', ':1', '--tls', 'auto'],
+  ]) {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      t.test(`${words[0]}, ${signal}`, async t => {
+        for (let i = 0; i < 4; i++) {
+          const server = await (words[0] === 'serve' ? serve : proxy)(t, words.slice(1), { faults: null })
+          const client = await dial(t, server.port)
+          server.kill(signal)
+          client.destroy()
+          const { code, signal: killed } = await bounded(server.ended, 'the end of the process', 5000)
+          t.same([code, killed], [0, null])
+        }
+      })
+    }
+  }
 })
 
 t.test('the passphrase of a key is told nowhere (C-14)', { skip }, async t => {

@@ -9,7 +9,7 @@ import type { TlsFacts } from '../../stats/summary.js'
 import { abortError, errorCode, TcpPipeError, timeoutError } from '../../text/errors.js'
 import { formatDuration } from '../../text/quantities.js'
 import type { Accept, HandshakeOptions, SecureSocket } from '../endpoint.js'
-import { hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
+import { hasReadEnd, hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
 import { hasCloseNotify } from './close-notify.js'
 import { explain } from './hints.js'
 import { pinOf } from './pin.js'
@@ -134,7 +134,8 @@ function shakeHands(
   let timer: NodeJS.Timeout | undefined
   let refuse: (reason: unknown) => void
   const abort = () => refuse(aborted(signal as AbortSignal))
-  const restore = resetOnDestroy(raw)
+  let isShaken = false
+  const restore = resetOnDestroy(raw, () => isShaken || !hasReadEnd(raw))
   raw.on('error', () => {})
   const shaken = new Promise<TLSSocket>((succeed, fail) => {
     const late = () => fail(timeoutError('handshake', `no TLS with ${peer} in ${formatDuration(handshakeTimeout)}`))
@@ -144,6 +145,7 @@ function shakeHands(
     if (signal?.aborted) return abort()
     begin({
       succeed(socket) {
+        isShaken = true
         guard(socket, raw, ignoreUnexpectedEof)
         socket.once('error', fail)
         setImmediate(succeed, socket) // OpenSSL has not finished yet: an end sent now would lack close_notify

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, Server, type Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import t from 'tap'
-import { hiddenReset, resetOnDestroy, resetOnError } from '../../../lib/endpoints/reset.js'
+import { hasReadEnd, hiddenReset, resetOnDestroy, resetOnError } from '../../../lib/endpoints/reset.js'
 import { needs } from '../../laws/support.js'
 import { closed, collect, handles, socketPair, unixPair, until } from '../network.js'
 import { settled } from '../pipes.js'
@@ -148,4 +149,38 @@ t.test('resetOnDestroy: any destroy is a reset, until that is taken back', async
   resetOnDestroy(unix)
   unix.destroy()
   t.equal((await collect(other)).length, 0, 'there is no reset')
+})
+
+t.test(
+  'resetOnDestroy: while the end of TLS is under way, the socket below is closed, not left open (G-25)',
+  async t => {
+    const [raw, client] = await socketPair(t)
+    const errors: Error[] = []
+    raw.on('error', error => errors.push(error))
+    raw.allowHalfOpen = false // TLS answers an end
+    const secure = new TLSSocket(raw, { isServer: true }).on('error', () => {})
+    resetOnDestroy(raw, () => !hasReadEnd(raw))
+    const { _final } = secure
+    secure._final = callback => {
+      _final.call(secure, callback)
+      raw.destroy()
+    }
+    client.end()
+    await closed(raw)
+    t.same(errors, [])
+    await until(() => !('TCPSocketWrap' in handles()))
+  },
+)
+
+t.test('hasReadEnd: only behind an end', async t => {
+  const [socket, client] = await socketPair(t)
+  t.notOk(hasReadEnd(socket), 'nothing is read')
+  socket.resume()
+  await new Promise(setImmediate)
+  t.notOk(hasReadEnd(socket))
+  client.end()
+  await once(socket, 'end')
+  t.ok(hasReadEnd(socket))
+  socket.destroy()
+  t.notOk(hasReadEnd(socket), 'it is closed')
 })
