@@ -26,15 +26,32 @@ export const bufferToString = defineTransform({
     'because it only states the byte order.',
   create({ encoding, fatal }) {
     const { encoding: name } = new TextDecoder(encoding)
-    const decoder = new TextDecoder(encoding, { fatal, ignoreBOM: name === 'utf-8' })
+    const ignoreBOM = name === 'utf-8'
+    const decoder = new TextDecoder(encoding, { fatal, ignoreBOM })
     const hold = fragile.has(name) ? holdCharacters() : undefined
+    const piecesOf = hold ? sureParts : eachByte
+    const follower = new TextDecoder(encoding, { fatal, ignoreBOM })
 
-    function decode(chunk?: Buffer): string | typeof none {
-      const bytes = hold ? hold(chunk) : chunk
+    /** A decoder that fails gives nothing of its chunk. The follower finds the text that precedes the error. */
+    function* untilError(bytes: Buffer, cause: unknown): Generator<string> {
+      let text = ''
       try {
-        return decoder.decode(bytes, { stream: chunk !== undefined }) || none
+        for (const piece of piecesOf(bytes)) text += follower.decode(piece, { stream: true })
+      } catch {
+        // it has come to the error
+      }
+      if (text) yield text
+      throw new TcpPipeError('ERR_INPUT', `buffer-to-string: ${errorMessage(cause)}`, { cause })
+    }
+
+    function decode(chunk?: Buffer): string | typeof none | Generator<string> {
+      const bytes = hold ? hold(chunk) : (chunk ?? Buffer.alloc(0))
+      try {
+        const text = decoder.decode(bytes, { stream: chunk !== undefined })
+        if (fatal) follower.decode(bytes, { stream: true })
+        return text || none
       } catch (cause) {
-        throw new TcpPipeError('ERR_INPUT', `buffer-to-string: ${errorMessage(cause)}`, { cause })
+        return untilError(bytes, cause)
       }
     }
 
@@ -51,22 +68,59 @@ const fragile = new Set(['gbk', 'gb18030', 'big5', 'euc-jp', 'euc-kr', 'shift_ji
 /** In these encodings a byte below this is a complete character, never the end of one. */
 const single = 0x30
 
-/** Returns the input up to the last such byte, or all of it if it is ASCII; at the end the rest. */
+/** Returns the input up to the last such byte, and the ASCII that follows; at the end the rest. */
 function holdCharacters(): (chunk?: Buffer) => Buffer {
-  let held: Buffer = Buffer.alloc(0)
+  let held: Buffer | undefined
+  let length = 0
+
+  function hold(bytes: Buffer): void {
+    held ??= Buffer.allocUnsafeSlow(blockBytes)
+    length += bytes.copy(held, length)
+  }
+
+  /** Everything is copied once, however small the chunks are. */
+  function take(chunk: Buffer, end: number): Buffer {
+    if (end === 0) {
+      hold(chunk)
+      return chunk.subarray(0, 0)
+    }
+    const bytes = held ? Buffer.concat([held.subarray(0, length), chunk]) : chunk
+    length = 0
+    if (end < bytes.length) hold(bytes.subarray(end))
+    return bytes.subarray(0, end)
+  }
 
   return chunk => {
-    const bytes = chunk ? Buffer.concat([held, chunk]) : held
-    const end = chunk ? characterEnd(bytes) : bytes.length
-    held = Buffer.from(bytes.subarray(end))
-    return bytes.subarray(0, end)
+    if (!chunk) return take(Buffer.alloc(0), length)
+    if (length === 0 && isAscii(chunk)) return chunk // much faster
+    const whole = length + chunk.length
+    const sure = sureEnd(chunk, length === 0)
+    const end = sure === 0 ? 0 : length + sure
+    return take(chunk, whole - end > blockBytes ? whole - blockBytes / 2 : end) // they do not fail on large chunks
   }
 }
 
-function characterEnd(bytes: Buffer): number {
-  if (isAscii(bytes)) return bytes.length
-  const last = bytes.findLastIndex(byte => byte < single)
-  return Math.max(last + 1, bytes.length - blockBytes) // the decoders do not fail on large chunks
+/** The end of the characters that are complete. `isBegin`: whether a character begins with the first byte. */
+function sureEnd(bytes: Buffer, isBegin: boolean): number {
+  let end = bytes.length
+  while (end > 0 && (bytes[end - 1] as number) >= single) end--
+  if (end > 0 || isBegin) while ((bytes[end] as number) < 0x80) end++
+  return end
+}
+
+function* eachByte(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at++) yield bytes.subarray(at, at + 1)
+}
+
+/** Parts at whose ends no character is incomplete: ASCII, and everything else up to such a byte. */
+function* sureParts(bytes: Buffer): Generator<Buffer> {
+  for (let from = 0; from < bytes.length; ) {
+    let to = from
+    while ((bytes[to] as number) < 0x80) to++
+    if (to === from) while ((bytes[to++] as number) >= single);
+    yield bytes.subarray(from, to)
+    from = to
+  }
 }
 
 function isEncoding(name: string): boolean {

@@ -1,6 +1,6 @@
 import { createGunzip } from 'node:zlib'
-import { capOptions, decompressor } from '../lib/formats/decompressor.js'
-import { blockBytes, defineTransform } from '../lib/stages/define.js'
+import { capOptions, decompressor, outputOptions } from '../lib/formats/decompressor.js'
+import { defineTransform } from '../lib/stages/define.js'
 
 /** Decompresses gzip (RFC 1952), with limits on the output. */
 export const gunzip = defineTransform({
@@ -17,6 +17,7 @@ export const gunzip = defineTransform({
     '`ratio` stops a decompression bomb of zeros; text rarely exceeds 20. A mostly empty disk image may exceed 200: ' +
     'use `ratio=1100`, which the format cannot exceed. The total size is unlimited unless `max` is set.',
   create(caps) {
-    return decompressor({ name: 'gunzip', stream: createGunzip({ chunkSize: blockBytes }), padding: true }, caps)
+    const format = { name: 'gunzip', stream: createGunzip(outputOptions), padding: true, trailer: 8 }
+    return decompressor(format, caps)
   },
 })

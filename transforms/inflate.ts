@@ -1,6 +1,6 @@
 import { createInflate, createInflateRaw } from 'node:zlib'
-import { capOptions, decompressor } from '../lib/formats/decompressor.js'
-import { blockBytes, defineTransform, flag } from '../lib/stages/define.js'
+import { capOptions, decompressor, outputOptions } from '../lib/formats/decompressor.js'
+import { defineTransform, flag } from '../lib/stages/define.js'
 
 /** Decompresses the zlib format (RFC 1950) or raw deflate (RFC 1951), with limits on the output. */
 export const inflate = defineTransform({
@@ -16,6 +16,6 @@ export const inflate = defineTransform({
     'after the end. `gunzip` describes `max` and `ratio`.',
   create({ raw, ...caps }) {
     const make = raw ? createInflateRaw : createInflate
-    return decompressor({ name: 'inflate', stream: make({ chunkSize: blockBytes }) }, caps)
+    return decompressor({ name: 'inflate', stream: make(outputOptions), trailer: raw ? 0 : 4 }, caps)
   },
 })

@@ -23,7 +23,9 @@ export const unbase64 = defineTransform({
     function* write(chunk: Buffer) {
       for (let from = 0; from < chunk.length; from += blockBytes) {
         const text = chunk.toString('latin1', from, from + blockBytes)
-        yield decodeLines(text) ?? decodeCarefully(text)
+        const bytes = decodeLines(text)
+        if (bytes) yield bytes
+        else yield* decodeCarefully(text)
       }
     }
 
@@ -40,23 +42,38 @@ export const unbase64 = defineTransform({
       return bytes
     }
 
-    function decodeCarefully(text: string): Buffer {
-      for (const character of text) {
-        if (character === '\n') line++
-        else if (character === '=') pad()
-        else if (areDigits(character)) add(character)
-        else if (!' \t\r\v\f'.includes(character)) throw fault(`'${escapeLine(character)}' is not a base64 character`)
+    /** Yields what precedes an error before it throws. */
+    function* decodeCarefully(text: string): Generator<Buffer> {
+      try {
+        for (const character of text) {
+          if (character === '\n') line++
+          else if (character === '=') {
+            if (pad()) {
+              yield whole()
+              yield last()
+            }
+          } else if (areDigits(character)) add(character)
+          else if (!' \t\r\v\f'.includes(character)) throw fault(`'${escapeLine(character)}' is not a base64 character`)
+        }
+      } finally {
+        yield whole()
       }
-      const whole = digits.length - (digits.length % 4)
-      const bytes = Buffer.from(digits.slice(0, whole), 'base64')
-      digits = digits.slice(whole)
-      return digits.length + padding === 4 ? Buffer.concat([bytes, last()]) : bytes
     }
 
-    function pad(): void {
+    /** Decodes the complete groups. */
+    function whole(): Buffer {
+      const end = digits.length - (digits.length % 4)
+      const bytes = Buffer.from(digits.slice(0, end), 'base64')
+      digits = digits.slice(end)
+      return bytes
+    }
+
+    /** Returns whether the group is complete. */
+    function pad(): boolean {
       const inGroup = digits.length % 4
       padding++
       if (inGroup < 2 || inGroup + padding > 4) throw fault("unexpected '='")
+      return inGroup + padding === 4
     }
 
     function add(digit: string): void {

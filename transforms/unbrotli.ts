@@ -1,6 +1,6 @@
 import { createBrotliDecompress } from 'node:zlib'
-import { capOptions, decompressor } from '../lib/formats/decompressor.js'
-import { blockBytes, defineTransform } from '../lib/stages/define.js'
+import { capOptions, decompressor, outputOptions } from '../lib/formats/decompressor.js'
+import { defineTransform } from '../lib/stages/define.js'
 
 /** Decompresses brotli (RFC 7932), with limits on the output. */
 export const unbrotli = defineTransform({
@@ -18,6 +18,6 @@ export const unbrotli = defineTransform({
     'bytes per byte, but lines that only repeat exceed 1000: set a higher `ratio` for these. The total size is ' +
     'unlimited unless `max` is set.',
   create(caps) {
-    return decompressor({ name: 'unbrotli', stream: createBrotliDecompress({ chunkSize: blockBytes }) }, caps)
+    return decompressor({ name: 'unbrotli', stream: createBrotliDecompress(outputOptions) }, caps)
   },
 })

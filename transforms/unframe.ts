@@ -21,9 +21,13 @@ export const unframe = defineTransform({
     'A frame that contains an LF would become two lines: it fails the connection, unless `raw=true`.',
   check: options => checkFraming(options),
   create({ raw, ...framing }) {
-    return reframe(frameCutter(framing, 'unframe'), raw ? Buffer.concat : joinLines())
+    return reframe(frameCutter(framing, 'unframe'), raw ? joinRaw : joinLines())
   },
 })
+
+function joinRaw(frames: readonly Buffer[]): Buffer[] {
+  return [Buffer.concat(frames)]
+}
 
 function joinLines() {
   return joinByDelimiter(Buffer.from('\n'), 'unframe: frame', 'contains an LF; raw=true passes frames unchanged')

@@ -26,7 +26,7 @@ export const unhex = defineTransform({
     let reader = form === 'auto' ? undefined : readers[form]()
     let head: Buffer = Buffer.alloc(0)
 
-    function write(chunk: Buffer): Buffer | undefined {
+    function write(chunk: Buffer): Generator<Buffer> | undefined {
       if (reader) return reader.write(chunk)
       head = Buffer.concat([head, chunk])
       const found = formOf(head)
@@ -34,25 +34,27 @@ export const unhex = defineTransform({
       return reader?.write(head)
     }
 
-    function flush(): Buffer {
+    function* flush(): Generator<Buffer> {
       const rest = reader ? Buffer.alloc(0) : head
       reader ??= plainReader()
-      return Buffer.concat([reader.write(rest), reader.end()])
+      yield* reader.write(rest)
+      yield* reader.end()
     }
 
     return { write, flush }
   },
 })
 
+/** Both yield what precedes an error before they throw. */
 interface Reader {
-  write(chunk: Buffer): Buffer
-  end(): Buffer
+  write(chunk: Buffer): Generator<Buffer>
+  end(): Iterable<Buffer>
 }
 
 /** Undefined until about a line has arrived. */
 function formOf(head: Buffer): 'canonical' | 'plain' | undefined {
   const text = head.toString('latin1', 0, 64).trimStart()
-  if (/^[\da-f]{8,} {2}[\da-f]{2}\s/i.test(text)) return 'canonical'
+  if (/^[\da-f]{8,16} {2}[\da-f]{2}\s/i.test(text)) return 'canonical'
   return text.includes('\n') || text.length >= 32 || head.length >= 64 ? 'plain' : undefined
 }
 
@@ -60,23 +62,26 @@ function plainReader(): Reader {
   let line = 1
   let first = -1 // first digit of a byte whose second digit has not arrived
 
-  function write(chunk: Buffer): Buffer {
+  function* write(chunk: Buffer): Generator<Buffer> {
     const out = Buffer.allocUnsafe((chunk.length + 1) >> 1)
     let length = 0
-    for (let i = 0; i < chunk.length; ) {
-      const value = kind(chunk[i])
-      const next = kind(chunk[i + 1])
-      if (first < 0 && (value | next) < SPACE) {
-        out[length++] = (value << 4) | next
-        i += 2
-      } else {
-        if (value < SPACE && first >= 0) out[length++] = (first << 4) | value
-        else if (value >= SPACE) separate(value, chunk, i)
-        first = value < SPACE && first < 0 ? value : -1
-        i++
+    try {
+      for (let i = 0; i < chunk.length; ) {
+        const value = kind(chunk[i])
+        const next = kind(chunk[i + 1])
+        if (first < 0 && (value | next) < SPACE) {
+          out[length++] = (value << 4) | next
+          i += 2
+        } else {
+          if (value < SPACE && first >= 0) out[length++] = (first << 4) | value
+          else if (value >= SPACE) separate(value, chunk, i)
+          first = value < SPACE && first < 0 ? value : -1
+          i++
+        }
       }
+    } finally {
+      yield out.subarray(0, length)
     }
-    return out.subarray(0, length)
   }
 
   function separate(value: number, chunk: Buffer, i: number): void {
@@ -85,9 +90,9 @@ function plainReader(): Reader {
     if (value === LF) line++
   }
 
-  function end(): Buffer {
+  function end(): Buffer[] {
     if (first >= 0) throw oddDigits(line)
-    return Buffer.alloc(0)
+    return []
   }
 
   return { write, end }
@@ -99,26 +104,29 @@ function canonicalReader(start: number): Reader {
   let complete = true // the last line was only an offset, or there was none
   let rest: Buffer = Buffer.alloc(0)
 
-  function write(chunk: Buffer): Buffer {
+  function* write(chunk: Buffer): Generator<Buffer> {
     const text = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
     const whole = text.lastIndexOf(LF_BYTE) + 1
     rest = Buffer.from(text.subarray(whole))
-    const out = rows(text.subarray(0, whole))
-    if (rest.length > maxRow) throw fault(line + 1, `longer than ${maxRow} bytes`)
-    return out
+    yield* rows(text.subarray(0, whole))
+    checkLength(rest.length, line + 1)
   }
 
-  function rows(text: Buffer): Buffer {
+  function* rows(text: Buffer): Generator<Buffer> {
     const out = Buffer.allocUnsafe(text.length >> 1)
     let length = 0
-    for (let from = 0; from < text.length; ) {
-      const to = text.indexOf(LF_BYTE, from)
-      line++
-      const at = offsetEnd(text, from, to)
-      if (at > from) length += row(text, at, to, out, length)
-      from = to + 1
+    try {
+      for (let from = 0; from < text.length; ) {
+        const to = text.indexOf(LF_BYTE, from)
+        line++
+        checkLength(to - from, line)
+        const at = offsetEnd(text, from, to)
+        if (at > from) length += row(text, at, to, out, length)
+        from = to + 1
+      }
+    } finally {
+      yield out.subarray(0, length)
     }
-    return out.subarray(0, length)
   }
 
   /** Checks the offset and returns its end; returns `from` if the line is blank. */
@@ -152,10 +160,9 @@ function canonicalReader(start: number): Reader {
     return length
   }
 
-  function end(): Buffer {
-    const last = rows(rest.length > 0 ? Buffer.concat([rest, Buffer.from('\n')]) : rest)
+  function* end(): Generator<Buffer> {
+    yield* rows(rest.length > 0 ? Buffer.concat([rest, Buffer.from('\n')]) : rest)
     if (!complete) throw fault(line + 1, `the last offset, ${formatOffset(offset)}, is missing: the dump is truncated`)
-    return last
   }
 
   return { write, end }
@@ -163,6 +170,10 @@ function canonicalReader(start: number): Reader {
 
 /** Longer than a row of 256 bytes. */
 const maxRow = 4096
+
+function checkLength(length: number, line: number): void {
+  if (length > maxRow) throw fault(line, `longer than ${maxRow} bytes`)
+}
 
 const BAR = 0x7c
 const STAR = 0x2a

@@ -1,6 +1,6 @@
-import { capOptions, decompressor } from '../lib/formats/decompressor.js'
+import { capOptions, decompressor, outputOptions } from '../lib/formats/decompressor.js'
 import { createZstdDecompress, frameCutter, lacksZstd, parameters } from '../lib/formats/zstd.js'
-import { blockBytes, defineTransform, integer } from '../lib/stages/define.js'
+import { defineTransform, integer } from '../lib/stages/define.js'
 
 /** Decompresses zstd (RFC 8878), with limits on the output and the memory. */
 export const unzstd = defineTransform({
@@ -28,7 +28,7 @@ export const unzstd = defineTransform({
     'bytes per byte, but lines that only repeat exceed 1000: set a higher `ratio` for these. The total size is ' +
     'unlimited unless `max` is set.',
   create({ window, ...caps }) {
-    const stream = createZstdDecompress({ chunkSize: blockBytes, params: { [parameters.windowLogMax]: window } })
+    const stream = createZstdDecompress({ ...outputOptions, params: { [parameters.windowLogMax]: window } })
     return decompressor({ name: 'unzstd', stream, cut: frameCutter() }, caps)
   },
 })

@@ -1,22 +1,38 @@
 /** Limits the bytes that a peer may send over one connection. */
+import { afterDelivery, tracePipes } from '../formats/delivery.js'
 import { TcpPipeError } from '../text/errors.js'
 import type { Leg } from './endpoint.js'
 
 /**
- * Fails the connection at the chunk that exceeds `maxBytes`, and drops that chunk. The check runs in the `push` of the
- * leg's stream, so it covers every reader and costs nothing without a limit.
+ * Fails the connection after the first `maxBytes` have been delivered, and drops the bytes after them. The check runs in
+ * the `push` of the leg's stream, so it covers every reader and costs nothing without a limit.
  */
 export function capBytes({ stream, bytes }: Leg, maxBytes: number, fail: (error: Error) => void): void {
-  const push = stream.push
-  let received = bytes.in // a TLS leg may have received bytes already
-  const check = () => {
-    if (received > maxBytes)
-      fail(new TcpPipeError('ERR_LIMIT', `the peer has sent more than maxBytes (--max-bytes), ${maxBytes} bytes`))
-    return received <= maxBytes
+  const push = tracePipes(stream).push
+  let left = maxBytes - bytes.in
+  let isExceeded = false
+
+  function exceed(): void {
+    isExceeded = true
+    const message = `the peer has sent more than maxBytes (--max-bytes), ${maxBytes} bytes`
+    afterDelivery(stream, () => fail(new TcpPipeError('ERR_LIMIT', message)))
   }
-  check()
+
+  // A TLS leg may have received bytes already.
+  if (left < 0) {
+    const received: Buffer = stream.read()
+    stream.unshift(received.subarray(0, received.length + left))
+    exceed()
+  }
   stream.push = (chunk, encoding) => {
-    received += chunk?.length ?? 0
-    return check() && push.call(stream, chunk, encoding)
+    if (isExceeded) return false
+    const { length } = chunk ?? ''
+    if (length <= left) {
+      left -= length
+      return push.call(stream, chunk, encoding)
+    }
+    if (left > 0) push.call(stream, chunk.subarray(0, left), encoding)
+    exceed()
+    return false
   }
 }

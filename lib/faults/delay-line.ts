@@ -1,5 +1,6 @@
 /** A Duplex that holds a bounded number of bytes until they are due and the reader asks for them. */
 import { Duplex } from 'node:stream'
+import { traceStage } from '../formats/delivery.js'
 import { blockBytes } from '../formats/records.js'
 import type { StartingPoint } from './triggered.js'
 
@@ -65,7 +66,7 @@ export function delayLine(options: DelayLineOptions): Duplex {
       callback(error)
     },
   })
-  return stream
+  return traceStage(stream, () => line.blocks.length > 0)
 }
 
 interface Line {

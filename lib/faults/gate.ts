@@ -1,5 +1,6 @@
 /** A Duplex that passes bytes up to a place, where it ends, fails or pauses. */
 import { Duplex } from 'node:stream'
+import { grace } from '../formats/delivery.js'
 import { blockBytes } from '../formats/records.js'
 import type { Place } from './trigger.js'
 
@@ -26,11 +27,7 @@ export interface Gate {
   hold(time: number | undefined, release: AbortSignal): void
 }
 
-/**
- * Milliseconds between the last bytes and a failure. Later stages would lose what they still hold. A peer that finds
- * bytes and a reset together may see a normal end, as every program on libuv does.
- */
-export const grace = 20
+export { grace }
 
 /** A Duplex that passes bytes up to each place, and calls `strike` there. */
 export function gate(options: GateOptions): Duplex {

@@ -85,7 +85,7 @@ export function reframe(cutter: Cutter, join: Joiner) {
     let batch: Buffer[] = []
     let size = 0
 
-    function take(): Buffer {
+    function take(): Iterable<Buffer> {
       const taken = batch
       batch = []
       size = 0
@@ -95,10 +95,10 @@ export function reframe(cutter: Cutter, join: Joiner) {
     try {
       for (const frame of frames) {
         size += frame.length
-        if (batch.push(frame) >= batchRecords || size >= blockBytes) yield take()
+        if (batch.push(frame) >= batchRecords || size >= blockBytes) yield* take()
       }
     } finally {
-      if (batch.length > 0) yield take() // an error in these frames precedes the one that ended the loop
+      if (batch.length > 0) yield* take() // an error in these frames precedes the one that ended the loop
     }
   }
 

@@ -3,8 +3,8 @@
 import { TcpPipeError } from '../text/errors.js'
 import type { LengthFormat } from './cutters.js'
 
-/** Frames → bytes. */
-export type Joiner = (frames: readonly Buffer[]) => Buffer
+/** Frames → bytes. If a frame cannot be written, yields those before it, and throws. */
+export type Joiner = (frames: readonly Buffer[]) => Iterable<Buffer>
 
 /** Writes each frame after its length. */
 export function joinByLength({ weights, varies }: LengthFormat): Joiner {
@@ -28,7 +28,7 @@ export function joinByLength({ weights, varies }: LengthFormat): Joiner {
       out.set(frame, at)
       at += frame.length
     }
-    return out
+    return [out]
   }
 }
 
@@ -36,18 +36,21 @@ export function joinByLength({ weights, varies }: LengthFormat): Joiner {
 export function joinByDelimiter(delimiter: Buffer, label: string, refusal: string): Joiner {
   const needle = delimiter.length === 1 ? (delimiter[0] as number) : delimiter
   let count = 0
-  return frames => {
+  return function* join(frames) {
     const out = Buffer.allocUnsafe(sizeOf(frames) + frames.length * delimiter.length)
     let at = 0
-    for (const frame of frames) {
-      count++
-      const end = at + frame.length
-      out.set(frame, at)
-      out.set(delimiter, end)
-      if (out.indexOf(needle, at) !== end) throw new TcpPipeError('ERR_INPUT', `${label} ${count} ${refusal}`)
-      at = end + delimiter.length
+    try {
+      for (const frame of frames) {
+        count++
+        const end = at + frame.length
+        out.set(frame, at)
+        out.set(delimiter, end)
+        if (out.indexOf(needle, at) !== end) throw new TcpPipeError('ERR_INPUT', `${label} ${count} ${refusal}`)
+        at = end + delimiter.length
+      }
+    } finally {
+      if (at > 0) yield out.subarray(0, at)
     }
-    return out
   }
 }
 

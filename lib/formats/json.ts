@@ -4,10 +4,10 @@ import { TcpPipeError, tooLong } from '../text/errors.js'
 import { countLines } from './count-lines.js'
 
 export interface JsonScanner {
-  /** Returns the values that this text completes. */
-  write(text: string): unknown[]
-  /** Returns the last value, if it is a scalar that only the end completes. */
-  end(): unknown[]
+  /** Adds the values that this text completes, also if it throws, and returns them. */
+  write(text: string, found?: unknown[]): unknown[]
+  /** Adds the last value, if it is a scalar that only the end completes. */
+  end(found?: unknown[]): unknown[]
 }
 
 /** Maximum nesting. JSON.parse accepts more, but recursive code that walks the value may not. */
@@ -18,25 +18,28 @@ export const maxDepth = 512
  * fails with `ERR_JSON` and its line.
  */
 export function jsonScanner(maxRecord: number): JsonScanner {
+  const begun = heldText(2 * maxRecord) // an incomplete value
   let line = 1 // of the next text
-  let begun = '' // an incomplete value
   let begunLine = 1
   let scan = openScan('')
+  let pause = 0 // lines for which the fast path is not tried
   const parse = (value: string, firstLine: () => number) => parseValue(value, maxRecord, firstLine)
 
-  function write(text: string): unknown[] {
-    const found: unknown[] = []
-    const end = begun === '' ? 0 : valueEnd(text, 0, scan)
-    checkDepth(scan, () => begunLine)
-    if (end === -1) begun += text
+  function write(text: string, found: unknown[] = []): unknown[] {
+    const end = begun.length() === 0 ? 0 : valueEnd(text, 0, scan)
+    checkDepth(scan, begun.length(), maxRecord, () => begunLine)
+    if (end === -1) hold(text)
     else {
-      if (begun !== '') found.push(parse(begun + text.slice(0, end), () => begunLine))
-      begun = ''
+      if (begun.length() > 0) found.push(parse(begun.take() + text.slice(0, end), () => begunLine))
       addValues(found, text, end)
     }
-    if (begun.length > maxRecord) throw tooLong('JSON value', maxRecord)
     line += countLines(text)
     return found
+  }
+
+  function hold(text: string): void {
+    if (begun.length() + text.length > maxRecord) throw tooLong('JSON value', maxRecord)
+    begun.add(text)
   }
 
   /** Adds the values that begin in this text. */
@@ -44,39 +47,74 @@ export function jsonScanner(maxRecord: number): JsonScanner {
     const lineAt = (position: number) => line + countLines(text.slice(0, position))
     let tried = -1 // end of the last line that is not exactly one value
     for (let at = skipSpace(text, from); at < text.length; at = skipSpace(text, at)) {
-      if (at > tried) {
-        const { value, end } = wholeLine(text, at, maxRecord)
+      if (at > tried && pause === 0) {
+        const { value, end, isInvalid } = wholeLine(text, at, maxRecord)
         if (value !== undefined) {
           found.push(value)
           at = end
           continue
         }
         tried = end
+        if (isInvalid) pause = failedLines
       }
+      pause = Math.max(0, pause - 1)
       scan = openScan(text[at] as string)
       const start = at
       at = valueEnd(text, start + 1, scan)
-      checkDepth(scan, () => lineAt(start))
+      checkDepth(scan, -start, maxRecord, () => lineAt(start))
       if (at === -1) {
-        begun = text.slice(start)
         begunLine = lineAt(start)
+        hold(text.slice(start))
         return
       }
       found.push(parse(text.slice(start, at), () => lineAt(start)))
     }
   }
 
-  function end(): unknown[] {
-    if (begun === '') return []
+  function end(found: unknown[] = []): unknown[] {
+    if (begun.length() === 0) return found
     if (!scan.scalar) throw wrong('Unexpected end of JSON input', begunLine, line)
-    return [parse(begun, () => begunLine)]
+    found.push(parse(begun.take(), () => begunLine))
+    return found
   }
 
   return { write, end }
 }
 
-function checkDepth({ depth }: Scan, firstLine: () => number): void {
-  if (depth > maxDepth) throw wrong(`nested deeper than ${maxDepth}`, firstLine(), firstLine())
+/** The values for which the fast path rests after it failed: a failure takes as long as a hundred bytes. */
+const failedLines = 16
+
+/** An incomplete value of any number of parts, in one piece of memory: two bytes per UTF-16 code unit, at most `most`. */
+function heldText(most: number) {
+  let held = Buffer.alloc(0)
+  let length = 0
+
+  function add(text: string): void {
+    const whole = length + 2 * text.length
+    if (whole > held.length) {
+      const grown = Buffer.allocUnsafe(Math.max(whole, Math.min(2 * whole, most)))
+      held.copy(grown, 0, 0, length)
+      held = grown
+    }
+    held.write(text, length, 'utf16le')
+    length = whole
+  }
+
+  function take(): string {
+    const text = held.toString('utf16le', 0, length)
+    held = Buffer.alloc(0)
+    length = 0
+    return text
+  }
+
+  return { length: () => length / 2, add, take }
+}
+
+/** Whatever limit an earlier character exceeds is reported, so that the error does not depend on the parts. */
+function checkDepth({ depth, end }: Scan, before: number, maxRecord: number, firstLine: () => number): void {
+  if (depth <= maxDepth) return
+  if (before + end > maxRecord) throw tooLong('JSON value', maxRecord)
+  throw wrong(`nested deeper than ${maxDepth}`, firstLine(), firstLine())
 }
 
 function parseValue(text: string, maxRecord: number, firstLine: () => number): unknown {
@@ -96,17 +134,25 @@ interface Scan {
   depth: number
   quoted: boolean
   escaped: boolean
+  /** The index at which the scan ended because of the depth. */
+  end: number
 }
 
 /** State after the first character of a value. */
 function openScan(first: string): Scan {
   const nested = first === '{' || first === '['
   const quoted = first === '"'
-  return { scalar: !nested && !quoted, depth: nested ? 1 : 0, quoted, escaped: false }
+  return { scalar: !nested && !quoted, depth: nested ? 1 : 0, quoted, escaped: false, end: 0 }
+}
+
+interface LineResult {
+  value?: unknown
+  end: number
+  isInvalid?: true
 }
 
 /** Fast path: one value on its own short line, parsed at the speed of JSON.parse. It cannot be nested too deeply. */
-function wholeLine(text: string, start: number, maxRecord: number): { value?: unknown; end: number } {
+function wholeLine(text: string, start: number, maxRecord: number): LineResult {
   const end = text.indexOf('\n', start)
   if (end === -1) return { end: text.length }
   const line = text.slice(start, end)
@@ -114,7 +160,7 @@ function wholeLine(text: string, start: number, maxRecord: number): { value?: un
   try {
     return { value: JSON.parse(line), end }
   } catch {
-    return { end } // several values, part of one, or an invalid one: left to the scan
+    return { end, isInvalid: true } // several values, part of one, or an invalid one: left to the scan
   }
 }
 
@@ -147,7 +193,10 @@ function nestedEnd(text: string, from: number, scan: Scan): number {
     } else if (character === '"') quoted = true
     else if (character === '{' || character === '[') depth++
     else if (character === '}' || character === ']') depth--
-    if (depth > maxDepth) break
+    if (depth > maxDepth) {
+      scan.end = i
+      break
+    }
     if (depth === 0 && !quoted) return i + 1
   }
   Object.assign(scan, { depth, quoted, escaped })

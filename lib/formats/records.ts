@@ -3,7 +3,7 @@
  * 64 KiB. Bytes are Buffers, a line is a string without its LF, JSON is a value.
  */
 import { type Flushable, flushable } from 'stream-chain/defs.js'
-import { errorMessage, TcpPipeError, tooLong } from '../text/errors.js'
+import { tooLong } from '../text/errors.js'
 import { countLines } from './count-lines.js'
 import { jsonScanner } from './json.js'
 
@@ -42,53 +42,6 @@ export function decoder(
   rest?: Rest,
 ): Flushable<Batch, unknown> {
   return unit === 'line' ? lineDecoder(maxRecord, ending, filter, rest) : jsonDecoder(maxRecord)
-}
-
-/** Records → chunks: a string is a line, a Buffer is bytes, any other value is a line of JSON. `encode` overrides this. */
-export function encoder(ending: Ending, encode?: (record: unknown) => string): (batch: Batch) => Batch {
-  let owed = false // the LF of the last record is written only if another record follows
-
-  function join(lines: string[]): Buffer {
-    if (owed) lines.unshift('')
-    owed = ending.unterminated
-    if (!owed) lines.push('')
-    const text = lines.join('\n')
-    return Buffer.from(text, isAscii(text) ? 'latin1' : 'utf8') // twice as fast
-  }
-
-  function toLine(value: unknown): unknown {
-    return value instanceof Uint8Array ? value : stringify(value, encode)
-  }
-
-  return records => {
-    const batch = encode ? records.map(toLine) : records
-    if (areLines(batch)) return [join(batch)]
-    const chunks: Batch = []
-    let lines: string[] = []
-    for (const value of batch) {
-      if (typeof value === 'string') lines.push(value)
-      else if (!(value instanceof Uint8Array)) lines.push(stringify(value))
-      else {
-        if (lines.length > 0) chunks.push(join(lines))
-        if (owed) chunks.push(Buffer.from('\n'))
-        chunks.push(value)
-        lines = []
-        owed = false
-      }
-    }
-    if (lines.length > 0) chunks.push(join(lines))
-    return chunks
-  }
-}
-
-/** A plain loop, because it runs for every record between two stages. */
-export function areLines(batch: Batch): batch is string[] {
-  for (const value of batch) if (typeof value !== 'string') return false
-  return true
-}
-
-function isAscii(text: string): boolean {
-  return Buffer.byteLength(text) === text.length
 }
 
 /** Converts a chunk to a Buffer; a string becomes UTF-8. */
@@ -131,7 +84,7 @@ function lineDecoder(
   }
 
   function cut(bytes: Buffer): string[] {
-    if (length === 0) return split(checkLines(bytes, maxRecord))
+    if (length === 0) return split(bytes)
     const end = bytes.indexOf(LF)
     hold(end === -1 ? bytes : bytes.subarray(0, end))
     return end === -1 ? [release()] : [release(), ...cut(bytes.subarray(end + 1))]
@@ -141,7 +94,11 @@ function lineDecoder(
     for (let start = 0; start < chunk.length; start += blockBytes) {
       const part = chunk.subarray(start, start + blockBytes)
       const last = part.lastIndexOf(LF)
-      if (last !== -1) yield* batches(cut(part.subarray(0, last)))
+      if (last !== -1) {
+        const end = fittingEnd(part.subarray(0, last), maxRecord)
+        if (end >= 0) yield* batches(cut(part.subarray(0, end)))
+        if (end < last) throw tooLong('line', maxRecord)
+      }
       hold(part.subarray(last + 1))
     }
   }
@@ -206,15 +163,18 @@ function literalSplitter({ literal, skip }: LineFilter): (bytes: Buffer) => stri
   }
 }
 
-/** Checks input lengths, before invalid bytes become U+FFFD. */
-function checkLines(bytes: Buffer, maxRecord: number): Buffer {
+/**
+ * Returns the end of the lines before one that is too long, -1 if that is the first. Looks at the input, before invalid
+ * bytes become U+FFFD.
+ */
+function fittingEnd(bytes: Buffer, maxRecord: number): number {
   for (let from = 0; from + maxRecord < bytes.length; ) {
     const next = bytes.indexOf(LF, from)
     const end = next === -1 ? bytes.length : next
-    if (end - from > maxRecord) throw tooLong('line', maxRecord)
+    if (end - from > maxRecord) return from - 1
     from = end + 1
   }
-  return bytes
+  return bytes.length
 }
 
 function jsonDecoder(maxRecord: number): Flushable<Batch, unknown> {
@@ -222,29 +182,30 @@ function jsonDecoder(maxRecord: number): Flushable<Batch, unknown> {
   const text = new TextDecoder()
   return flushable(
     function* (batch: Batch) {
-      for (const chunk of batch) yield* batches(scanner.write(text.decode(toBuffer(chunk), { stream: true })))
+      for (const chunk of batch)
+        yield* found(values => scanner.write(text.decode(toBuffer(chunk), { stream: true }), values))
     },
     function* () {
-      yield* batches(scanner.write(text.decode()))
-      yield* batches(scanner.end())
+      yield* found(values => {
+        scanner.write(text.decode(), values)
+        scanner.end(values)
+      })
     },
   )
+}
+
+/** Yields the values that `find` adds, also if it throws. */
+function* found(find: (values: Batch) => void): Generator<Batch> {
+  const values: Batch = []
+  try {
+    find(values)
+  } finally {
+    yield* batches(values)
+  }
 }
 
 function* batches(records: Batch): Generator<Batch> {
   const { length } = records // the next function may add to a batch
   for (let from = 0; from < length; from += batchRecords)
     yield length > batchRecords ? records.slice(from, from + batchRecords) : records
-}
-
-function stringify(value: unknown, encode: (value: unknown) => string | undefined = JSON.stringify): string {
-  let json: string | undefined
-  try {
-    json = encode(value)
-  } catch (cause) {
-    if (cause instanceof TcpPipeError) throw cause
-    throw new TcpPipeError('ERR_STAGE_RESULT', `a value cannot be written as JSON: ${errorMessage(cause)}`, { cause })
-  }
-  if (json === undefined) throw new TcpPipeError('ERR_STAGE_RESULT', `a ${typeof value} cannot be written as JSON`)
-  return json
 }

@@ -1,5 +1,6 @@
 /** Combines stages into one Duplex, which creates its streams on first use. */
 import { Duplex, finished, pipeline } from 'node:stream'
+import { isBusy, notePassing, traceStage } from '../formats/delivery.js'
 import { blockBytes } from '../formats/records.js'
 import { TcpPipeError } from '../text/errors.js'
 import { type Lazy, type Part, recipe, register, takenError, takeRecords, toParts } from './parts.js'
@@ -114,7 +115,7 @@ export function lazyStream(parts: Part[]): Duplex {
   })
   const state: Lazy = { parts, fresh: true, taken: false, records: () => readRecords(stream, state, made) }
   register(stream, state)
-  return stream
+  return traceStage(stream, () => made.streams.some(isBusy))
 }
 
 /** The inner streams of a lazy stream after its start. */
@@ -135,6 +136,7 @@ function start(stream: Duplex, state: Lazy, made: Made): void {
   const tail = made.streams.at(-1) as Duplex
   const fail = (error?: Error | null) => error && stream.destroy(error)
   if (output === 'bytes') tail.on('data', chunk => stream.push(chunk) || tail.pause())
+  notePassing(tail, stream)
   tail.once('end', () => stream.push(null))
   tail.on('error', fail) // a third-party Duplex may emit one after its end
   if (made.streams.length > 1) pipeline(made.streams as [Duplex, Duplex], fail)

@@ -1,13 +1,12 @@
 /** Fuses adjacent function stages into one byte-mode Duplex, with codecs between stages of different units. */
 import type { Duplex } from 'node:stream'
 import { flushable, many, none } from 'stream-chain/defs.js'
+import { areLines, encoder } from '../formats/encoder.js'
 import {
-  areLines,
   type Batch,
   type BatchFunction,
   decoder,
   type Ending,
-  encoder,
   type LineFilter,
   type Rest,
   toBuffer,
@@ -76,10 +75,13 @@ function sameUnit(unit: Unit, maxRecord: number, ending: Ending, encodeOne: Func
   const encode = encoder(ending, encodeOne)
   const decode = decoder(unit, maxRecord, ending)
   let mixed = false
+  function* recode(encoded: ReturnType<typeof encode>): Generator {
+    for (const chunks of Array.isArray(encoded) ? [encoded] : encoded) yield* decode(chunks) as Generator
+  }
   return flushable(
     (batch: Batch) => {
       mixed ||= unit === 'line' ? !areLines(batch) : batch.some(isBytes)
-      return mixed ? decode(encode(batch)) : batch
+      return mixed ? recode(encode(batch)) : batch
     },
     () => decode(none as never),
   )

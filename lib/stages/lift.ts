@@ -55,8 +55,8 @@ function processBatch(state: Lift, batch: Batch): unknown {
     const result = call(stage, batch[i])
     if (typeof result !== 'string' && !(result instanceof Uint8Array)) {
       if (result === none || result === undefined) continue
-      if (isSpecial(result)) return slowly(state, result, batch.slice(0, kept), batch.slice(i + 1))
-      checkResult(result, family, stage.name)
+      if (isSpecial(result) || !isAllowed(result, family))
+        return slowly(state, result, batch.slice(0, kept), batch.slice(i + 1))
     }
     batch[kept++] = result
     bytes += sizeOf(result)
@@ -75,11 +75,16 @@ function slowly(state: Lift, result: unknown, done: Batch, rest: Batch): Steps {
   return finish(state, handle(result), rest)
 }
 
-function call({ write, name }: FunctionStage, record: unknown): unknown {
+/** What a stage threw, as its result: the results before it are delivered first. */
+class Thrown {
+  constructor(readonly error: unknown) {}
+}
+
+function call({ write }: FunctionStage, record: unknown): unknown {
   try {
     return write(record)
   } catch (error) {
-    throw failure(error, name)
+    return new Thrown(error)
   }
 }
 
@@ -89,6 +94,7 @@ function* finish(state: Lift, result: unknown, rest: Batch): Steps {
     yield* add(state, result)
     for (const record of rest) yield* add(state, stage.write(record))
   } catch (error) {
+    yield* deliver(state)
     throw failure(error, stage.name)
   }
   handOver(meter, run)
@@ -150,6 +156,7 @@ function* settle<T>(state: Lift, promise: PromiseLike<T>): Generator<unknown, T,
 function* add(state: Lift, result: unknown): Steps {
   const value = isThenable(result) ? yield* settle(state, result) : result
   if (value === none || value === undefined) return
+  if (value instanceof Thrown) throw value.error
   if (value === stop) {
     yield* deliver(state)
     return yield stop
@@ -187,7 +194,8 @@ interface AnyIterator {
 
 function isSpecial(value: unknown): boolean {
   if (typeof value !== 'object') return value === stop
-  return value !== null && !(value instanceof Uint8Array) && (isThenable(value) || isIterator(value) || isMany(value))
+  if (value === null || value instanceof Uint8Array) return false
+  return isThenable(value) || isIterator(value) || isMany(value) || value instanceof Thrown
 }
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
@@ -223,8 +231,12 @@ function failure(thrown: unknown, name: string): unknown {
   return error
 }
 
+function isAllowed(value: unknown, family: Family): boolean {
+  return family === 'bytes' ? typeof value === 'string' || value instanceof Uint8Array : !isFinalValue(value)
+}
+
 function checkResult(value: unknown, family: Family, name: string): void {
-  if (family === 'bytes' ? typeof value === 'string' || value instanceof Uint8Array : !isFinalValue(value)) return
+  if (isAllowed(value, family)) return
   const what = isFinalValue(value) ? 'finalValue, which is not supported: return the value itself' : describe(value)
   const allowed = family === 'bytes' ? '; a stage of bytes gives a Buffer, a Uint8Array or a string' : ''
   throw failure(new TcpPipeError('ERR_STAGE_RESULT', `${name} returned ${what}${allowed}`), name)

@@ -2,6 +2,7 @@
  * Parts → runs → the streams of one pipeline. Fuses adjacent functions into one Duplex, and keeps each Duplex separate.
  */
 import { type Duplex, Transform } from 'node:stream'
+import { traceStage } from '../formats/delivery.js'
 import { checkPiped, guardWrites } from '../formats/guard.js'
 import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
 import { isWebTransform } from '../formats/web.js'
@@ -65,7 +66,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
       if (stage instanceof Transform) stage.once('end', releaseHeld)
       const name = names.get(stage) ?? streamName(stage)
       checkPiped(stage, value => chunkError(name, value))
-      streams.push(guardWrites(stage))
+      streams.push(traceStage(guardWrites(stage)))
       meters.push(meterRun(stage, runMeter([stageMeter(name)])))
     }
   }

@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream'
 import { isStop, none } from 'stream-chain/defs.js'
 import { cancelSymbol, exec, type Push } from 'stream-chain/exec.js'
+import { afterDelivery, markStage, notePipe } from '../formats/delivery.js'
 import { type Batch, type BatchFunction, blockBytes } from '../formats/records.js'
 import { bytesOf, filled, inputEnds, outputEnds, type RunMeter, taken, takes, wanted } from '../stats/meter.js'
 
@@ -95,6 +96,11 @@ export class Run extends Duplex {
     this.parked = undefined
   }
 
+  override pipe<To extends NodeJS.WritableStream>(to: To, options?: { end?: boolean }): To {
+    notePipe(this, to)
+    return super.pipe(to, options)
+  }
+
   override push(chunk: unknown): boolean {
     if (chunk === null) {
       this.ended = true
@@ -161,14 +167,14 @@ export class Run extends Duplex {
 
   private failed(error: unknown, callback: Callback): void {
     if (error === cancelled) this.done(callback)
-    else if (!isStop(error)) this.done(callback, error as Error)
+    else if (!isStop(error)) afterDelivery(this, () => this.done(callback, error as Error))
     else
       this.stop().then(
         () => {
           this.endOutput()
           this.done(callback)
         },
-        failure => this.done(callback, failure === cancelled ? undefined : failure),
+        failure => this.failed(failure, callback),
       )
   }
 
@@ -198,3 +204,5 @@ export class Run extends Duplex {
     if (failures.length > 0) throw failures[0]
   }
 }
+
+markStage(Run.prototype)

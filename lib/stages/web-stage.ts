@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { expectedData, toBytes } from '../formats/bytes.js'
+import { afterDelivery } from '../formats/delivery.js'
 import { blockBytes } from '../formats/records.js'
 import type { WebTransform } from '../formats/web.js'
 import { describe, errorCode, TcpPipeError } from '../text/errors.js'
@@ -44,9 +45,9 @@ export function webStage(pair: WebTransform): Duplex {
   const stream = new Duplex({
     readableHighWaterMark: blockBytes,
     writableHighWaterMark: blockBytes,
-    write: (chunk, _encoding, callback) => report(settle(writer.write(chunk)), callback),
-    final: callback => report(settle(writer.close()), callback),
-    read: () => report(read(), error => error && stream.destroy(error)),
+    write: (chunk, _encoding, callback) => report(settle(writer.write(chunk)), callback, stream),
+    final: callback => report(settle(writer.close()), callback, stream),
+    read: () => report(read(), error => error && stream.destroy(error), stream),
     destroy(error, callback) {
       const reason = error ?? undefined
       for (const left of [writer.abort(reason), reader.cancel(reason)]) left.catch(() => {})
@@ -58,10 +59,10 @@ export function webStage(pair: WebTransform): Duplex {
 }
 
 /** Calls the callback outside of the promise, so that its errors do not reject the promise. */
-function report(done: Promise<void>, callback: (error?: Error | null) => void): void {
+function report(done: Promise<void>, callback: (error?: Error | null) => void, stream: Duplex): void {
   done.then(
     () => queueMicrotask(callback),
-    reason => queueMicrotask(() => callback(toError(reason))),
+    reason => queueMicrotask(() => afterDelivery(stream, () => callback(toError(reason)))),
   )
 }
 

@@ -1,9 +1,10 @@
+import { once } from 'node:events'
 import t from 'tap'
 import { compose } from '../../lib/stages/compose.js'
 import { bufferToString } from '../../transforms/buffer-to-string.js'
 import { hex } from '../../transforms/hex.js'
 import { spec } from '../../transforms/spec.js'
-import { cutAt, cutEvery, errorOf, textOf } from '../lib/pipes.js'
+import { cutAt, cutEvery, errorOf, fused, run, textOf } from '../lib/pipes.js'
 
 t.test('UTF-8 split at every pair of positions (A-08)', async t => {
   const text = 'aé€😀zß漢🏳' // characters of 1, 2, 3 and 4 bytes
@@ -104,7 +105,7 @@ t.test('what is whole goes on at once, and what is not holds little', async t =>
     [Buffer.from([0x81]), undefined],
     [Buffer.from([0x40]), undefined],
     [Buffer.from([0x0a]), 2],
-    [Buffer.alloc(70_000, '8140', 'hex'), 2232],
+    [Buffer.alloc(70_000, '8140', 'hex'), 18_616],
   ] as const) {
     seen.length = 0
     await new Promise(resolve => stage.write(bytes, resolve))
@@ -117,4 +118,34 @@ t.test('the encoding is checked', async t => {
   const expected = { code: 'ERR_OPTION', message: /'nope' is not allowed; expected an encoding of the WHATWG/ }
   t.throws(() => bufferToString({ encoding: 'nope' }), expected)
   t.throws(() => spec('buffer-to-string nope'), { code: 'ERR_SPEC', message: /column 18.*'nope' is not allowed/ })
+})
+
+t.test('fatal: the text before what is wrong comes first (G-10)', async t => {
+  for (const [encoding, hex, expected] of [
+    ['utf-8', '61c39fff62', 'aß'],
+    ['utf-8', '61e6bca2e2', 'a漢'],
+    ['utf-16le', '61003dd800de620000de6300', 'a😀b'],
+    ['shift_jis', '61208abf208abf81ad206161', 'a 漢 '],
+    ['shift_jis', '61208abf20628abf41ff412062', 'a 漢 b'],
+    ['shift_jis', '61208abf208a', 'a 漢 '],
+  ] as const) {
+    const bytes = Buffer.from(hex, 'hex')
+    for (const size of [1, 2, 3, 5, 100]) {
+      const { text, error } = await run([bufferToString({ encoding, fatal: true })], cutEvery(size, bytes))
+      t.equal(text, expected, `${encoding} ${hex} by ${size}`)
+      t.match(error, { code: 'ERR_INPUT' })
+    }
+  }
+})
+
+t.test('single bytes that are held take time of their number (G-13)', { timeout: 20_000 }, async t => {
+  const stage = fused([bufferToString({ encoding: 'gbk' })])
+  let length = 0
+  stage.on('data', chunk => {
+    length += chunk.length
+  })
+  for (let i = 0; i < 200_000; i++) if (!stage.write(Buffer.of(i % 2 === 0 ? 0xb0 : 0xa1))) await once(stage, 'drain')
+  stage.end()
+  await once(stage, 'end')
+  t.equal(length, 300_000)
 })

@@ -109,3 +109,19 @@ t.test('bytes come as soon as their group is there', async t => {
   }
   stream.destroy()
 })
+
+t.test('the bytes before an error come first (G-10)', async t => {
+  for (const [input, expected] of [
+    ['Zm9v\nYm9v!Zm9v', 'fooboo'],
+    ['Zm9vYm8=\nZm9v', 'foobo'],
+    ['Zm9vZg===', 'foof'],
+    ['Zm9vZh==', 'foo'],
+    ['Zm9vZ', 'foo'],
+  ] as const) {
+    for (const size of sizes) {
+      const { text, error } = await run([unbase64()], cutEvery(size, Buffer.from(input)))
+      t.equal(text, expected, `${input} by ${size}`)
+      t.match(error, { code: 'ERR_INPUT' })
+    }
+  }
+})

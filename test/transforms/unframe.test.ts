@@ -89,3 +89,11 @@ t.test('options are checked', async t => {
     message: /unframe max: 65536 is not allowed; expected at most 65535/,
   })
 })
+
+t.test('the frames before one that cannot be a line come first (G-10)', async t => {
+  for (const size of [1, 2, 100]) {
+    const { text, error } = await run([unframe({ format: 'u8' })], cutEvery(size, Buffer.from('\x02hi\0\x02a\n\x01b')))
+    t.equal(text, 'hi\n\n', `by ${size}`)
+    t.match(error, { code: 'ERR_INPUT', message: /^unframe: frame 3 contains an LF/ })
+  }
+})

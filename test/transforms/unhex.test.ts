@@ -109,3 +109,28 @@ t.test('bytes come as soon as their digits are there', async t => {
   stream.end('9')
   t.same(await stream.toArray(), [Buffer.from('i')])
 })
+
+t.test('the bytes before an error come first (G-10)', async t => {
+  const rows = '00000000  61 62  |ab|\n00000002  63 64  |cd|\n'
+  for (const [input, expected] of [
+    [`61 62\n${'63'.repeat(20)} 6x`, `ab${'c'.repeat(20)}`],
+    [`61 62\n${'63'.repeat(20)} 6 64`, `ab${'c'.repeat(20)}`],
+    ['61 62\n6', 'ab'],
+    [`${rows}00000005  65  |e|\n`, 'abcd'],
+    [`${rows}00000004  65 6x  |e.|\n`, 'abcd'],
+    [rows, 'abcd'],
+    [rows.slice(0, -1), 'abcd'],
+    [`${rows}00000004  65${' '.repeat(5000)}\n00000005\n`, 'abcd'],
+  ] as const) {
+    for (const size of [1, 7, 10_000]) {
+      const { text, error } = await run([unhex()], cutEvery(size, Buffer.from(input)))
+      t.equal(text, expected, `${input.slice(0, 100)} by ${size}`)
+      t.match(error, { code: 'ERR_INPUT' })
+    }
+  }
+  const long = `${rows}00000004  65${' '.repeat(5000)}\n00000005\n`
+  for (const size of [1, 10_000])
+    t.match(await errorOf([unhex()], cutEvery(size, Buffer.from(long))), {
+      message: 'unhex: line 3: longer than 4096 bytes',
+    })
+})

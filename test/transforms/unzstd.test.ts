@@ -27,8 +27,8 @@ t.test('what Node is asked for, and what is seen before it gets anything', async
   for (const options of [{}, { window: 27 }])
     t.match(await errorOf([unzstd(options)], 'text'), { code: 'ERR_INPUT', message: /^unzstd: not zstd data$/ })
   t.same(asked, [
-    { chunkSize: 65_536, params: { 100: 23 } },
-    { chunkSize: 65_536, params: { 100: 27 } },
+    { chunkSize: 65_536, readableHighWaterMark: 1, params: { 100: 23 } },
+    { chunkSize: 65_536, readableHighWaterMark: 1, params: { 100: 27 } },
   ])
 })
 

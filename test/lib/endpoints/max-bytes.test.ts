@@ -1,8 +1,12 @@
 import { once } from 'node:events'
+import { Writable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
+import type { Leg } from '../../../lib/endpoints/endpoint.js'
 import { capBytes } from '../../../lib/endpoints/max-bytes.js'
 import { socketLeg } from '../../../lib/endpoints/socket.js'
 import { collect, outcome, socketPair } from '../network.js'
+import { settled } from '../pipes.js'
 import { carriers, legPair } from './legs.js'
 
 t.test('up to the cap every byte comes, and the end', async t => {
@@ -14,30 +18,60 @@ t.test('up to the cap every byte comes, and the end', async t => {
   t.equal(String(await collect(socket)), '0123456789')
 })
 
-t.test('the chunk that goes over it is not passed on, and fails the connection', async t => {
+/** Resolves with the failure. */
+function capped(leg: Leg, maxBytes: number): Promise<Error> {
+  return new Promise(resolve => capBytes(leg, maxBytes, resolve))
+}
+
+t.test('as many as are allowed are passed on, however they come, and then the connection fails (G-14)', async t => {
+  for (const pieces of [['01234', '56789+'], ['0123456789', '+'], ['0123456789+++'], [...'0123456789++']]) {
+    const [socket, client] = await socketPair(t)
+    const failure = capped(socketLeg(socket), 10)
+    client.setNoDelay(true)
+    let text = ''
+    socket.on('data', chunk => {
+      text += chunk
+    })
+    for (const piece of pieces) {
+      client.write(piece)
+      await setImmediate()
+    }
+    const message = 'the peer has sent more than maxBytes (--max-bytes), 10 bytes'
+    t.match(await failure, { code: 'ERR_LIMIT', message })
+    t.equal(text, '0123456789', pieces.join(' '))
+    client.write('more')
+    await settled(() => socket.bytesRead)
+    t.equal(text, '0123456789', 'and nothing after that')
+  }
+})
+
+t.test('it fails when they are written', async t => {
   const [socket, client] = await socketPair(t)
-  let failed: (error: Error) => void = () => {}
-  const failure = new Promise<Error>(resolve => {
-    failed = resolve
+  let release = () => {}
+  const sink = new Writable({
+    write(_chunk, _encoding, callback) {
+      release = callback
+    },
   })
-  capBytes(socketLeg(socket), 10, failed)
-  let text = ''
-  socket.on('data', chunk => {
-    text += chunk
-    if (text === '01234') client.write('56789+')
-  })
-  client.write('01234')
-  t.match(await failure, { code: 'ERR_LIMIT', message: 'the peer has sent more than maxBytes (--max-bytes), 10 bytes' })
-  t.equal(text, '01234')
+  let failed = 0
+  const failure = capped(socketLeg(socket), 10).then(() => failed++)
+  socket.pipe(sink)
+  client.write('0123456789+')
+  await settled(() => sink.writableLength)
+  t.equal(failed, 0)
+  while (sink.writableLength === 0) await setImmediate()
+  release()
+  await failure
+  t.equal(sink.writableLength, 0)
 })
 
 t.test('bytes that have come before count, too', async t => {
   const [socket, client] = await socketPair(t)
   client.write('12345')
   await once(socket, 'readable')
-  const errors: Error[] = []
-  capBytes(socketLeg(socket), 4, error => errors.push(error))
-  t.match(errors, [{ code: 'ERR_LIMIT' }])
+  const failure = capped(socketLeg(socket), 4)
+  t.equal(String(socket.read()), '1234')
+  t.match(await failure, { code: 'ERR_LIMIT' })
 })
 
 for (const carrier of carriers) {
@@ -59,7 +93,7 @@ for (const carrier of carriers) {
     near.stream.write(Buffer.alloc(60_000))
     t.match(await failed, { code: 'ERR_LIMIT' })
     t.match(await seen, { data: Buffer.alloc(0) })
-    t.ok(passed <= 100_000, `${passed} bytes`)
+    t.equal(passed, 100_000)
     t.ok(far.stream.destroyed)
   })
 }

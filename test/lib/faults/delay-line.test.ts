@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { delayLine } from '../../../lib/faults/delay-line.js'
+import { isBusy } from '../../../lib/formats/delivery.js'
 import { noise } from '../../laws/support.js'
 import { cutAt, cutEvery, cuts, memoryInUse, settled } from '../pipes.js'
 
@@ -259,4 +260,14 @@ t.test('what is before the start has no delay, nor has the end if it never comes
     t.equal(seen.join(''), `${atOnce}${late}`)
     t.ok(ends.length > 0, 'it is told when all is over')
   }
+})
+
+t.test('what it holds is known (G-10)', async t => {
+  const line = delayLine({ max: 100, delay: () => 1, release })
+  t.notOk(isBusy(line))
+  await new Promise(resolve => line.write('x', resolve))
+  t.ok(isBusy(line))
+  await once(line.resume(), 'data')
+  t.notOk(isBusy(line))
+  line.destroy()
 })

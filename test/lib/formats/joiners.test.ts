@@ -2,6 +2,7 @@ import t from 'tap'
 import { joinByDelimiter, joinByLength } from '../../../lib/formats/joiners.js'
 
 const buffers = (...frames: string[]) => frames.map(frame => Buffer.from(frame))
+const whole = (blocks: Iterable<Buffer>) => Buffer.concat([...blocks])
 
 t.test('a length before each', async t => {
   const two = { weights: [256, 1], varies: false }
@@ -22,14 +23,17 @@ t.test('a length before each', async t => {
   ] as const) {
     const frame = Buffer.alloc(length, 'a')
     const expected = Buffer.concat([Buffer.from(prefix, 'hex'), frame])
-    t.ok(joinByLength(format)([frame]).equals(expected), `${length} as ${prefix}`)
+    t.ok(whole(joinByLength(format)([frame])).equals(expected), `${length} as ${prefix}`)
   }
-  t.equal(joinByLength(two)(buffers('a', '', 'bc')).toString('latin1'), '\0\x01a\0\0\0\x02bc')
+  t.equal(whole(joinByLength(two)(buffers('a', '', 'bc'))).toString('latin1'), '\0\x01a\0\0\0\x02bc')
 })
 
 t.test('a delimiter behind each', async t => {
-  t.equal(String(joinByDelimiter(Buffer.from('|'), 'x', 'y')(buffers('a', '', 'bc'))), 'a||bc|')
-  t.equal(String(joinByDelimiter(Buffer.from('\r\n'), 'x', 'y')(buffers('a\r', '\n', 'b'))), 'a\r\r\n\n\r\nb\r\n')
+  t.equal(String(whole(joinByDelimiter(Buffer.from('|'), 'x', 'y')(buffers('a', '', 'bc')))), 'a||bc|')
+  t.equal(
+    String(whole(joinByDelimiter(Buffer.from('\r\n'), 'x', 'y')(buffers('a\r', '\n', 'b')))),
+    'a\r\r\n\n\r\nb\r\n',
+  )
 })
 
 t.test('a frame that could not be told from two', async t => {
@@ -40,7 +44,14 @@ t.test('a frame that could not be told from two', async t => {
     ['aba', 'xab'],
   ] as const) {
     const join = joinByDelimiter(Buffer.from(delimiter), 'name: line', 'cannot be')
-    join(buffers('1', '2'))
-    t.throws(() => join(buffers('3', frame)), { code: 'ERR_INPUT', message: 'name: line 4 cannot be' }, frame)
+    whole(join(buffers('1', '2')))
+    const given: Buffer[] = []
+    const joinMore = (...frames: string[]) => {
+      for (const block of join(buffers(...frames))) given.push(block)
+    }
+    t.throws(() => joinMore('3', frame), { code: 'ERR_INPUT', message: 'name: line 4 cannot be' }, frame)
+    t.equal(String(whole(given)), `3${delimiter}`, 'what precedes it comes first')
+    t.throws(() => joinMore(frame), { message: 'name: line 5 cannot be' })
+    t.equal(given.length, 1)
   }
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { jsonScanner, maxDepth } from '../../../lib/formats/json.js'
+import { memoryInUse } from '../pipes.js'
 
 /** All values of a text that comes in parts. */
 function scan(parts: Iterable<string>, maxRecord = 2 ** 20): unknown[] {
@@ -156,4 +157,51 @@ t.test('time grows with the length alone', { timeout: 20_000 }, async t => {
   t.equal(scan(['1 '.repeat(5e5)]).length, 5e5, 'many values in one part without LF')
   t.equal(scan([`${'1 '.repeat(5e5)}\n`]).length, 5e5, 'many values on one line')
   t.equal(scan([`{}${'\n'.repeat(1e6)}{}`]).length, 2, 'empty lines')
+})
+
+t.test('the values before an error are given, and the error is the same, however the text is cut (G-10)', async t => {
+  for (const [title, text, maxRecord, values] of [
+    ['no JSON', '{"a":1}\nx\n', 100, [{ a: 1 }]],
+    ['among others on a line', '1 2 {"a" 1} 3', 100, [1, 2]],
+    ['a long value', '1\n"aaaaaaaaaaaa" 2', 10, [1]],
+    ['a long value without its end', '1\n"aaaaaaaaaaaa', 10, [1]],
+    ['too deep, and too long before', `1 ${'['.repeat(600)}`, 100, [1]],
+    ['too deep', `1 ${'['.repeat(600)}`, 1000, [1]],
+    ['as long as deep', `1 ${'['.repeat(600)}`, maxDepth, [1]],
+    ['no end', '1 2 [', 100, [1, 2]],
+  ] as const) {
+    const outcome = (parts: Iterable<string>) => {
+      const found: unknown[] = []
+      const scanner = jsonScanner(maxRecord)
+      try {
+        for (const part of parts) scanner.write(part, found)
+        scanner.end(found)
+      } catch (error) {
+        return { found, error: String(error) }
+      }
+      return { found }
+    }
+    const expected = outcome([text])
+    t.strictSame(expected.found, values, title)
+    t.type(expected.error, 'string')
+    for (let at = 0; at <= text.length; at++) t.strictSame(outcome(cut(text, at)), expected, `${title}, cut at ${at}`)
+    t.strictSame(outcome(text), expected, `${title}, character by character`)
+  }
+})
+
+t.test('a value in single characters takes a few times its length (G-12)', async t => {
+  const scanner = jsonScanner(2 ** 20)
+  const before = memoryInUse()
+  scanner.write('"')
+  for (let i = 0; i < 250_000; i++) scanner.write('a')
+  const taken = memoryInUse() - before
+  t.ok(taken < 2 ** 20, `${taken} bytes`)
+  for (let i = 0; i < 750_000; i++) scanner.write('a')
+  t.ok(memoryInUse() - before < 8 * 2 ** 20)
+  t.equal((scanner.write('"')[0] as string).length, 1_000_000)
+})
+
+t.test('lines that are not one value take time of their length (G-13)', { timeout: 10_000 }, async t => {
+  t.equal(scan(['{}{}\n'.repeat(5e5)]).length, 1e6)
+  t.equal(scan([`${'{}{}\n'.repeat(100)}${'{"a":1}\n'.repeat(100)}`]).length, 300)
 })

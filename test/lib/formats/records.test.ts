@@ -1,16 +1,15 @@
 import fc from 'fast-check'
 import { none } from 'stream-chain/defs.js'
 import t from 'tap'
+import { encoder } from '../../../lib/formats/encoder.js'
 import {
   type Batch,
   type BatchFunction,
   batchRecords,
   blockBytes,
   decoder,
-  encoder,
   toBuffer,
 } from '../../../lib/formats/records.js'
-import { TcpPipeError } from '../../../lib/text/errors.js'
 import { cutAt, cutEvery, cuts, memoryInUse } from '../pipes.js'
 
 /** Chunks → records → chunks, by the codecs alone. */
@@ -18,7 +17,7 @@ function throughCodecs(chunks: Buffer[], unit: 'line' | 'json' = 'line', maxReco
   const ending = { unterminated: false }
   const decode = decoder(unit, maxRecord, ending)
   const encode = encoder(ending)
-  return Buffer.concat([...batches(decode, chunks)].flatMap(batch => encode(batch).map(toBuffer)))
+  return Buffer.concat([...batches(decode, chunks)].flatMap(batch => (encode(batch) as Batch).map(toBuffer)))
 }
 
 /** What a decoder gives for each chunk and at the end. */
@@ -158,62 +157,6 @@ t.test('a million empty lines pass unchanged (E-04)', async t => {
   t.ok(throughCodecs([bytes]).equals(bytes))
 })
 
-t.test('what is written', async t => {
-  const object = { a: [1, null], toString: undefined }
-  for (const [title, batch, text] of [
-    ['nothing', [], ''],
-    ['strings are lines', ['a', '', 'b'], 'a\n\nb\n'],
-    ['other values are lines of JSON', [1, null, true, -0, [2], object], '1\nnull\ntrue\n0\n[2]\n{"a":[1,null]}\n'],
-    ['bytes are written as they are', [Buffer.from('x'), new Uint8Array([121])], 'xy'],
-    ['bytes among lines', ['a', Buffer.from('x'), 'b', 2, Buffer.from('y')], 'a\nxb\n2\ny'],
-    ['lone surrogates become U+FFFD', ['\ud800a'], '\ufffda\n'],
-  ] as const) {
-    const chunks = encoder({ unterminated: false })([...batch])
-    t.equal(Buffer.concat(chunks.map(toBuffer)).toString(), text, title)
-  }
-})
-
-t.test('neighbouring lines are one chunk', async t => {
-  t.equal(encoder({ unterminated: false })(['a', 'b', 'c']).length, 1)
-})
-
-t.test('behind an input whose last line had no LF, each LF comes with the next record', async t => {
-  const ending = { unterminated: false }
-  const encode = encoder(ending)
-  const written: Buffer[] = []
-  const write = (...batch: Batch) => written.push(...encode(batch).map(toBuffer))
-  write('a')
-  ending.unterminated = true
-  write('b')
-  write('c', 'd')
-  write(Buffer.from('bytes'), 'e')
-  write(1)
-  t.equal(Buffer.concat(written).toString(), 'a\nb\nc\nd\nbytese\n1')
-})
-
-t.test('a value that is no JSON is refused in words', async t => {
-  const cyclic: unknown[] = []
-  cyclic.push(cyclic)
-  for (const [value, message] of [
-    [() => {}, 'a function cannot be written as JSON'],
-    [Symbol('x'), 'a symbol cannot be written as JSON'],
-    [1n, /^a value cannot be written as JSON: .*BigInt/],
-    [cyclic, /^a value cannot be written as JSON: .*circular/],
-  ] as const) {
-    t.throws(() => encoder({ unterminated: false })([value]), { code: 'ERR_STAGE_RESULT', message })
-  }
-})
-
-t.test('a value that is nested 1e5 deep is written, or refused where the engine cannot', async t => {
-  let deep: unknown[] = []
-  for (let i = 0; i < 1e5; i++) deep = [deep]
-  try {
-    t.equal(Buffer.concat(encoder({ unterminated: false })([deep]) as Buffer[]).length, 2 * 1e5 + 3)
-  } catch (error) {
-    t.match(error, { code: 'ERR_STAGE_RESULT', message: /^a value cannot be written as JSON: .*call stack/ })
-  }
-})
-
 t.test('toBuffer takes what a stage of bytes may give', async t => {
   const view = new Uint8Array([0, 97, 98, 0]).subarray(1, 3)
   const buffer = Buffer.from('ab')
@@ -264,18 +207,6 @@ t.test('lines without a literal are skipped and counted', async t => {
   }
 })
 
-t.test('an encoder that is told how a record is written', async t => {
-  const quote = encoder({ unterminated: false }, value => JSON.stringify(value, null, 1))
-  t.equal(Buffer.concat(quote(['a', [1], Buffer.from('raw')]).map(toBuffer)).toString(), '"a"\n[\n 1\n]\nraw')
-  const none = encoder({ unterminated: false }, () => undefined as never)
-  t.throws(() => none([1]), { code: 'ERR_STAGE_RESULT', message: 'a number cannot be written as JSON' })
-  const refusal = new TcpPipeError('ERR_RECORD_TOO_LONG', 'its own words')
-  const refusing = encoder({ unterminated: false }, () => {
-    throw refusal
-  })
-  t.throws(() => refusing([1]), refusal)
-})
-
 t.test('the beginning of a character is left over if that is wanted', async t => {
   for (const [input, line, left] of [
     ['a', 'a', ''],
@@ -293,4 +224,30 @@ t.test('the beginning of a character is left over if that is wanted', async t =>
     t.same(given, line === undefined ? [] : [line], JSON.stringify(input))
     t.equal(rest.bytes.toString('latin1'), left)
   }
+})
+
+t.test('what precedes an error is given first, however the input is cut (G-10)', async t => {
+  for (const [unit, text, given] of [
+    ['line', `one\n\n${'x'.repeat(11)}\nfour\n`, ['one', '']],
+    ['line', `one\ntwo\n${'x'.repeat(11)}`, ['one', 'two']],
+    ['line', `${'x'.repeat(11)}\none\n`, []],
+    ['json', '1 [2]\n{"a" 1}\n4\n', [1, [2]]],
+    ['json', '1\n"a', [1]],
+  ] as const) {
+    for (const size of [1, 2, 3, 5, 8, 100]) {
+      const decode = decoder(unit, 10, { unterminated: false })
+      const found: unknown[] = []
+      t.throws(() => {
+        for (const batch of batches(decode, cutEvery(size, Buffer.from(text)))) found.push(...batch)
+      })
+      t.strictSame(found, given, `${text}, by ${size}`)
+    }
+  }
+  const decode = decoder('line', 10, { unterminated: false })
+  const found: unknown[] = []
+  const chunks = [Buffer.from('be'), Buffer.from(`gun\n${'x\n'.repeat(50_000)}${'x'.repeat(11)}\n`)]
+  t.throws(() => {
+    for (const batch of batches(decode, chunks)) found.push(...batch)
+  })
+  t.equal(found.length, 50_001)
 })

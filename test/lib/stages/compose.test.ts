@@ -330,3 +330,27 @@ t.test('a stream that was composed into another one says so when it is used', as
   t.match((await once(inner, 'error'))[0], { code: 'ERR_STAGE', message: /composed into another one/ })
   outer.destroy()
 })
+
+t.test('what precedes an error passes through every stream behind it (G-10)', async t => {
+  const failing = () =>
+    compose(function* (chunk: Buffer) {
+      yield chunk
+      throw error
+    })
+  const slow = () => async (chunk: Buffer) => {
+    await new Promise(resolve => setImmediate(resolve))
+    return chunk
+  }
+  for (const [title, behind] of [
+    ['one', [compose(slow())]],
+    ['two', [compose(slow()), compose(new PassThrough(), slow())]],
+    ['a part of it', []],
+  ] as [string, Duplex[]][]) {
+    const first = behind.length > 0 ? failing() : composeAny(failing(), new PassThrough(), slow())
+    const sink = new PassThrough({ highWaterMark: 1 })
+    const chunks: unknown[] = []
+    sink.on('data', chunk => chunks.push(chunk))
+    await t.rejects(pipeline([source(['some text']), first, ...behind, sink] as never), error, title)
+    t.equal(chunks.join(''), 'some text', title)
+  }
+})

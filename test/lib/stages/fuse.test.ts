@@ -247,3 +247,17 @@ t.test('a stage with something to release is released if the stream is destroyed
   await once(stream, 'close')
   t.equal(released, 1)
 })
+
+t.test('the values before one that cannot be written come first (G-10)', async t => {
+  const give = (line: string) => (line === 'bad' ? 1n : line === 'bytes' ? Buffer.from('b\n') : line)
+  for (const input of ['a\nbytes\nbad\nc\n', 'a\nbad\nc\n']) {
+    for (const chunks of [[input], cutEvery(1, Buffer.from(input))]) {
+      const given: Buffer[] = []
+      const { stream } = fuse([stage('line', give as Write), stage('line')], 100)
+      stream.on('data', chunk => given.push(chunk))
+      source(chunks).pipe(stream)
+      t.match(await once(stream, 'error'), [{ code: 'ERR_STAGE_RESULT' }])
+      t.equal(String(Buffer.concat(given)), input.includes('bytes') ? 'a\nb\n' : 'a\n')
+    }
+  }
+})

@@ -305,6 +305,29 @@ t.test('an error destroys the stream with that very error', async t => {
   }
 })
 
+t.test('the results before an error of the same batch are delivered first (G-10)', async t => {
+  const values: [string, (line: string) => unknown][] = [
+    ['thrown', line => (line === 'bad' ? fail(line) : line)],
+    ['thrown after a promise', line => (line === 'bad' ? fail(line) : line === 'two' ? Promise.resolve(line) : line)],
+    ['rejected', line => (line === 'bad' ? Promise.reject(error) : line)],
+    ['a result that is not allowed', line => (line === 'bad' ? finalValue(line) : line)],
+    [
+      'thrown by a generator',
+      function* (line) {
+        yield line
+        if (line === 'two') fail('bad')
+      },
+    ],
+  ]
+  for (const [title, write] of values) {
+    for (const chunks of [['one\ntwo\nbad\nfour\n'], ['one\n', 'two\n', 'bad\n']]) {
+      const { text, error } = await run([eachLine(write)], chunks)
+      t.equal(text, 'one\ntwo\n', title)
+      t.ok(error, title)
+    }
+  }
+})
+
 t.test('nothing is an error, too', async t => {
   for (const [nothing, message] of [
     [undefined, / threw undefined$/],

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { flushable, many, none, stop } from 'stream-chain/defs.js'
 import t from 'tap'
@@ -125,6 +125,45 @@ t.test('an error of a function is that of the stream', async t => {
     }
     await t.rejects(textOf(runOf([wrap, bad]), ['a']), error, kind)
     await t.rejects(textOf(runOf([wrap, flushable(same, bad)]), ['a']), error, `${kind}, in the flush`)
+  }
+})
+
+t.test('what precedes an error is delivered, and then it comes (G-10)', async t => {
+  const bad = () => {
+    throw error
+  }
+  const failing = {
+    'a function': function* (batch: Batch) {
+      yield batch
+      bad()
+    },
+    'a flush': flushable(same, bad),
+    'a flush behind a stop': flushable((batch: Batch) => batch, bad),
+  }
+  for (const [title, functions] of [
+    ['a function', [failing['a function']]],
+    ['a flush', [failing['a flush']]],
+    ['a flush behind a stop', [(batch: Batch) => many([batch, stop]), failing['a flush behind a stop']]],
+  ] as [string, BatchFunction[]][]) {
+    for (const pauses of [false, true]) {
+      const run = runOf(functions)
+      let text = ''
+      run.on('data', chunk => {
+        text += chunk
+        if (pauses) run.pause()
+        setImmediate(() => run.resume())
+      })
+      run.end('a')
+      t.same(await once(run, 'error').catch(reason => [reason]), [error], title)
+      t.equal(text, 'a', title)
+    }
+    const sink = new PassThrough({ highWaterMark: 1 })
+    let text = ''
+    sink.on('data', chunk => {
+      text += chunk
+    })
+    await t.rejects(pipeline(source(['a']), runOf(functions), sink), error, title)
+    t.equal(text, 'a', `${title}, piped`)
   }
 })
 

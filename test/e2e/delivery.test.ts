@@ -1,0 +1,91 @@
+/** What precedes an error arrives; then the connection fails, once. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { bounded, closed, dial, listen, pattern, proxy, run, serve } from './support.js'
+
+/** Specs with an input that has an error in it, and what precedes the error. */
+const cases = [
+  ['json', '{"a":1}\nx\n', '{"a":1}\n', 'ERR_JSON'],
+  ['json', `${'{"a":1}\n'.repeat(20_000)}{"a" 1}\n`, '{"a":1}\n'.repeat(20_000), 'ERR_JSON'],
+  ['unframe u8', '\x02hi\x02a\n', 'hi\n', 'ERR_INPUT'],
+  ['unbase64', 'SGVsbG8K*', 'Hello\n', 'ERR_INPUT'],
+  ['json | slice 1 | hex plain=true width=1', '1\nx\n', '31\n0a\n', 'ERR_JSON'],
+] as const
+
+for (const [spec, input, expected, code] of cases) {
+  t.test(`${spec}, ${input.length} bytes: what precedes the error arrives (G-10)`, async t => {
+    const faults = [code]
+    await t.test('serve, stdout', async t => {
+      const server = await serve(t, ['0', '--once', '-t', spec], { faults })
+      const client = await dial(t, server.port)
+      client.end(input)
+      await bounded(closed(client.resume()), 'the reset')
+      const { code: exit, stdout } = await server.ended
+      t.equal(exit, 1)
+      t.equal(String(stdout), expected)
+    })
+    await t.test('serve, a file', async t => {
+      const dir = t.testdir()
+      const server = await serve(t, ['0', '--once', '-t', spec, '-o', 'out'], { cwd: dir, faults })
+      const client = await dial(t, server.port)
+      client.end(input)
+      await bounded(closed(client.resume()), 'the reset')
+      await server.ended
+      t.equal(readFileSync(join(dir, 'out.part'), 'utf8'), expected)
+    })
+    await t.test('serve --reply: the client gets it, and then a reset', async t => {
+      const server = await serve(t, ['0', '--reply', '-t', spec], { faults })
+      const client = await dial(t, server.port)
+      let text = ''
+      client.on('data', chunk => {
+        text += chunk
+      })
+      client.write(input)
+      await bounded(closed(client), 'the reset')
+      t.equal(text, expected)
+      t.match(client.failed, { code: 'ECONNRESET' })
+    })
+    await t.test('send: the server gets it, and then a reset', async t => {
+      let text = ''
+      let failure: unknown
+      const target = await listen(t, socket =>
+        socket
+          .on('data', chunk => {
+            text += chunk
+          })
+          .on('error', error => {
+            failure = error
+          }),
+      )
+      const { code: exit } = await run(t, ['send', '--to', target.to, '-t', spec], {
+        input,
+        faults: [/json|unframe|unbase64|line \d+/],
+      })
+      t.equal(exit, 1)
+      t.equal(text, expected)
+      t.match(failure, { code: 'ECONNRESET' })
+    })
+  })
+}
+
+t.test('serve and proxy --max-bytes: as many as are allowed arrive (G-14)', async t => {
+  const data = pattern(5000)
+  for (const size of [1000, 5000]) {
+    const faults = ['ERR_LIMIT']
+    const server = await serve(t, ['0', '--once', '--max-bytes', '4000'], { faults })
+    const client = await dial(t, server.port)
+    for (let at = 0; at < data.length; at += size) client.write(data.subarray(at, at + size))
+    await bounded(closed(client.resume()), 'the reset')
+    t.ok((await server.ended).stdout.equals(data.subarray(0, 4000)))
+
+    const got: Buffer[] = []
+    const target = await listen(t, socket => void socket.on('data', chunk => got.push(chunk)))
+    const between = await proxy(t, ['0', target.to, '--max-bytes', '4000'], { faults })
+    const other = await dial(t, between.port)
+    for (let at = 0; at < data.length; at += size) other.write(data.subarray(at, at + size))
+    await bounded(closed(other.resume()), 'the reset')
+    await between.logged('connection failed')
+    t.ok(Buffer.concat(got).equals(data.subarray(0, 4000)))
+  }
+})
