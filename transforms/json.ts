@@ -1,3 +1,4 @@
+import { toJson, WrittenNumber } from '../lib/formats/json-number.js'
 import { defineTransform, flag, list, type UnitTypes } from '../lib/stages/define.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 
@@ -22,13 +23,13 @@ export const json = defineTransform({
   },
   notes:
     'The input is a sequence of JSON values (RFC 8259), with or without white space between them, as for jq. ' +
-    'Invalid JSON, or nesting deeper than 512, is an error that names the line. Numbers are those of JavaScript: an ' +
-    'integer over 2^53 loses digits. If a member occurs several times, the last one counts. `pick` keeps structure: ' +
-    'a missing member is omitted, a path applies to each element of an array, and any other value is kept ' +
-    'unchanged.',
+    'Invalid JSON, nesting deeper than 512, or two members of one name in an object, is an error that names the ' +
+    'line. No value changes: a number that JavaScript cannot hold, such as 1e400, -0 or an integer over 2^53, keeps ' +
+    'its text; for any other, the shortest text is written. `pick` keeps structure: a missing member is omitted, a ' +
+    'path applies to each element of an array, and any other value is kept unchanged.',
   create({ pick, pretty }) {
     const tree = pick && treeOf(pick.map(path => path.split('.')))
-    const encode = (value: unknown) => (pretty ? prettyText(value) : JSON.stringify(value))
+    const encode = (value: unknown) => (pretty ? prettyText(value) : toJson(value)) as string
     return Object.assign((value: Json): Json => keep(value, tree), { encode })
   },
 })
@@ -47,6 +48,7 @@ function treeOf(paths: string[][]): Tree {
 
 function keep(value: unknown, tree: Tree | undefined): unknown {
   if (tree === undefined || typeof value !== 'object' || value === null) return value
+  if (value instanceof WrittenNumber) return value
   if (Array.isArray(value)) return value.map(item => keep(item, tree))
   const members = value as Record<string, unknown>
   const kept = [...tree].filter(([name]) => Object.hasOwn(members, name))
@@ -56,8 +58,8 @@ function keep(value: unknown, tree: Tree | undefined): unknown {
 /** Indentation can make a deeply nested value a thousand times larger. */
 const mostIndentation = 16 * 1024 * 1024
 
-function prettyText(value: unknown): string {
-  if (indentationOf(value, 1) <= mostIndentation) return JSON.stringify(value, null, 2)
+function prettyText(value: unknown): string | undefined {
+  if (indentationOf(value, 1) <= mostIndentation) return toJson(value, 2)
   throw new TcpPipeError(
     'ERR_RECORD_TOO_LONG',
     `json: with pretty=true, the indentation of a value exceeds ${mostIndentation} bytes`,

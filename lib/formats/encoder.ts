@@ -1,5 +1,6 @@
 /** Writes records as bytes: the counterpart of the decoders. */
 import { errorMessage, TcpPipeError } from '../text/errors.js'
+import { toJson } from './json-number.js'
 import type { Batch, Ending } from './records.js'
 
 /** Records → chunks. If a record cannot be written, yields those before it, and throws. */
@@ -65,7 +66,7 @@ function isAscii(text: string): boolean {
   return Buffer.byteLength(text) === text.length
 }
 
-function stringify(value: unknown, encode: (value: unknown) => string | undefined = JSON.stringify): string {
+function stringify(value: unknown, encode: (value: unknown) => string | undefined = toJson): string {
   let json: string | undefined
   try {
     json = encode(value)

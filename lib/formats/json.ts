@@ -2,6 +2,7 @@
 
 import { TcpPipeError, tooLong } from '../text/errors.js'
 import { countLines } from './count-lines.js'
+import { parseJson } from './json-value.js'
 
 export interface JsonScanner {
   /** Adds the values that this text completes, also if it throws, and returns them. */
@@ -120,7 +121,7 @@ function checkDepth({ depth, end }: Scan, before: number, maxRecord: number, fir
 function parseValue(text: string, maxRecord: number, firstLine: () => number): unknown {
   if (!fits(text, maxRecord)) throw tooLong('JSON value', maxRecord)
   try {
-    return JSON.parse(text)
+    return parseJson(text)
   } catch (error) {
     const message = (error as Error).message.replace(/ \(line \d+ column \d+\)$/, '') // within the value
     throw wrong(message, firstLine(), firstLine() + countLines(text))
@@ -158,7 +159,7 @@ function wholeLine(text: string, start: number, maxRecord: number): LineResult {
   const line = text.slice(start, end)
   if (line.length > 2 * maxDepth || !isClosed(line) || !fits(line, maxRecord)) return { end }
   try {
-    return { value: JSON.parse(line), end }
+    return { value: parseJson(line), end }
   } catch {
     return { end, isInvalid: true } // several values, part of one, or an invalid one: left to the scan
   }

@@ -89,3 +89,16 @@ t.test('serve and proxy --max-bytes: as many as are allowed arrive (G-14)', asyn
     t.ok(Buffer.concat(got).equals(data.subarray(0, 4000)))
   }
 })
+
+t.test('json changes no number, and refuses a member that occurs twice (G-11)', async t => {
+  const value = '{"v":[1e400,-0,12345678901234567890]}\n'
+  const server = await serve(t, ['0', '--reply', '-t', 'json'], { faults: ['line 2: duplicate member \\"a\\"'] })
+  const client = await dial(t, server.port)
+  let text = ''
+  client.on('data', chunk => {
+    text += chunk
+  })
+  client.write(`${value}{"a":1,"a":2}\n`)
+  await bounded(closed(client), 'the reset')
+  t.equal(text, value)
+})

@@ -75,6 +75,7 @@ const failing: Record<string, [spec: string, inputs: () => [title: string, input
         ['a long value', `1\n"${'x'.repeat(99)}"`],
         ['a long value of other characters', `1\n"${'漢'.repeat(40)}"2`],
         ['a value that is deep, and long before', `1 ${'['.repeat(600)}`],
+        ['a member twice', '{"a":1}\n{"a":1,"b":{},"a":2}\n3'],
       ],
     ],
     ['json pretty=true pick=a', () => [['no JSON', '{"a":1,"b":2}\nx\n']]],

@@ -3,11 +3,11 @@ import { compose } from '../../lib/stages/compose.js'
 import { json } from '../../transforms/json.js'
 import { spec } from '../../transforms/spec.js'
 import { needs, output } from '../laws/support.js'
-import { cutEvery, errorOf, textOf } from '../lib/pipes.js'
+import { cutEvery, errorOf, run, textOf } from '../lib/pipes.js'
 
 t.test('each value on a line, compact', async t => {
   for (const [title, input, expected] of [
-    ['an object', '{ "b" : [1, 2.50, -0 ],\n "a":null }', '{"b":[1,2.5,0],"a":null}\n'],
+    ['an object', '{ "b" : [1, 2.50, -0 ],\n "a":null }', '{"b":[1,2.5,-0],"a":null}\n'],
     ['several on a line', '{"a":1}{"a":2} [3]4 5 null', '{"a":1}\n{"a":2}\n[3]\n4\n5\nnull\n'],
     ['a string stays one', '"a" "b\\n\\u0041"', '"a"\n"b\\nA"\n'],
     ['more than ASCII', '"\\u00fc€😀"', '"ü€😀"\n'],
@@ -18,6 +18,29 @@ t.test('each value on a line, compact', async t => {
     t.equal(await textOf([json()], input), expected, title)
     t.equal(await textOf([json()], cutEvery(1, Buffer.from(input))), expected, `${title}, byte by byte`)
   }
+})
+
+t.test('numbers that JavaScript cannot hold keep their text (G-11)', async t => {
+  const value = '{"a":[1e400,-0,12345678901234567890,0.12345678901234567890,1e-400],"b":"1e400"}'
+  for (const [text, expected] of [
+    ['json', value],
+    ['json | json', value],
+    ['json | json pick=a', value.replace(',"b":"1e400"', '')],
+    ['json pick=a.x', value.replace(',"b":"1e400"', '')],
+    ['json pretty=true | json', value],
+    ['json pretty=true | slice 1 | json', value],
+  ] as const) {
+    t.equal(await textOf([...spec(text)()], value), `${expected}\n`, text)
+    t.equal(await textOf([...spec(text)()], cutEvery(1, Buffer.from(value))), `${expected}\n`, `${text}, byte by byte`)
+  }
+  const calculate = (value: { a: number[] }) => value.a.map(number => Number(number))
+  t.equal(await textOf([json(), calculate], value), '[null,0,12345678901234567000,0.12345678901234568,0]\n')
+})
+
+t.test('a member that occurs twice is an error (G-11)', async t => {
+  const error = { code: 'ERR_JSON', message: 'line 2: duplicate member "a"' }
+  for (const chunks of [1, 100].map(size => cutEvery(size, Buffer.from('{"a":1}\n{"a":1,"a":2}\n'))))
+    t.match(await run([json()], chunks), { error, text: '{"a":1}\n' })
 })
 
 t.test('pretty', async t => {
