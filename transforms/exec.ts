@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { Duplex, type Readable } from 'node:stream'
+import { afterDelivery } from '../lib/formats/delivery.js'
 import { blockBytes, type Context, defineTransform, words } from '../lib/stages/define.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
@@ -94,15 +95,15 @@ function programStream(command: readonly string[], context: Context): Duplex {
     }
   }
 
-  /** Destroying the stream discards unread output, so an error waits until everything has been read. */
   function end(): void {
-    if (!failure) stream.push(null)
-    else if (stream.readableLength === 0) stream.destroy(failure)
+    const error = failure
+    if (error) afterDelivery(stream, () => stream.destroy(error))
+    else stream.push(null)
   }
 
   const stream = new Duplex({
     writableHighWaterMark: blockBytes,
-    readableHighWaterMark: 0, // read() is called only after everything has been read
+    readableHighWaterMark: 0,
     write(chunk, _encoding, callback) {
       // Discards what the program does not take, but asynchronously: an endless source would block the event loop.
       use(({ stdin }) => stdin.write(chunk, error => (error ? setImmediate(callback) : callback())))
@@ -111,8 +112,7 @@ function programStream(command: readonly string[], context: Context): Duplex {
       use(({ stdin }) => stdin.end(() => callback()))
     },
     read() {
-      if (over) end()
-      else child?.stdout.resume()
+      child?.stdout.resume()
     },
     destroy(error, callback) {
       if (over || child?.pid === undefined) callback(error)

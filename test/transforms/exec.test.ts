@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { type Duplex, Readable, Writable } from 'node:stream'
+import { type Duplex, PassThrough, Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import type { Connection } from '../../lib/connection/connection.js'
 import { send } from '../../lib/send.js'
 import { serve } from '../../lib/serve.js'
+import { compose } from '../../lib/stages/compose.js'
 import type { ConnectionInfo } from '../../lib/stages/context.js'
 import type { Summary } from '../../lib/stats/summary.js'
 import { exec } from '../../transforms/exec.js'
@@ -404,4 +406,21 @@ t.test('two at once do not mix', async t => {
     await Promise.all(texts.map(text => textOf([exec({ command: ['cat'] })], cutEvery(999, Buffer.from(text))))),
     texts,
   )
+})
+
+t.test('a sink has written its output when the failure comes (G-10)', async t => {
+  let written = 0
+  const sink = new Writable({
+    highWaterMark: 1_000_000,
+    async write(chunk, _encoding, callback) {
+      await untilNoPrograms()
+      for (let i = 0; i < 20; i++) await setImmediate()
+      written += chunk.length
+      callback()
+    },
+  })
+  const stage = compose(script('cat; exit 3'), new PassThrough())
+  const error = { code: 'ERR_EXEC', message: 'exec: sh failed with exit code 3' }
+  await t.rejects(pipeline(source(cutEvery(1000, Buffer.alloc(100_000))), stage, sink), error)
+  t.equal(written, 100_000)
 })
