@@ -15,6 +15,7 @@ interface PeerOptions {
   serverName?: string
   insecure?: boolean
   minVersion?: '1.2' | '1.3'
+  alpn?: string[]
   ignoreUnexpectedEof?: boolean
 }
 
@@ -75,6 +76,15 @@ function readTls(text: string): 'auto' | boolean {
   throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected auto, or no value with --cert and --key`)
 }
 
+function readNames(text: string): string[] {
+  const names = text.split(',')
+  if (names.every(name => name !== '' && Buffer.byteLength(name) <= 255)) return names
+  throw new TcpPipeError(
+    'ERR_OPTION',
+    `'${text}' is not allowed; expected names of 1 to 255 bytes, such as h2,http/1.1`,
+  )
+}
+
 function peerOptions(): Option[] {
   return [
     single('--ca <file>', "PEM: trusted authorities (default: Node's)"),
@@ -98,6 +108,7 @@ function identityOptions(prefix: '--' | '--target-', what: string): Option[] {
 function commonTlsOptions(): Option[] {
   return [
     choice('--min-version <version>', 'minimum TLS version: 1.2 or 1.3 (default: 1.2)', ['1.2', '1.3']),
+    value('--alpn <names>', 'application protocols, the preferred one first, such as h2,http/1.1', readNames),
     new Option('--ignore-unexpected-eof', 'accept a TLS connection that ends without close_notify (ncat)'),
   ]
 }
@@ -127,7 +138,7 @@ export async function readServerTls(
 
 const identityNames = ['cert', 'key', 'passphraseFile'] as const
 const targetNames = ['targetCert', 'targetKey', 'targetPassphraseFile'] as const
-const commonNames = ['minVersion', 'ignoreUnexpectedEof', 'handshakeTimeout'] as const
+const commonNames = ['minVersion', 'alpn', 'ignoreUnexpectedEof', 'handshakeTimeout'] as const
 const peerNames = ['ca', 'pin', 'serverName', 'insecure'] as const
 
 /** Rejects an option without effect: its user would rely on it. A disabled timeout is accepted. */
@@ -137,7 +148,7 @@ function refuse(options: ServerTlsOptions, names: readonly (keyof ServerTlsOptio
 }
 
 async function readListener(options: ServerTlsOptions): Promise<ServerTls> {
-  const { minVersion, ignoreUnexpectedEof, clientCa } = options
+  const { minVersion, alpn, ignoreUnexpectedEof, clientCa } = options
   const auto = options.tls === 'auto'
   const identity = identityFiles(options, '--')
   const given = Object.values(identity).find(({ path }) => path !== undefined)
@@ -145,18 +156,18 @@ async function readListener(options: ServerTlsOptions): Promise<ServerTls> {
   if (!auto && !given) fault('--tls needs --cert FILE and --key FILE; or use --tls auto, which generates them')
   const { checkServerTls } = await import('../lib/endpoints/tls/secure-context.js')
   const files = { ...identity, clientCa: { flag: '--client-ca', path: clientCa } }
-  return checked(files, pems => ({ ...pems, auto, minVersion, ignoreUnexpectedEof }), checkServerTls)
+  return checked(files, pems => ({ ...pems, auto, minVersion, alpn, ignoreUnexpectedEof }), checkServerTls)
 }
 
 async function readPeer(options: PeerOptions, identity: Files<'cert' | 'key' | 'passphrase'>): Promise<ClientTls> {
-  const { ca, pin, serverName, insecure, minVersion, ignoreUnexpectedEof } = options
+  const { ca, pin, serverName, insecure, minVersion, alpn, ignoreUnexpectedEof } = options
   if (insecure && (ca ?? pin) !== undefined)
     fault(`--insecure and --${ca ? 'ca' : 'pin'} exclude each other: --insecure verifies nothing`)
   const { clientContext } = await import('../lib/endpoints/tls/secure-context.js')
   const files = { ...identity, ca: { flag: '--ca', path: ca } }
   return checked(
     files,
-    pems => ({ ...pems, pin, serverName, insecure, minVersion, ignoreUnexpectedEof }),
+    pems => ({ ...pems, pin, serverName, insecure, minVersion, alpn, ignoreUnexpectedEof }),
     clientContext,
   )
 }

@@ -64,7 +64,8 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
 
   const relay: Work = async (connection, client) => {
     const signal = whileOpen(connection)
-    const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target })
+    const alpn = protocolsFor(client, options)
+    const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target, alpn })
     connection.join(target, about.to)
     const [there, back] = [between(client, target), between(target, client)]
     await Promise.all([forward.run(connection, there), reply.run(connection, back)])
@@ -72,6 +73,12 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
 
   const server = await openServer(address, { ...withDefaults(options, 2, contexts), about }, relay)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}
+
+/** The target must speak the protocol that the client was promised; one that has chosen none speaks none of them. */
+function protocolsFor({ facts }: Leg, { tls }: ProxyOptions): readonly string[] | undefined {
+  if (typeof tls !== 'object' || !tls.alpn) return undefined
+  return facts.tls?.alpn === undefined ? [] : [facts.tls.alpn]
 }
 
 function between(sourceLeg: Leg, sinkLeg: Leg): Ends {

@@ -85,6 +85,8 @@ export interface Bound {
 export interface DialOptions extends HandshakeOptions {
   /** The TLS settings of an address with TLS. */
   tls?: ClientContext | undefined
+  /** Replaces the application protocols (ALPN) to offer; empty offers none. */
+  alpn?: readonly string[] | undefined
   /** Milliseconds to wait for each attempt to connect; 0 is no limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
   /** The address family to use if a name has both. */

@@ -46,6 +46,7 @@ const mistakes: [line: string[], says: string][] = [
   [['proxy', '0', 'tls://:1', '--insecure', '--ca', 'x'], '--insecure and --ca exclude each other'],
   [['proxy', '0', 'tls://:1', '--insecure', '--pin', pin], '--insecure and --pin exclude each other'],
   [['proxy', '0', 'tls://:1', '--ca', 'no-such-file'], '--ca: no-such-file cannot be read: ENOENT'],
+  [['serve', '0', '--alpn', 'h2'], '--alpn needs --tls or a tls:// address'],
   // of send
   [['send', '--tls', '--ca', 'x', '--ca', 'y'], '--ca is given twice; expected once'],
   [['send', '--tls', '--pin', pin, '--pin', pin], '--pin is given twice; expected once'],
@@ -60,6 +61,7 @@ const mistakes: [line: string[], says: string][] = [
   [['send', '--tls', '--insecure', '--pin', pin], '--insecure and --pin exclude each other'],
   [['send', '--tls', '--pin', 'sha256//abc'], "--pin: 'sha256//abc' is not a pin; expected 'sha256//' and the base64"],
   [['send', '--tls', '--pin', `${pin};`], "--pin: '' is not a pin"],
+  [['send', '--tls', '--alpn', 'h2,'], "--alpn: 'h2,' is not allowed; expected names of 1 to 255 bytes"],
   [['send', '--tls', '--server-name', ''], "'' is not allowed; expected a name"],
   [['send', '--to', 'tls:host:1'], "'tls:host:1' is not an address"],
 ]

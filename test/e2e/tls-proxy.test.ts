@@ -1,11 +1,15 @@
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { connect as connectHttp2, createServer as createH2cServer, createSecureServer } from 'node:http2'
+import { get } from 'node:https'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { certificates, dialTls, fateOf, listenTls, type RecipeName, type SecureEnd, secured } from './certificates.js'
 import {
   bounded,
+  cleanup,
   cli,
   dial,
   eventually,
@@ -16,6 +20,7 @@ import {
   pattern,
   proxy,
   serve,
+  shortDirectory,
   tcpPipe,
 } from './support.js'
 
@@ -129,6 +134,39 @@ t.test('proxy --target-cert, for a target that wants one', { skip }, async t => 
   const tool = await proxy(t, ['0', `tls://${target.to}`, ...ca(), ...identity])
   t.equal(String(await exchange(t, tool.port, 'hello')), 'hello')
   t.match(await target.logged('connection closed'), { tls: { subject: 'CN=client' } })
+})
+
+t.test('HTTP/2 passes: the target speaks the protocol that the client has chosen (G-29)', { skip }, async t => {
+  const alpn = ['--alpn', 'h2,http/1.1', '--ignore-unexpected-eof'] // Node's HTTP servers send no close_notify
+  const own = ['--tls', ...files.of('server').words]
+  const pem = files.of('server').pem
+  const trust = { ca: files.of('authority').pem.cert }
+  const answer = (request: { httpVersion: string }, response: { end(text: string): void }) =>
+    response.end(`HTTP/${request.httpVersion}`)
+  const secure = await listening(t, createSecureServer({ ...pem, allowHTTP1: true }, answer))
+  const path = join(shortDirectory(t), 's')
+  const atPath = await listening(t, createSecureServer({ ...pem, allowHTTP1: true }, answer), path)
+  const clear = await listening(t, createH2cServer(answer))
+  t.equal(atPath, 0)
+  for (const [title, target, words] of [
+    ['TLS on both sides', `tls://127.0.0.1:${secure}`, ca()],
+    ['TLS to a unix socket', `tls://unix:${path}`, ca()],
+    ['TLS with the client only', `127.0.0.1:${clear}`, []],
+  ] as const) {
+    t.test(title, async t => {
+      const tool = await proxy(t, ['0', target, ...own, ...words, ...alpn])
+      t.equal(await overHttp2(t, tool.port, trust), 'HTTP/2.0')
+      const expected = { tls: { alpn: 'h2' }, ...(words.length > 0 && { target: { tls: { alpn: 'h2' } } }) }
+      t.match(await tool.logged('connection closed'), expected)
+      if (words.length > 0) t.equal(await overHttp1(tool.port, trust), 'HTTP/1.1')
+    })
+  }
+
+  t.test('without a common protocol there is no TLS', async t => {
+    const tool = await proxy(t, ['0', ':1', ...own, '--alpn', 'x'])
+    await t.rejects(overHttp2(t, tool.port, trust), { code: /ERR_SSL_.*NO_APPLICATION_PROTOCOL/ })
+    t.match(await tool.logged('TLS handshake failed'), { error: /see alpn \(--alpn\)$/ })
+  })
 })
 
 t.test('serve --to tls://…', { skip }, async t => {
@@ -282,4 +320,27 @@ function partOf(dir: string, encoding: BufferEncoding = 'utf8'): string | undefi
 
 function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
+}
+
+/** The port of a server that is closed at the end of the test; 0 at a path. */
+async function listening(t: Test, server: Pick<Server, 'listen' | 'address' | 'close' | 'once'>, path?: string) {
+  server.listen(path === undefined ? { port: 0, host: '127.0.0.1' } : { path })
+  await new Promise<void>(resolve => server.once('listening', resolve))
+  cleanup(t, () => void server.close())
+  return path === undefined ? (server.address() as AddressInfo).port : 0
+}
+
+async function overHttp2(t: Test, port: number, trust: { ca: string }): Promise<string> {
+  const session = connectHttp2(`https://localhost:${port}`, trust)
+  cleanup(t, () => session.destroy())
+  const failed = new Promise<never>((_, reject) => session.once('error', reject))
+  failed.catch(() => {})
+  const answer = await bounded(Promise.race([text(session.request({ ':path': '/' })), failed]), 'an answer')
+  session.close()
+  return answer
+}
+
+async function overHttp1(port: number, trust: { ca: string }): Promise<string> {
+  const [response] = await once(get({ host: 'localhost', port, agent: false, ...trust }), 'response')
+  return text(response)
 }

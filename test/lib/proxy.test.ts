@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
-import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
+import { type ClientTls, serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import { type ProxyOptions, type ProxyServer, proxy } from '../../lib/proxy.js'
 import { send } from '../../lib/send.js'
+import { serve } from '../../lib/serve.js'
 import type { Summary } from '../../lib/stats/summary.js'
 import { delay } from '../../transforms/delay.js'
 import { limit } from '../../transforms/limit.js'
@@ -234,6 +235,26 @@ t.test('TLS on both sides, each for itself, and new certificates', async t => {
   await link.setSecureContext({ targetTls: { ca: stranger.cert } })
   await t.rejects(exchange(), { code: 'ECONNRESET' })
   t.match(await ends[2], { closedBy: 'error', error: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
+})
+
+t.test('ALPN: the target is offered what the client has been promised (G-29)', async t => {
+  const alpn = ['h2', 'http/1.1']
+  const target = await serve({ port: 0, tls: { ...identity, alpn }, reply: true })
+  t.teardown(() => target.close({ drain: 0 }))
+  const to = `tls://127.0.0.1:${target.address.port}`
+  const targetTls = { ca: identity.cert, alpn }
+  const chosen = async (tls: ProxyOptions['tls'], client: ClientTls | undefined) => {
+    const { link, ends } = await open(t, { to, tls, targetTls })
+    await send({ port: link.address.port, tls: client, from: 'hello', output: memorySink() })
+    const summary = await ends[0]
+    return [summary?.tls?.alpn, summary?.target?.tls?.alpn]
+  }
+  const ca = identity.cert
+  t.same(await chosen({ ...identity, alpn }, { ca, alpn }), ['h2', 'h2'])
+  t.same(await chosen({ ...identity, alpn }, { ca, alpn: ['http/1.1'] }), ['http/1.1', 'http/1.1'])
+  t.same(await chosen({ ...identity, alpn }, { ca }), [undefined, undefined])
+  t.same(await chosen({ ...identity }, { ca }), [undefined, 'h2'], 'the client was promised nothing')
+  t.same(await chosen(undefined, undefined), [undefined, 'h2'])
 })
 
 t.test('close while the target is being reached ends the dial, and is a success', async t => {

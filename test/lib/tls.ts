@@ -20,7 +20,7 @@ export interface TlsOptions {
   client?: ClientTls
   /** The newest one that the client speaks. */
   version?: 'TLSv1.2' | 'TLSv1.3'
-  handshake?: HandshakeOptions
+  handshake?: HandshakeOptions & { alpn?: readonly string[] }
 }
 
 /** Both sides of a handshake; a side that fails is a rejection. */

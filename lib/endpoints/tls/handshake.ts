@@ -8,7 +8,7 @@ import { checkServerIdentity, connect, createServer, type PeerCertificate, type 
 import type { TlsFacts } from '../../stats/summary.js'
 import { abortError, errorCode, TcpPipeError, timeoutError } from '../../text/errors.js'
 import { formatDuration } from '../../text/quantities.js'
-import type { Accept, HandshakeOptions, SecureSocket } from '../endpoint.js'
+import type { Accept, DialOptions, HandshakeOptions, SecureSocket } from '../endpoint.js'
 import { hasReadEnd, hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
 import { hasCloseNotify } from './close-notify.js'
 import { explain } from './hints.js'
@@ -59,9 +59,10 @@ export function tlsConnect(
   name: string,
   host: string,
   context: ClientContext,
-  options: HandshakeOptions = {},
+  options: Pick<DialOptions, 'handshakeTimeout' | 'signal' | 'alpn'> = {},
 ): Promise<SecureSocket> {
   const { secureContext, pins, verify, ignoreUnexpectedEof, serverName = host } = context
+  const { alpn = context.alpn ?? [] } = options
   const manner = { ...options, ignoreUnexpectedEof, aborted: abortError }
   return shakeHands(raw, name, manner, ({ succeed, fail }) => {
     const socket = connect({
@@ -70,6 +71,7 @@ export function tlsConnect(
       host: serverName,
       servername: isIP(serverName) ? '' : serverName,
       rejectUnauthorized: verify,
+      ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
       checkServerIdentity: (_, certificate) => checkIdentity(serverName, certificate),
     })
     socket.once('secureConnect', () => {
@@ -201,6 +203,7 @@ function factsOf(socket: TLSSocket): TlsFacts {
   return {
     protocol: String(socket.getProtocol()),
     cipher: socket.getCipher().name,
+    ...(socket.alpnProtocol && { alpn: socket.alpnProtocol }),
     ...(servername && { serverName: servername }),
     ...(subject && { subject }),
   }

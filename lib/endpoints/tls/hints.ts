@@ -5,6 +5,7 @@ const noTls = 'the peer does not speak TLS'
 const noVersion = 'no version of TLS is common to both; see minVersion (--min-version)'
 const ended = 'the peer has ended the handshake: perhaps it does not speak TLS, or does not accept the client'
 const refusedByServer = 'the server may want a certificate (--cert, --key); or no cipher is common to both'
+const noProtocol = 'no application protocol is common to both; see alpn (--alpn)'
 const unknownRoot = 'it leads to no authority that is trusted here: see ca and pin (--ca, --pin)'
 
 /** Advice by Node's error codes, which come from OpenSSL. */
@@ -26,6 +27,9 @@ const hints = new Map([
   ['ERR_SSL_UNEXPECTED_MESSAGE', noTls],
   ['ERR_SSL_UNSUPPORTED_PROTOCOL', noVersion],
   ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', noVersion],
+  ['ERR_SSL_NO_APPLICATION_PROTOCOL', noProtocol],
+  ['ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', noProtocol],
+  ['ERR_SSL_TLS_ALERT_NO_APPLICATION_PROTOCOL', noProtocol],
   ['ERR_SSL_NO_SHARED_CIPHER', 'no cipher is common to both'],
   [
     'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE',

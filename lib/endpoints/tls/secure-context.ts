@@ -16,6 +16,8 @@ interface TlsOptions {
   passphrase?: string | undefined
   /** The minimum version of TLS. Default: 1.2. */
   minVersion?: '1.2' | '1.3' | undefined
+  /** Application protocols (ALPN) to offer or to accept, the preferred one first: `['h2', 'http/1.1']`. Default: none. */
+  alpn?: readonly string[] | undefined
   /** Treats a close without close_notify as a normal end, although data may be missing. Default: false. */
   ignoreUnexpectedEof?: boolean | undefined
 }
@@ -55,6 +57,7 @@ export interface ClientContext {
   /** Whether Node verifies the certificate. If false, only the pin is checked, if any. */
   readonly verify: boolean
   readonly serverName: string | undefined
+  readonly alpn: readonly string[] | undefined
   readonly ignoreUnexpectedEof: boolean
 }
 
@@ -66,6 +69,7 @@ export function checkServerTls(given: ServerTls): X509Certificate | undefined {
   if (tls.auto && certificate) fault('auto and cert exclude each other: auto makes a certificate itself')
   if (!tls.auto && !certificate) fault('tls needs cert and key, or auto')
   checkCertificate('clientCa', tls.clientCa)
+  checkAlpn(tls)
   tryContext(contextOptions(tls))
   return certificate
 }
@@ -74,8 +78,11 @@ export function checkServerTls(given: ServerTls): X509Certificate | undefined {
 export function serverContext(given: ServerTls): ServerContext {
   const tls = withoutBom(given)
   const certificate = checkServerTls(tls) as X509Certificate
-  const { clientCa, ignoreUnexpectedEof = false } = tls
-  const verify = clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }
+  const { clientCa, alpn, ignoreUnexpectedEof = false } = tls
+  const verify = {
+    ...(clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }),
+    ...(alpn && { ALPNProtocols: [...alpn] }),
+  }
   const validTo = new Date(certificate.validTo)
   return { options: { ...contextOptions(tls), ...verify }, pin: pinOf(certificate), validTo, ignoreUnexpectedEof }
 }
@@ -87,20 +94,22 @@ function contextOptions({ cert, key, passphrase, clientCa, minVersion }: ServerT
 /** Throws `ERR_OPTION`. */
 export function clientContext(given: ClientTls): ClientContext {
   const tls = withoutBom(given)
-  const { ca, cert, key, passphrase, pin, insecure = false, serverName, minVersion, ignoreUnexpectedEof = false } = tls
+  const { ca, cert, key, passphrase, pin, insecure = false, serverName, minVersion } = tls
+  const { alpn, ignoreUnexpectedEof = false } = tls
   checkNames(tls, ['ca', 'pin', 'serverName', 'insecure'])
   checkIdentity(tls)
   checkCertificate('ca', ca)
+  checkAlpn(tls)
   if (insecure && (pin ?? ca) !== undefined)
     fault(`insecure and ${pin === undefined ? 'ca' : 'pin'} exclude each other: insecure verifies nothing`)
   if (serverName === '') fault("serverName: '' is not allowed; expected a name")
   const pins = pin === undefined ? undefined : parsePins(pin)
   const secureContext = tryContext({ ...versions(minVersion), ca, cert, key, passphrase })
   const verify = !insecure && (!pins || ca !== undefined)
-  return { secureContext, pins, verify, serverName, ignoreUnexpectedEof }
+  return { secureContext, pins, verify, serverName, alpn, ignoreUnexpectedEof }
 }
 
-const commonNames = ['cert', 'key', 'passphrase', 'minVersion', 'ignoreUnexpectedEof']
+const commonNames = ['cert', 'key', 'passphrase', 'minVersion', 'alpn', 'ignoreUnexpectedEof']
 
 /** Rejects unknown options: a mistyped option would give no protection. */
 function checkNames(tls: object, own: readonly string[]): void {
@@ -108,6 +117,16 @@ function checkNames(tls: object, own: readonly string[]): void {
   const unknown = Object.keys(tls).find(name => !names.includes(name))
   if (unknown)
     fault(`tls: unknown option '${unknown}'${didYouMean(unknown, names) || `; expected ${names.join(', ')}`}`)
+}
+
+/** RFC 7301: a list of names of 1 to 255 bytes. */
+function checkAlpn({ alpn }: TlsOptions): void {
+  if (alpn === undefined) return
+  const isList = Array.isArray(alpn) && alpn.length > 0
+  if (!isList)
+    fault(`alpn: ${alpn === null ? 'null' : `'${alpn}'`} is not allowed; expected a list, such as ['h2', 'http/1.1']`)
+  const wrong = alpn.find(name => typeof name !== 'string' || name === '' || Buffer.byteLength(name) > 255)
+  if (wrong !== undefined) fault(`alpn: '${wrong}' is not allowed; expected names of 1 to 255 bytes, such as h2`)
 }
 
 /** OpenSSL does not recognize a first line that begins with a byte order mark. */

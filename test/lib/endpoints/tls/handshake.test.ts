@@ -276,6 +276,38 @@ t.test('the facts of both sides: what they know of each other', async t => {
   t.same(Object.keys(unverified.server ?? {}), ['protocol', 'cipher'], 'nor one that was not asked for')
 })
 
+t.test(
+  'ALPN: the first of the server that the client offers, or none; without a common one there is no TLS (G-29)',
+  async t => {
+    const both = ['h2', 'http/1.1']
+    for (const [server, client, chosen] of [
+      [both, both, 'h2'],
+      [both, ['http/1.1', 'h2'], 'h2'],
+      [both, ['x', 'http/1.1'], 'http/1.1'],
+      [both, undefined, undefined],
+      [undefined, both, undefined],
+    ] as const) {
+      const { facts } = await tlsPair(t, { server: { alpn: server }, client: { ca: identity.cert, alpn: client } })
+      t.same([facts.server?.alpn, facts.client?.alpn], [chosen, chosen])
+    }
+    const alpn = both
+    for (const [offered, chosen] of [
+      [['http/1.1'], 'http/1.1'],
+      [[], undefined],
+    ] as const) {
+      const handshake = { alpn: offered }
+      const { facts } = await tlsPair(t, { server: { alpn }, client: { ca: identity.cert, alpn }, handshake })
+      t.equal(facts.server?.alpn, chosen, 'the offer of one connection')
+    }
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const failed = await handshakes(t, { version, server: { alpn }, client: { ca: identity.cert, alpn: ['x'] } })
+      const hint = /no application protocol is common to both; see alpn \(--alpn\)$/
+      t.match(failed.server, { reason: { message: hint } }, version)
+      t.match(failed.client, { reason: { message: hint } }, version)
+    }
+  },
+)
+
 t.test('one that fails has no facts', async t => {
   const { facts, client } = await handshakes(t, { client: {} })
   t.equal(client.status, 'rejected')

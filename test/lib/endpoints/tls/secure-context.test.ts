@@ -57,6 +57,24 @@ W98Y2ePbpzfw/qVaPl4gcH/fEtUqCfK4QQBvLsxUd0CBT7Pa2gRi07c/Ng==
 -----END CERTIFICATE-----`,
 }
 
+t.test('alpn: a list of names, on both sides (G-29)', async t => {
+  const alpn = ['h2', 'http/1.1']
+  t.match(serverContext({ ...identity, alpn }), { options: { ALPNProtocols: alpn } })
+  t.notOk('ALPNProtocols' in serverContext(identity).options)
+  t.match(clientContext({ alpn }), { alpn })
+  for (const [wrong, message] of [
+    [[], "alpn: '' is not allowed; expected a list, such as ['h2', 'http/1.1']"],
+    ['h2', "alpn: 'h2' is not allowed; expected a list, such as ['h2', 'http/1.1']"],
+    [null, 'alpn: null is not allowed; expected a list'],
+    [['h2', ''], "alpn: '' is not allowed; expected names of 1 to 255 bytes, such as h2"],
+    [[2], "alpn: '2' is not allowed; expected names of 1 to 255 bytes"],
+    [['ä'.repeat(128)], 'is not allowed; expected names of 1 to 255 bytes'],
+  ] as [string[], string][]) {
+    t.throws(() => serverContext({ ...identity, alpn: wrong }), { code: 'ERR_OPTION', message })
+    t.throws(() => clientContext({ alpn: wrong }), { code: 'ERR_OPTION', message })
+  }
+})
+
 t.test('what OpenSSL does not take as a whole is told in its words', async t => {
   t.throws(() => serverContext(weak), { code: 'ERR_OPTION', message: /^tls: .*key too small/ })
 })
