@@ -13,6 +13,7 @@ export const groups: Record<string, string> = {
   D: 'TLS',
   E: 'Hostile input',
   F: 'Load',
+  G: 'Edges: partial files, signals, errors in the middle of data',
 }
 
 /** Rows of features that do not exist yet. */
@@ -251,5 +252,65 @@ export const rows: readonly Row[] = [
     id: 'F-11',
     case: "A metrics page: another Host header, a huge request, a slow client, markup in a peer's name",
     expected: 'Loopback only by default; refused or timed out; text is escaped',
+  },
+  {
+    id: 'G-01',
+    case: 'Two processes write one output name at once; a draining server overlaps its successor; another program replaces the partial file',
+    expected:
+      'The first that finishes has its file whole; the other fails with `ERR_FILE_EXISTS` and keeps its partial file; only the file that was written is claimed; in one process the second connection is refused at once',
+  },
+  {
+    id: 'G-02',
+    case: '`NAME.part` exists: a file of somebody else, of an earlier failure, a directory or a link',
+    expected: 'It stays as it is, with and without `--force`; the writer uses `NAME.2.part`, and so on',
+  },
+  {
+    id: 'G-03',
+    case: '`--append`, `tee`, `dump`, `--force` with a link in place of the file, or of a folder that is named after a peer',
+    expected:
+      'The link is not followed and nothing is made behind it: `ERR_FILE_EXISTS`, the connection is reset. A link of the operator to a device or a FIFO, and the name of a descriptor, are followed',
+  },
+  {
+    id: 'G-04',
+    case: 'A file of /sys, whose size is another one than it reports, is sent',
+    expected: 'No warning, exit 0',
+  },
+  {
+    id: 'G-09',
+    case: 'A FIFO without a peer, or with one that does not read (`-o`, `tee`, `dump`, `--from`, `send`), and a full stderr, at the drain timeout',
+    expected: 'The process ends; a waiting FIFO holds no thread of the pool and no other connection',
+  },
+  {
+    id: 'G-30',
+    case: 'A signal that ends the process (SIGHUP, SIGQUIT, SIGUSR2, SIGALRM, …) arrives while bytes move: `send`, `serve`, `serve --from`, `proxy`, also while it drains',
+    expected:
+      'The peers see a reset, an output file keeps its unfinished name, the programs of `exec` end, the unix socket is removed, and the process ends by the signal; signals that Node uses keep their meaning',
+  },
+  {
+    id: 'G-31',
+    case: 'SIGHUP under `nohup`, with and without a terminal and TLS; a terminal that closes',
+    expected:
+      'Under `nohup` it does not end the process, and with TLS it reloads; without `nohup` a closed terminal resets the clients',
+  },
+  {
+    id: 'G-32',
+    case: 'The limit of open files has room for few connections, or for fewer than `--max-connections`',
+    expected: 'A warning at the start with the number',
+  },
+  {
+    id: 'G-33',
+    case: 'A client that only receives; a peer that ends while the input is open',
+    expected:
+      '`--receive-only` ends after the peer, without a half-close; `--on-peer-end stop` delivers what was read and ends with the peer',
+  },
+  {
+    id: 'G-34',
+    case: 'A server takes a half-close for a client that has left',
+    expected: '`--on-eof keep` leaves our side open until the peer ends, and the whole reply arrives',
+  },
+  {
+    id: 'G-35',
+    case: 'The target of `serve --to` ends before the data does, reads nothing and resets later',
+    expected: 'The connection fails with `ERR_TARGET`; both sides exit with 1',
   },
 ]
