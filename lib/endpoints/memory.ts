@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream'
 import { blockBytes } from '../formats/records.js'
 import { abortError, TcpPipeError } from '../text/errors.js'
 import { type Arrival, defineEndpoint, type Leg } from './endpoint.js'
+import { resetError } from './reset.js'
 import { retried } from './retry.js'
 
 export interface MemoryAddress {
@@ -99,7 +100,7 @@ function half(): Half {
       const copy = Buffer.from(chunk) // the writer may reuse its buffer after the callback
       setImmediate(() => {
         const { destroyed, errored } = peer.leg.stream
-        if (destroyed) return callback(resetError('write', errored ? 'ECONNRESET' : 'EPIPE'))
+        if (destroyed) return callback(resetError(errored ? 'ECONNRESET' : 'EPIPE', 'write'))
         bytes.out += copy.length
         peer.receive(copy, callback)
       })
@@ -137,15 +138,11 @@ function half(): Half {
       else resume = done
     },
     fail() {
-      setImmediate(() => stream.destroy(resetError('read', 'ECONNRESET')))
+      setImmediate(() => stream.destroy(resetError('ECONNRESET', 'read')))
     },
     /** Acts as a FIN, unless one was received before. */
     lose() {
       setImmediate(() => stream.readableEnded || stream.destroyed || stream.push(null))
     },
   }
-}
-
-function resetError(syscall: string, code: string): Error {
-  return Object.assign(new Error(`${syscall} ${code}`), { code, syscall })
 }

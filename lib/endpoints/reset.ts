@@ -10,12 +10,30 @@ export function setCarrier(socket: Socket, carrier: Socket): void {
   carriers.set(socket, carrier)
 }
 
-/** Makes `destroy` with an error send a reset (RST), so that the peer can distinguish a failure from an end. */
+/** What is said of a reset, whoever finds it first: a read, a write, or libuv behind an end. */
+const resetText = 'the peer has reset the connection'
+
+/** The error of a reset. Keeps the code of the system. */
+export function resetError(code: string, syscall: string, cause?: Error): Error {
+  return Object.assign(new Error(resetText, { cause }), { code, syscall })
+}
+
+function inOneText(error: Error): Error {
+  const { code, syscall, message } = error as NodeJS.ErrnoException
+  const isReset = (code === 'ECONNRESET' || code === 'EPIPE') && syscall !== undefined && !message.startsWith(resetText)
+  return isReset ? resetError(code, syscall, error) : error
+}
+
+/**
+ * Makes `destroy` with an error send a reset (RST), so that the peer can distinguish a failure from an end. A reset of
+ * the peer gets its one text.
+ */
 export function resetOnError(socket: Socket): void {
   const destroy = socket.destroy
   const carrier = carriers.get(socket)
   let cause: Error | undefined
-  socket.destroy = error => {
+  socket.destroy = given => {
+    const error = given && inOneText(given)
     if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
     cause = error
     if (!carrier) return socket.resetAndDestroy() // calls destroy() again, with the cause

@@ -27,6 +27,23 @@ t.test('a reset in the middle: logged once, the partial file is kept, the others
   t.equal(readFileSync(goodFile, 'utf8'), 'first second')
 })
 
+t.test('the reset of a peer has one text, whether it is read, written to, or comes with data (G-28)', async t => {
+  const error = 'the peer has reset the connection'
+  for (const words of [[], ['--reply']]) {
+    for (const isStopped of [false, true]) {
+      const server = await serve(t, ['0', ...words], { faults: [error] })
+      const client = await dial(t, server.port)
+      client.write(words.length > 0 ? pattern(3_000_000) : 'x') // the reply is not read
+      await (words.length > 0 ? once(client, 'readable') : server.printed(1))
+      if (isStopped) server.kill('SIGSTOP')
+      client.write('y', () => client.resetAndDestroy())
+      await closed(client)
+      server.kill('SIGCONT')
+      t.match(await server.logged('connection failed'), { closedBy: 'reset', error })
+    }
+  }
+})
+
 t.test('data and a reset that come together are not taken for data and an end', async t => {
   t.test('serve: the part does not get the name of the whole', async t => {
     const dir = t.testdir()

@@ -160,7 +160,7 @@ function shakeHands(
     .then(socket => ({ socket, facts: factsOf(socket) }))
     .catch(error => {
       raw.destroy()
-      throw explain(error)
+      throw explain(isLost(error) ? closedError(peer) : error)
     })
     .finally(() => {
       restore()
@@ -214,6 +214,11 @@ function unexpectedEof(): TcpPipeError {
   return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
 }
 
+/** Node and the system have many words for a peer that ends in the handshake. */
+function isLost(error: unknown): boolean {
+  return errorCode(error) === 'ECONNRESET' || errorCode(error) === 'EPIPE'
+}
+
 function closedError(peer: string): Error {
-  return Object.assign(new Error(`${peer} has closed the connection`), { code: 'ECONNRESET' })
+  return Object.assign(new Error(`${peer} has ended the handshake`), { code: 'ECONNRESET' })
 }

@@ -3,7 +3,7 @@ import { errorCode } from '../../text/errors.js'
 
 const noTls = 'the peer does not speak TLS'
 const noVersion = 'no version of TLS is common to both; see minVersion (--min-version)'
-const ended = 'the peer has ended the handshake: perhaps it does not speak TLS, or does not accept the client'
+const ended = 'perhaps it does not speak TLS, or does not accept the certificate of this side'
 const refusedByServer = 'the server may want a certificate (--cert, --key); or no cipher is common to both'
 const noProtocol = 'no application protocol is common to both; see alpn (--alpn)'
 const unknownRoot = 'it leads to no authority that is trusted here: see ca and pin (--ca, --pin)'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, Server, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import t from 'tap'
-import { hasReadEnd, hiddenReset, resetOnDestroy, resetOnError } from '../../../lib/endpoints/reset.js'
+import { hasReadEnd, hiddenReset, resetError, resetOnDestroy, resetOnError } from '../../../lib/endpoints/reset.js'
 import { needs } from '../../laws/support.js'
 import { closed, collect, handles, socketPair, unixPair, until } from '../network.js'
 import { settled } from '../pipes.js'
@@ -80,6 +80,34 @@ t.test('resetOnError: without an error it is an end, and the reset of a peer kee
   client.resetAndDestroy()
   const [error] = await once(socket.resume(), 'error')
   t.equal(error.code, 'ECONNRESET')
+})
+
+t.test('resetOnError: the reset of a peer has one text, however it is found (G-28)', async t => {
+  const message = 'the peer has reset the connection'
+  for (const [code, syscall] of [
+    ['ECONNRESET', 'read'],
+    ['ECONNRESET', 'write'],
+    ['EPIPE', 'write'],
+  ] as const) {
+    const [socket] = await socketPair(t)
+    resetOnError(socket)
+    const found = Object.assign(new Error(`${syscall} ${code}`), { code, syscall })
+    const seen = once(socket, 'error')
+    socket.destroy(found)
+    t.match(await seen, [{ message, code, syscall, cause: found }])
+  }
+  const [reading, peer] = await socketPair(t)
+  resetOnError(reading)
+  const read = once(reading.resume(), 'error')
+  peer.resetAndDestroy()
+  t.match(await read, [{ message, code: 'ECONNRESET' }])
+  const [kept] = await socketPair(t)
+  resetOnError(kept)
+  const own = Object.assign(new Error('ours'), { code: 'ECONNRESET' })
+  const seen = once(kept, 'error')
+  kept.destroy(own)
+  t.same(await seen, [own], 'an error of our own stays')
+  t.match(resetError('EPIPE', 'write'), { message, code: 'EPIPE', syscall: 'write' })
 })
 
 t.test('resetOnError: a socket that is connecting is closed with the error', async t => {
