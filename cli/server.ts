@@ -1,16 +1,19 @@
 /** Shared by the commands that listen: options, signals and exit. */
-import type { Option } from 'commander'
-import type { Address } from '../lib/endpoints/address.js'
+import { Option } from 'commander'
+import { type Address, defaultPort, formatAddress } from '../lib/endpoints/address.js'
+import { parseIp } from '../lib/endpoints/ip.js'
 import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../lib/index.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
 import type { Logger } from './log.js'
-import { bytes, count, duration, group, repeatable } from './options.js'
+import { bytes, count, duration, group, repeatable, value } from './options.js'
 import { dieOf, exitAfter, onSignals } from './process.js'
 import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOptions, warnIfInsecure } from './tls.js'
 
 export interface ServerOptions extends ServerTlsOptions {
   once?: boolean
+  socketMode?: number
+  ipv6Only?: boolean
   allow?: string[]
   deny?: string[]
   maxConnections?: number
@@ -27,6 +30,10 @@ export interface ServerOptions extends ServerTlsOptions {
 
 export function serverOptions(): Option[] {
   return [
+    ...group('Where to listen:', [
+      value('--socket-mode <mode>', 'permissions of a unix socket, such as 660 (default: from the umask)', readMode),
+      new Option('--ipv6-only', 'do not accept IPv4 connections on [::]'),
+    ]),
     ...group('Who may connect:', [
       repeatable('--allow <rule>', 'allow only these: an address, a CIDR, a range a-b or @file; may be repeated'),
       repeatable('--deny <rule>', 'deny these, even if --allow lists them; may be repeated'),
@@ -52,6 +59,11 @@ export function serverOptions(): Option[] {
   ]
 }
 
+function readMode(text: string): number {
+  if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8)
+  throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected three octal digits, such as 660`)
+}
+
 /** The library options common to all servers. */
 export type CommonOptions = ListenOptions & { connectTimeout?: number | undefined; targetTls?: ClientTls | undefined }
 
@@ -68,7 +80,7 @@ export async function runServer(
   log: Logger,
   start: (options: CommonOptions) => Promise<Server>,
 ): Promise<{ server: Server; closed: Promise<void> }> {
-  const { once, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord } = options
+  const { once, socketMode, ipv6Only, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord } = options
   const { connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout } = options
   const allow = options.allow && (await readRules('--allow', options.allow))
   const deny = options.deny && (await readRules('--deny', options.deny))
@@ -77,6 +89,7 @@ export async function runServer(
       'ERR_OPTION',
       '--allow, --deny and --max-per-ip do not apply to a unix socket: its clients have no address',
     )
+  checkListen(options, listen)
   const tls = await readServerTls(options, listen, target)
   warnIfInsecure(log, options)
   let first: Summary | undefined
@@ -95,7 +108,20 @@ export async function runServer(
     reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   })
   server = await start({
-    ...{ log, once, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord, onConnection },
+    ...{
+      log,
+      once,
+      socketMode,
+      ipv6Only,
+      allow,
+      deny,
+      maxConnections,
+      maxPerIp,
+      maxBytes,
+      maxDuration,
+      maxRecord,
+      onConnection,
+    },
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
     ...tls,
   })
@@ -105,6 +131,17 @@ export async function runServer(
     if (once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
   })
   return { server, closed }
+}
+
+function checkListen({ socketMode, ipv6Only }: ServerOptions, listen: Address | undefined): void {
+  const where = listen ? `; ${formatAddress(listen)} is another` : ''
+  if (socketMode !== undefined && !(listen && 'path' in listen))
+    throw new TcpPipeError(
+      'ERR_OPTION',
+      `--socket-mode needs the address of a unix socket, such as unix:/run/x${where}`,
+    )
+  if (ipv6Only && !(listen && 'host' in listen && parseIp(listen.host)?.family !== 4))
+    throw new TcpPipeError('ERR_OPTION', `--ipv6-only needs an IPv6 address, such as [::]:${defaultPort}${where}`)
 }
 
 async function drain(

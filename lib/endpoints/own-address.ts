@@ -20,7 +20,9 @@ async function isReached(listen: Address, target: Address): Promise<boolean> {
   if (!('host' in listen) || !('host' in target)) return false
   if (listen.port === 0 || listen.port !== target.port) return false
   const [bound, dialled] = await Promise.all([addressesOf(listen), addressesOf(target)])
-  return dialled.map(toLoopback).some(to => bound.some(own => own === to || (takesAll(own, to) && isOwn(to))))
+  return dialled
+    .map(toLoopback)
+    .some(to => bound.some(own => own === to || (takesAll(own, to, listen.ipv6Only) && isOwn(to))))
 }
 
 /** Linux connects to the loopback address when a wildcard address is dialled. */
@@ -28,9 +30,9 @@ function toLoopback(address: string): string {
   return address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address
 }
 
-/** `::` also accepts IPv4 connections. */
-function takesAll(own: string, address: string): boolean {
-  return own === '::' || (own === '0.0.0.0' && isIPv4(address))
+/** `::` also accepts IPv4 connections, unless it is IPv6 only. */
+function takesAll(own: string, address: string, ipv6Only = false): boolean {
+  return (own === '::' && !(ipv6Only && isIPv4(address))) || (own === '0.0.0.0' && isIPv4(address))
 }
 
 /** A name that does not resolve reaches nothing. Dialling it fails later. */

@@ -1,5 +1,6 @@
 /** The common part of TCP and unix sockets: listening, dialling, and a socket as a leg. */
 import { once } from 'node:events'
+import { chmodSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { TlsFacts } from '../stats/summary.js'
 import { abortError, type TcpPipeError, timeoutError } from '../text/errors.js'
@@ -10,7 +11,9 @@ import { hiddenReset, resetOnError } from './reset.js'
 import { retried } from './retry.js'
 
 /** The address that a socket is bound or connected to. */
-export type SocketAddress = { readonly host: string; readonly port: number } | { readonly path: string }
+export type SocketAddress =
+  | { readonly host: string; readonly port: number; readonly ipv6Only?: boolean | undefined }
+  | { readonly path: string; readonly mode?: number | undefined }
 
 /** The other end of a socket. */
 export interface Peer {
@@ -37,12 +40,17 @@ export async function listenForSockets(
 ): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true, keepAlive: true, noDelay: true })
   server.on('connection', socket => arrive(arrivalOf(socket)))
-  server.listen('path' in address ? { path: address.path } : { host: address.host, port: address.port })
+  const close = () => new Promise<void>(resolve => server.close(() => resolve()))
+  if ('path' in address) server.listen({ path: address.path })
+  else server.listen({ host: address.host, port: address.port, ipv6Only: address.ipv6Only === true })
   await once(server, 'listening')
-  return {
-    bound: boundTo(address, server.address()),
-    close: () => new Promise(resolve => server.close(() => resolve())),
+  try {
+    if ('path' in address && address.mode !== undefined) chmodSync(address.path, address.mode)
+  } catch (error) {
+    await close()
+    throw error
   }
+  return { bound: boundTo(address, server.address()), close }
 }
 
 function boundTo(asked: SocketAddress, bound: AddressInfo | string | null): Bound {

@@ -7,6 +7,8 @@ export interface TcpAddress {
   readonly scheme: 'tcp'
   readonly host: string
   readonly port: number
+  /** Listens on IPv6 only: `[::]` does not accept IPv4 connections. Default: false. */
+  readonly ipv6Only?: boolean | undefined
 }
 
 export const defaultHost = '127.0.0.1'
@@ -17,7 +19,7 @@ export const tcp = defineEndpoint<TcpAddress>({
   summary: 'TCP; without a host, 127.0.0.1',
   accepts: () => true,
   parse: text => parseHostAndPort(text.replace(/^tcp:\/\//, '')),
-  complete: ({ host, port }) => tcpAddress(host, port),
+  complete: ({ host, port, ipv6Only }) => ({ ...tcpAddress(host, port), ...(ipv6Only && { ipv6Only }) }),
   format: formatHostAndPort,
   listen: (address, arrive) => listenForSockets(address, arrive),
   async dial(address, options) {

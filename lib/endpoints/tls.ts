@@ -15,8 +15,8 @@ import { removeStale, unixAddress } from './unix.js'
 
 /** An address with TLS: over TCP, or over a unix socket if it has a path. */
 export type TlsAddress =
-  | { readonly scheme: 'tls'; readonly host: string; readonly port: number }
-  | { readonly scheme: 'tls'; readonly path: string }
+  | { readonly scheme: 'tls'; readonly host: string; readonly port: number; readonly ipv6Only?: boolean | undefined }
+  | { readonly scheme: 'tls'; readonly path: string; readonly mode?: number | undefined }
 
 export const tls = defineEndpoint<TlsAddress>({
   scheme: 'tls',
@@ -31,8 +31,8 @@ export const tls = defineEndpoint<TlsAddress>({
   },
   complete: address =>
     'path' in address
-      ? { ...unixAddress(address.path), scheme: 'tls' }
-      : { ...tcpAddress(address.host, address.port), scheme: 'tls' },
+      ? { ...address, ...unixAddress(address.path), scheme: 'tls' }
+      : { ...address, ...tcpAddress(address.host, address.port), scheme: 'tls' },
   format: formatTls,
   async listen(address, arrive, contexts) {
     if ('path' in address) await removeStale(address.path)

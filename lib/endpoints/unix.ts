@@ -8,6 +8,8 @@ import { dialSocket, listenForSockets, socketLeg } from './socket.js'
 export interface UnixAddress {
   readonly scheme: 'unix'
   readonly path: string
+  /** The permissions of the socket, such as 0o660, set when it listens. Default: from the umask. */
+  readonly mode?: number | undefined
 }
 
 /** The kernel's limit for the path of a unix socket in bytes (`sun_path`, unix(7)). */
@@ -19,7 +21,7 @@ export const unix = defineEndpoint<UnixAddress>({
   summary: 'a unix socket; one that a dead server has left behind is replaced',
   accepts: text => text.startsWith('unix:'),
   parse: text => unixAddress(text.slice('unix:'.length)),
-  complete: ({ path }) => unixAddress(path),
+  complete: ({ path, mode }) => ({ ...unixAddress(path), ...(mode !== undefined && { mode }) }),
   format: ({ path }) => `unix:${path}`,
   async listen(address, arrive) {
     await removeStale(address.path)

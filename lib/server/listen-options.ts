@@ -2,6 +2,7 @@
 
 import type { Connection, ConnectionOptions } from '../connection/connection.js'
 import { type Address, type AddressInput, addressOf, endpointFor, formatAddress } from '../endpoints/address.js'
+import { parseIp } from '../endpoints/ip.js'
 import type { TlsContexts } from '../endpoints/tls/contexts.js'
 import type { ServerTls } from '../endpoints/tls/secure-context.js'
 import type { Logger } from '../stages/context.js'
@@ -21,6 +22,10 @@ export interface ListenOptions extends AccessLists {
   port?: number | undefined
   /** The path of a unix socket, instead of host and port. */
   path?: string | undefined
+  /** The permissions of the unix socket, such as 0o660. Default: from the umask. */
+  socketMode?: number | undefined
+  /** Accepts no IPv4 connections on `::`. Default: false. */
+  ipv6Only?: boolean | undefined
   /** Enables TLS. `'auto'` generates a self-signed certificate, which clients can pin. Default: no TLS. */
   tls?: ServerTls | 'auto' | boolean | undefined
   /** Stops listening after the first connection. Default: false. */
@@ -56,6 +61,7 @@ export interface ListenOptions extends AccessLists {
 /** What the options of every server may be. The others have checks of their own. */
 const kinds: Partial<Record<keyof ListenOptions, ValueKind>> = {
   ...{ listen: 'address', host: 'text', path: 'text', tls: 'serverTls', once: 'flag' },
+  ...{ socketMode: 'mode', ipv6Only: 'flag' },
   ...{ maxConnections: 'count', maxPerIp: 'count', maxBytes: 'count', maxRecord: 'count' },
   ...{ maxDuration: 'time', handshakeTimeout: 'time', firstByteTimeout: 'time' },
   ...{ idleTimeout: 'time', halfClosedTimeout: 'time' },
@@ -65,8 +71,9 @@ const kinds: Partial<Record<keyof ListenOptions, ValueKind>> = {
 /** Checks the options and returns the address to listen on. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
 export function listenAddress(options: ListenOptions): Address {
   checkValues(options, kinds)
-  const address = addressOf(options.listen, options)
-  endpointFor('listen', address)
+  const given = addressOf(options.listen, options)
+  endpointFor('listen', given)
+  const address = withDetails(given, options)
   const { allow, deny, maxPerIp } = options
   accessCheck({ allow, deny })
   checkMisplaced(options, 'tls or targetTls')
@@ -74,6 +81,16 @@ export function listenAddress(options: ListenOptions): Address {
   if (!('host' in address) && byAddress)
     throw new TcpPipeError('ERR_OPTION', `${byAddress}: the clients of ${formatAddress(address)} have no IP address`)
   return address
+}
+
+/** Adds to the address how to listen on it. */
+function withDetails(address: Address, { socketMode, ipv6Only }: ListenOptions): Address {
+  const fault = (name: string, expected: string) =>
+    new TcpPipeError('ERR_OPTION', `${name}: ${formatAddress(address)} is not ${expected}`)
+  if (socketMode !== undefined && !('path' in address)) throw fault('socketMode', 'a unix socket')
+  if (ipv6Only && (!('host' in address) || parseIp(address.host)?.family === 4))
+    throw fault('ipv6Only', 'an IPv6 address; expected one such as [::]:3099')
+  return { ...address, ...(socketMode !== undefined && { mode: socketMode }), ...(ipv6Only && { ipv6Only }) }
 }
 
 /** Rejects TLS options outside of `tls`: the server would ignore them and listen without TLS. */

@@ -16,6 +16,10 @@ const kinds = {
   address: ['an address', value => typeof value === 'string' || isObject(value)],
   serverTls: ["true, false, 'auto' or an object", value => value === 'auto' || isSwitch(value)],
   clientTls: ['true, false or an object', isSwitch],
+  mode: [
+    'permissions from 0 to 0o777',
+    value => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0o777,
+  ],
   signal: ['an AbortSignal', value => value instanceof AbortSignal],
   logger: [
     `a pino logger, or an object with the methods ${logMethods.join(', ')}`,

@@ -59,6 +59,38 @@ t.test('[::1]:0', { skip: noIpv6 }, async t => {
   t.match((await server.logged('connection closed')).remote, /^\[::1\]:\d+$/)
 })
 
+t.test('--ipv6-only: [::] does not take an IPv4 client (G-45)', { skip: noIpv6 }, async t => {
+  const server = await serve(t, ['[::]:0', '--ipv6-only', '--reply'])
+  const four = await run(t, ['send', '--to', `127.0.0.1:${server.port}`], { input: 'x', faults: ['ECONNREFUSED'] })
+  t.equal(four.code, 1)
+  const six = await run(t, ['send', '--to', `[::1]:${server.port}`], { input: 'six' })
+  t.equal(String(six.stdout), 'six')
+  const link = await serve(t, ['[::]:0', '--reply'])
+  t.equal(String((await run(t, ['send', '--to', `127.0.0.1:${link.port}`], { input: 'four' })).stdout), 'four')
+})
+
+t.test('--socket-mode: the permissions of a unix socket (G-45)', async t => {
+  for (const mode of ['600', '0666']) {
+    const path = join(shortDirectory(t), 's')
+    const server = await serve(t, [`unix:${path}`, '--socket-mode', mode, '--reply'])
+    t.equal(lstatSync(path).mode & 0o777, Number.parseInt(mode, 8))
+    t.equal(String((await run(t, ['send', '--to', server.to], { input: 'x' })).stdout), 'x')
+  }
+})
+
+t.test('--ipv6-only and --socket-mode with another address, or another value: exit 2 (G-45)', async t => {
+  for (const [args, message] of [
+    [['--ipv6-only'], '--ipv6-only needs an IPv6 address, such as [::]:3099'],
+    [['127.0.0.1:0', '--ipv6-only'], '--ipv6-only needs an IPv6 address, such as [::]:3099; 127.0.0.1:0 is another'],
+    [['unix:x', '--ipv6-only'], '--ipv6-only needs an IPv6 address, such as [::]:3099; unix:x is another'],
+    [['--socket-mode', '600'], '--socket-mode needs the address of a unix socket, such as unix:/run/x'],
+    [['0', '--socket-mode', '600'], 'such as unix:/run/x; 127.0.0.1:0 is another'],
+    [['unix:x', '--socket-mode', 'rw'], "--socket-mode: 'rw' is not allowed; expected three octal digits, such as 660"],
+    [['unix:x', '--socket-mode', '1777'], "--socket-mode: '1777' is not allowed"],
+  ] as const)
+    t.equal((await run(t, ['serve', ...args], { faults: [message] })).code, 2, message)
+})
+
 t.test('-4 and -6 choose the family of a name that has both', { skip: noIpv6 || noName }, async t => {
   const port = await freePort()
   const four = await listenOn(t, '127.0.0.1', port, 'four')

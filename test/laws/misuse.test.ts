@@ -31,6 +31,7 @@ const values: readonly unknown[] = [0, true, 'x', {}, [], null, throws]
 /** Which of the values an option may be; the others are refused. */
 const servers: Record<string, readonly unknown[]> = {
   ...{ listen: [], host: ['x'], port: [0], path: ['x'], tls: [], once: [true], signal: [], maxRecord: [] },
+  ...{ socketMode: [], ipv6Only: [] },
   ...{ maxConnections: [], maxPerIp: [], maxBytes: [], allow: [], deny: [[]], log: [], observer: [{}, []] },
   ...{ maxDuration: [0], handshakeTimeout: [0], firstByteTimeout: [0], idleTimeout: [0], halfClosedTimeout: [0] },
   ...{ transforms: [throws], replyTransforms: [throws], onConnection: [throws] },

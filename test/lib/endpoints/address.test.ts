@@ -132,6 +132,13 @@ t.test('an address that names its scheme is checked, too, and is loopback withou
   t.strictSame(toAddress({ scheme: 'tcp', port: 80 } as Address), local)
   t.strictSame(toAddress({ ...local, tls: true }), { ...local, scheme: 'tls' }, 'what asks for TLS gets it')
   t.strictSame(toAddress({ scheme: 'tls', path: '/run/x' }), { scheme: 'tls', path: '/run/x' })
+  for (const detailed of [
+    { ...local, host: '::', ipv6Only: true },
+    { scheme: 'tls', host: '::', port: 80, ipv6Only: true },
+    { scheme: 'unix', path: '/run/x', mode: 0 },
+    { scheme: 'tls', path: '/run/x', mode: 0o600 },
+  ] as Address[])
+    t.strictSame(toAddress(detailed), detailed, 'how to listen on it')
   const file = { scheme: 'file', path: 'a', append: true, force: false } as const
   t.strictSame(toAddress(file), file)
   t.strictSame(toAddress({ scheme: 'stdio' }), { scheme: 'stdio' })

@@ -51,4 +51,7 @@ t.test('another one is not', async t => {
     ['7', 'memory:7'],
   ] as const)
     await t.resolves(check(listen, target), `${listen} ${target}`)
+  const only = { scheme: 'tcp', host: '::', port: 7, ipv6Only: true } as const
+  await t.resolves(checkOwnAddress(only, parseAddress('7')), 'IPv4 does not reach what listens on IPv6 only')
+  await t.rejects(checkOwnAddress(only, parseAddress('[::1]:7')), { code: 'ERR_ADDRESS' })
 })

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import dns from 'node:dns'
 import { once } from 'node:events'
+import { existsSync, statSync } from 'node:fs'
 import { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { dialSocket, listenForSockets, type SocketArrival, socketLeg } from '../../../lib/endpoints/socket.js'
@@ -57,6 +58,28 @@ t.test('listening: the port is the chosen one, and what cannot be bound is told 
   const unix = await arrivalsAt(t, { path })
   t.same(unix.server.bound, { address: path, family: 'unix', port: 0 })
   await t.rejects(listen({ path }), { code: 'EADDRINUSE', message: new RegExp(path) })
+})
+
+t.test('listening: the permissions of a unix socket (G-45)', async t => {
+  for (const mode of [0o600, 0o666, 0]) {
+    const path = socketPath(t)
+    await arrivalsAt(t, { path, mode })
+    t.equal(statSync(path).mode & 0o777, mode)
+  }
+  const path = socketPath(t)
+  await t.rejects(
+    listenForSockets({ path, mode: -1 }, () => {}),
+    { code: 'ERR_OUT_OF_RANGE' },
+  )
+  t.notOk(existsSync(path), 'it listens no longer')
+})
+
+t.test('listening on IPv6 only (G-45)', async t => {
+  for (const ipv6Only of [true, false]) {
+    const { server } = await arrivalsAt(t, { host: '::', port: 0, ipv6Only })
+    const [error] = await once(clientOf(t, server.bound), ipv6Only ? 'error' : 'connect')
+    t.equal(error?.code, ipv6Only ? 'ECONNREFUSED' : undefined)
+  }
 })
 
 t.test('a listener that is closed takes no more, and waits for what it has accepted', async t => {

@@ -34,6 +34,8 @@ t.test('parts → address: without a host, or with an empty one, it is loopback 
   for (const given of [undefined, '', defaultHost])
     t.strictSame(tcpAddress(given, 80), { scheme: 'tcp', host, port: 80 })
   t.strictSame(tcp.complete({ scheme: 'tcp', host: '', port: 80 }), { scheme: 'tcp', host, port: 80 })
+  const only = { scheme: 'tcp', host: '::', port: 80, ipv6Only: true } as const
+  t.strictSame(tcp.complete(only), only)
   for (const port of [-1, 65536, 1.5, Number.NaN, '80' as unknown as number])
     t.throws(() => tcp.complete({ scheme: 'tcp', host, port }), { code: 'ERR_ADDRESS' }, String(port))
   t.throws(() => tcpAddress(5 as never, 80), { code: 'ERR_ADDRESS', message: 'the host must be a text' })

@@ -13,6 +13,7 @@ t.test('its address is a path that the kernel takes', async t => {
   t.strictSame(unix.parse('unix:relative:with:colons'), { scheme: 'unix', path: 'relative:with:colons' })
   t.strictSame(unix.complete({ scheme: 'unix', path: longest }), unixAddress(longest))
   t.equal(unix.format(unixAddress('/run/x')), 'unix:/run/x')
+  t.strictSame(unix.complete({ scheme: 'unix', path: 'x', mode: 0 }), { scheme: 'unix', path: 'x', mode: 0 })
   for (const [path, message] of [
     ['', 'the path of a unix socket has 1 to 107 bytes, not 0'],
     [`${longest}x`, 'the path of a unix socket has 1 to 107 bytes, not 108'],

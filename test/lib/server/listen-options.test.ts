@@ -25,6 +25,13 @@ t.test('what is wrong in the options of a server is told with its name', async t
     [{ listen: 'memory:a', tls: 'auto' }, /^'memory:a' cannot be combined with TLS$/],
     [{ listen: 'file:a' }, /^'file:a' cannot be listened on; expected host:port/],
     [{ listen: '-' }, /^'-' cannot be listened on/],
+    [{ port: 1, socketMode: 0o600 }, /^socketMode: 127\.0\.0\.1:1 is not a unix socket$/],
+    [{ path: '/tmp/a', socketMode: -1 }, /^socketMode: -1 is not allowed; expected permissions from 0 to 0o777$/],
+    [
+      { port: 1, ipv6Only: true },
+      /^ipv6Only: 127\.0\.0\.1:1 is not an IPv6 address; expected one such as \[::\]:3099$/,
+    ],
+    [{ path: '/tmp/a', ipv6Only: true }, /^ipv6Only: unix:\/tmp\/a is not an IPv6 address/],
     [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of unix:\/tmp\/a have no/],
   ] as [ListenOptions, RegExp][])
     t.throws(() => listenAddress(options), { message })
@@ -34,6 +41,9 @@ t.test('what is wrong in the options of a server is told with its name', async t
   t.same(listenAddress({ listen: 'tls://1', tls: 'auto' }), { ...local, scheme: 'tls', port: 1 })
   t.same(listenAddress({ listen: { scheme: 'tcp', host: '', port: 1 } }), { ...local, port: 1 }, 'never all interfaces')
   t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { scheme: 'unix', path: '/tmp/a' })
+  t.same(listenAddress({ path: '/tmp/a', socketMode: 0 }), { scheme: 'unix', path: '/tmp/a', mode: 0 })
+  t.same(listenAddress({ listen: '[::]:1', ipv6Only: true }), { ...local, host: '::', port: 1, ipv6Only: true })
+  t.same(listenAddress({ listen: '[::]:1', ipv6Only: false }), { ...local, host: '::', port: 1 })
   t.same(listenAddress({ listen: 'memory:a' }), { scheme: 'memory', name: 'a' })
 })
 

@@ -15,6 +15,7 @@ t.test('what an option may be', async t => {
     ['address', ['x', {}]],
     ['serverTls', [true, false, 'auto', {}]],
     ['clientTls', [true, false, {}]],
+    ['mode', [0, 0o777]],
     ['signal', [AbortSignal.abort(), new AbortController().signal]],
     ['logger', [log, pino({ enabled: false })]],
     ['observer', [{}, { closed: method }, { closed: undefined }]],
@@ -35,6 +36,7 @@ t.test('what it may not be is refused with the name of the option, the value and
     ['address', 5, 'x: 5 is not allowed; expected an address'],
     ['serverTls', 'yes', "x: 'yes' is not allowed; expected true, false, 'auto' or an object"],
     ['clientTls', 'auto', "x: 'auto' is not allowed; expected true, false or an object"],
+    ['mode', 0o1000, 'x: 512 is not allowed; expected permissions from 0 to 0o777'],
     ['signal', 0, 'x: 0 is not allowed; expected an AbortSignal'],
     ['signal', new AbortController(), 'x: an object (AbortController) is not allowed; expected an AbortSignal'],
     [
