@@ -114,7 +114,7 @@ const misbehaving: [title: string, stage: () => Stage, error: object][] = [
 
 t.test('a stage that', async t => {
   for (const [title, stage, error] of misbehaving) {
-    t.test(`${title}: that connection is reset with its error, another one lives (A-14) (G-40)`, async t => {
+    t.test(`${title}: that connection is reset with its error, another one lives (A-14, G-40)`, async t => {
       const ends: Promise<{ error?: Error }>[] = []
       const options: ServeOptions = {
         port: 0,

@@ -281,6 +281,82 @@ export const rows: readonly Row[] = [
     expected: 'The process ends; a waiting FIFO holds no thread of the pool and no other connection',
   },
   {
+    id: 'G-10',
+    case: 'An error or a limit in the same chunk as good data, for every transform',
+    expected:
+      'What precedes it is delivered and written, then the connection fails once; output and error are the same however the input is cut',
+  },
+  {
+    id: 'G-11',
+    case: 'JSON: 1e400, -0, integers over 2^53, two members of one name',
+    expected: 'Numbers keep their text; a repeated member is an error with its line',
+  },
+  {
+    id: 'G-12',
+    case: 'A JSON value in single bytes',
+    expected: 'It takes at most a few times its length',
+  },
+  {
+    id: 'G-13',
+    case: 'Millions of empty or tiny units: skippable zstd frames, lines of several values, held single bytes',
+    expected: 'Work per byte is bounded',
+  },
+  {
+    id: 'G-14',
+    case: 'More bytes than `--max-bytes`, in any chunks',
+    expected: 'Exactly the allowed bytes are delivered, then the connection is reset',
+  },
+  {
+    id: 'G-20',
+    case: 'An abort while a TLS handshake is under way',
+    expected: 'It rejects with an AbortError; the program dies of its signal',
+  },
+  {
+    id: 'G-21',
+    case: 'The first dial of a proxy to a `tls://` target meets the limit of open files',
+    expected: 'That connection fails; later ones succeed, since nothing is loaded at a dial',
+  },
+  {
+    id: 'G-22',
+    case: 'A name with several addresses, of which one refuses and one is slow',
+    expected: 'Each address has the whole connect timeout; the slow one is reached',
+  },
+  {
+    id: 'G-23',
+    case: 'A peer that has reset the connection before its address was read',
+    expected: 'The connection has the address that was dialled, not `unknown`',
+  },
+  {
+    id: 'G-24',
+    case: '`--bind` with a name, and without a port',
+    expected: 'An address of the family of the target is used; the system chooses the port',
+  },
+  {
+    id: 'G-25',
+    case: 'A client leaves in the TLS handshake at the moment of SIGTERM: `serve` and `proxy`',
+    expected: 'The process ends, and does not spin',
+  },
+  {
+    id: 'G-26',
+    case: 'A connection fails while its file is written; TLS ends without close_notify',
+    expected: 'The file keeps what had come, and the log line reports its size',
+  },
+  {
+    id: 'G-27',
+    case: 'A PEM file with a key, parameters, comments or other text beside the certificates',
+    expected: 'It is taken as OpenSSL takes it',
+  },
+  {
+    id: 'G-28',
+    case: 'The reset of a peer that is found by a read, by a write, or with data',
+    expected: 'It has one text and the code `ECONNRESET`',
+  },
+  {
+    id: 'G-29',
+    case: 'HTTP/2 through a proxy that ends TLS on both sides',
+    expected: '`--alpn` negotiates the protocol: the target is offered what the client has been promised',
+  },
+  {
     id: 'G-30',
     case: 'A signal that ends the process (SIGHUP, SIGQUIT, SIGUSR2, SIGALRM, …) arrives while bytes move: `send`, `serve`, `serve --from`, `proxy`, also while it drains',
     expected:
@@ -312,5 +388,39 @@ export const rows: readonly Row[] = [
     id: 'G-35',
     case: 'The target of `serve --to` ends before the data does, reads nothing and resets later',
     expected: 'The connection fails with `ERR_TARGET`; both sides exit with 1',
+  },
+  {
+    id: 'G-40',
+    case: "Code of the user throws inside an event, or rejects: a Transform, a Writable, an object-mode stream, a callback, a sink's report, a log",
+    expected:
+      'That connection is reset with the error (for a report: a warning in its summary); other connections and the server live',
+  },
+  {
+    id: 'G-41',
+    case: 'Every option with a value of a wrong type; every callback that throws or rejects; an abort at any turn',
+    expected:
+      '`ERR_OPTION` or `ERR_ADDRESS` before anything is opened, or that connection alone fails; no socket, listener, timer or child is left',
+  },
+  {
+    id: 'G-42',
+    case: 'A stage throws or rejects; a module has a syntax error, throws while it is imported, or imports `tcp-pipe` from anywhere',
+    expected:
+      'The log names the stage and `file:line`; a failed import names its line; stacks under `-v` are lines; `tcp-pipe` is the copy that runs',
+  },
+  {
+    id: 'G-43',
+    case: 'A sender has ended, and the reader of the last hop pauses: `send → proxy → serve`',
+    expected:
+      'A stalled peer is not half-closed; by default nothing is cut earlier than when idle; `send` exits with 0',
+  },
+  {
+    id: 'G-44',
+    case: 'A program of `exec` on a socket with several local addresses',
+    expected: 'It gets the local address and port that the client has chosen; a unix socket has none',
+  },
+  {
+    id: 'G-45',
+    case: 'The permissions of a unix socket and IPv6-only listening, also with an address or a value that does not fit',
+    expected: 'They apply when the server listens; otherwise exit 2 before anything is opened',
   },
 ]

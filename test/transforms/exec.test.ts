@@ -318,7 +318,7 @@ t.test('what has left the group of the program and holds its pipes is not waited
   t.ok(performance.now() - start < 2000)
 })
 
-t.test('the environment describes the connection (E-07) (G-44)', async t => {
+t.test('the environment describes the connection (E-07, G-44)', async t => {
   process.env.TCP_PIPE_ID = 'of another'
   process.env.EXEC_TEST = 'inherited'
   t.teardown(() => {
