@@ -17,8 +17,8 @@ export async function readRules(option: AccessOption, values: readonly string[])
 }
 
 function rulesOfValue(option: AccessOption, value: string): string[] {
-  const words = value.split(/[\s,]+/).filter(Boolean)
-  return (words.length > 0 ? words : [value]).map(word => checked(word, option))
+  const words = value.split(',').flatMap(part => part.trim().split(/\s+/))
+  return (words.includes('') ? [value] : words).map(word => checked(word, option))
 }
 
 async function rulesOfFile(option: AccessOption, path: string): Promise<string[]> {

@@ -49,6 +49,7 @@ interface Options extends LogOptions, SendTlsOptions {
   idleTimeout?: number
   maxDuration?: number
   retry?: number
+  retryInterval?: number
   receiveOnly?: boolean
   onEof?: OnEof
   onPeerEnd?: OnPeerEnd
@@ -82,7 +83,8 @@ export function sendCommand(): Command {
     .addOption(value('--bind <address>', "source address, such as '127.0.0.2' or '127.0.0.2:4000'", bindAddress))
     .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
     .addOption(new Option('-6', 'IPv6 only'))
-    .addOption(count('--retry <n>', 'retries to connect, with growing delays (default: 0)', 0))
+    .addOption(count('--retry <n>', 'retries to connect (default: 0)', 0))
+    .addOption(duration('--retry-interval <time>', 'between attempts to connect (default: growing, from 0.1s to 5s)'))
     .addOption(
       choice(
         '--on-eof <action>',
@@ -139,9 +141,9 @@ async function run(command: Command, files: string[]): Promise<void> {
     () => {},
   )
   const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
-  const { retry, onEof = options.receiveOnly ? 'keep' : undefined, onPeerEnd, wait, maxRecord } = options
+  const { retry, retryInterval, onEof = options.receiveOnly ? 'keep' : undefined, onPeerEnd, wait, maxRecord } = options
   const sent = send({
-    ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, onEof, onPeerEnd },
+    ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, retryInterval, onEof, onPeerEnd },
     ...{ wait, maxRecord },
     tls,
     from,

@@ -60,6 +60,8 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   maxDuration?: number | undefined
   /** The number of retries after the first attempt to connect, with jittered backoff. Default: 0. */
   retry?: number | undefined
+  /** Milliseconds between attempts to connect. Default: a growing time from 0.1 to 5 seconds, with jitter. */
+  retryInterval?: number | undefined
   /**
    * After the source ends: `half-close` ends our side and waits for the peer's end, `keep` waits and ends our side
    * after it, `close` does not wait. Default: `half-close`.
@@ -95,6 +97,7 @@ export interface SendConnection extends Connection {
 const kinds: Partial<Record<keyof SendOptions, ValueKind>> = {
   ...{ to: 'address', host: 'text', path: 'text', tls: 'clientTls', maxRecord: 'count' },
   ...{ wait: 'time', connectTimeout: 'time', handshakeTimeout: 'time', idleTimeout: 'time', maxDuration: 'time' },
+  retryInterval: 'time',
   ...{ signal: 'signal', log: 'logger', observer: 'observer', onConnect: 'function' },
 }
 

@@ -62,11 +62,11 @@ interface OpenOptions extends SendOptions {
 }
 
 async function dialFor(options: OpenOptions, address: Address): Promise<Leg> {
-  const { connectTimeout, handshakeTimeout, family, bind, retry, signal, log, tls } = options
+  const { connectTimeout, handshakeTimeout, family, bind, retry, retryInterval, signal, log, tls } = options
   const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
   if (signal?.aborted) throw abortError(signal)
   return dial(address, {
-    ...{ connectTimeout, handshakeTimeout, family, retry, signal, tls: context },
+    ...{ connectTimeout, handshakeTimeout, family, retry, retryInterval, signal, tls: context },
     bind: bind === undefined ? undefined : (bindAddress(bind) as TcpAddress),
     onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
   })

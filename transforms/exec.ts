@@ -112,7 +112,7 @@ function programStream(command: readonly string[], context: Context): Duplex {
       use(({ stdin }) => stdin.end(() => callback()))
     },
     read() {
-      child?.stdout.resume()
+      child?.stdout?.resume() // at the limit of open files a child has no pipes
     },
     destroy(error, callback) {
       if (over || child?.pid === undefined) callback(error)

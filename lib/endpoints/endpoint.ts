@@ -95,6 +95,8 @@ export interface DialOptions extends HandshakeOptions {
   bind?: { readonly host: string; readonly port: number } | undefined
   /** The number of retries after the first attempt, with jittered backoff from 100 ms to 5 s. Default: 0. */
   retry?: number | undefined
+  /** Milliseconds between attempts. Default: a growing time from 0.1 to 5 seconds, with jitter. */
+  retryInterval?: number | undefined
   /** Called before each retry with the delay in milliseconds. */
   onRetry?: ((error: unknown, wait: number) => void) | undefined
 }

@@ -4,14 +4,19 @@ import type { DialOptions } from './endpoint.js'
 
 /** Retries until an attempt succeeds, at most `retry` times. Rejects with the error of the last attempt. */
 export async function retried<T>(attempt: () => Promise<T>, options: DialOptions, number = 0): Promise<T> {
-  const { retry = 0, signal, onRetry } = options
+  const { retry = 0, retryInterval, signal, onRetry } = options
   try {
     return await attempt()
   } catch (error) {
     if (number >= retry || signal?.aborted) throw error
-    const wait = Math.round(Math.min(5000, 100 * 2 ** number) * (0.5 + Math.random() / 2))
+    const wait = retryInterval ?? growing(number)
     onRetry?.(error, wait)
     await delay(wait, undefined, { signal })
     return retried(attempt, options, number + 1)
   }
+}
+
+/** From 0.1 to 5 seconds, with jitter, so that many clients do not come back at once. */
+function growing(number: number): number {
+  return Math.round(Math.min(5000, 100 * 2 ** number) * (0.5 + Math.random() / 2))
 }

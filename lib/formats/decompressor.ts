@@ -128,7 +128,7 @@ function allowed(input: number, { max = Number.POSITIVE_INFINITY, ratio }: Caps)
 
 function exceeded({ bytesWritten: input }: Zlib, output: number, { max, ratio }: Caps): string {
   if (max !== undefined && output > max) return `the output exceeds max=${max} bytes`
-  return `the output exceeds ratio=${ratio}: ${input} bytes of input gave ${output} bytes`
+  return `the output exceeds ratio=${ratio}: ${input} bytes of input gave ${output} bytes; a higher ratio allows it`
 }
 
 /** Writes a piece and resolves with what zlib leaves unread after its end. Errors arrive as events and never here. */

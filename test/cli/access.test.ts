@@ -23,7 +23,7 @@ t.test('a value is a rule, or several', async t => {
       ['10.0.0.1 10.0.0.2\t10.0.0.3-10.0.0.4', '::1'],
       ['10.0.0.1', '10.0.0.2', '10.0.0.3-10.0.0.4', '::1'],
     ],
-    [[' 10.0.0.1, , 10.0.0.2,'], ['10.0.0.1', '10.0.0.2']],
+    [[' 10.0.0.1,  10.0.0.2 '], ['10.0.0.1', '10.0.0.2']],
   ] as const)
     t.same(await readRules('--allow', values), expected, JSON.stringify(values))
 })
@@ -69,6 +69,9 @@ t.test('a mistake names the option, the rule, and file and line', async t => {
     ['10.0.0.1,@x', /^--deny: '@x' is not an address/],
     ['', /^--deny: '' is not an address/],
     [' , ', /^--deny: ' , ' is not an address/],
+    ['10.0.0.1,', /^--deny: '10\.0\.0\.1,' is not an address/],
+    [',10.0.0.1', /^--deny: ',10\.0\.0\.1' is not an address/],
+    ['10.0.0.1,,10.0.0.2', /^--deny: '10\.0\.0\.1,,10\.0\.0\.2' is not an address/],
     ['@', "--deny: '@' is not allowed; expected '@file'"],
     [`@${path}`, `--deny: ${path}:3: '10.0.0.2 10.0.0.3' is not an address, a CIDR or a range, such as `],
   ] as const)

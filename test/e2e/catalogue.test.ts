@@ -173,7 +173,7 @@ t.test('a nested bomb is stopped at its limit, in little memory (E-01)', async t
   const line = await server.logged('connection failed')
   t.match(line, {
     closedBy: 'limit',
-    error: /^gunzip: the output exceeds ratio=200: \d+ bytes of input gave \d+ bytes$/,
+    error: /^gunzip: the output exceeds ratio=200: \d+ bytes of input gave \d+ bytes; a higher ratio allows it$/,
   })
   const grown = peakMemory(server.pid) - before
   t.ok(grown < 32 * 1024, `${grown} KiB`)

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -423,4 +424,18 @@ t.test('a sink has written its output when the failure comes (G-10)', async t =>
   const error = { code: 'ERR_EXEC', message: 'exec: sh failed with exit code 3' }
   await t.rejects(pipeline(source(cutEvery(1000, Buffer.alloc(100_000))), stage, sink), error)
   t.equal(written, 100_000)
+})
+
+t.test('at the limit of open files a program cannot be started, and the error says so', async t => {
+  const module = JSON.stringify(new URL('../../transforms/exec.js', import.meta.url).href)
+  const text = `
+    const { closeSync, openSync } = await import('node:fs')
+    const { exec } = await import(${module})
+    const stage = exec({ command: ['cat'] })
+    const files = []
+    try { for (;;) files.push(openSync('/dev/null')) } catch {}
+    closeSync(files.pop())
+    stage.on('error', ({ code, message }) => process.stdout.write(code + ' ' + message)).end('hi')`
+  const words = ['-c', 'ulimit -n 60; exec "$@"', 'bash', process.execPath, '--input-type=module', '-e', text]
+  t.equal(String(execFileSync('bash', words)), 'ERR_EXEC exec: cat cannot be started: spawn cat EMFILE')
 })

@@ -51,7 +51,7 @@ t.test('max is the most that comes out', async t => {
 t.test('a bomb is stopped, and so is a nested one (E-01)', async t => {
   const stopped = {
     code: 'ERR_OUTPUT_LIMIT',
-    message: /^gunzip: the output exceeds ratio=200: \d+ bytes of input gave \d+ bytes$/,
+    message: /^gunzip: the output exceeds ratio=200: \d+ bytes of input gave \d+ bytes; a higher ratio allows it$/,
   }
   const { size, error } = await explode(gunzip(), bomb(createGzip({ level: 9 }), 40))
   t.match(error, stopped)

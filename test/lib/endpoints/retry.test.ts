@@ -34,6 +34,13 @@ t.test('it is tried again, later each time, and told before', async t => {
   t.ok(second >= 100 && second <= 200, `${second} ms`)
 })
 
+t.test('an interval is the time between attempts', async t => {
+  const { attempt } = failing(2)
+  const waits: number[] = []
+  await retried(attempt, { retry: 3, retryInterval: 1, onRetry: (_, wait) => void waits.push(wait) })
+  t.same(waits, [1, 1])
+})
+
 t.test('the last error is the one to tell', async t => {
   const { attempt, calls } = failing(9)
   await t.rejects(retried(attempt, { retry: 1 }), { message: 'failure 2' })
