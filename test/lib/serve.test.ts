@@ -193,8 +193,9 @@ t.test('a failure of the stages leaves no file open', async t => {
     sinks.push(sink)
     return sink
   }
-  const { exchange, failures } = await start(t, { to, transforms })
+  const { exchange, failures, summaries } = await start(t, { to, transforms })
   t.match(await exchange('x'), { ended: false, code: 'ECONNRESET' })
+  await summaries[0] // it waits until the file is closed
   t.match(failures(), [{ error: 'no stages' }])
   t.ok(sinks[0]?.destroyed)
 })
