@@ -152,10 +152,9 @@ class FifoFile implements OutputFile {
     const socket = await this.#socket
     await new Promise<void>((resolve, reject) => {
       socket.write(data, error => {
-        if (error) reject(error)
-        else if (socket.destroyed)
-          reject(abortError(this.#closing.signal)) // Node reports no error then
-        else resolve()
+        const { signal } = this.#closing
+        if (!error && !socket.destroyed) resolve()
+        else reject(signal.aborted ? abortError(signal) : error) // Node 20 reports no error of a destroyed socket
       })
     })
     this.bytes += data.length
