@@ -1,5 +1,5 @@
 /** A file to write: where it is, whether it may be opened, and how. Follows no link that a peer or another user could make. */
-import { close, constants, openSync, type Stats } from 'node:fs'
+import { closeSync, constants, openSync, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { dirname } from 'node:path'
@@ -190,7 +190,7 @@ function toSocket(fd: number): Socket {
   try {
     return new Socket({ fd, readable: false, writable: true }).on('error', () => {}) // `write` reports it
   } catch (error) {
-    close(fd) // the FIFO was replaced by a file
+    closeSync(fd) // the FIFO was replaced by a file
     throw error
   }
 }
