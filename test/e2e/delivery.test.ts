@@ -1,8 +1,19 @@
 /** What precedes an error arrives; then the connection fails, once. */
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
-import { bounded, closed, dial, listen, pattern, proxy, run, serve } from './support.js'
+import t, { type Test } from 'tap'
+import { bounded, closed, dial, eventually, listen, pattern, proxy, run, serve } from './support.js'
+
+/**
+ * Expects a reset. A peer that is slow finds it together with the bytes and sees an end, as every program on libuv does:
+ * so on a busy machine it is tried again.
+ */
+async function untilReset(t: Test, attempt: () => Promise<unknown>): Promise<void> {
+  let failure: unknown
+  for (let tries = 0; tries < 5 && !failure; tries++) failure = await attempt()
+  t.match(failure, { code: 'ECONNRESET' })
+}
 
 /** Specs with an input that has an error in it, and what precedes the error. */
 const cases = [
@@ -35,36 +46,43 @@ for (const [spec, input, expected, code] of cases) {
       t.equal(readFileSync(join(dir, 'out.part'), 'utf8'), expected)
     })
     await t.test('serve --reply: the client gets it, and then a reset', async t => {
-      const server = await serve(t, ['0', '--reply', '-t', spec], { faults })
-      const client = await dial(t, server.port)
-      let text = ''
-      client.on('data', chunk => {
-        text += chunk
+      await untilReset(t, async () => {
+        const server = await serve(t, ['0', '--reply', '-t', spec], { faults })
+        const client = await dial(t, server.port)
+        let text = ''
+        client.on('data', chunk => {
+          text += chunk
+        })
+        client.write(input)
+        await bounded(closed(client), 'the reset')
+        t.equal(text, expected)
+        return client.failed
       })
-      client.write(input)
-      await bounded(closed(client), 'the reset')
-      t.equal(text, expected)
-      t.match(client.failed, { code: 'ECONNRESET' })
     })
     await t.test('send: the server gets it, and then a reset', async t => {
-      let text = ''
-      let failure: unknown
-      const target = await listen(t, socket =>
-        socket
-          .on('data', chunk => {
-            text += chunk
-          })
-          .on('error', error => {
-            failure = error
-          }),
-      )
-      const { code: exit } = await run(t, ['send', '--to', target.to, '-t', spec], {
-        input,
-        faults: [/json|unframe|unbase64|line \d+/],
+      await untilReset(t, async () => {
+        let text = ''
+        let failure: unknown
+        let over: Promise<unknown> | undefined
+        const target = await listen(t, socket => {
+          over = Promise.race([closed(socket), once(socket, 'end').catch(() => {})])
+          socket
+            .on('data', chunk => {
+              text += chunk
+            })
+            .on('error', error => {
+              failure = error
+            })
+        })
+        const { code: exit } = await run(t, ['send', '--to', target.to, '-t', spec], {
+          input,
+          faults: [/json|unframe|unbase64|line \d+/],
+        })
+        t.equal(exit, 1)
+        await bounded(over as Promise<unknown>, 'the reset')
+        t.equal(text, expected)
+        return failure
       })
-      t.equal(exit, 1)
-      t.equal(text, expected)
-      t.match(failure, { code: 'ECONNRESET' })
     })
   })
 }
@@ -86,6 +104,7 @@ t.test('serve and proxy --max-bytes: as many as are allowed arrive (G-14)', asyn
     for (let at = 0; at < data.length; at += size) other.write(data.subarray(at, at + size))
     await bounded(closed(other.resume()), 'the reset')
     await between.logged('connection failed')
+    await eventually('what is allowed', () => Buffer.concat(got).length >= 4000)
     t.ok(Buffer.concat(got).equals(data.subarray(0, 4000)))
   }
 })
