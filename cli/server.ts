@@ -108,20 +108,8 @@ export async function runServer(
     reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   })
   server = await start({
-    ...{
-      log,
-      once,
-      socketMode,
-      ipv6Only,
-      allow,
-      deny,
-      maxConnections,
-      maxPerIp,
-      maxBytes,
-      maxDuration,
-      maxRecord,
-      onConnection,
-    },
+    ...{ log, once, socketMode, ipv6Only, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration },
+    ...{ maxRecord, onConnection },
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
     ...tls,
   })

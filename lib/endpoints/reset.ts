@@ -10,7 +10,7 @@ export function setCarrier(socket: Socket, carrier: Socket): void {
   carriers.set(socket, carrier)
 }
 
-/** What is said of a reset, whoever finds it first: a read, a write, or libuv behind an end. */
+/** The message of a reset, whether a read, a write, or libuv after an end finds it first. */
 const resetText = 'the peer has reset the connection'
 
 /** The error of a reset. Keeps the code of the system. */

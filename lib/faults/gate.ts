@@ -27,8 +27,6 @@ export interface Gate {
   hold(time: number | undefined, release: AbortSignal): void
 }
 
-export { grace }
-
 /** A Duplex that passes bytes up to each place, and calls `strike` there. */
 export function gate(options: GateOptions): Duplex {
   const state: GateState = { options, begun: false, shut: false, ended: false, letGo() {} }

@@ -58,7 +58,6 @@ export class Run extends Duplex {
     this.functions = functions
     this.meter = meter
     this.releases = releases
-    this.parked = undefined
     this.give = value => {
       if (this.give[cancelSymbol]) throw cancelled
       if (this.push(value)) return undefined

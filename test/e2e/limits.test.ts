@@ -113,7 +113,7 @@ t.test(
   },
 )
 
-t.test('a limit of open files that leaves few connections is told at the start (G-32)', async t => {
+t.test('the server warns at its start if the limit of open files leaves few connections (G-32)', async t => {
   const msg = 'the limit of open files has room for few connections; raise it with ulimit -n'
   const warned = async (files: number, command: string) => {
     const server = launch(t, 'bash', ['-c', `ulimit -n ${files}; exec '${process.execPath}' '${cli}' ${command}`], {

@@ -261,7 +261,7 @@ export const rows: readonly Row[] = [
   },
   {
     id: 'G-02',
-    case: '`NAME.part` exists: a file of somebody else, of an earlier failure, a directory or a link',
+    case: '`NAME.part` exists: a file of another program, of an earlier failure, a directory or a link',
     expected: 'It stays as it is, with and without `--force`; the writer uses `NAME.2.part`, and so on',
   },
   {
@@ -371,7 +371,7 @@ export const rows: readonly Row[] = [
   {
     id: 'G-32',
     case: 'The limit of open files has room for few connections, or for fewer than `--max-connections`',
-    expected: 'A warning at the start with the number',
+    expected: 'The server warns at its start and gives the number',
   },
   {
     id: 'G-33',

@@ -169,7 +169,7 @@ for (const [spec, inputs] of Object.values(failing).flat()) {
   })
 }
 
-/** Fails after so many bytes. */
+/** Passes the given number of bytes, then fails. */
 function failAfter(bytes: number) {
   let left = bytes
   return function* fail(chunk: Buffer) {

@@ -80,7 +80,7 @@ export async function silentPort(t: Test): Promise<number> {
   return port
 }
 
-/** A server at 127.0.0.1 that has accepted nothing yet, and whose queue is full: it answers later, if it is told to. */
+/** A server at 127.0.0.1 that has accepted nothing yet, and whose queue is full. It answers after `answerSoon`. */
 export async function slowServer(t: Test): Promise<{ port: number; answerSoon(): Promise<void> }> {
   const script = `const { readSync, writeSync } = require('node:fs')
   const server = require('node:net').createServer(socket => socket.on('error', () => {}).resume())

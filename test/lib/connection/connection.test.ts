@@ -630,7 +630,7 @@ t.test('reset: the peer sees one, and the reason is the message of the error', a
   }
 })
 
-/** A file that takes each chunk only when it is told to. */
+/** A file that holds each chunk until `release`. */
 function heldFile() {
   const held: (() => void)[] = []
   let bytes = 0

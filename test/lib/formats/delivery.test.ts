@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Duplex, PassThrough, Writable } from 'node:stream'
+import { Duplex, PassThrough } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import {
@@ -12,6 +12,7 @@ import {
   tracePipes,
   traceStage,
 } from '../../../lib/formats/delivery.js'
+import { heldSink } from '../network.js'
 import { settled } from '../pipes.js'
 
 const error = new Error('the very error')
@@ -26,17 +27,6 @@ function failing(stream: Duplex): { promise: Promise<void>; state: { failed: num
     }),
   )
   return { promise, state }
-}
-
-/** Takes what it is given when it is told. */
-function slowSink(): { sink: Writable; release(): void } {
-  let done = () => {}
-  const sink = new Writable({
-    write(_chunk, _encoding, callback) {
-      done = callback
-    },
-  })
-  return { sink, release: () => done() }
 }
 
 t.test('without output it fails at once', async t => {
@@ -84,7 +74,7 @@ t.test('the reader gets it before the error', async t => {
 })
 
 t.test('it waits until a sink has written it', async t => {
-  const { sink, release } = slowSink()
+  const { sink, release } = heldSink()
   const stream = tracePipes(new PassThrough())
   stream.pipe(sink)
   stream.write('x')
@@ -97,7 +87,7 @@ t.test('it waits until a sink has written it', async t => {
 })
 
 t.test('and not for a sink that is destroyed', async t => {
-  const { sink } = slowSink()
+  const { sink } = heldSink()
   const stream = tracePipes(new PassThrough())
   stream.pipe(sink)
   stream.write('x')
@@ -109,7 +99,7 @@ t.test('and not for a sink that is destroyed', async t => {
 })
 
 t.test('it waits until stages behind it have given everything', async t => {
-  const { sink, release } = slowSink()
+  const { sink, release } = heldSink()
   let holds = true
   const first = tracePipes(new PassThrough())
   const second = traceStage(new PassThrough())
@@ -180,7 +170,7 @@ t.test('output that becomes that of another stream', async t => {
 })
 
 t.test('after it is closed nothing fails, and nothing is left', async t => {
-  const { sink } = slowSink()
+  const { sink } = heldSink()
   const stream = tracePipes(new PassThrough())
   stream.pipe(sink)
   stream.write('x')

@@ -60,7 +60,7 @@ t.test('a value that is nested 1e5 deep is written, or refused where the engine 
   }
 })
 
-t.test('an encoder that is told how a record is written', async t => {
+t.test('an encoder with an `encode` of its own', async t => {
   const quote = encoder({ unterminated: false }, value => JSON.stringify(value, null, 1))
   t.equal(
     Buffer.concat((quote(['a', [1], Buffer.from('raw')]) as Batch).map(toBuffer)).toString(),

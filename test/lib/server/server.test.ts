@@ -115,20 +115,23 @@ t.test('once: one that came at the same time is refused', async t => {
   t.equal(lines.filter(line => line.msg === 'connection closed').length, 1)
 })
 
-t.test('room for fewer connections than are allowed, or for few, is told at the start (G-32)', async t => {
-  const warned = async (options: Partial<ServerOptions>) => {
-    const { log, lines } = recorder()
-    await open(t, { ...options, log })
-    return lines.slice(1)
-  }
-  const msg = 'the limit of open files has room for few connections; raise it with ulimit -n'
-  t.match(await warned({ maxConnections: 31, room: 31 }), [{ level: 40, msg, maxConnections: 31, room: 31 }])
-  t.match(await warned({ maxConnections: 5000, room: 480 }), [{ level: 40, msg, maxConnections: 5000, room: 480 }])
-  t.same(await warned({ maxConnections: 1, room: 31 }), [], 'its owner wants no more')
-  t.same(await warned({ maxConnections: 32, room: 32 }), [])
-  t.same(await warned({ maxConnections: 1, room: 1, once: true }), [], 'one is enough')
-  await open(t, { maxConnections: 1, room: 1 })
-})
+t.test(
+  'the server warns at its start if there is room for few connections, or for fewer than are allowed (G-32)',
+  async t => {
+    const warned = async (options: Partial<ServerOptions>) => {
+      const { log, lines } = recorder()
+      await open(t, { ...options, log })
+      return lines.slice(1)
+    }
+    const msg = 'the limit of open files has room for few connections; raise it with ulimit -n'
+    t.match(await warned({ maxConnections: 31, room: 31 }), [{ level: 40, msg, maxConnections: 31, room: 31 }])
+    t.match(await warned({ maxConnections: 5000, room: 480 }), [{ level: 40, msg, maxConnections: 5000, room: 480 }])
+    t.same(await warned({ maxConnections: 1, room: 31 }), [], 'its owner wants no more')
+    t.same(await warned({ maxConnections: 32, room: 32 }), [])
+    t.same(await warned({ maxConnections: 1, room: 1, once: true }), [], 'one is enough')
+    await open(t, { maxConnections: 1, room: 1 })
+  },
+)
 
 t.test('maxConnections: one too many is reset, counted and told once', async t => {
   const { log, lines } = recorder()
