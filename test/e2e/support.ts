@@ -297,10 +297,12 @@ export async function bounded<T>(promise: Promise<T>, what: string, time = 15_00
   }
 }
 
+type Condition = () => boolean | Promise<boolean>
+
 /** Asks again and again, for what raises no event (a file, the memory of another process). */
-export async function eventually(what: string, condition: () => boolean, time = 10_000): Promise<void> {
+export async function eventually(what: string, condition: Condition, time = 10_000): Promise<void> {
   const end = Date.now() + time
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > end) throw new Error(`${what}: not within ${time} ms`)
     await new Promise(resolve => setTimeout(resolve, 20))
   }

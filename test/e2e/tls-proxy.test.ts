@@ -105,7 +105,8 @@ t.test('a proxy whose first dial meets the limit of open files recovers (G-21)',
   await eventually('the limit', () => openFiles(tool.pid) >= 90) // met by a dial or by the server itself
   for (const client of clients) client.destroy()
   await eventually('the ends of all clients', () => openFiles(tool.pid) < 40)
-  t.equal(String(await exchange(t, port, 'hello')), 'hello')
+  const answer = () => exchange(t, port, 'hello').catch(() => '') // clients that waited in the backlog may still be accepted
+  await eventually('an answer', async () => String(await answer()) === 'hello')
 })
 
 t.test('a target that cannot be verified: the client is reset and gets nothing', { skip }, async t => {
