@@ -82,7 +82,11 @@ function open(
   let { from } = options
   try {
     from ??= stdinSource()
-    return { connection: openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer }), from, observer }
+    return {
+      connection: openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer, dialled: true }),
+      from,
+      observer,
+    }
   } catch (error) {
     from?.destroy()
     leg.reset(error as Error)

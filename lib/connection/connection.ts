@@ -12,6 +12,7 @@ import { formatRemote } from '../text/remote.js'
 import { endedFirst } from './closed-by.js'
 import { closedError, fail, failBy, sinksClosed } from './failure.js'
 import { leave, lingerTime } from './linger.js'
+import { acceptsBareEnd } from './parting.js'
 import { type ConnectionState, connectionStats, newId, openState, summarize, waitsForSink } from './state.js'
 import { adopt, forget, prepare } from './streams.js'
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
@@ -39,6 +40,8 @@ export interface ConnectionOptions extends Timeouts {
   number?: number
   /** The maximum number of bytes that the peer may send. Default: no limit. */
   maxBytes?: number | undefined
+  /** Whether the local side has dialled the peer. Default: false. */
+  dialled?: boolean
   /** Receives the event `closed`. */
   observer?: Pick<Observer, 'closed'> | undefined
 }
@@ -65,10 +68,10 @@ export interface OpenConnection extends Connection {
 }
 
 export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnection {
-  const { number = 1, observer, maxBytes, maxRecord } = options
+  const { number = 1, observer, maxBytes, maxRecord, dialled = false } = options
   const identity = { id: newId(), number, remote: leg.remote, port: leg.port }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
-  const state = openState(leg, identity, { observer, maxBytes, maxRecord })
+  const state = openState(leg, identity, { observer, maxBytes, maxRecord, dialled })
   const failWith = (error: unknown) => fail(state, error)
   const stopWatch = watchIdle(state.legs, options, () => waitsForSink(state), failWith)
   watchLeg(state, leg)
@@ -152,6 +155,7 @@ class LiveConnection implements OpenConnection {
 function watchLeg(state: ConnectionState, added: Leg): void {
   const { legs, maxBytes } = state
   const { stream } = added
+  if (added.endNotice) added.endNotice.acceptMissing = () => acceptsBareEnd(state, added)
   if (maxBytes) capBytes(added, maxBytes, error => failBy(state, added, error))
   stream.on('end', () => {
     state.endedFirst ??= endedFirst(legs, added)
@@ -176,7 +180,9 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
     adopt(state, stream)
     if (state.failure || state.finishing) stream.destroy(state.failure) // it ended before its sink opened
   }
-  const transfer = openTransfer(options, plan => forget(state, plan))
+  const heard = sourceLeg && (() => state.talk.heard(sourceLeg))
+  const told = sinkLeg && (() => state.talk.told(sinkLeg))
+  const transfer = openTransfer(options, plan => forget(state, plan), { heard, told })
   state.transfers = [...state.transfers, { transfer, options }]
   if (state.closing) transfer.stop()
   const done = transfer.done.then(

@@ -52,6 +52,12 @@ export interface Change {
 
 type Count = (chunk: Buffer) => void
 
+/** What is called for each chunk that comes from the source leg (`heard`) or goes to the sink leg (`told`). */
+export interface Listeners {
+  readonly heard?: Count | undefined
+  readonly told?: Count | undefined
+}
+
 /** The state of a transfer. */
 export interface Pipes {
   readonly options: TransferOptions
@@ -79,6 +85,7 @@ export interface Pipes {
 export function openPipes(
   options: TransferOptions,
   forget: Pipes['forget'],
+  { heard, told }: Listeners,
 ): Omit<Pipes, 'unwatch' | 'settle' | 'fail'> {
   const bytes = { in: 0, out: 0 }
   return {
@@ -91,8 +98,8 @@ export function openPipes(
     changes: [],
     figures: [],
     bytes,
-    countIn: options.sourceLeg ? undefined : counter(bytes, 'in'),
-    countOut: options.sinkLeg ? undefined : counter(bytes, 'out'),
+    countIn: options.sourceLeg ? heard : counter(bytes, 'in'),
+    countOut: options.sinkLeg ? told : counter(bytes, 'out'),
     forget,
   }
 }

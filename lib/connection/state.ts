@@ -7,6 +7,7 @@ import type { FaultNote, Side, Summary } from '../stats/summary.js'
 import { originOf } from '../text/blame.js'
 import { errorMessage, type TimeoutName } from '../text/errors.js'
 import { closedBy } from './closed-by.js'
+import { Talk } from './talk.js'
 import type { Transfer, TransferOptions } from './transfer.js'
 
 export interface ConnectionState {
@@ -15,6 +16,9 @@ export interface ConnectionState {
   readonly observer: Pick<Observer, 'closed'> | undefined
   readonly maxBytes: number | undefined
   readonly maxRecord: number | undefined
+  /** Whether the local side has dialled the peer. */
+  readonly dialled: boolean
+  readonly talk: Talk
   /** Timestamp of `performance.now()`. */
   readonly started: number
   /** All watched legs: those of the connection and those of sinks. */
@@ -33,6 +37,8 @@ export interface ConnectionState {
   failure?: Error
   /** The leg that caused the failure. */
   failedLeg?: Leg
+  /** Whether that leg was reset after the conversation: this is no failure. */
+  wasOver: boolean
   /** The leg whose peer ended before the local side. */
   endedFirst?: Leg | undefined
   /** Set after its owner closes the connection. */
@@ -46,7 +52,7 @@ export interface ConnectionState {
 export function openState(
   leg: Leg,
   identity: ConnectionState['identity'],
-  { observer, maxBytes, maxRecord }: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord'>,
+  given: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord' | 'dialled'>,
 ): ConnectionState {
   let settle!: (summary: Summary) => void
   let reject!: (error: Error) => void
@@ -60,9 +66,8 @@ export function openState(
   return {
     leg,
     identity,
-    observer,
-    maxBytes,
-    maxRecord,
+    ...given,
+    talk: new Talk(),
     closed,
     settle,
     failed,
@@ -73,6 +78,7 @@ export function openState(
     transfers: [],
     warnings: [],
     faults: [],
+    wasOver: false,
     finishing: false,
     isOver: false,
   }
@@ -92,7 +98,7 @@ export function connectionStats({ identity, leg, target, transfers, started }: C
 }
 
 export function summarize(state: ConnectionState): Summary {
-  const { target, failure, failedLeg, closing, faults, transfers, leg } = state
+  const { target, failure, failedLeg, wasOver, closing, faults, transfers, leg } = state
   const { age, ...figures } = connectionStats(state)
   const { timeout } = (failure ?? {}) as { timeout?: TimeoutName }
   const reports = transfers.flatMap(({ options: { sink } }) => reportOf(state, sink))
@@ -106,7 +112,7 @@ export function summarize(state: ConnectionState): Summary {
     ...closing,
     ...(timeout && { timeout }),
     ...(side && { side }),
-    ...(failure && { error: failure }),
+    ...(failure && !wasOver && { error: failure }),
     ...(origin && { origin }),
     warnings: state.warnings,
     ...(faults.length > 0 && { faults }),

@@ -1,10 +1,18 @@
 /** One direction of a connection: source → segments → sink. Segments can change while it runs. */
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import type { Plan } from '../stages/plan.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import type { DirectionStats, SegmentStats } from '../stats/snapshot.js'
-import { endSource, openPipes, type Pipes, relink, type SegmentRequest, type TransferOptions } from './pipes.js'
+import {
+  endSource,
+  type Listeners,
+  openPipes,
+  type Pipes,
+  relink,
+  type SegmentRequest,
+  type TransferOptions,
+} from './pipes.js'
 import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
 
 export type { SegmentRequest, TransferOptions } from './pipes.js'
@@ -23,6 +31,8 @@ export interface Transfer {
   change(segments: readonly SegmentRequest[]): Promise<void>
   /** Ends the transfer as if the source had ended: delivers the data that it has read, and stops reading. */
   stop(): void
+  /** Returns whether data is on its way from the source to the sink. */
+  isHolding(): boolean
   stats(): DirectionStats
 }
 
@@ -30,9 +40,13 @@ export interface Transfer {
  * Starts a transfer. Its owner destroys its streams when the connection fails. When a stage stops early, the sink ends
  * normally and the source is released. Calls `forget` with stages that are finished while the connection continues.
  */
-export function openTransfer(options: TransferOptions, forget: (plan: Plan) => void): Transfer {
+export function openTransfer(
+  options: TransferOptions,
+  forget: (plan: Plan) => void,
+  listeners: Listeners = {},
+): Transfer {
   const { source, sink, sourceLeg, lazy } = options
-  const pipes = openPipes(options, forget) as Pipes
+  const pipes = openPipes(options, forget, listeners) as Pipes
   const done = new Promise<void>((resolve, reject) => {
     pipes.settle = resolve
     pipes.fail = error => {
@@ -84,6 +98,12 @@ class LiveTransfer implements Transfer {
     else relink(pipes)
   }
 
+  isHolding(): boolean {
+    const { over, slots, options } = this.#pipes
+    const streams = [options.source, options.sink, ...slots.flatMap(({ plan }) => plan.streams)]
+    return !over && streams.some(isHolding)
+  }
+
   stats(): DirectionStats {
     const pipes = this.#pipes
     const { direction, sourceLeg, sinkLeg } = pipes.options
@@ -100,6 +120,10 @@ class LiveTransfer implements Transfer {
 function segmentStats({ slots, figures }: Pipes): SegmentStats[] {
   const names = new Set([...slots, ...figures].map(({ name }) => name))
   return [...names].map(name => (figures.find(each => each.name === name) as SegmentFigures).stats())
+}
+
+function isHolding(stream: Partial<Pick<Duplex, 'readableLength' | 'writableLength'>>): boolean {
+  return (stream.readableLength ?? 0) + (stream.writableLength ?? 0) > 0
 }
 
 /** Bytes that have been read of it. */

@@ -18,8 +18,20 @@ export interface Leg {
   readonly facts: { readonly tls?: TlsFacts }
   /** Bytes received from the peer (`in`) and bytes that the carrier has accepted for the peer (`out`). */
   readonly bytes: { readonly in: number; readonly out: number }
+  /** Before our end: returns whether the peer takes nothing any more, though the stream has not found it yet. */
+  isGone?(): boolean
+  /** Set by a carrier whose end carries a notice, such as close_notify of TLS. */
+  readonly endNotice?: EndNotice | undefined
   /** Fails the leg. If the carrier allows it, the peer can distinguish this from an end. */
   reset(error: Error): void
+}
+
+/** The notice with which a peer confirms that its end is no truncation. Some programs leave it out. */
+export interface EndNotice {
+  /** Called when the peer ends without its notice: returns true to accept the end. Otherwise, the leg fails. */
+  acceptMissing: () => boolean
+  /** Leaves the notice out of the end of this side. */
+  omit(): void
 }
 
 /** The address and the port of our side of a connection. */
@@ -62,6 +74,7 @@ export type Accept = (raw: Socket, options?: HandshakeOptions) => Promise<Secure
 export interface SecureSocket {
   readonly socket: Socket
   readonly facts: TlsFacts
+  readonly endNotice: EndNotice
 }
 
 /** The TLS settings of a server, which can change while it runs. */

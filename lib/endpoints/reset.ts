@@ -1,7 +1,7 @@
 /** Resets (RST): signals a failure to the peer, and detects a reset from the peer. */
-import { readSync } from 'node:fs'
+import { readSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { errorCode } from '../text/errors.js'
+import { errorCode, isReset } from '../text/errors.js'
 
 const carriers = new WeakMap<Socket, Socket>()
 
@@ -64,12 +64,26 @@ export function resetOnDestroy(socket: Socket, mayReset = () => true): () => voi
  * data and reports the hang-up as an end. The kernel still holds the error for the next read.
  */
 export function hiddenReset(socket: Socket): Error | undefined {
+  const error = ask(socket, descriptor => readSync(descriptor, Buffer.alloc(1)))
+  return errorCode(error) === 'ECONNRESET' ? error : undefined
+}
+
+/**
+ * Returns whether the peer has reset the connection after its end. Node does not read after an end, and so does not see
+ * it; the kernel reports it to a write of no bytes.
+ */
+export function takesNothing(socket: Socket): boolean {
+  return isReset(ask(socket, descriptor => writeSync(descriptor, Buffer.alloc(0))))
+}
+
+/** Returns the error of a call on the descriptor of the socket. */
+function ask(socket: Socket, call: (descriptor: number) => unknown): Error | undefined {
   const descriptor = ((carriers.get(socket) ?? socket) as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
   if (descriptor < 0) return undefined
   try {
-    readSync(descriptor, Buffer.alloc(1))
+    call(descriptor)
   } catch (error) {
-    return errorCode(error) === 'ECONNRESET' ? (error as Error) : undefined
+    return error as Error
   }
   return undefined
 }

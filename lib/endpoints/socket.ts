@@ -6,8 +6,8 @@ import type { TlsFacts } from '../stats/summary.js'
 import { abortError, type TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
 import { firstToAnswer, type Reached, targetsOf } from './attempts.js'
-import type { Arrival, Bound, DialOptions, Leg, Listener, LocalAddress } from './endpoint.js'
-import { hiddenReset, resetOnError } from './reset.js'
+import type { Arrival, Bound, DialOptions, EndNotice, Leg, Listener, LocalAddress } from './endpoint.js'
+import { hiddenReset, resetOnError, takesNothing } from './reset.js'
 import { retried } from './retry.js'
 
 /** The address that a socket is bound or connected to. */
@@ -120,6 +120,7 @@ export function socketLeg(
   socket: Socket,
   { remote, port }: Peer = peerOf(socket),
   facts: { tls?: TlsFacts } = {},
+  endNotice?: EndNotice,
 ): Leg {
   resetOnError(socket)
   socket.on('error', ignore) // users of the leg handle it
@@ -131,6 +132,8 @@ export function socketLeg(
     local: localOf(socket),
     facts,
     bytes: new SocketBytes(socket),
+    isGone: () => takesNothing(socket),
+    ...(endNotice && { endNotice }),
     reset: error => void socket.destroy(error),
   }
 }

@@ -61,6 +61,6 @@ function secured(arrival: SocketArrival, accept: Accept): Arrival {
   return { remote, port, refuse, open }
 }
 
-function tlsLeg({ socket, facts }: SecureSocket, peer: Peer): Leg {
-  return socketLeg(socket, peer, { tls: facts })
+function tlsLeg({ socket, facts, endNotice }: SecureSocket, peer: Peer): Leg {
+  return socketLeg(socket, peer, { tls: facts }, endNotice)
 }

@@ -32,7 +32,7 @@ export interface Summary {
   readonly bytesOut: number
   /** Milliseconds from the opening to the end. */
   readonly duration: number
-  /** The side that ended first on success, otherwise the kind of failure. */
+  /** The side that ended first on success, otherwise the kind of failure. `reset` without `error`: after the conversation. */
   readonly closedBy: ClosedBy
   /** The reason passed to `connection.close`. */
   readonly reason?: string
@@ -74,4 +74,6 @@ export interface TlsFacts {
   readonly serverName?: string
   /** The name in the peer's certificate, if the certificate was verified. */
   readonly subject?: string
+  /** False if the peer ended without close_notify, and the end was accepted. */
+  readonly closeNotify?: false
 }

@@ -71,6 +71,12 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
+/** Whether the system reports that the peer has reset the connection, or has closed it and takes no more data. */
+export function isReset(error: unknown): boolean {
+  const code = errorCode(error)
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
 /**
  * Returns a one-line message. Escapes control characters, because a message can contain bytes from a peer. Never empty,
  * not even for an AggregateError of several addresses.

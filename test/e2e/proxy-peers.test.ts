@@ -4,6 +4,7 @@ import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { certificates } from './certificates.js'
 import {
   cleanup,
   dial,
@@ -16,11 +17,14 @@ import {
   type Process,
   pattern,
   proxy,
+  run,
   shortDirectory,
 } from './support.js'
 
 const isRoot = process.getuid?.() === 0
 const data = pattern(10_000_003)
+const noOpenssl = missing('openssl')
+const files = certificates(t)
 
 t.test('redis', { skip: lacks('redis-server', 'redis-cli', 'redis-benchmark') }, async t => {
   const port = await freePort()
@@ -28,7 +32,7 @@ t.test('redis', { skip: lacks('redis-server', 'redis-cli', 'redis-benchmark') },
   const redis = runs(t, 'redis-server', ['--port', String(port), ...settings])
   await redis.printed('Ready to accept connections')
   const target = `127.0.0.1:${port}`
-  const tool = await proxy(t, ['0', target])
+  const tool = await proxy(t, ['0', target], { timeout: 60_000 })
   const cli = async (...words: string[]) => output(t, 'redis-cli', ['-p', String(tool.port), ...words])
 
   t.test('redis-cli: commands and a value of 10 MB, there and back', async t => {
@@ -51,6 +55,33 @@ t.test('redis', { skip: lacks('redis-server', 'redis-cli', 'redis-benchmark') },
     })
   }
 
+  t.test('with TLS: it ends without close_notify after its last answer (G-46)', { skip: noOpenssl }, async t => {
+    const secure = await freePort()
+    const { cert, key, words } = files.of('server')
+    const authority = ['--ca', files.of('authority').cert]
+    const tls = [
+      '--tls-port',
+      String(secure),
+      '--tls-cert-file',
+      cert,
+      '--tls-key-file',
+      key,
+      '--tls-auth-clients',
+      'no',
+    ]
+    const server = runs(t, 'redis-server', ['--port', '0', ...tls, '--tls-ca-cert-file', cert, ...settings])
+    await server.printed('Ready to accept connections')
+    const client = (port: number, ...words: string[]) => output(t, 'redis-cli', ['-p', String(port), ...words, 'PING'])
+
+    const behind = await proxy(t, ['0', `tls://127.0.0.1:${secure}`, ...authority])
+    t.equal(await client(behind.port), 'PONG\n')
+    t.match(await behind.logged('connection closed'), { closedBy: 'peer', target: { tls: { closeNotify: false } } })
+
+    const before = await proxy(t, ['0', target, '--tls', ...words])
+    t.equal(await client(before.port, '--tls', '--cacert', files.of('authority').cert), 'PONG\n')
+    t.match(await before.logged('connection closed'), { closedBy: 'peer', tls: { closeNotify: false } })
+  })
+
   t.test('--both dump shows what goes in both directions', async t => {
     const tool = await proxy(t, ['0', target, '--both', 'dump'], { faults: null })
     t.equal(await output(t, 'redis-cli', ['-p', String(tool.port), 'PING']), 'PONG\n')
@@ -63,16 +94,16 @@ t.test('redis', { skip: lacks('redis-server', 'redis-cli', 'redis-benchmark') },
 
 t.test('nginx', { skip: lacks('nginx', 'curl') }, async t => {
   const dir = shortDirectory(t)
-  const port = await freePort()
+  const [port, secure] = [await freePort(), await freePort()]
   mkdirSync(join(dir, 'www'))
   const large = join(dir, 'www/large')
   writeFileSync(large, Buffer.concat(Array.from({ length: 10 }, () => data)))
   writeFileSync(join(dir, 'www/page'), 'a line of the page\n'.repeat(1000))
-  writeFileSync(join(dir, 'nginx.conf'), nginxSettings(dir, port))
+  writeFileSync(join(dir, 'nginx.conf'), nginxSettings(dir, port, noOpenssl ? undefined : secure))
   runs(t, program('nginx') as string, ['-p', dir, '-c', 'nginx.conf', '-e', 'stderr'])
   await answers(t, port)
   const target = `127.0.0.1:${port}`
-  const tool = await proxy(t, ['0', target])
+  const tool = await proxy(t, ['0', target], { timeout: 60_000 })
   const url = (path: string) => `http://127.0.0.1:${tool.port}/${path}`
   const curl = (...words: string[]) => output(t, 'curl', ['-sS', '--fail', '--max-time', '20', ...words])
 
@@ -107,6 +138,39 @@ t.test('nginx', { skip: lacks('nginx', 'curl') }, async t => {
     t.ok(readFileSync(join(dir, 'www/dav/chunked')).equals(data))
   })
 
+  t.test('with TLS: it answers our end without close_notify (G-46)', { skip: noOpenssl }, async t => {
+    const words = ['--ca', files.of('authority').cert]
+    const tool = await proxy(t, ['0', `tls://127.0.0.1:${secure}`, ...words])
+    const kept = ['-o', '/dev/null', '-w', '%{size_download} ']
+    t.equal(await curl(...kept, `http://127.0.0.1:${tool.port}/page`, ...kept, url('page')), '19000 19000 ')
+    const line = await tool.logged('connection closed')
+    t.match(line, { closedBy: 'peer', side: 'client', target: { tls: { closeNotify: false } } })
+
+    const [to, request] = [`tls://127.0.0.1:${secure}`, Buffer.from('GET /page HTTP/1.0\r\n\r\n')]
+    const { code, stdout } = await run(t, ['send', '--to', to, ...words, '--on-eof', 'keep'], { input: request })
+    t.equal(code, 0, 'it ends first, and well')
+    t.match(String(stdout), /a line of the page\n$/)
+  })
+
+  t.test(
+    'wrk with TLS leaves after the last answer, with a reset (G-46)',
+    { skip: noOpenssl || missing('wrk') },
+    async t => {
+      const tool = await proxy(t, ['0', target, '--tls', ...files.of('server').words], { faults: null })
+      t.match(await output(t, 'wrk', ['-t1', '-c4', '-d1s', `https://127.0.0.1:${tool.port}/page`]), /requests in/)
+      await eventually('the end of all', () => tool.logs.length >= 6) // with its first connection, which makes no handshake
+      const [all, failed] = ['connection closed', 'connection failed'].map(msg =>
+        tool.logs.filter(line => line.msg === msg),
+      )
+      t.ok(
+        all?.some(
+          ({ closedBy, tls }) => closedBy === 'reset' || (tls as { closeNotify?: false }).closeNotify === false,
+        ),
+      )
+      for (const { bytesOut } of failed ?? []) t.ok(bytesOut) // a request was under way
+    },
+  )
+
   t.test('wrk: no error in a second of load', { skip: missing('wrk') }, async t => {
     const tool = await proxy(t, ['0', target], { faults: null })
     const report = await output(t, 'wrk', ['-t1', '-c16', '-d1s', `http://127.0.0.1:${tool.port}/page`])
@@ -128,15 +192,24 @@ t.test('PostgreSQL', { skip: lacks('initdb', 'postgres', 'psql') || (isRoot && m
   const init = ['--no-sync', '--auth=trust', '--username=test', '--encoding=UTF8', '--no-locale']
   t.equal((await asNobody(t, 'initdb', ['-D', dir, ...init]).ended).code, 0)
   const port = await freePort()
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'log_min_messages=fatal']
+  const identity = noOpenssl ? undefined : files.of('server')
+  if (identity) writeIdentity(dir, identity.pem)
+  const tls = identity ? ['ssl=on', 'ssl_cert_file=server.pem', 'ssl_key_file=server.key'] : []
+  const settings = [
+    ...tls,
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'fsync=off',
+    'log_min_messages=fatal',
+  ]
   const server = asNobody(t, 'postgres', ['-D', dir, '-p', String(port), ...settings.flatMap(each => ['-c', each])])
   cleanup(t, async () => {
     server.kill('SIGINT') // fast shutdown: what it has of the system is given back
     await server.ended
   })
   await eventually('the server', () => /^\w+ *$/.test(readIfThere(join(dir, 'postmaster.pid')).split('\n')[7] ?? ''))
-  const tool = await proxy(t, ['0', `127.0.0.1:${port}`])
-  const where = ['-h', '127.0.0.1', '-p', String(tool.port), '-U', 'test', '-d', 'postgres']
+  const tool = await proxy(t, ['0', `127.0.0.1:${port}`], { timeout: 60_000 })
+  const where = ['-h', '127.0.0.1', '-p', String(tool.port), '-U', 'test', '-d', 'dbname=postgres sslmode=disable']
   const psql = (...words: string[]) => output(t, program('psql') as string, [...where, '-XqAt', ...words])
 
   t.test('queries in one session', async t => {
@@ -145,6 +218,22 @@ t.test('PostgreSQL', { skip: lacks('initdb', 'postgres', 'psql') || (isRoot && m
     t.match(remote, /^127\.0\.0\.1:\d+$/)
     t.match(target, { to: `127.0.0.1:${port}` })
   })
+
+  t.test(
+    'psql with TLS of its own: its server resets what follows its goodbye (G-46)',
+    { skip: noOpenssl },
+    async t => {
+      const tool = await proxy(t, ['0', `127.0.0.1:${port}`])
+      const words = ['-h', '127.0.0.1', '-p', String(tool.port), '-XqAt', '-c', 'select 6 * 7']
+      for (let i = 1; i <= 5; i++) {
+        t.equal(
+          await output(t, program('psql') as string, [...words, 'sslmode=require user=test dbname=postgres']),
+          '42\n',
+        )
+        await tool.logged('connection closed', () => tool.logs.length === i + 1)
+      }
+    },
+  )
 
   t.test('some MB by COPY, both ways', async t => {
     const rows = await psql('-c', 'copy (select i, md5(i::text) from generate_series(1, 100000) i) to stdout')
@@ -320,8 +409,18 @@ function readIfThere(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : ''
 }
 
+/** PostgreSQL takes a key that only its owner may read. */
+function writeIdentity(dir: string, { cert, key }: { cert: string; key: string }): void {
+  for (const [name, text] of Object.entries({ 'server.pem': cert, 'server.key': key })) {
+    writeFileSync(join(dir, name), text, { mode: 0o600 })
+    if (isRoot) chownSync(join(dir, name), nobody('-u'), nobody('-g'))
+  }
+}
+
 /** Everything that it writes is in the folder; one process, which is that of the current user. */
-function nginxSettings(dir: string, port: number): string {
+function nginxSettings(dir: string, port: number, secure?: number): string {
+  const identity = secure && files.of('server')
+  const ssl = identity && `ssl_certificate ${identity.cert};\n    ssl_certificate_key ${identity.key};`
   const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${dir}/${name};`)
   return `
 daemon off;
@@ -337,6 +436,7 @@ http {
   ${folders.join('\n  ')}
   server {
     listen 127.0.0.1:${port};
+    ${ssl ? `listen 127.0.0.1:${secure} ssl;\n    ${ssl}` : ''}
     root ${dir}/www;
     location /dav/ { dav_methods PUT; create_full_put_path on; }
   }

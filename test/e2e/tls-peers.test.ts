@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { connect } from 'node:tls'
 import t from 'tap'
 import { serve as serveInLibrary } from '../../lib/index.js'
@@ -18,6 +20,7 @@ import {
   prelude,
   run,
   serve,
+  shortDirectory,
 } from './support.js'
 
 const noOpenssl = missing('openssl')
@@ -95,6 +98,17 @@ t.test('ncat --ssl ends without close_notify', { skip: missing('ncat') }, async 
     t.equal(code, 0)
     t.ok(stdout.equals(data))
     t.match(await server.logged('connection closed'), { bytesIn: data.length, bytesOut: data.length })
+  })
+
+  t.test('without session tickets, which it does not read, its last bytes are not lost (G-46)', async t => {
+    const page = readFileSync('docs/command-line.md', 'utf8')
+    const settings = join(shortDirectory(t), 'settings')
+    writeFileSync(settings, /^cat > no-tickets\.cnf <<'END'\n(.*?)END$/ms.exec(page)?.[1] ?? '')
+    const words = ['0', '--tls', 'auto', '--ignore-unexpected-eof', '-t', 'throttle 20MiB', '-o', '/dev/null']
+    const server = await serve(t, words, { env: { OPENSSL_CONF: settings } })
+    const sent = Buffer.concat(Array.from({ length: 20 }, () => data))
+    await launch(t, 'ncat', ['--ssl', '--send-only', '127.0.0.1', `${server.port}`], { input: sent }).ended
+    t.match(await server.logged('connection closed'), { bytesIn: sent.length })
   })
 })
 

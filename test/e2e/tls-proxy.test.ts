@@ -11,6 +11,7 @@ import {
   bounded,
   cleanup,
   cli,
+  closed,
   dial,
   eventually,
   exchange,
@@ -91,6 +92,46 @@ t.test('what ends in the middle resets the other leg, never with an end', { skip
       })
     }
   }
+})
+
+t.test('an end without close_notify after the last answer (G-46)', { skip }, async t => {
+  t.test('a client: the end is passed on as it is, through two proxies', async t => {
+    const inner = await link(t, { client: true, target: false })
+    const words = ['--tls', ...files.of('server').words, ...ca()]
+    const outer = await proxy(t, ['0', `tls://localhost:${inner.tool.port}`, ...words])
+    const far = inner.arrival()
+    const near = await dialTls(t, outer.port)
+    await ask(near, await far)
+    near.raw.end()
+    t.equal(String(await whole(await far)), '')
+    ;(await far).end()
+    for (const tool of [outer, inner.tool])
+      t.match(await tool.logged('connection closed'), { closedBy: 'peer', side: 'client', tls: { closeNotify: false } })
+  })
+
+  t.test('a target, after our end', async t => {
+    const { open, tool } = await link(t, { client: false, target: true })
+    const [near, far] = (await open()) as [Socket, SecureEnd]
+    await ask(near, far)
+    near.end()
+    await whole(far)
+    far.raw.end()
+    t.equal(String(await whole(near)), '')
+    t.match(await tool.logged('connection closed'), { side: 'client', target: { tls: { closeNotify: false } } })
+  })
+
+  t.test('a target that has answered after our end: the answer may be cut, a failure', async t => {
+    const { open, tool } = await link(t, { client: false, target: true, faults: ['ERR_UNEXPECTED_EOF'] })
+    const [near, far] = (await open()) as [Socket & { failed?: NodeJS.ErrnoException }, SecureEnd]
+    near.end('question')
+    t.equal(String(await whole(far)), 'question')
+    far.write('half of the answer')
+    await once(near, 'data')
+    far.raw.end()
+    await bounded(closed(near), 'the reset')
+    t.match(near.failed, { code: 'ECONNRESET' })
+    t.match(await tool.logged('connection failed'), { side: 'target', code: 'ERR_UNEXPECTED_EOF' })
+  })
 })
 
 t.test('a proxy whose first dial meets the limit of open files recovers (G-21)', { skip }, async t => {
@@ -290,12 +331,25 @@ async function link(t: Test, { client, target, words = [], faults = [] }: Legs) 
     ['0', far, ...(client ? ['--tls', ...files.of('server').words] : []), ...(target ? ca() : []), ...words],
     { faults },
   )
+  const arrival = () => new Promise<Socket>(resolve => arrived.push(resolve))
   const open = async (): Promise<[near: Socket, far: Socket]> => {
-    const other = new Promise<Socket>(resolve => arrived.push(resolve))
+    const other = arrival()
     const near = client ? await dialTls(t, tool.port) : await dial(t, tool.port)
     return [near, await bounded(other, 'the connection to the target')]
   }
-  return { tool, open }
+  return { tool, open, arrival }
+}
+
+/** A question, and its answer. */
+async function ask(near: Socket, far: Socket): Promise<void> {
+  for (const [from, to] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    const heard = once(to, 'data')
+    from.write('word')
+    await bounded(heard, 'the word')
+  }
 }
 
 interface Legs {

@@ -423,4 +423,10 @@ export const rows: readonly Row[] = [
     case: 'The permissions of a unix socket and IPv6-only listening, also with an address or a value that does not fit',
     expected: 'They apply when the server listens; otherwise exit 2 before anything is opened',
   },
+  {
+    id: 'G-46',
+    case: 'A peer leaves after the last answer, by a reset or without close_notify (nginx, Redis, psql, wrk)',
+    expected:
+      '`connection closed`, and the end is passed on as it is; in the middle of a conversation it is a failure. Without session tickets, a client that never reads loses nothing',
+  },
 ]

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Test } from 'tap'
-import type { HandshakeOptions, SecureSocket } from '../../lib/endpoints/endpoint.js'
+import type { EndNotice, HandshakeOptions, SecureSocket } from '../../lib/endpoints/endpoint.js'
 import { tlsAcceptor, tlsConnect } from '../../lib/endpoints/tls/handshake.js'
 import { type ClientTls, clientContext, type ServerTls, serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import { selfSigned } from '../../lib/endpoints/tls/self-signed.js'
@@ -28,13 +28,15 @@ export async function handshakes(t: Test, options: TlsOptions = {}, sockets = so
   const [serverRaw, clientRaw] = await sockets
   const [accepted, connected] = begin(serverRaw, clientRaw, options)
   const facts: { server?: TlsFacts; client?: TlsFacts } = {}
+  const notices: { server?: EndNotice; client?: EndNotice } = {}
   const socketOf = async (side: 'server' | 'client', shaken: Promise<SecureSocket>) => {
     const secure = await shaken
     facts[side] = secure.facts
+    notices[side] = secure.endNotice
     return secure.socket as TLSSocket
   }
   const [server, client] = await Promise.allSettled([socketOf('server', accepted), socketOf('client', connected)])
-  return { serverRaw, clientRaw, server, client, facts }
+  return { serverRaw, clientRaw, server, client, facts, notices }
 }
 
 function begin(

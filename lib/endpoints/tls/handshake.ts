@@ -6,9 +6,9 @@ import { constants, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect, createServer, type PeerCertificate, type TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../../stats/summary.js'
-import { abortError, errorCode, TcpPipeError, timeoutError } from '../../text/errors.js'
+import { abortError, errorCode, isReset, TcpPipeError, timeoutError } from '../../text/errors.js'
 import { formatDuration } from '../../text/quantities.js'
-import type { Accept, DialOptions, HandshakeOptions, SecureSocket } from '../endpoint.js'
+import type { Accept, DialOptions, EndNotice, HandshakeOptions, SecureSocket } from '../endpoint.js'
 import { hasReadEnd, hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
 import { hasCloseNotify } from './close-notify.js'
 import { explain } from './hints.js'
@@ -139,7 +139,7 @@ function shakeHands(
   let isShaken = false
   const restore = resetOnDestroy(raw, () => isShaken || !hasReadEnd(raw))
   raw.on('error', () => {})
-  const shaken = new Promise<TLSSocket>((succeed, fail) => {
+  const shaken = new Promise<SecureSocket>((succeed, fail) => {
     const late = () => fail(timeoutError('handshake', `no TLS with ${peer} in ${formatDuration(handshakeTimeout)}`))
     if (handshakeTimeout > 0) timer = setTimeout(late, handshakeTimeout)
     refuse = fail
@@ -148,19 +148,19 @@ function shakeHands(
     begin({
       succeed(socket) {
         isShaken = true
-        guard(socket, raw, ignoreUnexpectedEof)
+        const facts = factsOf(socket)
+        const endNotice = guard(socket, raw, facts, ignoreUnexpectedEof)
         socket.once('error', fail)
-        setImmediate(succeed, socket) // OpenSSL has not finished yet: an end sent now would lack close_notify
+        setImmediate(succeed, { socket, facts, endNotice }) // OpenSSL has not finished yet: an end sent now would lack close_notify
       },
       fail,
     })
     raw.once('close', () => setImmediate(fail, closedError(peer))) // Node reports a reason, if any, after this event
   })
   return shaken
-    .then(socket => ({ socket, facts: factsOf(socket) }))
     .catch(error => {
       raw.destroy()
-      throw explain(isLost(error) ? closedError(peer) : error)
+      throw explain(isReset(error) ? closedError(peer) : error)
     })
     .finally(() => {
       restore()
@@ -169,19 +169,30 @@ function shakeHands(
     })
 }
 
-/** Makes a failure reset the socket below, and makes an end without close_notify a failure. */
-function guard(socket: TLSSocket, raw: Socket, ignoreUnexpectedEof: boolean): void {
+/** Makes a failure reset the socket below, and makes an end without close_notify a failure, unless it is accepted. */
+function guard(socket: TLSSocket, raw: Socket, facts: TlsFacts, ignoreUnexpectedEof: boolean): EndNotice {
   setCarrier(socket, raw)
   void socket.remoteAddress // makes Node cache it: it is unavailable after a reset
   socket.setMaxListeners(20) // Node adds three `close` listeners, and two pipelines come close to ten
   socket.on('error', () => {}) // the user of the socket reports it
-  if (ignoreUnexpectedEof) return
+  const notice: EndNotice = {
+    acceptMissing: () => false,
+    omit() {
+      socket._final = callback => void raw.end(callback)
+    },
+  }
   const push = socket.push
   socket.push = (chunk, encoding) => {
-    const isCut = chunk === null && !hasCloseNotify(socket, raw)
-    if (isCut) failWhenRead(socket, hiddenReset(socket) ?? unexpectedEof())
-    return !isCut && push.call(socket, chunk, encoding)
+    if (chunk !== null || hasCloseNotify(socket, raw)) return push.call(socket, chunk, encoding)
+    const reset = hiddenReset(socket)
+    if (!reset && (ignoreUnexpectedEof || notice.acceptMissing())) {
+      Object.assign(facts, { closeNotify: false })
+      return push.call(socket, null)
+    }
+    failWhenRead(socket, reset ?? unexpectedEof())
+    return false
   }
+  return notice
 }
 
 /** Fails the socket when its reader has taken what came before. A flow reads again when its destination has room. */
@@ -212,11 +223,6 @@ function factsOf(socket: TLSSocket): TlsFacts {
 function unexpectedEof(): TcpPipeError {
   const advice = 'data may be missing; ignoreUnexpectedEof (--ignore-unexpected-eof) accepts it as an end'
   return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
-}
-
-/** Node and the system have many words for a peer that ends in the handshake. */
-function isLost(error: unknown): boolean {
-  return errorCode(error) === 'ECONNRESET' || errorCode(error) === 'EPIPE'
 }
 
 function closedError(peer: string): Error {

@@ -3,7 +3,14 @@ import { once } from 'node:events'
 import { connect, Server, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import t from 'tap'
-import { hasReadEnd, hiddenReset, resetError, resetOnDestroy, resetOnError } from '../../../lib/endpoints/reset.js'
+import {
+  hasReadEnd,
+  hiddenReset,
+  resetError,
+  resetOnDestroy,
+  resetOnError,
+  takesNothing,
+} from '../../../lib/endpoints/reset.js'
 import { needs } from '../../laws/support.js'
 import { closed, collect, handles, socketPair, unixPair, until } from '../network.js'
 import { settled } from '../pipes.js'
@@ -48,6 +55,19 @@ t.test('hiddenReset: no reset is found where there is none', async t => {
   t.equal(hiddenReset(socket), undefined, 'a clean end')
   socket.destroy()
   t.equal(hiddenReset(socket), undefined, 'no descriptor')
+})
+
+t.test('takesNothing: a peer that has closed its socket is told from one that has half-closed (G-46)', async t => {
+  const [socket, client] = await socketPair(t)
+  socket.on('error', () => {})
+  client.end()
+  await collect(socket)
+  t.notOk(takesNothing(socket), 'a half-close')
+  client.destroy()
+  socket.write('to nobody') // the kernel of the peer answers with a reset
+  await until(() => takesNothing(socket))
+  socket.destroy()
+  t.notOk(takesNothing(socket), 'no descriptor')
 })
 
 t.test('resetOnError: an error behind our FIN is told once, and leaves no socket', async t => {

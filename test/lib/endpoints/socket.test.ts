@@ -220,6 +220,14 @@ t.test('a leg that is reset resets its socket; where the peer is one, it has fai
   t.match(accepted.errored, { message: 'ours' })
 })
 
+t.test('isGone: whether the peer takes nothing any more (G-46)', async t => {
+  const [socket, client] = await socketPair(t)
+  const leg = socketLeg(socket)
+  t.equal(leg.isGone?.(), false)
+  client.resetAndDestroy()
+  await until(() => leg.isGone?.() === true || socket.destroyed)
+})
+
 t.test('a reset that comes together with data is a failure, and no end', async t => {
   const [accepted, client] = await socketPair(t)
   const { stream } = socketLeg(accepted)

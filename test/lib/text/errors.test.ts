@@ -8,6 +8,7 @@ import {
   didYouMean,
   errorCode,
   errorMessage,
+  isReset,
   TcpPipeError,
   timeoutError,
   tooLong,
@@ -32,6 +33,11 @@ t.test('tooLong names the record and the cap', async t => {
 t.test('abortError is what the platform rejects with, and the reason is its cause', async t => {
   const reason = new Error('enough')
   t.match(abortError(AbortSignal.abort(reason)), { name: 'AbortError', code: 'ABORT_ERR', cause: reason })
+})
+
+t.test('isReset', async t => {
+  for (const code of ['ECONNRESET', 'EPIPE']) t.ok(isReset(Object.assign(new Error(), { code })))
+  for (const other of [Object.assign(new Error(), { code: 'ENOENT' }), new Error(), undefined]) t.notOk(isReset(other))
 })
 
 t.test('errorCode', async t => {

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
+import type { EndNotice } from '../../../../lib/endpoints/endpoint.js'
 import { resetOnError } from '../../../../lib/endpoints/reset.js'
 import { tlsAcceptor, tlsConnect } from '../../../../lib/endpoints/tls/handshake.js'
 import { pinOf } from '../../../../lib/endpoints/tls/pin.js'
@@ -65,6 +66,23 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     await once(tolerant.server, 'readable')
     tolerant.cut()
     t.equal(String(await collect(tolerant.server)), 'a part')
+    t.equal(tolerant.facts.server?.closeNotify, false)
+  })
+
+  t.test(`${version}: an end that leaves close_notify out, and one that accepts it (G-46)`, async t => {
+    for (const side of ['server', 'client'] as const) {
+      const pair = await tlsPair(t, { version })
+      const [accepting, omitting] = [side, side === 'server' ? 'client' : 'server'] as const
+      const notice = pair.notices[accepting] as EndNotice
+      notice.acceptMissing = () => true
+      pair.notices[omitting]?.omit()
+      pair[omitting].end('all of it')
+      t.equal(String(await collect(pair[accepting])), 'all of it')
+      t.equal(pair.facts[accepting]?.closeNotify, false)
+      pair[accepting].end('the answer')
+      t.equal(String(await collect(pair[omitting])), 'the answer')
+      t.equal(pair.facts[omitting]?.closeNotify, undefined, 'our own end has its notice')
+    }
   })
 
   t.test(`${version}: what came before an end that was not announced is read first (G-26)`, async t => {
