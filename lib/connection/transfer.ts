@@ -12,6 +12,7 @@ import {
   relink,
   type SegmentRequest,
   type TransferOptions,
+  unlink,
 } from './pipes.js'
 import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
 
@@ -162,8 +163,10 @@ function finish(pipes: Pipes): void {
   pipes.unwatch()
   if (sourceLeg) pipes.bytes.in = takenFrom(sourceLeg) // what still comes is not read
   if (!source.readableEnded) {
-    if (sourceLeg) source.unpipe().pause()
-    else source.destroy()
+    if (sourceLeg) {
+      unlink(pipes, pipes.first)
+      source.pause()
+    } else source.destroy()
   }
   for (const { plan } of pipes.slots) for (const stream of plan.streams) stream.destroy()
   pipes.settle()

@@ -638,6 +638,27 @@ t.test('open are the stages that have begun, and that cannot be ended in the mid
   t.same(transfer.open(['foreign']), [], 'it has ended')
 })
 
+t.test('it holds data until its sink has taken it', async t => {
+  const source = new PassThrough()
+  const { sink, release } = heldSink()
+  const heard: string[] = []
+  const segments = [{ name: 'main', make: () => plan(toParts(upper)) }]
+  const transfer = openTransfer({ direction: 'forward', source, sink, segments }, () => {}, {
+    heard: chunk => heard.push(String(chunk)),
+  })
+  t.notOk(transfer.isHolding())
+  source.write('a')
+  await turns()
+  t.ok(transfer.isHolding())
+  release()
+  await turns()
+  t.notOk(transfer.isHolding())
+  source.end()
+  await transfer.done
+  t.notOk(transfer.isHolding())
+  t.same(heard, [], 'no leg is its source')
+})
+
 t.test('a leg may be its own source and sink', async t => {
   const { leg, peer, connection } = open(t)
   const answer = collect(peer)
