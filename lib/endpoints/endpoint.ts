@@ -143,7 +143,7 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   /** Connects. Rejects with the system error. */
   dial?(address: A, options: DialOptions): Promise<Leg>
   source?(address: A): Source
-  sink?(address: A, connection: SinkContext): Sink | Promise<Sink>
+  sink?(address: A, connection: SinkContext, signal?: AbortSignal): Sink | Promise<Sink>
 }
 
 /** Infers the type of the address. */

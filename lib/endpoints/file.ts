@@ -23,7 +23,7 @@ export const file = defineEndpoint<FileAddress>({
   complete: checked,
   format: ({ path }) => `file:${path}`,
   source: ({ path }) => fileSource(path),
-  sink: ({ path, append, force }, connection) => fileSink(path, connection, { append, force }),
+  sink: ({ path, append, force }, connection, signal) => fileSink(path, connection, { append, force, signal }),
 })
 
 function checked(address: FileAddress): FileAddress {

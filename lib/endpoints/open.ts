@@ -31,7 +31,8 @@ export function checkSink(address: Address): void {
 
 /** Opens the address as a sink: dials a peer, or opens a file. */
 export async function sinkTo(address: Address, connection: SinkContext, options: DialOptions): Promise<Sink> {
-  return can('dial', address) ? dialSink(address, options) : endpointFor('sink', address).sink(address, connection)
+  if (can('dial', address)) return dialSink(address, options)
+  return endpointFor('sink', address).sink(address, connection, options.signal)
 }
 
 /**

@@ -4,7 +4,7 @@ import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/prom
 import { resolve } from 'node:path'
 import { Writable } from 'node:stream'
 import { HandleFile, type OutputFile, openOutput, placeOf } from '../../stages/output-file.js'
-import { errorCode, TcpPipeError } from '../../text/errors.js'
+import { abortError, errorCode, TcpPipeError } from '../../text/errors.js'
 import type { Sink, SinkContext } from '../endpoint.js'
 
 export interface FileSinkOptions {
@@ -12,6 +12,8 @@ export interface FileSinkOptions {
   append?: boolean | undefined
   /** Replaces an existing file. Default: false. */
   force?: boolean | undefined
+  /** Aborts when the connection is over. A partial file that opens later than that is removed, since nobody reports it. */
+  signal?: AbortSignal | undefined
 }
 
 /**
@@ -24,7 +26,7 @@ export interface FileSinkOptions {
 export async function fileSink(
   template: string,
   connection: SinkContext,
-  { append = false, force = false }: FileSinkOptions = {},
+  { append = false, force = false, signal }: FileSinkOptions = {},
 ): Promise<Sink> {
   const place = await placeOf(template, connection, true)
   const { path, kind } = place
@@ -38,19 +40,23 @@ export async function fileSink(
     })
   }
   if (kind !== 'missing' && !force) throw exists(path)
-  return partSink(path, force)
+  return partSink(path, force, signal)
 }
 
 /** The files that this process writes. */
 const writing = new Set<string>()
 
-async function partSink(path: string, force: boolean): Promise<Sink> {
+async function partSink(path: string, force: boolean, signal: AbortSignal | undefined): Promise<Sink> {
   const name = resolve(path)
   if (writing.has(name)) throw exists(path)
   writing.add(name)
   const release = () => void writing.delete(name)
   try {
     const { part, handle } = await openPart(path)
+    if (signal?.aborted) {
+      await discard(part, handle)
+      throw abortError(signal)
+    }
     const file = new HandleFile(handle)
     const complete = async () => {
       try {
@@ -76,6 +82,15 @@ async function openPart(path: string, number = 1): Promise<{ part: string; handl
     if (errorCode(error) !== 'EEXIST') throw error
   })
   return handle ? { part, handle } : openPart(path, number + 1)
+}
+
+async function discard(part: string, handle: FileHandle): Promise<void> {
+  try {
+    await checkPart(part, handle)
+    await unlink(part)
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Checks that the name still belongs to the file that was written. */

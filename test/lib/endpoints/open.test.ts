@@ -165,6 +165,7 @@ t.test('a target that is closed without an end is told by its address', async t 
 
 t.test('a sink that no address has dialled has no leg', async t => {
   const path = `${t.testdir({})}/{id}`
+  await t.rejects(sinkTo({ scheme: 'file', path }, connection, { signal: AbortSignal.abort() }), { name: 'AbortError' })
   const sink = await sinkTo({ scheme: 'file', path }, connection, {})
   t.equal(sink.leg, undefined)
   sink.end('x')

@@ -51,6 +51,17 @@ t.test('a file is written as .part, and has its name when it is complete', async
   t.same(sink.report?.(), { file: name, bytes: 600_008 })
 })
 
+t.test('a partial file that opens when its connection is over is removed (G-26)', async t => {
+  const folder = t.testdir({ 'f.part': 'another' })
+  const abort = new AbortController()
+  const opening = fileSink(join(folder, 'f'), info, { signal: abort.signal })
+  abort.abort()
+  await t.rejects(opening, { name: 'AbortError' })
+  t.same(readdirSync(folder), ['f.part'])
+  t.equal(text(join(folder, 'f.part')), 'another')
+  await t.resolves(fileSink(join(folder, 'f'), info), 'the name is free again')
+})
+
 t.test('chunks that wait are written together', async t => {
   const path = join(t.testdir({}), 'f')
   const sink = await fileSink(path, info)
