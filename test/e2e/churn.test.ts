@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { descriptors, resources, restored } from '../fuzz/resources.js'
 import { behave, mixed } from '../soak/behaviours.js'
 import { dial, openServers, type ServerName } from '../soak/servers.js'
+import { kindsOfStops, stopInHandshakes } from '../soak/stops.js'
 import { dial as dialled, exchange, listen, proxy, type ServerProcess, serve } from './support.js'
 
 /** Connections of each test, and how many of them are open at once. */
@@ -45,6 +46,10 @@ t.test('the same of programs: their descriptors are back where they were (F-07)'
     await t.resolves(restored('descriptors', counts, () => descriptors(program.pid), settleTime))
   t.equal(String(await exchange(t, programs.serve.port, 'as ever')), 'as ever')
   held.destroy()
+})
+
+t.test('servers that are stopped in the middle of handshakes of every kind end at once (G-25)', async t => {
+  for (let turn = 0; turn < kindsOfStops; turn++) await t.resolves(stopInHandshakes(turn))
 })
 
 /** All the connections, so many at once; gives what has not ended as planned. */

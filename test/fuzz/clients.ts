@@ -59,17 +59,24 @@ const ending: fc.Arbitrary<readonly Action[]> = fc.oneof(
   },
 )
 
-export function clients(names: readonly Client['content'][]): fc.Arbitrary<Client[]> {
-  const client = fc.record({
+function client(names: readonly Client['content'][]): fc.Arbitrary<Client> {
+  return fc.record({
     content: fc.constantFrom(...names),
     after: fc.nat(50),
     actions: fc.tuple(fc.array(action, { maxLength: 12 }), ending).map(([body, last]) => [...body, ...last]),
   })
+}
+
+export function clients(names: readonly Client['content'][]): fc.Arbitrary<Client[]> {
+  const one = client(names)
   return fc.oneof(
-    fc.array(client, { minLength: 1, maxLength: 5, size: 'max' }),
-    fc.array(client, { minLength: 10, maxLength: 80, size: 'max' }),
+    fc.array(one, { minLength: 1, maxLength: 5, size: 'max' }),
+    fc.array(one, { minLength: 10, maxLength: 80, size: 'max' }),
   )
 }
+
+/** So few that each can be watched. */
+export const fewClients = fc.array(client(honest), { minLength: 1, maxLength: 5, size: 'max' })
 
 export const anyClients = clients(Object.keys(contents) as Client['content'][])
 
@@ -249,6 +256,11 @@ export async function ordinaryClient(to: NetConnectOpts, expected: Expected): Pr
 /** A unix socket has no reset; and one whose end is under way would never be closed, since libuv refuses to reset it. */
 function canReset(socket: Socket): boolean {
   return socket.remotePort !== undefined && !(socket.writableEnded && !socket.writableFinished)
+}
+
+/** What a client has sent so far. */
+export function sentBy({ content }: Client, { seen }: Playing): Buffer {
+  return bytesAt(contents[content], 0, seen.sent)
 }
 
 /** So many bytes of a stream that repeats itself, from this place on. */

@@ -6,15 +6,23 @@ import { parseArgs } from 'node:util'
 import fc from 'fast-check'
 import { chance } from '../../lib/faults/chance.js'
 import { commandLines } from './arguments.js'
+import { errors } from './errors.js'
+import { fifos } from './fifos.js'
+import { interruptedSends } from './interrupted-sends.js'
 import { library } from './library.js'
+import { names } from './names.js'
 import { Finding, inTime, type Part } from './part.js'
 import { watchProcess } from './process.js'
 import { programs } from './programs.js'
+import { signals } from './signals.js'
 import { texts } from './texts.js'
 import { endChildren, openWatchdog } from './watchdog.js'
 
 /** In turn. */
-const parts = [texts, library, programs, library, commandLines] as Part[]
+const parts = [
+  ...[texts, library, programs, errors, signals, fifos, names],
+  ...[library, commandLines, errors, interruptedSends, fifos],
+] as Part[]
 
 /** Milliseconds that one case may take. */
 const longestCase = 60_000

@@ -20,6 +20,7 @@ import {
   play,
   playToTheEnd,
 } from './clients.js'
+import { checkLog } from './log.js'
 import { Finding, inScope, inTime, type Part } from './part.js'
 import { descriptors, restored } from './resources.js'
 import { losslessSpec, validSpec } from './specs.js'
@@ -196,23 +197,4 @@ async function checkEnd(server: Process, allowed: readonly (number | NodeJS.Sign
   const end = signal ?? code
   if (end === null || !allowed.includes(end))
     throw new Finding(`the server ended with ${end}, not ${allowed.join(' or ')}; stderr: ${stderr.slice(-3000)}`)
-}
-
-/** Every line is JSON, and every connection has one line at its end, no less and no more. */
-function checkLog(stderr: string): void {
-  const ended = new Set<unknown>()
-  for (const line of stderr.split('\n').filter(Boolean)) {
-    const { msg, connection } = parseLine(line)
-    if (msg !== 'connection closed' && msg !== 'connection failed') continue
-    if (ended.has(connection)) throw new Finding(`two lines at the end of one connection: ${line}`)
-    ended.add(connection)
-  }
-}
-
-function parseLine(line: string): Record<string, unknown> {
-  try {
-    return JSON.parse(line)
-  } catch {
-    throw new Finding(`a line on stderr is not JSON: ${line}`)
-  }
 }

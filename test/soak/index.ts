@@ -1,7 +1,8 @@
 /**
  * Many connections a second of every kind for many minutes: `npm run soak -- --minutes 10 --rate 1000`. Ends with 1 if
  * the servers' heap, handles or descriptors are not at the end what they were behind the warm-up, or if a connection has
- * ended otherwise than planned. Writes its figures to test/soak.md.
+ * ended otherwise than planned. Meanwhile other servers are stopped in the middle of TLS handshakes. Writes its figures
+ * to test/soak.md.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,6 +17,7 @@ import { behaviours } from './behaviours.js'
 import type { Order, Report } from './clients.js'
 import type { Sample } from './server.js'
 import type { Ports } from './servers.js'
+import { stopInHandshakes } from './stops.js'
 
 /** Seconds before the first figures, of the same load: code is compiled, caches and pools are filled. */
 const warmUp = 60
@@ -34,6 +36,9 @@ const clientProcesses = 2
 const noise = 512 * 1024
 
 const MiB = 1024 * 1024
+
+/** Milliseconds between the end of a server that was stopped in handshakes and the start of the next one. */
+const betweenStops = 3000
 
 /** How long the servers may need to be rid of what clients have left behind. */
 const settleTime = 30_000
@@ -54,6 +59,7 @@ process.once('exit', () => {
 })
 
 const latency = createHistogram()
+const stops = createHistogram()
 const failures = new Map<string, number>()
 const ended: Record<string, number> = {}
 let begun = 0
@@ -67,11 +73,15 @@ for (const name of Object.keys(ended)) delete ended[name]
 begun = 0
 const between: Sample[] = []
 const started = performance.now()
+const stopping = new AbortController()
+const stopped = stopServers(stopping.signal)
 const seconds = await load(minutes * 60, async () => {
   between.push(await sample())
   const passed = Math.round((performance.now() - started) / 1000)
   console.log(`soak: ${passed} s, ${begun} connections, ${JSON.stringify(between.at(-1))}`)
 })
+stopping.abort()
+await stopped
 const end = await settled()
 const faults = [...grown(begin, end), ...[...failures].map(([what, times]) => `${times} times ${what}`)]
 writeFileSync(file, page())
@@ -113,6 +123,17 @@ function takeReports(worker: ChildProcess): Promise<void> {
   })
 }
 
+/** One after another, in processes of their own, besides the load. */
+async function stopServers(signal: AbortSignal): Promise<void> {
+  for (let turn = 0; !signal.aborted; turn++) {
+    await stopInHandshakes(turn).then(
+      time => stops.record(Math.max(1, Math.round(time * 1000))),
+      (error: Error) => failures.set(error.message, (failures.get(error.message) ?? 0) + 1),
+    )
+    await delay(betweenStops, undefined, { signal }).catch(() => {})
+  }
+}
+
 async function sample(): Promise<Sample> {
   server.send('sample')
   const [answer] = (await once(server, 'message')) as [Sample]
@@ -144,7 +165,7 @@ function page(): string {
     const values = between.map(each => each[key])
     return `| ${[name, begin[key], Math.min(...values), Math.max(...values), end[key]].map((cell, i) => (i === 0 ? cell : show(cell as number))).join(' | ')} |`
   }
-  const milliseconds = (percentile: number) => (latency.percentile(percentile) / 1000).toFixed(1)
+  const milliseconds = (percentile: number, of = latency) => (of.percentile(percentile) / 1000).toFixed(1)
   return `## Soak
 
 \`npm run soak -- --minutes ${minutes} --rate ${rate}\` on ${availableParallelism()} cores, Node ${process.version}, after a warm-up of ${warmUp} s
@@ -166,6 +187,9 @@ ${row('connections', 'connections')}
 | not ended as planned | ${unplanned} |
 | connect to first byte of the answer, p50 | ${milliseconds(50)} ms |
 | connect to first byte of the answer, p99 | ${milliseconds(99)} ms |
+| other servers, stopped in the middle of TLS handshakes | ${stops.count} |
+| signal to the end of such a server, p50 | ${milliseconds(50, stops)} ms |
+| signal to the end of such a server, longest | ${milliseconds(100, stops)} ms |
 
 | behaviour of the client | connections |
 | --- | --: |
