@@ -3,7 +3,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Finding } from './part.js'
 
-const name = 'TCP_PIPE_FUZZ'
+/** A stage with a program that does not end by itself. */
+export const stubborn = "exec sh -c 'cat; exec sleep 300'"
+
+const name = 'FUZZ_OF_TCP_PIPE'
 
 /** The environment of a program whose own programs are to be found again. */
 export function marked(mark: string): Record<string, string> {

@@ -17,7 +17,7 @@ import {
   play,
   sentBy,
 } from './clients.js'
-import { allGone, marked } from './left.js'
+import { allGone, marked, stubborn } from './left.js'
 import { checkLog } from './log.js'
 import { Finding, inScope, inTime, type Part } from './part.js'
 import { losslessSpec } from './specs.js'
@@ -54,7 +54,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
   command: fc.constantFrom('serve', 'proxy'),
   unix: fc.boolean(),
   sink: fc.constantFrom('reply', 'file', 'stdout'),
-  transform: fc.oneof(losslessSpec, fc.constantFrom('throttle 500k', 'slice 777 | delay 20ms', 'exec cat')),
+  transform: fc.oneof(losslessSpec, fc.constantFrom('throttle 500k', 'slice 777 | delay 20ms', stubborn)),
   from: fc.oneof(
     { weight: 1, arbitrary: fc.constant('the start' as const) },
     { weight: 3, arbitrary: fc.constant('the first client' as const) },

@@ -1,0 +1,70 @@
+/** FIFOs as the stdout and the stderr of a server. */
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { closed, eventually } from '../e2e/support.js'
+import { fifoRoom, makeFifos, readFifo } from './fifo.js'
+import { checkGiven, checkTaken, client, dataOf, drain, type OwnUse, start, type Use } from './fifo-clients.js'
+import { checkLog } from './log.js'
+import { Finding, inTime } from './part.js'
+
+/** With a reader that is to leave, it is the only one; otherwise the program has both ends, and waits for another reader. */
+export async function playStdout(test: Test, folder: string, only: OwnUse): Promise<void> {
+  const { peer } = only
+  const path = join(folder, 'p')
+  makeFifos([path])
+  const data = dataOf(only, 0)
+  const reader = readFifo(path, peer)
+  const stdout = peer.kind === 'leaves' ? openSync(path, 'w') : openSync(path, 'r+')
+  const server = start(test, folder, ['serve', `unix:${folder}/s`, ...drain], ['ignore', stdout, 'pipe'])
+  closeSync(stdout)
+  await server.logged('listening')
+  const one = client(test, { path: join(folder, 's') }, data)
+  const isStuck = peer.kind === 'never' && data.length > fifoRoom
+  const mayFit = peer.kind === 'never' && !isStuck
+  try {
+    await eventually('a connection', () => !one.socket.connecting)
+    if (!isStuck && !mayFit) await inTime(closed(one.socket), 'the end of the client', 30_000)
+    server.kill('SIGTERM')
+    const { code, signal, stderr } = await inTime(server.ended, 'the end of the server', 10_000)
+    const allowed = isStuck ? [1] : mayFit ? [0, 1] : peer.kind === 'leaves' ? [0, 141] : [0]
+    if (!allowed.includes(code as number)) throw new Finding(`ended with ${signal ?? code}, not ${allowed}: ${stderr}`)
+    checkLog(stderr)
+    await inTime(closed(one.socket), 'the end of the client')
+  } finally {
+    await reader.finish()
+  }
+  const use: Use = mayFit ? { ...only, peer: { kind: 'leaves', behind: 0 } } : only
+  checkTaken('the client', use, data, reader.taken(), { ...one, hasEnded: one.hasEnded && !mayFit })
+}
+
+/** stderr is full at first: the server serves, and ends in time; a reader that comes gets every line. */
+export async function playStderr(test: Test, folder: string, only: OwnUse): Promise<void> {
+  const { peer } = only
+  const path = join(folder, 'p')
+  makeFifos([path])
+  const reader = readFifo(path, peer)
+  const stderr = peer.kind === 'leaves' ? openSync(path, 'w') : openSync(path, 'r+')
+  const data = dataOf(only, 0)
+  const words = ['serve', `unix:${folder}/s`, '--reply', '-t', 'slice 777 | logger preview=500', ...drain]
+  const server = start(test, folder, words, ['ignore', 'ignore', stderr])
+  closeSync(stderr)
+  const socket = join(folder, 's')
+  try {
+    await eventually('the socket', () => existsSync(socket))
+    const one = client(test, { path: socket }, data)
+    await inTime(closed(one.socket), 'the end of the client', 30_000)
+    checkGiven(data, Buffer.concat(one.received), one.hasEnded, true)
+    server.kill('SIGTERM')
+    const { code, signal } = await inTime(server.ended, 'the end of the server', 10_000)
+    if (code !== 0) throw new Finding(`ended with ${signal ?? code}`)
+  } finally {
+    await reader.finish()
+  }
+  if (peer.kind === 'never' || peer.kind === 'leaves') return
+  const lines = checkLog(String(reader.taken()))
+  const chunks = lines.filter(({ msg }) => msg === 'chunk').length
+  if (chunks !== Math.ceil(data.length / 777))
+    throw new Finding(`${chunks} of ${Math.ceil(data.length / 777)} lines came`)
+  if (!lines.some(({ msg }) => msg === 'connection closed')) throw new Finding('the line of the connection is missing')
+}
