@@ -2,11 +2,12 @@
 import { connect, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { hiddenReset } from '../../lib/endpoints/reset.js'
-import { type Process, tcpPipe } from '../e2e/support.js'
+import { eventually, type Process, tcpPipe } from '../e2e/support.js'
 import { noise } from '../laws/support.js'
 import { fifoRoom, type Peer } from './fifo.js'
 import { checkLog } from './log.js'
 import { Finding, inTime } from './part.js'
+import { descriptors } from './resources.js'
 
 export interface Use {
   readonly peer: Peer | undefined
@@ -56,10 +57,17 @@ export function start(
 
 export const drain = ['--drain-timeout', '300ms', '--idle-timeout', 'off']
 
+export const socketsOf = ({ pid }: Process): number => descriptors(pid).socket ?? 0
+
+/** Resolves when the server has taken so many connections that stay; a client is connected before that. */
+export async function accepted(server: Process, before: number, count: number): Promise<void> {
+  await eventually('connections that are accepted', () => socketsOf(server) >= before + count, 20_000)
+}
+
 /** Those that still wait are cut, and counted; without any the end is a good one. */
 export async function checkDrain(server: Process, waiting: number): Promise<void> {
   server.kill('SIGTERM')
-  const { code, signal, stderr } = await inTime(server.ended, 'the end of the server after SIGTERM', 10_000)
+  const { code, signal, stderr } = await inTime(server.ended, 'the end of the server after SIGTERM', 20_000)
   const cut = checkLog(stderr).find(({ msg }) => msg === 'connections reset after the drain timeout')?.cut ?? 0
   if (cut !== waiting) throw new Finding(`${cut} connections were cut, ${waiting} were waiting; stderr: ${stderr}`)
   if (code !== (waiting > 0 ? 1 : 0)) throw new Finding(`ended with ${signal ?? code}, ${waiting} were waiting`)

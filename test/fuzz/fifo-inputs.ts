@@ -5,7 +5,17 @@ import type { Test } from 'tap'
 import { hiddenReset } from '../../lib/endpoints/reset.js'
 import { closed, eventually, listen } from '../e2e/support.js'
 import { makeFifos, openBoth, writeFifo } from './fifo.js'
-import { checkDrain, checkGiven, client, dataOf, drain, type OwnUse, start } from './fifo-clients.js'
+import {
+  accepted,
+  checkDrain,
+  checkGiven,
+  client,
+  dataOf,
+  drain,
+  type OwnUse,
+  socketsOf,
+  start,
+} from './fifo-clients.js'
 import { Finding, inTime } from './part.js'
 
 export async function playFrom(test: Test, folder: string, only: OwnUse): Promise<void> {
@@ -14,11 +24,12 @@ export async function playFrom(test: Test, folder: string, only: OwnUse): Promis
   const data = dataOf(only, 0)
   const server = start(test, folder, ['serve', '127.0.0.1:0', '-o', '/dev/null', '--from', 'p', ...drain])
   const { port } = await server.logged('listening')
+  const before = socketsOf(server)
   const writer = writeFifo(path, data, only.peer)
   try {
     const one = client(test, { port: Number(port) }, Buffer.from('x'))
     const isWaiting = only.peer.kind === 'never'
-    if (isWaiting) await eventually('a connection', () => !one.socket.connecting)
+    if (isWaiting) await accepted(server, before, 1)
     else await inTime(closed(one.socket), 'the end of the client', 30_000)
     await checkDrain(server, isWaiting ? 1 : 0)
     await inTime(closed(one.socket), 'the end of the client')

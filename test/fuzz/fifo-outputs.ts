@@ -2,9 +2,20 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { closed, eventually } from '../e2e/support.js'
+import { closed } from '../e2e/support.js'
 import { makeFifos, type Reader, readFifo } from './fifo.js'
-import { type Client, checkDrain, checkTaken, client, dataOf, drain, start, type Use } from './fifo-clients.js'
+import {
+  accepted,
+  type Client,
+  checkDrain,
+  checkTaken,
+  client,
+  dataOf,
+  drain,
+  socketsOf,
+  start,
+  type Use,
+} from './fifo-clients.js'
 import { inTime } from './part.js'
 
 /** Where a FIFO is written, in the words of a server; each client has its own, and an ordinary file has no peer. */
@@ -23,6 +34,7 @@ export async function playOutputs(test: Test, folder: string, place: Output, use
   makeFifos(uses.flatMap(({ peer }, i) => (peer ? [path(i)] : [])))
   const server = start(test, folder, ['serve', '127.0.0.1:0', ...outputs[place], ...drain])
   const { port } = await server.logged('listening')
+  const before = socketsOf(server)
   const readers = uses.map(({ peer }, i) => (peer ? readFifo(path(i), peer) : undefined))
   const sockets = uses.map((each, i) =>
     client(test, { port: Number(port), localAddress: addressOf(i) }, dataOf(each, i)),
@@ -31,8 +43,8 @@ export async function playOutputs(test: Test, folder: string, place: Output, use
   const ending = sockets.filter((_, i) => !isWaiting(i)).map(({ socket }) => closed(socket))
   try {
     await inTime(Promise.all(ending), 'the end of clients whose FIFO has a peer', 30_000)
-    await eventually('a connection of each client', () => sockets.every(({ socket }) => !socket.connecting))
     const waiting = uses.filter((_, i) => isWaiting(i)).length
+    await accepted(server, before, waiting)
     await checkDrain(server, waiting)
   } finally {
     await Promise.all(readers.map(reader => reader?.finish()))

@@ -18,7 +18,7 @@ interface Case {
 }
 
 const use = (peer: fc.Arbitrary<Peer | undefined>): fc.Arbitrary<Use> =>
-  fc.record({ peer, bytes: fc.oneof(fc.nat(2000), fc.nat(400_000)) })
+  fc.record({ peer, bytes: fc.oneof(fc.constant(0), fc.nat(2000), fc.nat(400_000)) })
 
 const cases: fc.Arbitrary<Case> = fc.oneof(
   {

@@ -150,7 +150,7 @@ async function strike(program: Process, { signal, again }: Case): Promise<void> 
     isOver = true
   })
   await Promise.race([delay(again.after), program.ended])
-  for (let i = 0; i < 20 && !isOver; i++) {
+  for (let i = 0; i < 50 && !isOver; i++) {
     program.kill(again.signal)
     sent++
     await Promise.race([delay(sameSignal + 100), program.ended])
