@@ -26,9 +26,11 @@ export async function playStdout(test: Test, folder: string, only: OwnUse): Prom
   makeFifos([path])
   const data = dataOf(only, 0)
   const reader = readFifo(path, peer)
-  const stdout = peer.kind === 'leaves' ? openSync(path, 'w') : openSync(path, 'r+')
+  const hold = openSync(path, peer.kind === 'leaves' ? 'w' : 'r+') // what is in there outlives the program
+  const stdout = openSync(path, 'w')
   const server = start(test, folder, ['serve', `unix:${folder}/s`, ...drain], ['ignore', stdout, 'pipe'])
   closeSync(stdout)
+  if (peer.kind === 'leaves') closeSync(hold)
   await server.logged('listening')
   const before = socketsOf(server)
   const one = client(test, { path: join(folder, 's') }, data)
@@ -46,6 +48,7 @@ export async function playStdout(test: Test, folder: string, only: OwnUse): Prom
     await inTime(closed(one.socket), 'the end of the client')
   } finally {
     await reader.finish()
+    if (peer.kind !== 'leaves') closeSync(hold)
   }
   const use: Use = mayFit ? { ...only, peer: { kind: 'leaves', behind: 0 } } : only
   checkTaken('the client', use, data, reader.taken(), { ...one, hasEnded: one.hasEnded && !mayFit })
@@ -57,27 +60,36 @@ export async function playStderr(test: Test, folder: string, only: OwnUse): Prom
   const path = join(folder, 'p')
   makeFifos([path])
   const reader = readFifo(path, peer)
-  const stderr = peer.kind === 'leaves' ? openSync(path, 'w') : openSync(path, 'r+')
+  const hold = openSync(path, peer.kind === 'leaves' ? 'w' : 'r+')
+  const stderr = openSync(path, 'w')
   const data = dataOf(only, 0)
   const words = ['serve', `unix:${folder}/s`, '--reply', '-t', 'slice 777 | logger preview=500', ...drain]
   const server = start(test, folder, words, ['ignore', 'ignore', stderr])
   closeSync(stderr)
+  if (peer.kind === 'leaves') closeSync(hold)
   const socket = join(folder, 's')
   try {
     await eventually('the socket', () => existsSync(socket))
     const one = client(test, { path: socket }, data)
     await inTime(closed(one.socket), 'the end of the client', 30_000)
     checkGiven(data, Buffer.concat(one.received), one.hasEnded, true)
+    if (peer.kind === 'early' || peer.kind === 'late')
+      await eventually('the line of the connection', () => reader.taken().includes('"connection closed"'), 20_000)
     server.kill('SIGTERM')
     const { code, signal } = await inTime(server.ended, 'the end of the server', 20_000)
     if (code !== 0) throw new Finding(`ended with ${signal ?? code}`)
   } finally {
     await reader.finish()
+    if (peer.kind !== 'leaves') closeSync(hold)
   }
   if (peer.kind === 'never' || peer.kind === 'leaves') return
   const lines = checkLog(String(reader.taken()))
-  const chunks = lines.filter(({ msg }) => msg === 'chunk').length
-  if (chunks !== Math.ceil(data.length / 777))
-    throw new Finding(`${chunks} of ${Math.ceil(data.length / 777)} lines came`)
+  let next = 0
+  for (const { offset, size } of lines.filter(({ msg }) => msg === 'chunk')) {
+    if (offset !== next)
+      throw new Finding(`a line is missing: a chunk at ${offset} follows the one that ends at ${next}`)
+    next += Number(size)
+  }
+  if (next !== data.length) throw new Finding(`the lines tell of ${next} of ${data.length} bytes`)
   if (!lines.some(({ msg }) => msg === 'connection closed')) throw new Finding('the line of the connection is missing')
 }
