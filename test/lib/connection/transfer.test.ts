@@ -642,7 +642,7 @@ t.test('it holds data until its sink has taken it', async t => {
   const source = new PassThrough()
   const { sink, release } = heldSink()
   const heard: string[] = []
-  const segments = [{ name: 'main', make: () => plan(toParts(upper)) }]
+  const segments = [{ name: 'main', make: () => plan(toParts(upper, 0)) }]
   const transfer = openTransfer({ direction: 'forward', source, sink, segments }, () => {}, {
     heard: chunk => heard.push(String(chunk)),
   })
