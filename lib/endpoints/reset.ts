@@ -1,6 +1,7 @@
 /** Resets (RST): signals a failure to the peer, and detects a reset from the peer. */
 import { readSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { grace } from '../formats/delivery.js'
 import { errorCode, isReset } from '../text/errors.js'
 
 const carriers = new WeakMap<Socket, Socket>()
@@ -25,21 +26,39 @@ function inOneText(error: Error): Error {
 }
 
 /**
- * Makes `destroy` with an error send a reset (RST), so that the peer can distinguish a failure from an end. A reset of
- * the peer gets its one text.
+ * Makes `destroy` with an error send a reset (RST), so that the peer can distinguish a failure from an end. What was
+ * written arrives first: the reset follows after `grace`, and until then the socket is not closed. A reset of the peer
+ * gets its one text.
  */
 export function resetOnError(socket: Socket): void {
   const destroy = socket.destroy
   const carrier = carriers.get(socket)
   let cause: Error | undefined
+  let isWaiting = false
+
+  function reset(): void {
+    isWaiting = false
+    if (!carrier) return void socket.resetAndDestroy() // calls destroy() again, with the cause
+    resetOnDestroy(carrier)
+    destroy.call(socket, cause)
+  }
+
   socket.destroy = given => {
+    if (isWaiting) return socket
     const error = given && inOneText(given)
     if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
     cause = error
-    if (!carrier) return socket.resetAndDestroy() // calls destroy() again, with the cause
-    resetOnDestroy(carrier)
-    return destroy.call(socket, error)
+    isWaiting = socket.bytesWritten > 0 && !socket.writableEnded
+    if (isWaiting) resetSoon(socket, reset)
+    else reset()
+    return socket
   }
+}
+
+/** `setImmediate` gives a peer in this process its turn even if the event loop is late. */
+function resetSoon(socket: Socket, reset: () => void): void {
+  socket._final = () => {} // no end precedes the reset
+  setTimeout(() => setImmediate(reset), grace)
 }
 
 /**

@@ -96,11 +96,9 @@ function afterWriting(stream: Readable, fail: () => void): void {
 
   function look(): void {
     if (stream.destroyed) return
-    if (!isDelivered(stream)) {
-      pause = Math.min(pause + 1, longestPause)
-      timer = setTimeout(look, pause)
-    } else if (endsInSocket(stream)) timer = setTimeout(() => setImmediate(end), grace)
-    else end()
+    if (isDelivered(stream)) return end()
+    pause = Math.min(pause + 1, longestPause)
+    timer = setTimeout(look, pause)
   }
 
   function end(): void {
@@ -127,11 +125,4 @@ function isRead(stream: Readable): boolean {
 
 function isHolding(stream: Readable): boolean {
   return (stream as Traced)[holds]?.() ?? false
-}
-
-/** Whether the stream at the end of the pipes can be read, too. */
-function endsInSocket(stream: Readable): boolean {
-  const { [target]: to, [outer]: whole } = stream as Traced
-  if (whole) return endsInSocket(whole)
-  return to !== undefined && ((to as Traced)[isStage] ? endsInSocket(to as Duplex) : 'read' in to)
 }

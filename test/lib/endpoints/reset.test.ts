@@ -47,6 +47,40 @@ t.test('resetOnError: a failure resets though we have ended, while data waits', 
   await until(() => !('TCPSocketWrap' in handles()))
 })
 
+t.test(
+  'resetOnError: what was just written arrives first, so that every peer can tell the reset from an end (G-50)',
+  async t => {
+    for (const side of ['TCP', 'TLS'] as const) {
+      const pair = side === 'TLS' ? await tlsPair(t) : undefined
+      const [socket, client] = pair ? [pair.server, pair.client] : await socketPair(t)
+      resetOnError(socket)
+      const errors: Error[] = []
+      socket.on('error', error => errors.push(error))
+      const failure = once(client, 'error')
+      const ended = once(client, 'end').then(
+        () => 'end',
+        () => 'reset',
+      )
+      let text = ''
+      client.on('data', chunk => {
+        text += chunk
+      })
+      socket.write('x')
+      socket.destroy(new Error('ours'))
+      socket.destroy(new Error('again'))
+      socket.destroy()
+      socket.end() // no end precedes the reset
+      t.match(await failure, [{ code: 'ECONNRESET' }], side)
+      t.equal(await ended, 'reset')
+      t.equal(text, 'x')
+      await closed(socket)
+      t.match(errors, [{ message: 'ours' }])
+      t.equal(errors.length, 1)
+    }
+    await until(() => !('TCPSocketWrap' in handles()))
+  },
+)
+
 t.test('hiddenReset: no reset is found where there is none', async t => {
   const [socket, client] = await socketPair(t)
   t.equal(hiddenReset(socket), undefined, 'nothing has come')
