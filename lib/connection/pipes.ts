@@ -1,6 +1,7 @@
 /** The pipes of a transfer: source, slots of the segments, sink. Only the connections between these use `pipe`. */
 import type { Readable, Writable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
+import { notePipe } from '../formats/delivery.js'
 import type { Plan } from '../stages/plan.js'
 import { bytesOf } from '../stats/meter.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
@@ -139,6 +140,7 @@ function pipe({ first, last, countIn, countOut }: Pipes, item: Item, next: Item)
   const tail = item.tail as Readable
   if (item === first && countIn) tail.prependListener('data', countIn) // unlike `on`, it starts no flow
   if (next === last && countOut) tail.prependListener('data', countOut)
+  notePipe(tail, next.head as Writable)
   tail.pipe(next.head as Writable, { end: false })
 }
 

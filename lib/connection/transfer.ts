@@ -1,6 +1,7 @@
 /** One direction of a connection: source → segments → sink. Segments can change while it runs. */
 import type { Duplex, Readable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
+import { afterWriting } from '../formats/delivery.js'
 import type { Plan } from '../stages/plan.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import type { DirectionStats, SegmentStats } from '../stats/snapshot.js'
@@ -132,14 +133,24 @@ function takenFrom({ stream, bytes }: Leg): number {
   return bytes.in - stream.readableLength
 }
 
+/** What a source gave before it failed is delivered first. A leg that fails is reset, and so is the other one. */
 function watchSource(pipes: Pipes, source: Source): void {
+  const failed = (error: unknown) => {
+    if (pipes.options.sourceLeg) pipes.fail(error)
+    else
+      afterWriting(
+        source,
+        () => pipes.fail(error),
+        () => pipes.over,
+      )
+  }
   const closed = () => {
-    if (!pipes.over && !pipes.first.ended) pipes.fail(source.errored ?? prematureClose())
+    if (!pipes.over && !pipes.first.ended) failed(source.errored ?? prematureClose())
   }
   source.once('end', () => {
     if (!source.errored) tailEnded(pipes, pipes.first) // a source that fails during its end event has not ended
   })
-  source.on('error', pipes.fail)
+  source.on('error', failed)
   source.on('close', closed)
   if (source.readableEnded) pipes.first.ended = true
   if (source.destroyed) closed()

@@ -1,6 +1,7 @@
 /** Converts any input to the Readable at the start of a pipeline. */
 import { finished, Readable, Writable } from 'node:stream'
 import { blocksOf, type Data, expectedData, isData } from '../formats/bytes.js'
+import { afterDelivery } from '../formats/delivery.js'
 import { checkChunks } from '../formats/guard.js'
 import { isWebReadable, type WebReadable } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
@@ -81,7 +82,7 @@ function pulled({ next, leave }: Steps, name: string): Source {
     read() {
       if (running) return
       running = true
-      fill().catch(error => source.destroy(toError(error)))
+      fill().catch(error => afterDelivery(source, () => source.destroy(toError(error))))
     },
     destroy(error, callback) {
       const reason = error ?? undefined
@@ -127,6 +128,7 @@ type ForeignReadable = Pick<NodeJS.ReadableStream, 'on' | 'off'> & {
 
 /** Wraps a third-party stream or an old-style stream, which may have only events. */
 function followed(stream: ForeignReadable, name: string): Source {
+  let hasFailed = false
   const source = new Readable({
     highWaterMark: 64 * 1024,
     read: () => void stream.resume?.(),
@@ -141,15 +143,23 @@ function followed(stream: ForeignReadable, name: string): Source {
     try {
       for (const block of blocksOf(dataOf(value, name))) if (!source.push(block)) stream.pause?.()
     } catch (error) {
-      source.destroy(error as Error)
+      fail(error as Error)
     }
+  }
+
+  /** What follows has no effect: an end would hide the error. */
+  function fail(error: Error): void {
+    stream.off('data', take)
+    hasFailed = true
+    afterDelivery(source, () => source.destroy(error))
   }
 
   stream.on('data', take)
   stream.pause?.()
-  finished(stream as NodeJS.ReadableStream, { writable: false }, error =>
-    error ? source.destroy(error) : source.push(null),
-  )
+  finished(stream as NodeJS.ReadableStream, { writable: false }, error => {
+    if (error) fail(error)
+    else if (!hasFailed) source.push(null)
+  })
   return source
 }
 

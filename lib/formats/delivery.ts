@@ -90,23 +90,31 @@ function afterReading(stream: Readable, done: () => void): void {
   }
 }
 
-function afterWriting(stream: Readable, fail: () => void): void {
+/**
+ * Calls `done` when the streams that follow have written what they were given, unless `isOver`. Also for a stream that
+ * has failed: what it had not given is lost.
+ */
+export function afterWriting(stream: Readable, done: () => void, isOver = () => stream.destroyed): void {
   let timer: NodeJS.Timeout | undefined
   let pause = 0
 
   function look(): void {
-    if (stream.destroyed) return
-    if (isDelivered(stream)) return end()
-    pause = Math.min(pause + 1, longestPause)
-    timer = setTimeout(look, pause)
+    if (isOver()) return
+    if (isDelivered(stream)) end()
+    else {
+      pause = Math.min(pause + 1, longestPause)
+      timer = setTimeout(look, pause)
+    }
   }
 
   function end(): void {
     stream.off('close', stop)
-    fail()
+    done()
   }
 
-  const stop = () => clearTimeout(timer)
+  const stop = () => {
+    if (isOver()) clearTimeout(timer)
+  }
   stream.once('close', stop)
   look()
 }
@@ -117,7 +125,7 @@ function isDelivered(stream: Readable): boolean {
 
 function isRead(stream: Readable): boolean {
   const { [target]: to, [outer]: whole } = stream as Traced
-  if (stream.readableLength > 0) return false
+  if (stream.readableLength > 0 && !stream.destroyed) return false
   if (whole) return isRead(whole) // what it holds is what fails
   if (!to || to.destroyed) return true
   return to.writableLength === 0 && (!(to as Traced)[isStage] || isDelivered(to as Duplex))

@@ -93,6 +93,34 @@ for (const [spec, input, expected, code] of cases) {
   })
 }
 
+t.test('send: a file that cannot be read to its end: what precedes it arrives, and then a reset (G-51)', async t => {
+  const dir = t.testdir({ good: 'good\n' })
+  for (const files of [
+    ['good', '/proc/self/mem'],
+    ['good', '/proc/self/mem', 'good'],
+  ]) {
+    await untilReset(t, async () => {
+      let text = ''
+      let failure: unknown
+      let over: Promise<unknown> | undefined
+      const target = await listen(t, socket => {
+        over = endOf(socket)
+        socket.on('data', chunk => {
+          text += chunk
+        })
+        socket.on('error', error => {
+          failure = error
+        })
+      })
+      const { code } = await run(t, ['send', ...files, '--to', target.to], { cwd: dir, faults: ['EIO'] })
+      t.equal(code, 1)
+      await bounded(over as Promise<unknown>, 'the reset')
+      t.equal(text, 'good\n')
+      return failure
+    })
+  }
+})
+
 t.test('serve and proxy --max-bytes: as many as are allowed arrive (G-14)', async t => {
   const data = pattern(5000)
   for (const size of [1000, 5000]) {

@@ -3,6 +3,7 @@
 import { close, constants, fstat, fstatSync, open, promises, read, readSync, type Stats, stat } from 'node:fs'
 import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { afterDelivery } from '../../formats/delivery.js'
 import type { Source } from '../endpoint.js'
 
 /** The size of a read in bytes. Smaller blocks cost more calls, and larger blocks gain nothing. */
@@ -105,7 +106,7 @@ function forward(state: OpenFile, source: Readable, pipe: Socket): void {
     state.bytesRead += block.length
     if (!source.push(block)) pipe.pause()
   })
-  pipe.once('end', () => source.push(null)).once('error', error => source.destroy(error))
+  pipe.once('end', () => source.push(null)).once('error', error => fail(source, error))
   pipe.pause()
 }
 
@@ -125,7 +126,7 @@ function readLater(state: OpenFile, source: Readable): void {
   read(state.descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, (error, size, block) => {
     state.reading = false
     if (state.closeNow) state.closeNow()
-    else if (error) source.destroy(error)
+    else if (error) fail(source, error)
     else attempt(source, () => taken(state, source, size, block))
   })
 }
@@ -134,8 +135,13 @@ function attempt(source: Readable, work: () => void): void {
   try {
     work()
   } catch (error) {
-    source.destroy(error as Error)
+    fail(source, error)
   }
+}
+
+/** What was read before is delivered first. */
+function fail(source: Readable, error: unknown): void {
+  afterDelivery(source, () => source.destroy(error as Error))
 }
 
 function taken(state: OpenFile, source: Readable, size: number, block: Buffer): void {
@@ -164,14 +170,14 @@ export function concatenate(sources: readonly (() => Source)[]): Source {
     try {
       follow(open())
     } catch (error) {
-      whole.destroy(error as Error)
+      fail(whole, error)
     }
   }
 
   function follow(source: Source): void {
     current = source
     source.on('data', chunk => whole.push(chunk) || source.pause())
-    source.once('error', error => whole.destroy(error))
+    source.once('error', error => fail(whole, error))
     source.once('end', () => {
       finished += source.bytesRead ?? 0
       warnings.push(...(source.warnings ?? []))

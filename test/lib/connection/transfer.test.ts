@@ -13,6 +13,7 @@ import { delay } from '../../../transforms/delay.js'
 import { gunzip, limit, stall } from '../../../transforms/index.js'
 import { fakeClock } from '../clock.js'
 import { closed, collect, endless, failingSink, heldSink, memorySink, silent } from '../network.js'
+import { settled } from '../pipes.js'
 import { stoppedClock, turns } from '../stats/stopped-clock.js'
 import { around, bracket, divisible, flow, from, holder, into, open, slowEnd, upper } from './support.js'
 
@@ -98,6 +99,33 @@ t.test('a source or a sink that is lost fails the transfer, with its error if it
       }
     }
   }
+})
+
+t.test('what a source of the user gave before it failed is delivered first (G-51)', async t => {
+  const boom = new Error('boom')
+  for (const transforms of [undefined, () => [upper], () => [upper, new PassThrough(), bracket]]) {
+    const source = new PassThrough()
+    const { sink, release, taken } = slowSink()
+    const { done, connection } = between(t, source, sink, transforms)
+    let isOver = false
+    connection.closed.then(() => {
+      isOver = true
+    })
+    source.write('a')
+    await settled(() => taken().length)
+    source.destroy(boom)
+    t.equal(await settled(() => Number(isOver)), 0, 'the sink has not taken it')
+    release()
+    await t.rejects(done, boom)
+  }
+  const { sink } = slowSink()
+  const source = new PassThrough()
+  const { done, connection } = between(t, source, sink)
+  source.write('a')
+  await settled(() => source.readableLength)
+  source.destroy(boom)
+  connection.fail(new Error('another'))
+  await t.rejects(done, { message: 'another' }, 'it is not waited for in vain')
 })
 
 t.test('an end that turns out to be a failure is not passed on', async t => {

@@ -27,7 +27,10 @@ function webStream(values: unknown[], more: UnderlyingDefaultSource = {}) {
   return { stream, state }
 }
 
-type UnderlyingDefaultSource = { pull?(controller: ReadableStreamDefaultController): void }
+type UnderlyingDefaultSource = {
+  start?(controller: ReadableStreamDefaultController): void
+  pull?(controller: ReadableStreamDefaultController): void | Promise<never>
+}
 
 /** As the streams of packages are: no class of Node's, and no more than events. */
 function foreign(values: unknown[], end: [name: string, ...unknown[]] = ['end']) {
@@ -236,6 +239,35 @@ t.test('an error of the input is the error of the source', async t => {
     throw undefined
   })()
   t.match(await errorOf(falsy), { message: 'undefined' })
+})
+
+t.test('what precedes an error of the input is read before it, however slow the reader is (G-51)', async t => {
+  const boom = new Error('boom')
+  const pulls = { pull: () => Promise.reject(boom) }
+  for (const [name, input, expected] of [
+    [
+      'a generator',
+      (function* () {
+        yield 'good'
+        throw boom
+      })(),
+      boom,
+    ],
+    ['a wrong value', ['good', 5], { code: 'ERR_OPTION' }],
+    ['a Web stream', webStream([], { start: control => control.enqueue('good'), ...pulls }).stream, boom],
+    ['a foreign stream', foreign(['good'], ['error', boom]), boom],
+    ['a wrong value of one', foreign(['good', 5, 'dropped']), { code: 'ERR_OPTION' }],
+  ] as [string, SourceInput, object][]) {
+    const source = toSource(input)
+    const errors: Error[] = []
+    source.on('error', error => errors.push(error))
+    await once(source, 'readable')
+    t.equal(await settled(() => errors.length), 0, name)
+    t.equal(String(source.read()), 'good', name)
+    await closed(source)
+    t.match(errors, [expected], name)
+    if (input instanceof EventEmitter) input.emit('error', boom) // nobody needs it any more
+  }
 })
 
 t.test('large data comes in blocks', async t => {

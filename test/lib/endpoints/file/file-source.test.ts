@@ -228,6 +228,17 @@ t.test('concatenate: what came before an error is passed on', async t => {
   t.equal(String(sink.data), 'one')
 })
 
+t.test('concatenate: what came before an error waits for a slow reader (G-51)', async t => {
+  const dir = t.testdir({ a: 'one' })
+  for (const second of ['none', '.']) {
+    const source = concatenate([() => fileSource(join(dir, 'a')), () => fileSource(join(dir, second))])
+    await once(source, 'readable')
+    t.equal(await settled(() => Number(source.destroyed)), 0)
+    t.equal(String(source.read()), 'one')
+    t.match(await once(source, 'error'), [{ code: second === '.' ? 'EISDIR' : 'ENOENT' }])
+  }
+})
+
 t.test('concatenate: a terminal is one while it is read', async t => {
   const terminal = Object.assign(new Readable({ read() {} }), { isTTY: true })
   const source = concatenate([() => Readable.from(['one']), () => terminal]) as Source & { isTTY?: boolean }
