@@ -1,6 +1,7 @@
 /** Streams of other authors: what they throw or emit fails them, and not the process. */
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import { isData, toBytes } from './bytes.js'
+import { afterDelivery } from './delivery.js'
 
 const guarded = new WeakSet<Writable>()
 
@@ -15,7 +16,29 @@ export function guardWrites<S extends Writable>(stream: S): S {
   return stream
 }
 
-type Callback = (error?: Error | null) => void
+/** The same for a stage. What it gave before its callback got an error is delivered first, also at its end. */
+export function guardStage<S extends Duplex>(stream: S): S {
+  const name = '_transform' in stream ? '_flush' : '_final' // a Transform needs its own `_final`, which calls `_flush`
+  guardWrites(stream)
+  const methods = stream as unknown as Record<string, Method | undefined>
+  for (const each of ['_write', '_writev', name]) {
+    const method = methods[each]
+    if (method) methods[each] = delivering(stream, each === name ? guard(stream, method) : method)
+  }
+  return stream
+}
+
+/** The callback is the last argument. */
+function delivering(stream: Duplex, method: Method): Method {
+  return (...given) => {
+    const callback = given.at(-1) as Callback
+    const deliver: Callback = (error, ...more) =>
+      error ? afterDelivery(stream, () => callback(error)) : callback(error, ...more)
+    return method.apply(stream, [...given.slice(0, -1), deliver])
+  }
+}
+
+type Callback = (error?: Error | null, ...more: unknown[]) => void
 
 // biome-ignore lint/suspicious/noExplicitAny: of several methods, which have nothing in common but a callback
 type Method = (...given: any[]) => unknown
@@ -28,9 +51,9 @@ function guard(stream: Writable, method: Method): Method {
     if (typeof callback === 'function') {
       const destroy = fail
       fail = callback as Callback
-      given[given.length - 1] = (error?: Error | null) => {
+      given[given.length - 1] = (...results: unknown[]) => {
         fail = destroy
-        callback(error)
+        callback(...results)
       }
     }
     try {

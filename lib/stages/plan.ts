@@ -3,7 +3,7 @@
  */
 import { type Duplex, Transform } from 'node:stream'
 import { traceStage } from '../formats/delivery.js'
-import { checkPiped, guardWrites } from '../formats/guard.js'
+import { checkPiped, guardStage } from '../formats/guard.js'
 import { defaultMaxRecord, type Rest, type Unit } from '../formats/records.js'
 import { isWebTransform } from '../formats/web.js'
 import { meterRun, type RunMeter, runMeter, stageMeter } from '../stats/meter.js'
@@ -66,7 +66,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
       if (stage instanceof Transform) stage.once('end', releaseHeld)
       const name = names.get(stage) ?? streamName(stage)
       checkPiped(stage, value => chunkError(name, value))
-      streams.push(traceStage(guardWrites(stage)))
+      streams.push(traceStage(guardStage(stage)))
       meters.push(meterRun(stage, runMeter([stageMeter(name)])))
     }
   }

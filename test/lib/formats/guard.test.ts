@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { PassThrough, Readable, Writable } from 'node:stream'
+import { Duplex, PassThrough, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
-import { checkChunks, checkPiped, guardWrites } from '../../../lib/formats/guard.js'
+import { checkChunks, checkPiped, guardStage, guardWrites } from '../../../lib/formats/guard.js'
 
 const boom = new Error('thrown by a Writable')
 const fail = () => {
@@ -87,6 +87,64 @@ t.test('a stream is guarded once, and works as before', async t => {
   t.equal(guardWrites(stream)._write, _write)
   stream.end('through')
   t.equal(String(await stream.toArray()), 'through')
+})
+
+t.test('guardStage: what a stage gave before its error is delivered first (G-52)', async t => {
+  const give = (stream: Duplex): Error | undefined => {
+    for (const chunk of ['one', 'two', 'three']) stream.push(chunk)
+    return undefined
+  }
+  for (const [title, make] of [
+    ['transform', () => transform((stream, done) => done(give(stream) ?? boom))],
+    ['transform, later', () => transform((stream, done) => setImmediate(done, give(stream) ?? boom))],
+    ['transform throws', () => transform(stream => give(stream) ?? fail())],
+    [
+      'flush',
+      () =>
+        transform(
+          (stream, done) => done(give(stream)),
+          done => done(boom),
+        ),
+    ],
+    ['flush throws', () => transform((stream, done) => done(give(stream)), fail)],
+    ['write', () => duplex('write')],
+    ['writev', () => duplex('writev')],
+    ['final', () => duplex('final')],
+  ] as [string, () => Duplex][]) {
+    const stage = guardStage(make())
+    const got: string[] = []
+    stage.end('x')
+    await t.rejects(async () => {
+      for await (const chunk of stage) got.push(String(chunk))
+    }, boom)
+    t.equal(got.join(''), 'onetwothree', title)
+  }
+  const flushed = guardStage(
+    transform(
+      (_stream, done) => done(),
+      done => done(null, 'last'),
+    ),
+  )
+  flushed.end('x')
+  t.equal(String(await flushed.toArray()), 'last', 'what its callback gives is kept')
+
+  type Done = (error?: Error | null, data?: string) => void
+  function transform(work: (stream: Duplex, done: Done) => unknown, flush?: (done: Done) => void) {
+    const stream: Duplex = new PassThrough({
+      transform: (_chunk, _encoding, done) => void work(stream, done),
+      ...(flush && { flush }),
+    })
+    return stream
+  }
+
+  function duplex(method: 'write' | 'writev' | 'final') {
+    const stream: Duplex = new Duplex({
+      read() {},
+      ...(method === 'final' && { write: (_chunk, _encoding, done) => done() }),
+      [method]: (...given: unknown[]) => (given.at(-1) as Done)(give(stream) ?? boom),
+    })
+    return stream
+  }
 })
 
 t.test('checkChunks: a value that is no data fails its stream', async t => {
