@@ -44,23 +44,27 @@ export function lift(stage: FunctionStage, family: Family, meter: StageMeter, ru
   return { run: isFlushed ? flushable(process, end) : process, release: stage.abort && (() => release(state)) }
 }
 
-/** Reuses the batch: the results replace the records. */
+/** Reuses the batch: the results replace the records. To look at a result can throw, too: a getter, or a Proxy. */
 function processBatch(state: Lift, batch: Batch): unknown {
   const { stage, family, meter, run } = state
   const { length } = batch
   meter.recordsIn += length
   let kept = 0
   let bytes = 0
-  for (let i = 0; i < length; i++) {
-    const result = call(stage, batch[i])
-    if (typeof result !== 'string' && !(result instanceof Uint8Array)) {
-      if (result === none || result === undefined) continue
-      if (isSpecial(result) || !isAllowed(result, family))
-        return slowly(state, result, batch.slice(0, kept), batch.slice(i + 1))
+  try {
+    for (let i = 0; i < length; i++) {
+      const result = stage.write(batch[i])
+      if (typeof result !== 'string' && !(result instanceof Uint8Array)) {
+        if (result === none || result === undefined) continue
+        if (isSpecial(result) || !isAllowed(result, family))
+          return slowly(state, result, batch.slice(0, kept), batch.slice(i + 1))
+      }
+      bytes += sizeOf(result)
+      batch[kept++] = result
+      if (bytes > mostBytes) return slowly(state, none, batch.slice(0, kept), batch.slice(i + 1))
     }
-    batch[kept++] = result
-    bytes += sizeOf(result)
-    if (bytes > mostBytes) return slowly(state, none, batch.slice(0, kept), batch.slice(i + 1))
+  } catch (error) {
+    return slowly(state, new Thrown(error), batch.slice(0, kept), [])
   }
   if (kept < length) batch.length = kept
   handOver(meter, run)
@@ -78,14 +82,6 @@ function slowly(state: Lift, result: unknown, done: Batch, rest: Batch): Steps {
 /** What a stage threw, as its result: the results before it are delivered first. */
 class Thrown {
   constructor(readonly error: unknown) {}
-}
-
-function call({ write }: FunctionStage, record: unknown): unknown {
-  try {
-    return write(record)
-  } catch (error) {
-    return new Thrown(error)
-  }
 }
 
 function* finish(state: Lift, result: unknown, rest: Batch): Steps {
@@ -195,7 +191,7 @@ interface AnyIterator {
 function isSpecial(value: unknown): boolean {
   if (typeof value !== 'object') return value === stop
   if (value === null || value instanceof Uint8Array) return false
-  return isThenable(value) || isIterator(value) || isMany(value) || value instanceof Thrown
+  return isThenable(value) || isIterator(value) || isMany(value)
 }
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

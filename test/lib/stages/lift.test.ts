@@ -609,6 +609,27 @@ t.test('an error in a finally does not hide the one before', async t => {
   )
 })
 
+t.test('a result that throws when it is looked at is an error of its stage, after what precedes it (G-53)', async t => {
+  const boom = new Error('looked at')
+  const get = () => {
+    throw boom
+  }
+  for (const [title, result] of [
+    ['then', Object.defineProperty({}, 'then', { get })],
+    ['next', Object.defineProperty({}, 'next', { get })],
+    ['a Proxy of bytes', new Proxy(Buffer.from('x'), { get })],
+    ['a Proxy', new Proxy({}, { getPrototypeOf: get })],
+  ] as const) {
+    const stage = eachLine(function own(line) {
+      return line === 'bad' ? result : line
+    })
+    const ran = await run([same(), stage], 'one\nbad\nthree\n')
+    t.equal(ran.text, 'one\n', title)
+    t.equal(ran.error, boom, title)
+    t.equal(originOf(boom)?.stage, 'own', title)
+  }
+})
+
 t.test('a promise that rejects before its turn comes is no unhandled rejection', async t => {
   const large = 'x'.repeat(100_000)
   for (const [title, stage] of [
