@@ -15,7 +15,7 @@ import type { Stages } from './stages/transforms.js'
 import { logObserver } from './stats/log-observer.js'
 import { type Observer, observers } from './stats/observer.js'
 import type { Summary } from './stats/summary.js'
-import { abortError, attempt, errorMessage, type TimeoutName, timeoutError } from './text/errors.js'
+import { abortError, attempt, errorCode, errorMessage, type TimeoutName, timeoutError } from './text/errors.js'
 import { formatDuration } from './text/quantities.js'
 
 /** The rejection of `send` after it has connected: the error that ended the connection, with its summary. */
@@ -52,8 +52,15 @@ export async function send(given: SendOptions = {}): Promise<Summary> {
     throw options.from?.errored ?? error
   })
   const summary = await exchange(leg, options)
-  if (summary.error) throw Object.assign(summary.error, { summary })
+  if (summary.error) throw withSummary(summary.error, summary)
   return summary
+}
+
+/** An error of the user may be frozen: it is the cause, then. */
+function withSummary(error: Error, summary: Summary): SendError {
+  const code = errorCode(error)
+  const own = Object.isExtensible(error) ? error : new Error(error.message, { cause: error })
+  return Object.assign(own, own !== error && code !== undefined && { code }, { summary })
 }
 
 /** The options, with the source as a stream. */

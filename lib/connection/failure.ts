@@ -1,7 +1,7 @@
 /** How a connection fails: what ends with it, and which of its errors is reported. */
 import type { Readable, Writable } from 'node:stream'
 import type { Leg, Sink } from '../endpoints/endpoint.js'
-import { errorCode } from '../text/errors.js'
+import { errorCode, toError } from '../text/errors.js'
 import { isLateReset } from './parting.js'
 import type { ConnectionState } from './state.js'
 
@@ -65,8 +65,4 @@ export function closedError(): Error {
 
 function isPremature(error: unknown): boolean {
   return errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE'
-}
-
-function toError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value), { cause: value })
 }

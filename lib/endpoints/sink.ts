@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream'
 import { guardWrites } from '../formats/guard.js'
 import { isWebWritable, type WebWritable, type WebWriter } from '../formats/web.js'
-import { describe, TcpPipeError } from '../text/errors.js'
+import { describe, TcpPipeError, toError } from '../text/errors.js'
 import type { Sink } from './endpoint.js'
 
 const shared = new WeakMap<WebWritable, Writable>()
@@ -84,6 +84,6 @@ function lockError(name: string): TcpPipeError {
 function settle(promise: Promise<void>, callback: (error?: Error | null) => void): void {
   promise.then(
     () => callback(),
-    reason => callback(reason instanceof Error ? reason : new Error(String(reason), { cause: reason })),
+    reason => callback(toError(reason)),
   )
 }

@@ -4,7 +4,7 @@ import { blocksOf, type Data, expectedData, isData } from '../formats/bytes.js'
 import { afterDelivery } from '../formats/delivery.js'
 import { checkChunks } from '../formats/guard.js'
 import { isWebReadable, type WebReadable } from '../formats/web.js'
-import { describe, TcpPipeError } from '../text/errors.js'
+import { describe, TcpPipeError, toError } from '../text/errors.js'
 import type { Source } from './endpoint.js'
 
 /**
@@ -176,9 +176,4 @@ function chunkError(name: string, value: unknown): TcpPipeError {
 function isNodeReadable(input: unknown): input is ForeignReadable {
   const { pipe, on } = (input ?? {}) as Partial<NodeJS.ReadableStream>
   return typeof pipe === 'function' && typeof on === 'function' && !(input instanceof Writable)
-}
-
-/** Streams treat a falsy error as no error. */
-function toError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value), { cause: value })
 }

@@ -1,5 +1,6 @@
 /** Streams of other authors: what they throw or emit fails them, and not the process. */
 import type { Duplex, Readable, Writable } from 'node:stream'
+import { toError } from '../text/errors.js'
 import { isData, toBytes } from './bytes.js'
 import { afterDelivery } from './delivery.js'
 
@@ -51,15 +52,15 @@ function guard(stream: Writable, method: Method): Method {
     if (typeof callback === 'function') {
       const destroy = fail
       fail = callback as Callback
-      given[given.length - 1] = (...results: unknown[]) => {
+      given[given.length - 1] = (error: unknown, ...results: unknown[]) => {
         fail = destroy
-        callback(...results)
+        callback(error && toError(error), ...results)
       }
     }
     try {
       return method.apply(stream, given)
     } catch (error) {
-      fail(error instanceof Error ? error : new Error(String(error), { cause: error }))
+      fail(toError(error))
       return false
     }
   }

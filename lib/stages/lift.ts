@@ -3,7 +3,7 @@ import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stre
 import { type Batch, type BatchFunction, batchRecords, blockBytes } from '../formats/records.js'
 import { handOver, keepBusy, type RunMeter, resume, type StageMeter } from '../stats/meter.js'
 import { blame } from '../text/blame.js'
-import { describe, TcpPipeError } from '../text/errors.js'
+import { describe, TcpPipeError, toError } from '../text/errors.js'
 import type { FunctionStage } from './stage.js'
 
 /** The kind of results of a stage: chunks, or records (text lines and JSON values). */
@@ -219,10 +219,9 @@ function quietly(cleanUp: () => unknown): void {
   new Promise(resolve => resolve(cleanUp())).catch(() => {})
 }
 
-/** Notes the stage of an error. Streams treat a falsy error as no error, and a text has no place for a note. */
-function failure(thrown: unknown, name: string): unknown {
-  let error = thrown || new TcpPipeError('ERR_STAGE', `${name} threw ${String(thrown)}`)
-  if (typeof error === 'string') error = new Error(error, { cause: error })
+/** Returns what was thrown as an error, and notes its stage. */
+function failure(thrown: unknown, name: string): Error {
+  const error = thrown ? toError(thrown) : new TcpPipeError('ERR_STAGE', `${name} threw ${String(thrown)}`)
   blame(error, name)
   return error
 }

@@ -5,7 +5,7 @@ import { expectedData, toBytes } from '../formats/bytes.js'
 import { afterDelivery } from '../formats/delivery.js'
 import { blockBytes } from '../formats/records.js'
 import type { WebTransform } from '../formats/web.js'
-import { describe, errorCode, TcpPipeError } from '../text/errors.js'
+import { describe, errorCode, TcpPipeError, toError } from '../text/errors.js'
 
 const names = new WeakMap<Duplex, string>()
 
@@ -62,7 +62,7 @@ export function webStage(pair: WebTransform): Duplex {
 function report(done: Promise<void>, callback: (error?: Error | null) => void, stream: Duplex): void {
   done.then(
     () => queueMicrotask(callback),
-    reason => queueMicrotask(() => afterDelivery(stream, () => callback(toError(reason)))),
+    reason => queueMicrotask(() => afterDelivery(stream, () => callback(failureOf(reason)))),
   )
 }
 
@@ -73,7 +73,7 @@ function bytesOf(value: unknown, name: string): Buffer {
 }
 
 /** From Node 22 on, decompression streams wrap the zlib error in an error without a message. */
-function toError(reason: unknown): Error {
-  if (!(reason instanceof Error)) return new Error(String(reason), { cause: reason })
-  return reason.message === '' && reason.cause instanceof Error ? reason.cause : reason
+function failureOf(reason: unknown): Error {
+  const error = toError(reason)
+  return error.message === '' && error.cause instanceof Error ? error.cause : error
 }

@@ -68,7 +68,25 @@ export function abortError(signal: AbortSignal): Error {
 
 /** The code of one of our errors or of a system error (`ECONNRESET`), or undefined. */
 export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+  try {
+    return error instanceof Error && 'code' in error ? String(error.code) : undefined
+  } catch {
+    return undefined // code of the user
+  }
+}
+
+/**
+ * Returns what was thrown as an Error. Streams treat a falsy error as no error. A value that throws when it is shown, such
+ * as an object without a prototype, is the cause of another error.
+ */
+export function toError(thrown: unknown): Error {
+  try {
+    if (!(thrown instanceof Error)) return new Error(String(thrown), { cause: thrown })
+    for (const name of ['message', 'code', 'stack'] as const) `${(thrown as NodeJS.ErrnoException)[name]}`
+    return thrown
+  } catch {
+    return new Error('a value was thrown that has no text', { cause: thrown })
+  }
 }
 
 /** Whether the system reports that the peer has reset the connection, or has closed it and takes no more data. */

@@ -1,9 +1,18 @@
 /** Whatever a caller passes: the call is refused, or that connection fails. Nothing is left open. */
 
-import { Writable } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { type ProxyOptions, proxy, type SendOptions, type ServeOptions, send, serve } from '../../lib/index.js'
+import {
+  isSendError,
+  type ProxyOptions,
+  proxy,
+  type SendOptions,
+  type ServeOptions,
+  type Summary,
+  send,
+  serve,
+} from '../../lib/index.js'
 import { clientOf, failOnWarning, listener, memorySink, outcome, portOf, silent } from '../lib/network.js'
 
 /** Sockets, listeners, timers, children and pending requests of the process. */
@@ -99,6 +108,17 @@ const loud = { ...broken, child: () => broken }
 const observers = [throws, rejects].map(fail => ({
   ...{ listening: fail, opened: fail, refused: fail, handshakeFailed: fail, closed: fail, stopped: fail },
 }))
+/** What cannot be shown, or not changed. */
+const strange: unknown[] = [
+  Object.create(null),
+  { toString: throws },
+  Object.defineProperty(new Error('x'), 'code', { get: throws }),
+  Object.defineProperty(new Error('x'), 'message', { get: throws }),
+  Object.freeze(new Error('frozen')),
+]
+const thrower = (value: unknown) => () => {
+  throw value
+}
 const stages = [() => [throws], () => [rejects], () => [{ write: throws, flush: throws, destroy: throws }], throws]
 const badSinks = [throws, rejects, () => {}, () => 5, () => ({ write() {}, on() {} }), () => new Writable()]
 const badSources = [throws, rejects, () => {}, () => 5, () => [{}], () => ({ [Symbol.iterator]: throws })]
@@ -132,6 +152,41 @@ t.test('code of the caller that fails, fails its connection, and nothing is left
       await outcome(clientOf(t, server.address))
       await server.close()
     })
+})
+
+t.test('whatever is thrown, however it comes, fails its connection alone (G-54)', async t => {
+  failOnWarning(t)
+  const ways: [string, (value: unknown) => object][] = [
+    ['a function', value => ({ transforms: () => [thrower(value)] })],
+    ['a rejection', value => ({ transforms: () => [() => Promise.reject(value)] })],
+    [
+      'a Transform',
+      value => ({ transforms: () => [new PassThrough({ transform: (_c, _e, done) => done(value as Error) })] }),
+    ],
+    [
+      'a source',
+      value => ({
+        from: () =>
+          (function* () {
+            yield 'x'
+            throw value
+          })(),
+      }),
+    ],
+    ['a sink', value => ({ to: () => new Writable({ write: (_c, _e, done) => done(value as Error) }) })],
+  ]
+  for (const [title, optionsFor] of ways)
+    for (const [i, value] of strange.entries())
+      await leavesNothing(t, `${title} ${i}`, async () => {
+        const ended: Summary[] = []
+        const observer = { closed: (summary: Summary) => void ended.push(summary) }
+        const server = await serve({ port: 0, to: memorySink(), observer, ...optionsFor(value) } as ServeOptions)
+        const client = clientOf(t, server.address)
+        client.end('x')
+        await outcome(client.resume())
+        await server.close()
+        t.type(ended[0]?.error, Error, `${title} ${i}`)
+      })
 })
 
 t.test('the same in a proxy (G-41)', async t => {
@@ -183,4 +238,18 @@ t.test('an abort after any number of turns leaves nothing (G-41)', async t => {
         controller.abort()
         await t.rejects(done, { name: 'AbortError' })
       })
+})
+
+t.test('send: a frozen error of the user has a summary, too (G-54)', async t => {
+  const target = await listener(t, socket => void socket.pipe(socket))
+  const frozen = Object.freeze(Object.assign(new Error('frozen'), { code: 'OWN' }))
+  const transforms = () => [thrower(frozen)]
+  const failed: unknown = await send({
+    to: { port: portOf(target) },
+    from: 'x',
+    output: memorySink(),
+    transforms,
+  }).catch(error => error)
+  t.ok(isSendError(failed))
+  t.match(failed, { message: 'frozen', code: 'OWN', cause: frozen, summary: { error: frozen } })
 })

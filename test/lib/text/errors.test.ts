@@ -11,6 +11,7 @@ import {
   isReset,
   TcpPipeError,
   timeoutError,
+  toError,
   tooLong,
 } from '../../../lib/text/errors.js'
 
@@ -45,6 +46,29 @@ t.test('errorCode', async t => {
   t.equal(errorCode(Object.assign(new Error(), { code: 'ECONNRESET' })), 'ECONNRESET')
   t.equal(errorCode(Object.assign(new Error(), { code: 7 })), '7')
   for (const none of [new Error(), { code: 'ENOENT' }, 'ENOENT', null, undefined]) t.equal(errorCode(none), undefined)
+})
+
+t.test('toError: whatever was thrown is an Error that can be shown (G-54)', async t => {
+  const error = new Error('the very error')
+  const get = () => {
+    throw new Error('shown')
+  }
+  t.equal(toError(error), error)
+  for (const thrown of ['a text', null, undefined, 5, Symbol('x')])
+    t.match(toError(thrown), { message: String(thrown), cause: thrown })
+  for (const thrown of [
+    Object.create(null),
+    { toString: get },
+    Object.defineProperty(new Error('x'), 'message', { get }),
+    Object.defineProperty(new Error('x'), 'code', { get }),
+    Object.assign(new Error('x'), { code: Object.create(null) }),
+    new Proxy(error, { get, getPrototypeOf: get }),
+  ]) {
+    const shown = toError(thrown)
+    t.equal(shown.message, 'a value was thrown that has no text')
+    t.ok(shown.cause === thrown)
+    t.equal(errorCode(thrown), undefined)
+  }
 })
 
 t.test('errorMessage', async t => {
