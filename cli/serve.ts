@@ -10,7 +10,7 @@ import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
-import { isTemplate } from '../lib/text/template.js'
+import { isTemplate, wrongPlaceholder } from '../lib/text/template.js'
 import { type LogOptions, openLog } from './log.js'
 import { address, addressFor, commonOptions, effectiveOptions, fileOrStdio, rawOption, repeatable } from './options.js'
 import { closedPipe, onStdoutError } from './process.js'
@@ -134,6 +134,8 @@ function check(options: Options): void {
   if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it applies to that address')
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
   const toFile = output !== undefined && output !== '-'
+  const wrong = wrongPlaceholder(output ?? '')
+  if (wrong) fault(`--output ${output}: ${wrong}`)
   if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)
   if (append && force) fault('--append and --force exclude each other')
   if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {

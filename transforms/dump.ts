@@ -9,7 +9,7 @@ import {
   integer,
   text,
 } from '../lib/stages/define.js'
-import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/stages/side-file.js'
+import { checkFile, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/stages/side-file.js'
 import { escapeLine } from '../lib/text/escape.js'
 import { formatDuration } from '../lib/text/quantities.js'
 
@@ -34,7 +34,7 @@ export const dump = defineTransform({
   },
   check({ file, append, force }) {
     if (file === undefined && (append || force)) return `${append ? 'append' : 'force'} needs file`
-    return checkFileFlags({ append, force })
+    return checkFile({ file, append, force })
   },
   example: { spec: 'dump', input: 'Hello\n', output: 'Hello\n' },
   notes:

@@ -1,5 +1,5 @@
 import { defineTransform, text } from '../lib/stages/define.js'
-import { checkFileFlags, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/stages/side-file.js'
+import { checkFile, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/stages/side-file.js'
 
 /** Also writes all bytes to a file. They pass unchanged, at the speed of the file. */
 export const tee = defineTransform({
@@ -8,7 +8,7 @@ export const tee = defineTransform({
   group: 'inspect',
   unit: 'bytes',
   options: { file: text(pathSummary, { positional: true, required: true }), ...fileFlags },
-  check: checkFileFlags,
+  check: checkFile,
   example: { spec: 'tee /dev/null append=true', input: 'Hello\n', output: 'Hello\n' },
   notes: fileNotes,
   create({ file, append, force }, { connection }) {

@@ -1,6 +1,7 @@
 /** Opens an address of any scheme as a leg, a source or a sink. */
 import { Writable } from 'node:stream'
 import { TcpPipeError } from '../text/errors.js'
+import { wrongPlaceholder } from '../text/template.js'
 import { type Address, can, endpointFor, formatAddress } from './address.js'
 import type { DialOptions, Leg, Sink, SinkContext, Source } from './endpoint.js'
 import { type SourceInput, toSource } from './source.js'
@@ -24,9 +25,11 @@ export function sourceAt(address: Address): Source {
   return endpointFor('source', address).source(address)
 }
 
-/** Throws `ERR_ADDRESS` if the address is not writable. */
+/** Throws `ERR_ADDRESS` if the address is not writable, or its file name has a wrong placeholder. */
 export function checkSink(address: Address): void {
   endpointFor(can('dial', address) ? 'dial' : 'sink', address)
+  const wrong = address.scheme === 'file' ? wrongPlaceholder(address.path) : undefined
+  if (wrong) throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}': ${wrong}`)
 }
 
 /** Opens the address as a sink: dials a peer, or opens a file. */

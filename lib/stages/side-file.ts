@@ -2,6 +2,7 @@
 
 import { errorCode, TcpPipeError } from '../text/errors.js'
 import { flag } from '../text/options.js'
+import { wrongPlaceholder } from '../text/template.js'
 import type { ConnectionInfo } from './context.js'
 import { type OutputFile, openOutput, placeOf } from './output-file.js'
 
@@ -22,8 +23,11 @@ export const fileFlags = {
   force: flag('overwrite a file that exists'),
 }
 
-/** Returns why the flags cannot be combined. The text follows the name of the transform. */
-export function checkFileFlags({ append, force }: { append: boolean; force: boolean }): string | undefined {
+/** Returns what is wrong with the path, or why the flags cannot be combined. The text follows the name of the transform. */
+export function checkFile(options: { file?: string | undefined; append: boolean; force: boolean }): string | undefined {
+  const { file = '', append, force } = options
+  const wrong = wrongPlaceholder(file)
+  if (wrong) return `file: ${wrong}`
   return append && force ? 'append and force exclude each other' : undefined
 }
 

@@ -32,6 +32,12 @@ export function isTemplate(name: string): boolean {
   return forFiles.test(name)
 }
 
+/** Says what is wrong with the name of a file: a word in braces that is no placeholder. */
+export function wrongPlaceholder(name: string): string | undefined {
+  const wrong = name.match(/\{\w+\}/g)?.find(word => !isTemplate(word))
+  return wrong && `'${wrong}' is not a placeholder; expected {id}, {remote}, {port} or {time}`
+}
+
 /** Returns the part of the name before its first placeholder. */
 export function fixedPart(name: string): string {
   return name.split(forFiles, 1)[0] as string

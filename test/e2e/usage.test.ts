@@ -31,6 +31,19 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   [['serve', 'tls://:1'], '--tls needs --cert FILE and --key FILE; or use --tls auto'],
   [['help', 'base64'], "unknown command 'base64'"],
+  // names of files
+  [
+    ['serve', '0', '-o', '{id}/{ip}'],
+    "--output {id}/{ip}: '{ip}' is not a placeholder; expected {id}, {remote}, {port}",
+  ],
+  [
+    ['serve', '0', '-t', 'tee a{ip}'],
+    "tee file: '{ip}' is not a placeholder; expected {id}, {remote}, {port} or {time}",
+  ],
+  [
+    ['send', '-t', 'dump file={ID}'],
+    "dump file: '{ID}' is not a placeholder; expected {id}, {remote}, {port} or {time}",
+  ],
   // values
   [['serve', '0', '--max-bytes', '0'], "--max-bytes: '0' is not allowed; expected at least 1"],
   [

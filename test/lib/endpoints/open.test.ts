@@ -64,6 +64,8 @@ t.test('what can be read and what can be written', async t => {
     t.doesNotThrow(() => checkSink(parseAddress(text)), text)
   }
   for (const text of ['-', 'file:a']) t.doesNotThrow(() => checkSink(parseAddress(text)), text)
+  const message = /^'file:\{id\}\{ip\}': '\{ip\}' is not a placeholder/
+  t.throws(() => checkSink(parseAddress('file:{id}{ip}')), { code: 'ERR_ADDRESS', message })
 })
 
 for (const carrier of carriers) {

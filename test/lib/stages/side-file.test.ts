@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import t from 'tap'
-import { checkFileFlags, sideFile } from '../../../lib/stages/side-file.js'
+import { checkFile, sideFile } from '../../../lib/stages/side-file.js'
 import { connection, noise } from '../../laws/support.js'
 import { collect } from '../network.js'
 
@@ -157,10 +157,19 @@ function target(fd: string): string | undefined {
 }
 
 t.test('flags that contradict each other', async t => {
-  t.equal(checkFileFlags({ append: true, force: true }), 'append and force exclude each other')
+  t.equal(checkFile({ append: true, force: true }), 'append and force exclude each other')
   for (const flags of [
     { append: true, force: false },
     { append: false, force: true },
   ])
-    t.notOk(checkFileFlags(flags))
+    t.notOk(checkFile(flags))
+})
+
+t.test('a word in braces that is no placeholder is refused (G-55)', async t => {
+  const flags = { append: false, force: false }
+  t.equal(
+    checkFile({ file: '{id}/{ip}', ...flags }),
+    "file: '{ip}' is not a placeholder; expected {id}, {remote}, {port} or {time}",
+  )
+  t.notOk(checkFile({ file: '{id}{remote}{port}{time}{}{a b}', ...flags }))
 })

@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path'
 import t from 'tap'
-import { expandTemplate, fixedPart, isTemplate, template } from '../../../lib/text/template.js'
+import { expandTemplate, fixedPart, isTemplate, template, wrongPlaceholder } from '../../../lib/text/template.js'
 
 const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
 
@@ -53,4 +53,10 @@ t.test('template', async t => {
   t.equal(text(), 'A{a}-1 {c} {toString}{', 'a value is not expanded again')
   t.equal(text(), 'A{a}-2 {c} {toString}{', 'a function is asked each time')
   for (const open of ['{a', '{a:', '{a }', '{ a}', 'a}', '{}', '{{a']) t.equal(template(open, { a: 'A' })(), open)
+})
+
+t.test('wrongPlaceholder: the first word in braces that has no value', async t => {
+  for (const name of ['a', '{id}-{remote}-{port}-{time}', '{}', '{a b}', 'a}{'])
+    t.equal(wrongPlaceholder(name), undefined)
+  t.match(wrongPlaceholder('{id}/{Id}{ip}'), /^'\{Id\}' is not a placeholder; expected \{id\}, /)
 })
