@@ -13,6 +13,7 @@ export const lingerTime = 1000
 export async function leave(leg: Leg, hasFailed: () => boolean, isClosing = false): Promise<void> {
   const { stream } = leg
   if (!hasFailed()) stream.end()
+  if (stream.closed) return // no event comes any more
   if (!hasFailed() && !stream.readableEnded && (isClosing || !isRead(stream))) await linger(leg)
   if (!stream.closed) await new Promise(resolve => stream.once('close', resolve))
 }
