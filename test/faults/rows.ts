@@ -429,4 +429,40 @@ export const rows: readonly Row[] = [
     expected:
       '`connection closed`, and the end is passed on as it is; in the middle of a conversation it is a failure. Without session tickets, a client that never reads loses nothing',
   },
+  {
+    id: 'G-50',
+    case: 'A failure of any kind directly after data was written, over TCP and TLS',
+    expected:
+      'The data arrives first; 20 ms later a reset that every peer that reads can tell from an end; no FIN precedes it',
+  },
+  {
+    id: 'G-51',
+    case: 'A source fails after it gave data: a generator, an iterable, a Web or foreign stream, a file, a list of files',
+    expected: 'What it gave is delivered, however slow the reader; then the connection fails',
+  },
+  {
+    id: 'G-52',
+    case: 'A Transform or Duplex of the user calls back with an error, or throws, after it gave data',
+    expected: 'What it gave is delivered; then the connection fails',
+  },
+  {
+    id: 'G-53',
+    case: 'A result of a stage throws when it is looked at (a getter, a Proxy)',
+    expected: 'The records before it are delivered; the error names its stage',
+  },
+  {
+    id: 'G-54',
+    case: 'Code of the user throws what cannot be shown or changed: no prototype, throwing properties, frozen',
+    expected: 'That connection fails with an Error, and nothing else; the rejection of `send` has its summary',
+  },
+  {
+    id: 'G-55',
+    case: 'A word in braces that is no placeholder, in `--output`, `tee`, `dump` or `file:`',
+    expected: 'Exit 2, `ERR_ADDRESS` or `ERR_OPTION` before anything is opened',
+  },
+  {
+    id: 'G-56',
+    case: 'A leg that is closed before its work is over',
+    expected: 'It is left at once, and the server ends',
+  },
 ]
