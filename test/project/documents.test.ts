@@ -118,3 +118,10 @@ function optionsOf(command: string): string[] {
 function names(): string[] {
   return [...read('docs/transforms.md').matchAll(/^### (.+)$/gm)].map(match => match[1] as string)
 }
+
+t.test('an installation runs nothing, so npm has nothing to warn of', async t => {
+  const { scripts } = JSON.parse(read('package.json'))
+  for (const name of ['preinstall', 'install', 'postinstall', 'preprepare', 'prepare', 'postprepare'])
+    t.notOk(name in scripts, name)
+  t.ok(scripts.dependencies && scripts.prepack, 'npm ci, an installation from git and npm pack build it')
+})
