@@ -94,7 +94,7 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
 
 function handling(handler: Handler, { idleTimeout, halfClosedTimeout = idleTimeout }: Timeouts): Work {
   return async (connection, { stream }) => {
-    const { context } = openContext({ log: connection.log })
+    const { context } = openContext({ log: connection.log, connection: connection.info('forward') })
     // `for await` destroys a stream after its end, and the reply with it. Here the promise decides what follows.
     Object.defineProperty(stream, Symbol.asyncIterator, { value: () => stream.iterator({ destroyOnReturn: false }) })
     let timer: NodeJS.Timeout | undefined

@@ -29,7 +29,7 @@ export interface ConnectionInfo {
 
 /** The second argument of `create`: the surroundings of a stage. */
 export interface Context {
-  /** The logger of the connection. Outside a connection, a logger that writes JSON lines to stderr. */
+  /** The logger of the connection; silent if it has none. Outside a connection, one that writes JSON lines to stderr. */
   readonly log: Logger
   /** The connection; undefined outside a connection. */
   readonly connection: ConnectionInfo | undefined
@@ -63,7 +63,7 @@ export function openContext({ log, connection, warn, noteFault }: Surroundings =
   const replaced = lateSignal()
   const context: Context = {
     get log() {
-      return log ?? stderrLogger()
+      return log ?? (connection ? silentLogger() : stderrLogger())
     },
     connection,
     get signal() {
@@ -101,13 +101,20 @@ function lateSignal(): { signal(): AbortSignal; abort(): void } {
   }
 }
 
-let logger: Logger | undefined
+const loggers: { stderr?: Logger; silent?: Logger } = {}
+
+function stderrLogger(): Logger {
+  loggers.stderr ??= loadPino()({ name: 'tcp-pipe', hooks: { logMethod } }, lineWriter(escapeJson))
+  return loggers.stderr
+}
+
+/** The library logs nothing of a connection unless it is given a log. */
+function silentLogger(): Logger {
+  loggers.silent ??= loadPino()({ level: 'silent' })
+  return loggers.silent
+}
 
 /** Loads pino with the first log line, because the import takes 30 ms. */
-function stderrLogger(): Logger {
-  if (!logger) {
-    const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino')
-    logger = pino({ name: 'tcp-pipe', hooks: { logMethod } }, lineWriter(escapeJson))
-  }
-  return logger
+function loadPino(): typeof import('pino').pino {
+  return (createRequire(import.meta.url)('pino') as typeof import('pino')).pino
 }

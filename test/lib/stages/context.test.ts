@@ -33,6 +33,13 @@ t.test('outside a connection the log is one that writes to stderr at once', asyn
   t.equal(openContext().context.log, context.log, 'and all contexts share it')
 })
 
+t.test('in a connection without a log it is silent', async t => {
+  const connection = { id: '1', number: 1, remote: '::1', port: 2, direction: 'forward' } as const
+  const { log } = openContext({ connection }).context
+  t.notOk(log.isLevelEnabled('fatal'))
+  t.equal(openContext({ connection }).context.log, log, 'and all contexts share it')
+})
+
 t.test('the signal is aborted when the context is closed', async t => {
   const { context, close } = openContext()
   const { signal } = context
