@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
+import { nameOptionsAsTyped } from '../lib/text/option-name.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { proxyCommand } from './proxy.js'
 import { sendCommand } from './send.js'
@@ -21,6 +22,7 @@ const intro = `Examples:
 
 export async function main(argv: string[], version: string): Promise<void> {
   keepFreedBuffers()
+  nameOptionsAsTyped()
   const program = new Command('tcp-pipe')
     .description('Pipes bytes through sockets and composable transforms.')
     .version(version)

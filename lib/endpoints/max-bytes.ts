@@ -1,6 +1,7 @@
 /** Limits the bytes that a peer may send over one connection. */
 import { afterDelivery, tracePipes } from '../formats/delivery.js'
 import { TcpPipeError } from '../text/errors.js'
+import { optionName } from '../text/option-name.js'
 import type { Leg } from './endpoint.js'
 
 /**
@@ -14,7 +15,7 @@ export function capBytes({ stream, bytes }: Leg, maxBytes: number, fail: (error:
 
   function exceed(): void {
     isExceeded = true
-    const message = `the peer has sent more than maxBytes (--max-bytes), ${maxBytes} bytes`
+    const message = `the peer has sent more than ${optionName('maxBytes')}, ${maxBytes} bytes`
     afterDelivery(stream, () => fail(new TcpPipeError('ERR_LIMIT', message)))
   }
 

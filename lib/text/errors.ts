@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { escapeLine } from './escape.js'
+import { optionName } from './option-name.js'
 
 /** All codes of `TcpPipeError`. System errors (`ECONNRESET`, `ENOENT` …) pass through unchanged. */
 export type ErrorCode =
@@ -54,10 +55,8 @@ export function timeoutError(timeout: TimeoutName, what: string): TcpPipeError &
 
 /** The error for a line or JSON value longer than `maxRecord`. */
 export function tooLong(what: string, maxRecord: number): TcpPipeError {
-  return new TcpPipeError(
-    'ERR_RECORD_TOO_LONG',
-    `a ${what} is longer than maxRecord (--max-record), ${maxRecord} bytes`,
-  )
+  const limit = `${optionName('maxRecord')}, ${maxRecord} bytes`
+  return new TcpPipeError('ERR_RECORD_TOO_LONG', `a ${what} is longer than ${limit}`)
 }
 
 /** The error of an aborted operation; its cause is the signal's reason. */

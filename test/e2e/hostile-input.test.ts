@@ -65,9 +65,9 @@ t.test('a frame over the limit is refused from its length alone (E-03)', async t
 
 t.test('an endless line, value or frame is an error and takes no memory (E-04)', linux, async t => {
   for (const [spec, begin, says] of [
-    ['grep x', '', 'a line is longer than maxRecord (--max-record), 1048576 bytes'],
-    ['json', '"', 'a JSON value is longer than maxRecord (--max-record), 1048576 bytes'],
-    ['json', '[1, ', 'a JSON value is longer than maxRecord (--max-record), 1048576 bytes'],
+    ['grep x', '', 'a line is longer than --max-record, 1048576 bytes'],
+    ['json', '"', 'a JSON value is longer than --max-record, 1048576 bytes'],
+    ['json', '[1, ', 'a JSON value is longer than --max-record, 1048576 bytes'],
     ['unframe nul', '', 'longer than max'],
   ] as const) {
     const server = await serve(t, ['0', '--reply', '-t', spec], { faults: [says] })

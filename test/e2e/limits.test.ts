@@ -192,7 +192,7 @@ t.test('an address that has left is forgotten, however many there have been (F-0
 })
 
 t.test('serve --max-bytes: stdout never gets more, and the one that sent more is reset', async t => {
-  const faults = ['the peer has sent more than maxBytes (--max-bytes), 1000 bytes']
+  const faults = ['the peer has sent more than --max-bytes, 1000 bytes']
   for (const pieces of [1, 100, 1001]) {
     const server = await serve(t, ['0', '--max-bytes', '1000'], { faults })
     const data = pattern(1001)

@@ -101,7 +101,7 @@ t.test('a handler of the library that ends at once has ended well for the client
 
 /** Certificate of the server → what send says of it. */
 const refused: [name: RecipeName, code: string, says: string][] = [
-  ['selfSigned', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'or its pin as pin (--pin)'],
+  ['selfSigned', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'or its pin as --pin'],
   ['expired', 'CERT_HAS_EXPIRED', 'the peer needs a new one'],
   ['future', 'CERT_NOT_YET_VALID', 'is the clock right on both sides?'],
   ['otherName', 'ERR_TLS_CERT_ALTNAME_INVALID', "not in the cert's list: DNS:other.example; if it is the right server"],
@@ -239,7 +239,7 @@ t.test('serve --client-ca', { skip }, async t => {
   t.test('send without a certificate, with a wrong one, with the right one (D-01)', async t => {
     const server = await serve(t, words)
     const to = ['send', '--to', `tls://${server.to}`, '--ca', files.of('authority').cert]
-    const none = await run(t, to, { input: 'secret', faults: ['certificate (--cert, --key)'] })
+    const none = await run(t, to, { input: 'secret', faults: ['certificate: see --cert and --key'] })
     t.match(none, { code: 1, logs: [{ code: /^ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED$|^ECONNRESET$|^EPIPE$/ }] })
     const wrong = await run(t, [...to, ...files.of('strangersClient').words], {
       input: 'secret',

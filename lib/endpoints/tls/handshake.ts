@@ -7,6 +7,7 @@ import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect, createServer, type PeerCertificate, type TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../../stats/summary.js'
 import { abortError, errorCode, isReset, TcpPipeError, timeoutError } from '../../text/errors.js'
+import { optionName, withOptionNames } from '../../text/option-name.js'
 import { formatDuration } from '../../text/quantities.js'
 import type { Accept, DialOptions, EndNotice, HandshakeOptions, SecureSocket } from '../endpoint.js'
 import { hasReadEnd, hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
@@ -47,7 +48,7 @@ function refusal({ authorizationError }: TLSSocket): Error | undefined {
   if (!authorizationError) return undefined
   const code = String(authorizationError)
   const error = Object.assign(new Error(`the client's certificate is refused: ${code}`), { code })
-  return explain(error, 'no authority in clientCa (--client-ca) has signed it') as Error
+  return explain(error, `no authority in ${optionName('clientCa')} has signed it`) as Error
 }
 
 /**
@@ -90,7 +91,7 @@ function checkIdentity(host: string, certificate: PeerCertificate): Error | unde
   return isOfAddress ? undefined : checkServerIdentity(host, certificate)
 }
 
-const noAnswer = 'perhaps it does not accept the client: it may require another certificate (--cert, --key)'
+const noAnswer = 'perhaps it does not accept the client: it may require another certificate: see {cert} and {key}'
 
 /** A TLS 1.3 server checks the client certificate after the client's handshake. A ticket or a byte confirms success. */
 function explainRefusal(socket: TLSSocket): void {
@@ -100,7 +101,7 @@ function explainRefusal(socket: TLSSocket): void {
   })
   socket.once('error', error => {
     const isAlert = errorCode(error)?.startsWith('ERR_SSL_')
-    if (!isAccepted && socket.bytesRead === 0) explain(error, isAlert ? undefined : noAnswer)
+    if (!isAccepted && socket.bytesRead === 0) explain(error, isAlert ? undefined : withOptionNames(noAnswer))
   })
 }
 
@@ -221,7 +222,7 @@ function factsOf(socket: TLSSocket): TlsFacts {
 }
 
 function unexpectedEof(): TcpPipeError {
-  const advice = 'data may be missing; ignoreUnexpectedEof (--ignore-unexpected-eof) accepts it as an end'
+  const advice = `data may be missing; ${optionName('ignoreUnexpectedEof')} accepts it as an end`
   return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
 }
 

@@ -36,7 +36,7 @@ t.test('as many as are allowed are passed on, however they come, and then the co
       client.write(piece)
       await setImmediate()
     }
-    const message = 'the peer has sent more than maxBytes (--max-bytes), 10 bytes'
+    const message = 'the peer has sent more than maxBytes, 10 bytes'
     t.match(await failure, { code: 'ERR_LIMIT', message })
     t.equal(text, '0123456789', pieces.join(' '))
     client.write('more')

@@ -122,7 +122,7 @@ t.test('a value of maxRecord bytes is the longest', async t => {
         t.doesNotThrow(() => scan(parts(maxRecord), maxRecord), name)
         const error = {
           code: 'ERR_RECORD_TOO_LONG',
-          message: `a JSON value is longer than maxRecord (--max-record), ${maxRecord} bytes`,
+          message: `a JSON value is longer than maxRecord, ${maxRecord} bytes`,
         }
         t.throws(() => scan(parts(maxRecord + 1), maxRecord), error, `one more: ${name}`)
       }

@@ -109,7 +109,7 @@ t.test('a line of maxRecord bytes is allowed, a longer one is not (E-04)', async
         t.doesNotThrow(() => lines(input(maxRecord), maxRecord), name)
         const error = {
           code: 'ERR_RECORD_TOO_LONG',
-          message: `a line is longer than maxRecord (--max-record), ${maxRecord} bytes`,
+          message: `a line is longer than maxRecord, ${maxRecord} bytes`,
         }
         t.throws(() => lines(input(maxRecord + 1), maxRecord), error, `one more: ${name}`)
       }

@@ -27,7 +27,7 @@ t.test('TcpPipeError has a code, a name and a cause', async t => {
 t.test('tooLong names the record and the cap', async t => {
   t.match(tooLong('line', 7), {
     code: 'ERR_RECORD_TOO_LONG',
-    message: 'a line is longer than maxRecord (--max-record), 7 bytes',
+    message: 'a line is longer than maxRecord, 7 bytes',
   })
 })
 

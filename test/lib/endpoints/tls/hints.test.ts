@@ -11,7 +11,7 @@ t.test('what can be done, and the code stays', async t => {
   t.equal(explain(error), error, 'once')
   t.match(error, {
     code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
-    message: 'self-signed certificate; if it is the right one, give it as ca (--ca) or its pin as pin (--pin)',
+    message: 'self-signed certificate; if it is the right one, give it as ca or its pin as pin',
   })
 })
 
@@ -30,7 +30,7 @@ t.test("Node's advice about its own options is left out", async t => {
     'self-signed certificate; if the root CA is installed locally, try running Node.js with --use-system-ca'
   t.equal(
     explained(message, { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
-    'self-signed certificate; if it is the right one, give it as ca (--ca) or its pin as pin (--pin)',
+    'self-signed certificate; if it is the right one, give it as ca or its pin as pin',
   )
 })
 
@@ -45,7 +45,7 @@ t.test('other errors stay as they are', async t => {
 t.test('the names that a certificate has', async t => {
   const cert = { subjectaltname: 'DNS:localhost' }
   const code = 'ERR_TLS_CERT_ALTNAME_INVALID'
-  const hint = 'if it is the right server, give a name of its certificate as serverName (--server-name)'
+  const hint = 'if it is the right server, give a name of its certificate as serverName'
   const message = "IP: 127.0.0.2 is not in the cert's list: "
   t.equal(explained(message, { code, cert }), `${message}DNS:localhost; ${hint}`)
   t.equal(explained(message, { code, cert: {} }), `${message}none; ${hint}`)
