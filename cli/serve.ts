@@ -4,14 +4,14 @@ import { statSync } from 'node:fs'
 import { Command } from 'commander'
 import { type Address, addressForms, defaultHost, defaultPort } from '../lib/endpoints/address.js'
 import { checkFiles } from '../lib/endpoints/file/file-source.js'
-import { sourceAt } from '../lib/endpoints/open.js'
+import { checkOutput, sourceAt } from '../lib/endpoints/open.js'
 import { type ServeOptions, serve } from '../lib/serve.js'
 import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
-import { isTemplate, wrongPlaceholder } from '../lib/text/template.js'
-import { type LogOptions, openLog } from './log.js'
+import { isTemplate } from '../lib/text/template.js'
+import { type Logger, type LogOptions, openLog } from './log.js'
 import { address, addressFor, commonOptions, effectiveOptions, fileOrStdio, rawOption, repeatable } from './options.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'
@@ -75,11 +75,13 @@ export function serveCommand(): Command {
 async function run(command: Command, listen: Address | undefined): Promise<void> {
   const options = effectiveOptions<Options>(command)
   check(options)
+  await checkFile(options)
   const transforms = await loadStages(options.transform)
   const replyTransforms = await loadStages(options.replyTransform)
   if (options.from && options.from !== '-') await checkFiles([options.from])
   const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
   const { log, mute } = openLog(options)
+  warnOfCollisions(log, options)
   const { server, closed } = await runServer(options, { listen, target: options.to }, log, common =>
     serve({
       ...(listen && { listen }),
@@ -134,8 +136,6 @@ function check(options: Options): void {
   if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it applies to that address')
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
   const toFile = output !== undefined && output !== '-'
-  const wrong = wrongPlaceholder(output ?? '')
-  if (wrong) fault(`--output ${output}: ${wrong}`)
   if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)
   if (append && force) fault('--append and --force exclude each other')
   if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {
@@ -143,6 +143,20 @@ function check(options: Options): void {
       `--output ${output}: several connections need a placeholder ({id} {remote} {port} {time}) in the name, --once or --append`,
     )
   }
+}
+
+/** Before anything listens: a file that cannot be written would fail every connection. */
+async function checkFile({ output = '-', append, force }: Options): Promise<void> {
+  if (output === '-') return
+  await checkOutput({ scheme: 'file', path: output, append, force }).catch(error => {
+    throw new TcpPipeError('ERR_OPTION', `--output: ${errorMessage(error)}`, { cause: error })
+  })
+}
+
+function warnOfCollisions(log: Logger, { output = '', once, append }: Options): void {
+  if (once || append || !output.includes('{remote}') || output.includes('{id}')) return
+  const advice = 'add {id} to the name, or use --append'
+  log.warn({ output }, `--output: connections from one address can get the same file name; ${advice}`)
 }
 
 /** A device or a FIFO accepts data from all connections. */

@@ -5,7 +5,7 @@ import { type Connection, type OpenConnection, whileOpen } from './connection/co
 import type { Timeouts } from './connection/timeouts.js'
 import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Sink } from './endpoints/endpoint.js'
-import { checkSink, openSource, sinkTo } from './endpoints/open.js'
+import { checkOutput, checkSink, openSource, sinkTo } from './endpoints/open.js'
 import { toSink, toWritable } from './endpoints/sink.js'
 import type { SourceInput } from './endpoints/source.js'
 import { sharedSink } from './endpoints/stdio.js'
@@ -69,6 +69,7 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   checkServeOptions(options, handler)
   const { to, from, transforms, replyTransforms } = options
   const target = isAddressInput(to) ? toAddress(to) : undefined
+  if (target) await checkOutput(target)
   const contexts = await openTlsContexts(address, target, options)
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)

@@ -143,6 +143,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   /** Connects. Rejects with the system error. */
   dial?(address: A, options: DialOptions): Promise<Leg>
   source?(address: A): Source
+  /** Rejects if `sink` cannot succeed, as far as that is known before there is a connection. Opens nothing. */
+  checkSink?(address: A): Promise<void>
   sink?(address: A, connection: SinkContext, signal?: AbortSignal): Sink | Promise<Sink>
 }
 

@@ -1,7 +1,7 @@
 /** Files, as sources and as sinks. */
 import { TcpPipeError } from '../text/errors.js'
 import { defineEndpoint } from './endpoint.js'
-import { fileSink } from './file/file-sink.js'
+import { checkFileSink, fileSink } from './file/file-sink.js'
 import { fileSource } from './file/file-source.js'
 
 export interface FileAddress {
@@ -23,6 +23,7 @@ export const file = defineEndpoint<FileAddress>({
   complete: checked,
   format: ({ path }) => `file:${path}`,
   source: ({ path }) => fileSource(path),
+  checkSink: ({ path, append, force }) => checkFileSink(path, { append, force }),
   sink: ({ path, append, force }, connection, signal) => fileSink(path, connection, { append, force, signal }),
 })
 

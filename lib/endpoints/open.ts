@@ -32,6 +32,11 @@ export function checkSink(address: Address): void {
   if (wrong) throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}': ${wrong}`)
 }
 
+/** Rejects if the address can be no sink now, such as a file that exists. Opens nothing. */
+export async function checkOutput(address: Address): Promise<void> {
+  if (!can('dial', address)) await endpointFor('sink', address).checkSink?.(address)
+}
+
 /** Opens the address as a sink: dials a peer, or opens a file. */
 export async function sinkTo(address: Address, connection: SinkContext, options: DialOptions): Promise<Sink> {
   if (can('dial', address)) return dialSink(address, options)

@@ -93,15 +93,17 @@ function statOrNone(stats: Promise<Stats>): Promise<Stats | undefined> {
  * @throws `ERR_FILE_EXISTS` for a link; the system error if it cannot be opened: `EEXIST` if it exists in mode `refuse`
  */
 export async function openOutput({ path, kind, isLink }: Place, mode: Mode): Promise<OutputFile> {
-  if (kind === 'link')
-    throw new TcpPipeError(
-      'ERR_FILE_EXISTS',
-      `'${path}' is a link, and is not followed; expected the path that it leads to`,
-    )
+  if (kind === 'link') throw notFollowed(path)
   const links = isLink ? 0 : O_NOFOLLOW
   if (kind === 'fifo') return new FifoFile(path, O_WRONLY | O_NONBLOCK | links)
   const flags = kind === 'device' ? 0 : O_CREAT | O_NONBLOCK | modes[mode]
   return new HandleFile(await open(path, O_WRONLY | links | flags))
+}
+
+/** The error for a link that is not followed. */
+export function notFollowed(path: string): TcpPipeError {
+  const message = `'${path}' is a link, and is not followed; expected the path that it leads to`
+  return new TcpPipeError('ERR_FILE_EXISTS', message)
 }
 
 /** A file that another thread writes. */

@@ -144,12 +144,60 @@ t.test('-o NAME --once: the name appears when it is complete', async t => {
   t.equal(readFileSync(join(dir, 'sub/out'), 'utf8'), 'half and half')
 })
 
-t.test('a name that exists is not overwritten: a reset, one line, exit 1 with --once (E-06)', async t => {
+t.test('a name that exists is not overwritten: exit 2 before listening (E-06)', async t => {
   const dir = t.testdir({ out: 'precious' })
-  const server = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir, faults: ['ERR_FILE_EXISTS'] })
-  await t.rejects(exchange(t, server.port, 'new'), { code: 'ECONNRESET' })
-  t.equal((await server.ended).code, 1)
+  const words = ['serve', '0', '-o', 'out', '--once']
+  const { code, stderr } = await run(t, words, { cwd: dir, faults: ['exists'] })
+  t.equal(code, 2)
+  t.equal(stderr, "tcp-pipe: --output: 'out' exists; --force replaces it, --append adds to it\n")
   t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'precious')
+})
+
+t.test(
+  'a file that appears before the first connection is not overwritten: a reset, one line, exit 1 (E-06)',
+  async t => {
+    const dir = t.testdir()
+    const server = await serve(t, ['0', '-o', 'out', '--once'], { cwd: dir, faults: ['ERR_FILE_EXISTS'] })
+    writeFileSync(join(dir, 'out'), 'precious')
+    await t.rejects(exchange(t, server.port, 'new'), { code: 'ECONNRESET' })
+    t.equal((await server.ended).code, 1)
+    t.equal(readFileSync(join(dir, 'out'), 'utf8'), 'precious')
+  },
+)
+
+t.test('what -o can never write is found before listening, and nothing is created', async t => {
+  const dir = t.testdir({ file: '', sub: {} })
+  for (const [name, message] of [
+    [
+      'logs/{remote}-{ID}',
+      "'logs/{remote}-{ID}' cannot be written: {ID} is unknown; expected {id}, {remote}, {port} or {time}",
+    ],
+    ['file/{id}', "'file/{id}' cannot be written: 'file' is no folder"],
+    ['sub', "'sub' cannot be written: this is a folder; expected the name of a file"],
+  ] as const) {
+    const { code, stderr } = await run(t, ['serve', '0', '--once', '-o', name], { cwd: dir, faults: [message] })
+    t.equal(code, 2, name)
+    t.equal(stderr, `tcp-pipe: --output: ${message}\n`)
+  }
+  t.same(readdirSync(dir), ['file', 'sub'])
+})
+
+t.test('-o with {remote} and without {id} warns, unless --append or --once', async t => {
+  const dir = t.testdir()
+  for (const [words, warns] of [
+    [['-o', '{remote}.log'], true],
+    [['-o', '{remote}-{id}.log'], false],
+    [['-o', '{remote}.log', '--append'], false],
+    [['-o', '{remote}.log', '--once'], false],
+    [['-o', '{port}.log'], false],
+  ] as const) {
+    const { logs } = await serve(t, ['0', ...words], { cwd: dir })
+    t.equal(
+      logs.filter(({ level, msg }) => level === 40 && msg.includes('add {id} to the name')).length,
+      warns ? 1 : 0,
+      words.join(' '),
+    )
+  }
 })
 
 t.test('--force replaces it when the new one is complete', async t => {
@@ -217,12 +265,12 @@ t.test('--append and tee follow no link, nor one in place of the folder of a pee
     ['-o', '{remote}/sub/f', '--append'],
   ]) {
     const dir = t.testdir({ precious: 'precious', out: {} })
-    symlinkSync('precious', join(dir, 'link'))
-    symlinkSync('out', join(dir, '127.0.0.1'))
     const server = await serve(t, ['0', '--once', ...words], {
       cwd: dir,
       faults: [/ERR_FILE_EXISTS.*is a link|is a link.*ERR_FILE_EXISTS/],
     })
+    symlinkSync('precious', join(dir, 'link'))
+    symlinkSync('out', join(dir, '127.0.0.1'))
     await t.rejects(exchange(t, server.port, 'new'), { code: 'ECONNRESET' }, words.join(' '))
     t.equal((await server.ended).code, 1)
     t.equal(readFileSync(join(dir, 'precious'), 'utf8'), 'precious')
@@ -306,9 +354,10 @@ t.test('a device is written directly', async t => {
   t.equal((await server.ended).code, 0)
 })
 
-t.test('an output directory that cannot be made: that connection is reset, the server lives', async t => {
-  const dir = t.testdir({ file: '' })
+t.test('an output directory that cannot be made later: that connection is reset, the server lives', async t => {
+  const dir = t.testdir()
   const server = await serve(t, ['0', '-o', 'file/{id}'], { cwd: dir, faults: [/ENOTDIR|EEXIST/] })
+  writeFileSync(join(dir, 'file'), '')
   await t.rejects(exchange(t, server.port, 'x'), { code: 'ECONNRESET' })
   t.equal(server.child.exitCode, null)
 })

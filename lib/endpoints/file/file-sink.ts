@@ -1,10 +1,12 @@
 /** A file as a sink: writes NAME.part, which gets its final name when complete, without overwriting. */
 
-import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { access, constants, type FileHandle, link, lstat, open, rename, stat, unlink } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { Writable } from 'node:stream'
-import { HandleFile, type OutputFile, openOutput, placeOf } from '../../stages/output-file.js'
-import { abortError, errorCode, TcpPipeError } from '../../text/errors.js'
+import { HandleFile, notFollowed, type OutputFile, openOutput, placeOf } from '../../stages/output-file.js'
+import { abortError, errorCode, errorMessage, TcpPipeError } from '../../text/errors.js'
+import { optionName } from '../../text/option-name.js'
+import { fixedPart, isTemplate, wrongPlaceholder } from '../../text/template.js'
 import type { Sink, SinkContext } from '../endpoint.js'
 
 export interface FileSinkOptions {
@@ -41,6 +43,48 @@ export async function fileSink(
   }
   if (kind !== 'missing' && !force) throw exists(path)
   return partSink(path, force, signal)
+}
+
+/**
+ * Checks what `fileSink` will need, as far as it does not depend on a connection. Creates nothing.
+ *
+ * @throws `ERR_OPTION` for an unknown placeholder, or a file or a folder that cannot be written; `ERR_FILE_EXISTS` if the
+ * name is taken, unless `force` or `append`
+ */
+export async function checkFileSink(template: string, { append, force }: FileSinkOptions = {}): Promise<void> {
+  const wrong = wrongPlaceholder(template)
+  if (wrong) throw fault(template, wrong)
+  if (isTemplate(template)) return checkFolder(template, dirname(`${fixedPart(template)}x`))
+  if (template.endsWith('/')) throw fault(template, 'this is a folder; expected the name of a file')
+  const { kind } = await placeOf(template).catch(error => {
+    throw fault(template, errorMessage(error), error)
+  })
+  if (kind === 'directory') throw fault(template, 'this is a folder; expected the name of a file')
+  if (kind === 'fifo' || kind === 'device') return
+  if (kind === 'link' && append) throw notFollowed(template)
+  if (kind !== 'missing' && !force && !append) throw exists(template)
+  if (append && kind === 'file') await checkAccess(template, template, constants.W_OK)
+  else await checkFolder(template, dirname(template))
+}
+
+/** Checks that files can be made in a folder, and that it can be made if it is missing. */
+async function checkFolder(template: string, folder: string): Promise<void> {
+  const stats = await stat(folder).catch(error => {
+    if (errorCode(error) !== 'ENOENT') throw fault(template, errorMessage(error), error)
+  })
+  if (!stats) return checkFolder(template, dirname(folder))
+  if (!stats.isDirectory()) throw fault(template, `'${folder}' is no folder`)
+  await checkAccess(template, folder, constants.W_OK | constants.X_OK)
+}
+
+function checkAccess(template: string, path: string, mode: number): Promise<void> {
+  return access(path, mode).catch(error => {
+    throw fault(template, errorMessage(error), error)
+  })
+}
+
+function fault(template: string, message: string, cause?: unknown): TcpPipeError {
+  return new TcpPipeError('ERR_OPTION', `'${template}' cannot be written: ${message}`, { cause })
 }
 
 /** The files that this process writes. */
@@ -135,6 +179,6 @@ function writer(name: string, file: OutputFile, complete: () => Promise<string>,
 function exists(path: string): TcpPipeError {
   return new TcpPipeError(
     'ERR_FILE_EXISTS',
-    `'${path}' exists; it is replaced only with force, and added to with append`,
+    `'${path}' exists; ${optionName('force')} replaces it, ${optionName('append')} adds to it`,
   )
 }

@@ -4,7 +4,7 @@ import { finished, pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { formatAddress, parseAddress } from '../../../lib/endpoints/address.js'
 import type { DialOptions, Leg, Sink } from '../../../lib/endpoints/endpoint.js'
-import { checkSink, dial, openSource, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
+import { checkOutput, checkSink, dial, openSource, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
 import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
 import { closed, collect, endless, failOnWarning, handles, outcome, received, until } from '../network.js'
 import { identity } from '../tls.js'
@@ -66,6 +66,8 @@ t.test('what can be read and what can be written', async t => {
   for (const text of ['-', 'file:a']) t.doesNotThrow(() => checkSink(parseAddress(text)), text)
   const message = /^'file:\{id\}\{ip\}': '\{ip\}' is not a placeholder/
   t.throws(() => checkSink(parseAddress('file:{id}{ip}')), { code: 'ERR_ADDRESS', message })
+  for (const text of ['80', '-', 'file:new-{id}']) await t.resolves(checkOutput(parseAddress(text)), text)
+  await t.rejects(checkOutput(parseAddress('file:package.json')), { code: 'ERR_FILE_EXISTS' })
 })
 
 for (const carrier of carriers) {

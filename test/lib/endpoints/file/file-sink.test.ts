@@ -10,13 +10,14 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import promises, { stat } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import type { Sink } from '../../../../lib/endpoints/endpoint.js'
-import { fileSink } from '../../../../lib/endpoints/file/file-sink.js'
+import { checkFileSink, fileSink } from '../../../../lib/endpoints/file/file-sink.js'
 import { closed, collect } from '../../network.js'
 
 const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
@@ -82,7 +83,7 @@ t.test('a name that exists (E-06)', async t => {
   const path = join(dir, 'f')
   await t.rejects(fileSink(path, info), {
     code: 'ERR_FILE_EXISTS',
-    message: `'${path}' exists; it is replaced only with force, and added to with append`,
+    message: `'${path}' exists; force replaces it, append adds to it`,
   })
   t.same(readdirSync(dir), ['f'])
   await write(await fileSink(path, info, { append: true }), ' thing')
@@ -302,4 +303,58 @@ t.test('a full device fails the sink with the error of the system', async t => {
   several.write('a')
   several.write('b')
   await t.rejects(finished(several.end('c')), { code: 'ENOSPC' })
+})
+
+t.test('what cannot be written is found before there is a connection, and nothing is created', async t => {
+  const dir = t.testdir({ file: '', sub: {}, link: t.fixture('symlink', 'file') })
+  const at = (name: string) => join(dir, name)
+  for (const [name, options, error] of [
+    [
+      '{remote}-{ID}',
+      {},
+      { code: 'ERR_OPTION', message: /\{ID\} is unknown; expected \{id\}, \{remote\}, \{port\} or \{time\}$/ },
+    ],
+    ['file', {}, { code: 'ERR_FILE_EXISTS', message: `'${at('file')}' exists; force replaces it, append adds to it` }],
+    ['link', {}, { code: 'ERR_FILE_EXISTS' }],
+    ['link', { append: true }, { code: 'ERR_FILE_EXISTS', message: /is a link, and is not followed/ }],
+    ['sub', { force: true }, { code: 'ERR_OPTION', message: /this is a folder/ }],
+    ['new/', {}, { code: 'ERR_OPTION', message: /this is a folder/ }],
+    ['file/x', {}, { code: 'ERR_OPTION', message: /cannot be written: .*ENOTDIR/ }],
+    [
+      'file/{id}',
+      {},
+      { code: 'ERR_OPTION', message: `'${at('file/{id}')}' cannot be written: '${at('file')}' is no folder` },
+    ],
+    ['file/below/{id}', {}, { code: 'ERR_OPTION', message: /cannot be written: .*ENOTDIR/ }],
+  ] as const)
+    await t.rejects(checkFileSink(at(name), options), error, name)
+  for (const [name, options] of [
+    ['new', {}],
+    ['a/b/{id}', {}],
+    ['sub/{remote}/{time}-{port}', {}],
+    ['file', { append: true }],
+    ['file', { force: true }],
+    ['link', { force: true }],
+  ] as const)
+    await t.resolves(checkFileSink(at(name), options), name)
+  await t.resolves(checkFileSink('/dev/null'))
+  t.same(readdirSync(dir).sort(), ['file', 'link', 'sub'])
+})
+
+t.test('a folder and a file without permission are found before there is a connection', async t => {
+  const dir = t.testdir({ file: '' })
+  t.intercept(promises, 'access', {
+    value: () => Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' })),
+  })
+  syncBuiltinESMExports()
+  t.teardown(syncBuiltinESMExports)
+  for (const [name, options] of [
+    ['new', {}],
+    ['sub/{id}', {}],
+    ['file', { append: true }],
+  ] as const)
+    await t.rejects(checkFileSink(join(dir, name), options), {
+      code: 'ERR_OPTION',
+      message: /cannot be written: EACCES/,
+    })
 })
