@@ -1,8 +1,14 @@
-/** The log of a command: pino on stderr, as JSON lines or, on a terminal, as readable text. */
+/** The log of a command: pino on stderr, as JSON lines or as text for people. */
 import { type Logger, pino } from 'pino'
-import { escapeJson, escapeLine } from '../lib/text/escape.js'
+import type { Observer } from '../lib/index.js'
+import { escapeJson } from '../lib/text/escape.js'
 import { lineWriter } from '../lib/text/line-writer.js'
 import { logMethod } from '../lib/text/log-safety.js'
+import { formatRemote } from '../lib/text/remote.js'
+import { formatRecord } from './log-text.js'
+import type { Sender } from './log-words.js'
+import { lookOf } from './look.js'
+import { freshLine } from './terminal.js'
 
 export type { Logger }
 
@@ -15,49 +21,38 @@ export interface LogOptions {
 
 export interface Log {
   log: Logger
+  /** Logs that a connection has opened: a person sees it at once, the JSON form only with `-v`. */
+  observer: Observer
   /** Stops all further output. */
   mute(): void
 }
 
-const levels: Record<number, string> = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' }
-
-/** Opens the log. Calls `before` before each line. */
-export function openLog({ logLevel, logFormat, quiet, verbose }: LogOptions, before = () => {}): Log {
+/** Opens the log. Calls `before` before each line. `sender` is for `send`, whose log is text wherever it goes. */
+export function openLog(options: LogOptions, before = () => {}, sender?: Sender): Log {
+  const { logLevel, quiet, verbose } = options
   const level = logLevel ?? (quiet ? 'error' : verbose ? 'debug' : 'info')
-  const format = logFormat ?? (process.stderr.isTTY ? 'text' : 'json')
+  const format = options.logFormat ?? (process.stderr.isTTY || sender ? 'text' : 'json')
   let muted = false
-  const lines = lineWriter(format === 'json' ? escapeJson : line => formatRecord(JSON.parse(line)))
+  const showsFields = ['debug', 'trace'].includes(level)
+  const toText = (line: string) => formatRecord(JSON.parse(line), { look: lookOf(), verbose: showsFields, sender })
+  const lines = lineWriter(format === 'json' ? escapeJson : line => freshLine() + toText(line))
   process.once('exit', lines.end)
   const write = (line: string) => {
     if (muted) return
     before()
     lines.write(line)
   }
-  const log = pino({ base: null, level, hooks: { logMethod } }, { write })
+  const timestamp = pino.stdTimeFunctions.isoTime
+  const log = pino({ base: null, level, timestamp, hooks: { logMethod } }, { write })
+  const opened = format === 'text' ? 'info' : 'debug'
   return {
     log,
+    observer: {
+      opened: ({ id, remote, port }) =>
+        log[opened]({ connection: id, remote: formatRemote({ remote, port }) }, 'connection opened'),
+    },
     mute() {
       muted = true
     },
   }
-}
-
-/** `12:03:04 info  connection closed  bytesIn=12 closedBy=peer`. The lines of a stack follow, indented. */
-export function formatRecord({ level, time, msg, stack, ...given }: Record<string, unknown>): string {
-  const lines = Array.isArray(stack) ? stack.map(line => `\n    ${escapeLine(String(line))}`).join('') : ''
-  const fields = Array.isArray(stack) ? given : { ...given, ...(stack !== undefined && { stack }) }
-  const clock = new Date(Number(time)).toLocaleTimeString('en-GB')
-  const rest = Object.entries(fields).map(([key, field]) => `${word(key)}=${word(field)}`)
-  const name = (levels[Number(level)] ?? String(level)).padEnd(5)
-  return `${escapeLine([clock, name, message(msg), ...rest].join(' '))}${lines}\n`
-}
-
-/** Quotes a message with `"` or `=`, which only a stage can log: it could be read as fields. */
-function message(msg: unknown): unknown {
-  return typeof msg === 'string' && /[="]/.test(msg) ? JSON.stringify(msg) : msg
-}
-
-/** Quotes a text that could be read as more than one field. */
-function word(value: unknown): string {
-  return typeof value === 'string' && /^[^\s="]+$/.test(value) ? value : JSON.stringify(value)
 }

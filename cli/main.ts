@@ -1,13 +1,17 @@
 /** The program: its commands, their options, and how errors become exit codes. */
 import { Command, CommanderError } from 'commander'
-import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
 import { nameOptionsAsTyped } from '../lib/text/option-name.js'
+import { withAdvice } from './advice.js'
+import { lookOf } from './look.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { proxyCommand } from './proxy.js'
 import { sendCommand } from './send.js'
 import { serveCommand } from './serve.js'
+import { freshLine, watchStdout } from './terminal.js'
 import { transformsCommand } from './transforms.js'
+import { wrap } from './wrap.js'
 
 /** The exit code of a usage error, detected before anything is opened. */
 const usage = 2
@@ -23,6 +27,7 @@ const intro = `Examples:
 export async function main(argv: string[], version: string): Promise<void> {
   keepFreedBuffers()
   nameOptionsAsTyped()
+  watchStdout()
   const program = new Command('tcp-pipe')
     .description('Pipes bytes through sockets and composable transforms.')
     .version(version)
@@ -67,7 +72,7 @@ function keepFreedBuffers(): void {
 /** Prints the error, unless commander already has, and returns the exit code. Commander's 1 for a usage error becomes 2. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage
-  process.stderr.write(oneLine(errorMessage(error)))
+  process.stderr.write(freshLine() + oneLine(withAdvice(errorMessage(error), errorCode(error))))
   return error instanceof TcpPipeError && isUsage(error) ? usage : 1
 }
 
@@ -76,7 +81,9 @@ function inOurWords(text: string): string {
 }
 
 function oneLine(message: string): string {
-  return `tcp-pipe: ${escapeLine(message.trim().replaceAll('\n', ' '))}\n`
+  const start = 'tcp-pipe: '
+  const text = wrap(escapeLine(message.trim().replaceAll('\n', ' ')), lookOf().columns - start.length)
+  return `${start}${text.replaceAll('\n', `\n${' '.repeat(start.length)}`)}\n`
 }
 
 function isUsage({ code }: TcpPipeError): boolean {

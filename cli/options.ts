@@ -84,11 +84,12 @@ export function group(heading: string, options: readonly Option[]): Option[] {
 
 /** Adds the options that `serve`, `send` and `proxy` share. */
 export function commonOptions(command: Command): Command {
+  const defaultFormat = command.name() === 'send' ? 'text' : 'text on a terminal, otherwise json'
   const options = group('Log:', [
     choice('--log-level <level>', `log level on stderr: ${list(levels)} (default: info)`, levels),
     new Option('-q, --quiet', 'log errors only'),
-    new Option('-v, --verbose', 'log what each stage did, too'),
-    choice('--log-format <format>', 'text or json (default: text on a terminal, otherwise json)', ['text', 'json']),
+    new Option('-v, --verbose', 'log every field, and what each stage did'),
+    choice('--log-format <format>', `text or json (default: ${defaultFormat})`, ['text', 'json']),
   ])
   for (const option of options) command.addOption(option)
   return command.addOption(bytes('--max-record <bytes>', 'maximum length of a line or a JSON value (default: 1m)', 1))

@@ -3,6 +3,7 @@ import { constants as files, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { basename } from 'node:path'
 import { isatty } from 'node:tty'
+import { noteInterrupt } from './terminal.js'
 
 /** The exit code after the reader of stdout has closed it: what a shell reports for SIGPIPE. */
 export const closedPipe = 128 + constants.signals.SIGPIPE
@@ -32,7 +33,7 @@ export interface SignalActions {
   /** Called at SIGHUP. Default: the process ends at once. It also does if it has lost its terminal. */
   reload?: (() => void) | undefined
   /** Resets what runs. When it resolves, or after 200 ms, the process dies of the signal. */
-  reset(): unknown
+  reset(signal: NodeJS.Signals): unknown
 }
 
 /**
@@ -47,11 +48,12 @@ export function onSignals({ drain, reload, reset }: SignalActions): () => void {
   const die = async (signal: NodeJS.Signals) => {
     if (dying) return
     dying = true
-    await Promise.race([reset(), new Promise(resolve => setTimeout(resolve, lastWords))])
+    await Promise.race([reset(signal), new Promise(resolve => setTimeout(resolve, lastWords))])
     dieOf(signal)
   }
   const request = (signal: NodeJS.Signals) => {
     const now = performance.now()
+    if (signal === 'SIGINT') noteInterrupt()
     if (!seen && drain) {
       seen = { signal, at: now }
       drain(signal)

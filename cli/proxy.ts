@@ -65,9 +65,9 @@ async function run(
     stages.filter(({ isFor }) => isFor === direction || isFor === 'both').map(({ spec }) => spec)
   const transforms = await loadStages(specs('forward'))
   const replyTransforms = await loadStages(specs('reply'))
-  const { log } = openLog(options)
+  const { log, observer } = openLog(options)
   const { closed } = await runServer(options, { listen: address, target: to }, log, common =>
-    proxy({ listen: address, ...common, to, transforms, replyTransforms }),
+    proxy({ listen: address, ...common, observer, to, transforms, replyTransforms }),
   )
   await closed
 }

@@ -14,7 +14,7 @@ import {
 import type { Source } from '../lib/endpoints/endpoint.js'
 import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
-import type { Summary } from '../lib/index.js'
+import type { Connection, Summary } from '../lib/index.js'
 import { isSendError, send } from '../lib/send.js'
 import type { OnEof, OnPeerEnd } from '../lib/send-options.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
@@ -67,6 +67,10 @@ const examples = `Examples:
   tcp-pipe send file --to tls://host:4000 --pin sha256//…    encrypted, to the server with this key
 `
 
+const exitCode = `
+Exit code 0 and 'the peer ended after it' mean: with tcp-pipe at the other end, it has taken everything; with
+another program, it has closed the connection in the ordinary way.`
+
 export function sendCommand(): Command {
   const command = new Command('send')
     .summary('send files or stdin through transforms to an address; print the reply')
@@ -75,6 +79,7 @@ export function sendCommand(): Command {
     )
     .argument('[files...]', "files to send, one after the other; '-' is stdin (default)")
     .addHelpText('before', examples)
+    .addHelpText('after', exitCode)
     .addOption(address('--to <address>', `${addressForms('dial')} (default: ${defaultHost}:${defaultPort})`, 'dial'))
     .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
     .addOption(
@@ -128,10 +133,11 @@ async function run(command: Command, files: string[]): Promise<void> {
   const known = await totalSize(files)
   const size = options.size ?? known
   const from = options.receiveOnly ? openSource('') : sourceOf(files)
-  const { log, mute } = openLog(options, () => progress?.clear())
+  const { log, mute, observer } = openLog(options, () => progress?.clear(), { ending: endingOf(options) })
   const progress = await openProgress(options, from, size)
   warnIfInsecure(log, options)
   const abort = new AbortController()
+  let connection: Connection | undefined
   onStdoutError(
     () => {
       process.exitCode = closedPipe
@@ -152,7 +158,11 @@ async function run(command: Command, files: string[]): Promise<void> {
     family: options[4] ? 4 : options[6] ? 6 : undefined,
     signal: abort.signal,
     log,
-    onConnect: () => progress?.start(),
+    observer,
+    onConnect(opened) {
+      connection = opened
+      progress?.start()
+    },
   })
   const over = report(sent, log, abort.signal).finally(() => {
     progress?.stop()
@@ -160,8 +170,9 @@ async function run(command: Command, files: string[]): Promise<void> {
   })
   // An interrupted send resets: a clean end would tell the peer that it has everything.
   const stop = onSignals({
-    reset() {
-      abort.abort()
+    reset(signal) {
+      if (connection) connection.reset(`interrupted by ${signal}`)
+      else abort.abort()
       return over
     },
   })
@@ -175,10 +186,17 @@ async function report(sent: Promise<Summary>, log: Logger, signal: AbortSignal):
     const { warnings } = await sent
     if (warnings.length > 0) process.exitCode = 1
   } catch (error) {
-    if (!signal.aborted && !isSendError(error))
-      log.error({ error: errorMessage(error), code: errorCode(error) }, 'cannot connect')
+    if (signal.aborted) log.error('interrupted before it was connected')
+    else if (!isSendError(error)) log.error({ error: errorMessage(error), code: errorCode(error) }, 'cannot connect')
     process.exitCode ??= 1
   }
+}
+
+/** How a transfer ended that succeeded. Only an end after ours can mean that the peer has taken everything. */
+function endingOf({ onEof, receiveOnly }: Options): (closedBy: unknown) => string {
+  if (onEof === 'close') return () => "closed without waiting for the peer's end"
+  if (receiveOnly || onEof === 'keep') return () => 'the peer ended it'
+  return closedBy => `the peer ended ${closedBy === 'peer' ? 'first' : 'after it'}`
 }
 
 function sourceOf(files: string[]): Source {

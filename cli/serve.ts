@@ -80,12 +80,13 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
   const replyTransforms = await loadStages(options.replyTransform)
   if (options.from && options.from !== '-') await checkFiles([options.from])
   const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
-  const { log, mute } = openLog(options)
+  const { log, mute, observer } = openLog(options)
   warnOfCollisions(log, options)
   const { server, closed } = await runServer(options, { listen, target: options.to }, log, common =>
     serve({
       ...(listen && { listen }),
       ...common,
+      observer,
       ...sinkOptions(options),
       transforms: info => [
         ...transforms(),

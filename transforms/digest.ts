@@ -17,8 +17,8 @@ export const digest = defineTransform({
   },
   example: { spec: 'digest', input: 'abc', output: 'abc' },
   notes:
-    'At the end it logs `{ algorithm, digest, bytes }`, with the digest in hex. A connection that fails logs no ' +
-    'digest.',
+    'At the end it logs `{ algorithm, digest, bytes }`, with the digest in hex. With `digest` at both ends, the two lines ' +
+    'show the same if both have read the same bytes. A connection that fails logs no digest.',
   create({ algorithm }, context) {
     const hash = createHash(algorithm)
     let bytes = 0

@@ -104,7 +104,10 @@ function lateSignal(): { signal(): AbortSignal; abort(): void } {
 const loggers: { stderr?: Logger; silent?: Logger } = {}
 
 function stderrLogger(): Logger {
-  loggers.stderr ??= loadPino()({ name: 'tcp-pipe', hooks: { logMethod } }, lineWriter(escapeJson))
+  if (loggers.stderr) return loggers.stderr
+  const pino = loadPino()
+  const settings = { name: 'tcp-pipe', timestamp: pino.stdTimeFunctions.isoTime, hooks: { logMethod } }
+  loggers.stderr = pino(settings, lineWriter(escapeJson))
   return loggers.stderr
 }
 

@@ -83,5 +83,5 @@ function isOfDisk(code: string | undefined): boolean {
 
 function notice(lost: number): string {
   const msg = 'log lines lost: stderr had no room for them'
-  return `${JSON.stringify({ level: 40, time: Date.now(), lost, msg })}\n`
+  return `${JSON.stringify({ level: 40, time: new Date().toISOString(), lost, msg })}\n`
 }

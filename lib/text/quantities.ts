@@ -30,11 +30,11 @@ export function parseDuration(text: string): number {
   return parse(text, durationUnits, "a duration, such as '250ms', '10s' or '2m'")
 }
 
-/** 1536 → `1.50 KiB`. */
-export function formatBytes(bytes: number): string {
+/** 1536 → `1.50 KiB`. Bytes themselves have no decimals. */
+export function formatBytes(bytes: number, decimals = 2): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
-  return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(2)} ${units[power]}`
+  return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(decimals)} ${units[power]}`
 }
 
 /** 90500 → `1m30.5s`, 250 → `250ms`. */

@@ -2,7 +2,7 @@ import fs, { readFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { formatRecord, type Logger, type LogOptions, openLog } from '../../cli/log.js'
+import { type Logger, type LogOptions, openLog } from '../../cli/log.js'
 import type { Stage } from '../../lib/stages/stage.js'
 import { errorMessage } from '../../lib/text/errors.js'
 import { dump } from '../../transforms/dump.js'
@@ -13,29 +13,6 @@ import { memoryLog } from '../laws/support.js'
 import { run } from '../lib/pipes.js'
 
 process.setMaxListeners(0) // each log has something to do at the exit
-
-t.test('formatRecord: time, level, message, fields, on one line (C-11)', async t => {
-  for (const [record, line] of [
-    [{ level: 30, msg: 'listening', port: 1 }, 'info  listening port=1'],
-    [{ level: 50, msg: 'failed', error: 'a b' }, 'error failed error="a b"'],
-    [{ level: 30, msg: 'chunk', preview: 'x closedBy=peer' }, 'info  chunk preview="x closedBy=peer"'],
-    [{ level: 40, msg: 'x', sink: { file: 'a', bytes: 1 } }, 'warn  x sink={"file":"a","bytes":1}'],
-    [{ level: 35, msg: 'x' }, '35    x'],
-    [{ level: 30, msg: 'two\nlines\x1b[2J\u202e\u009b' }, 'info  two\\nlines\\e[2J\\u202e\\x9b'],
-  ] as const) {
-    const text = formatRecord({ time: 0, ...record })
-    t.equal(text.slice(9), `${line}\n`)
-    t.match(text, /^\d\d:\d\d:\d\d /)
-  }
-})
-
-t.test('formatRecord: the lines of a stack follow, indented, and each is one line (G-42)', async t => {
-  const stack = ['Error: x', 'at write (a.js:1:2)', 'forged\n12:00:00 error fake\x1b[2J']
-  const [first, ...lines] = formatRecord({ time: 0, level: 20, msg: 'x', a: 1, stack }).split('\n')
-  t.equal(first?.slice(9), 'debug x a=1')
-  t.same(lines, ['    Error: x', '    at write (a.js:1:2)', '    forged\\n12:00:00 error fake\\e[2J', ''])
-  t.equal(formatRecord({ time: 0, level: 20, msg: 'x', stack: 'a b' }).slice(9), 'debug x stack="a b"\n')
-})
 
 /** What a peer may send: a title, a cleared screen, C1, backspaces, another direction, hidden text, and a line of a log. */
 const nasty =
@@ -71,16 +48,17 @@ for (const [title, attack] of attacks) {
     t.notMatch(line, raw)
     const record = JSON.parse(line)
     t.match(record, { level: 30, connection: 'c1', remote: '10.0.0.1:1' })
-    t.ok(Math.abs(Date.now() - record.time) < 60_000, 'the time')
+    t.match(record.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+    t.ok(Math.abs(Date.now() - Date.parse(record.time)) < 60_000, 'the time')
     t.not(record.msg, 'fake')
   })
 
   t.test(`text, ${title}: one plain line, its fields are ours (C-11, C-12)`, async t => {
     const [line = '', ...more] = logged(t, 'text')
     t.same(more, [])
-    t.match(line, /^\d\d:\d\d:\d\d info {2}.*connection=c1 remote=10\.0\.0\.1:1.*\n$/)
+    t.match(line, /^\d\d:\d\d:\d\d [●*] 10\.0\.0\.1:1 .*\n$/)
     t.notMatch(line, raw)
-    t.notMatch(line, /fatal| (level|connection|remote|msg)=(?!c1 |c1\n|10\.0\.0\.1:1)/)
+    t.notMatch(line, /✗| (level|connection|remote|msg)=/)
   })
 }
 
@@ -93,20 +71,6 @@ t.test('an object with keys of the line is put under one key, whole (C-12)', asy
   const fields = { level: 60, msg: 'fake', path: '/' }
   const [line] = written(t, { logFormat: 'json' }, log => log.info(fields, 'request'))
   t.match(JSON.parse(line as string), { level: 30, fields, msg: 'request' })
-})
-
-t.test('text: a key or a value that could be more than one field is quoted (C-12)', async t => {
-  t.match(formatRecord({ level: 30, time: 0, msg: 'hello  closedBy=peer' }), /info {2}"hello {2}closedBy=peer"\n$/)
-  for (const [field, expected] of [
-    [{ a: 'x closedBy=peer' }, 'a="x closedBy=peer"'],
-    [{ 'a closedBy': 'peer' }, '"a closedBy"=peer'],
-    [{ 'a=b': 1 }, '"a=b"=1'],
-    [{ a: 'x"' }, 'a="x\\""'],
-    [{ a: '' }, 'a=""'],
-    [{ a: 'x\u2028closedBy=peer' }, 'a="x\\u2028closedBy=peer"'],
-    [{ a: 'x\ufeffclosedBy' }, 'a="x\\ufeffclosedBy"'],
-  ] as const)
-    t.equal(formatRecord({ level: 30, time: 0, msg: 'm', ...field }).slice(9), `info  m ${expected}\n`)
 })
 
 t.test('the other views of what a peer sends are plain, too (C-11)', async t => {
@@ -200,3 +164,22 @@ function written(
   restore()
   return lines
 }
+
+t.test('the observer: a line for people at once, for programs only with -v', async t => {
+  const connection = { id: 'c1', number: 1, remote: '::1', port: 7, stats: () => ({}) as never }
+  const shown = (options: LogOptions) => {
+    const lines: string[] = []
+    const { writeSync } = fs
+    fs.writeSync = ((_fd: number, bytes: Buffer) => lines.push(String(bytes)) && bytes.length) as typeof writeSync
+    syncBuiltinESMExports()
+    openLog(options).observer.opened?.(connection)
+    fs.writeSync = writeSync
+    syncBuiltinESMExports()
+    return lines
+  }
+  t.match(shown({ logFormat: 'text' }), [/^\d\d:\d\d:\d\d . \[::1\]:7 connected\n$/])
+  t.same(shown({ logFormat: 'text', quiet: true }), [])
+  t.same(shown({ logFormat: 'json' }), [])
+  const [line = ''] = shown({ logFormat: 'json', verbose: true })
+  t.match(JSON.parse(line), { level: 20, connection: 'c1', remote: '[::1]:7', msg: 'connection opened' })
+})

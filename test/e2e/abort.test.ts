@@ -65,7 +65,7 @@ t.test('during the handshake: send rejects with an AbortError, the program dies 
   await bounded(closed(socket), 'the reset')
 
   const second = arrival()
-  const program = tcpPipe(t, ['send', '--to', `tls://${to}`], { input: null })
+  const program = tcpPipe(t, ['send', '--to', `tls://${to}`], { input: null, faults: ['interrupted'] })
   await bounded(second, 'the handshake')
   program.kill('SIGINT')
   t.equal((await program.ended).signal, 'SIGINT')

@@ -68,6 +68,6 @@ t.test('-q logs errors only, -v more, silent nothing; --log-format text is for p
   t.equal(silent.stderr, '')
   const server = await serve(t, ['0', '--once', '-v'])
   const text = await run(t, ['send', '--to', server.to, '--log-format', 'text'], { input: 'x', faults: null })
-  t.match(text.stderr, /^\d\d:\d\d:\d\d info {2}connection closed connection=\w+ remote=127\.0\.0\.1:\d+ .*bytesOut=1/)
+  t.match(text.stderr, /^\d\d:\d\d:\d\d . 127\.0\.0\.1:\d+ connected\n\d\d:\d\d:\d\d . 127\.0\.0\.1:\d+ sent 1 B in /)
   await server.logged('what each stage did')
 })

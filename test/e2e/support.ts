@@ -54,8 +54,8 @@ export interface Process {
   stderr(): string
   /** Resolves with the first log line that has this message (and fulfils the condition). */
   logged(msg: string, condition?: (line: LogLine) => boolean): Promise<LogLine>
-  /** Resolves when stdout has given this many bytes, or this text. */
-  printed(what: number | string): Promise<Buffer>
+  /** Resolves when stdout has given this many bytes, this text, or what matches. */
+  printed(what: number | string | RegExp): Promise<Buffer>
   kill(signal: NodeJS.Signals): void
   ended: Promise<Result>
 }
@@ -71,7 +71,7 @@ export function launch(t: Test, command: string, args: readonly string[], option
   const { input, cwd, stdio = ['pipe', 'pipe', 'pipe'], faults = [], timeout = 20_000 } = options
   const child = spawn('env', ['-u', 'NODE_OPTIONS', command, ...args], {
     cwd: cwd ?? root,
-    env: { ...cleanEnvironment(), ...options.env },
+    env: { ...cleanEnvironment(), TCP_PIPE_LOG_FORMAT: 'json', ...options.env },
     stdio: stdio as ['pipe', 'pipe', 'pipe'],
     detached: true,
   })
@@ -167,7 +167,12 @@ export function launch(t: Test, command: string, args: readonly string[], option
       until(`log line '${msg}'`, () => logs.find(line => line.msg === msg && condition(line))),
     printed: what =>
       until(`output ${what}`, () => {
-        const enough = typeof what === 'number' ? size >= what : stdout().includes(what)
+        const enough =
+          typeof what === 'number'
+            ? size >= what
+            : what instanceof RegExp
+              ? what.test(String(stdout()))
+              : stdout().includes(what)
         return enough ? stdout() : undefined
       }),
     kill: signal => void child.kill(signal),
@@ -368,7 +373,9 @@ function checkFaults(what: string, logs: LogLine[], strange: string[], expected:
 
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE|_$)/.test(name)),
+    Object.entries(process.env).filter(
+      ([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE|_$|NO_COLOR|FORCE_COLOR)/.test(name),
+    ),
   )
 }
 
@@ -380,15 +387,19 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A shell script on a terminal of 24 lines of 100 columns; what it shows is on stdout, and input is typed. */
-export function onTerminal(t: Test, script: string, options: Options = {}): Process {
-  const whole = `stty rows 24 cols 100 -echo; ${prelude}${script}`
+/** A shell script on a terminal of 24 lines, by default of 100 columns; what it shows is on stdout, and input is typed. */
+export function onTerminal(t: Test, script: string, { columns = 100, ...options }: TerminalOptions = {}): Process {
+  const whole = `stty rows 24 cols ${columns} -echo; ${prelude}${script}`
   return launch(t, 'script', ['-q', '-e', '-c', whole, '/dev/null'], {
     input: null,
     faults: null,
     ...options,
-    env: { SHELL: '/bin/bash', ...options.env },
+    env: { SHELL: '/bin/bash', LC_ALL: 'C.UTF-8', NO_COLOR: '1', TCP_PIPE_LOG_FORMAT: '', ...options.env },
   })
+}
+
+export interface TerminalOptions extends Options {
+  columns?: number
 }
 
 /** What a terminal shows after these bytes: its lines, and where the cursor stands. */

@@ -85,12 +85,6 @@ t.test('what is typed is sent line by line, and Ctrl-D ends it', { skip }, async
   t.equal((await client.ended).code, 0)
 })
 
-t.test('log lines on a terminal are for people', { skip }, async t => {
-  const target = await listen(t, socket => socket.resume().on('end', () => socket.end()))
-  const { stdout } = await onTerminal(t, `echo x | tcp-pipe send --no-progress --to ${target.to}`).ended
-  t.match(String(stdout), /^\d\d:\d\d:\d\d info {2}connection closed connection=\w+ remote=127\.0\.0\.1:\d+ /)
-})
-
 t.test('bytes of a peer in a log line are escaped (C-11, C-12)', { skip }, async t => {
   const server = await serve(t, ['0', '--once', '-t', 'unhex'], { faults: ['unhex'] })
   const socket = await dial(t, server.port)

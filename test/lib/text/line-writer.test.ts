@@ -68,7 +68,7 @@ t.test(
       Array.from({ length: kept }, (_, i) => i),
       'the first ones',
     )
-    t.match(lines.slice(kept), [{ level: 40, time: Number, lost: count - kept, msg: /^log lines lost/ }, { i: count }])
+    t.match(lines.slice(kept), [{ level: 40, time: String, lost: count - kept, msg: /^log lines lost/ }, { i: count }])
     writer.write(lineOf(0))
     t.match(parse(read()), [{ i: 0 }], 'told once')
   },

@@ -1,0 +1,97 @@
+/** The text form of the log: a record as a line, or as few lines as possible, for a person. */
+import { escapeLine } from '../lib/text/escape.js'
+import { withAdvice } from './advice.js'
+import { type LogRecord, type Sender, type Words, wordsOf } from './log-words.js'
+import { type Color, type Look, paint, withSymbols } from './look.js'
+import { shorten, tie, widthOf, wrap } from './wrap.js'
+
+export interface TextOptions {
+  readonly look: Look
+  /** Shows every field after the words. Default: false. */
+  readonly verbose?: boolean | undefined
+  /** For `send`. */
+  readonly sender?: Sender | undefined
+}
+
+const colors: Record<Words['symbol'], Color> = { '●': 'cyan', '✓': 'green', '✗': 'red', '!': 'yellow', '·': 'dim' }
+
+/** The columns of the clock and the symbol, before the text. */
+const margin = '10:14:02 ● '.length
+
+/** The columns beside a path that is not in the first line. */
+const besidePath = 10
+
+/** The least columns that a shortened path has. */
+const leastPath = 12
+
+/** `10:14:02 ● 127.0.0.1:52100 connected`. The lines of a stack follow, indented. Ends with LF. */
+export function formatRecord(record: LogRecord, { look, verbose, sender }: TextOptions): string {
+  const { time, stack } = record
+  const words = wordsOf(record, sender) ?? plainWords(record)
+  const frames = Array.isArray(stack) ? stack : []
+  const fields = verbose ? fieldsOf(record, ['level', 'time', 'msg', ...(frames.length > 0 ? ['stack'] : [])]) : ''
+  const clock = new Date(time as string | number).toLocaleTimeString('en-GB')
+  const start = `${paint(clock, 'dim', look)} ${paint(withSymbols(words.symbol, look), colors[words.symbol], look)} `
+  const text = layout(words, fields, look).replaceAll('\n', `\n${' '.repeat(margin)}`)
+  return `${start}${text}${frames.map(line => `\n    ${escapeLine(String(line))}`).join('')}\n`
+}
+
+/** Chooses the first text that fits into one line, with its path shortened if need be; otherwise wraps the last one. */
+function layout({ texts, path = '', below = '' }: Words, fields: string, look: Look): string {
+  const columns = look.columns - margin
+  const mark = withSymbols('…', look)
+  const arrow = path === '' ? '' : withSymbols(` →${tie}`, look)
+  const lines = texts.map(text => withSymbols(escapeLine(text), look))
+  const [place, hash, rest] = [path, below, fields].map(escapeLine) as [string, string, string]
+  if (hash !== '') return withBelow(lines[0] as string, hash, rest, columns)
+  const least = Math.min(widthOf(place), leastPath)
+  const line = lines.find(line => widthOf(line + arrow) + least + widthOf(rest && ` ${rest}`) <= columns)
+  const text = line ?? (lines.at(-1) as string)
+  const room = columns - (line === undefined ? besidePath : widthOf(line + arrow) + widthOf(rest && ` ${rest}`))
+  return wrap(`${text}${arrow}${shorten(place, room, mark)}${rest && ` ${rest}`}`, columns)
+}
+
+/** `sha256 2cf2… of 5 bytes` in one line, or the hash in a line of its own: at both ends in the same column. */
+function withBelow(about: string, hash: string, fields: string, columns: number): string {
+  const [name = ''] = about.split(' ', 1)
+  const rest = fields && ` ${fields}`
+  const line = `${name} ${hash}${about.slice(name.length)}${rest}`
+  return widthOf(line) <= columns ? wrap(line, columns) : `${wrap(about + rest, columns)}\n${halve(hash, columns)}`
+}
+
+/** Halves a text until its parts fit, so that the same text looks the same wherever it is shown. */
+function halve(text: string, columns: number): string {
+  if (text.length <= Math.max(8, columns)) return text
+  const middle = Math.ceil(text.length / 2)
+  return `${halve(text.slice(0, middle), columns)}\n${halve(text.slice(middle), columns)}`
+}
+
+const symbols: Record<number, Words['symbol']> = { 10: '·', 20: '·', 40: '!', 50: '✗', 60: '✗' }
+
+/** The words of a record that is none of ours, such as that of a stage: its message, its error, its fields. */
+function plainWords(record: LogRecord): Words {
+  const { level, msg, remote, connection, error, code, timeout } = record
+  const isOurs = connection === undefined
+  const why = typeof error === 'string' ? `: ${withAdvice(error, code, timeout)}` : ''
+  const known = ['level', 'time', 'msg', 'connection', 'remote', 'code', 'timeout', 'stack', ...(why ? ['error'] : [])]
+  const fields = fieldsOf(record, known)
+  const text = `${isOurs ? String(msg ?? '') : quoted(msg)}${why}`
+  const parts = [remote, text, fields].filter(part => part !== undefined && part !== '')
+  return { symbol: symbols[Number(level)] ?? '●', texts: [parts.join(' ')] }
+}
+
+/** Quotes what a stage says: its peer may have chosen it, and it could look like a line of ours. */
+function quoted(msg: unknown): string {
+  if (msg === undefined) return ''
+  return typeof msg === 'string' && /^(\w[\w-]*|what each stage did)$/.test(msg) ? msg : JSON.stringify(msg)
+}
+
+function fieldsOf(record: LogRecord, known: readonly string[]): string {
+  const fields = Object.entries(record).filter(([name]) => !known.includes(name))
+  return fields.map(([name, value]) => `${word(name)}=${word(value)}`).join(' ')
+}
+
+/** Quotes a text that could be read as more than one field. */
+function word(value: unknown): string {
+  return typeof value === 'string' && /^[^\s="]+$/.test(value) ? value : JSON.stringify(value)
+}

@@ -1,0 +1,180 @@
+/** What a log line says to a person: its symbol and its words, from the record of an event. */
+import { formatBytes, formatDuration } from '../lib/text/quantities.js'
+import { withAdvice } from './advice.js'
+import { tie } from './wrap.js'
+
+/** A record of the log: its fields, as the JSON form has them. */
+export type LogRecord = Readonly<Record<string, unknown>>
+
+/** The words of a line. */
+export interface Words {
+  readonly symbol: '●' | '✓' | '✗' | '!' | '·'
+  /** From the fullest to the shortest: the first that fits into one line is shown, otherwise the last one is wrapped. */
+  readonly texts: readonly string[]
+  /** A path at the end of each text, which is shortened in its middle. */
+  readonly path?: string
+  /** What always stands on a line of its own unless all fits into one, such as a digest. */
+  readonly below?: string
+}
+
+/** What only `send` knows of the end of its connection. */
+export interface Sender {
+  /** Returns how a successful transfer ended, in words: `the peer ended after it`. */
+  ending(closedBy: unknown): string
+}
+
+/** The words for the events of our own. Undefined if a record is not what it seems: a stage can log anything. */
+type Wording = (record: LogRecord, sender: Sender | undefined) => Words | undefined
+
+const wordings: Record<string, Wording> = {
+  listening: ({ address, family, port, pin, to }) => {
+    const host = family === 'IPv6' ? `[${address}]` : address
+    const where = family === 'IPv4' || family === 'IPv6' ? `${host}:${port}` : `${family}:${address}`
+    return info(`listening on ${where}${to ? ` → ${to}` : ''}${pin ? `; pin ${pin}` : ''}`)
+  },
+  'connection opened': ({ remote }) => info(`${remote} connected`),
+  'connection closed': closedWords,
+  'connection failed': failedWords,
+  'connections refused': ({ refused, remote }) => {
+    return { symbol: '!', texts: [`refused ${refusals(refused)}, the last from ${remote}`] }
+  },
+  'connections refused in total': ({ refused }) => ({ symbol: '!', texts: [`refused in total: ${refusals(refused)}`] }),
+  'not connected, trying again': ({ error, wait }) => {
+    return { symbol: '!', texts: [`not connected: ${error}; trying again in ${time(wait)}`] }
+  },
+  draining: drainingWords,
+  'connections reset after the drain timeout': ({ cut }) => {
+    const text = `reset ${count(cut, 'connection')} that did not end in time`
+    return { symbol: '✗', texts: [withAdvice(text, undefined, 'drain')] }
+  },
+  digest: ({ algorithm, digest, bytes, ...rest }) => {
+    return { symbol: '●', texts: [`${algorithm} of ${bytes}${tie}bytes ${origin(rest)}`], below: String(digest) }
+  },
+  counter: ({ bytes, chunks, lines, ...rest }) =>
+    info(`${origin(rest)} counted ${count(bytes, 'byte')}, ${count(chunks, 'chunk')}, ${count(lines, 'line')}`),
+  chunk: ({ offset, size: length, preview, ...rest }) =>
+    info(`${origin(rest)} ${size(length)} at ${offset}${preview === undefined ? '' : `: ${JSON.stringify(preview)}`}`),
+}
+
+/** The fields that each event of our own has. A stage that logs the same message without them is another event. */
+const fieldsOf: Record<string, readonly string[]> = {
+  listening: ['address', 'port'],
+  'connection opened': ['remote'],
+  'connection closed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy'],
+  'connection failed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy', 'error'],
+  'connections refused': ['refused', 'remote'],
+  'connections refused in total': ['refused'],
+  'not connected, trying again': ['error', 'wait'],
+  draining: ['signal', 'connections'],
+  'connections reset after the drain timeout': ['cut'],
+  digest: ['algorithm', 'digest', 'bytes'],
+  counter: ['bytes', 'chunks', 'lines'],
+  chunk: ['offset', 'size'],
+}
+
+/** Returns the words of one of our own events; undefined for any other record. */
+export function wordsOf(record: LogRecord, sender: Sender | undefined): Words | undefined {
+  const { msg } = record
+  if (typeof msg !== 'string' || !Object.hasOwn(wordings, msg)) return undefined
+  const isOurs = (fieldsOf[msg] as readonly string[]).every(name => record[name] !== undefined)
+  return isOurs ? wordings[msg]?.(record, sender) : undefined
+}
+
+function info(...texts: string[]): Words {
+  return { symbol: '●', texts }
+}
+
+function closedWords(record: LogRecord, sender: Sender | undefined): Words {
+  const { remote, warnings, closedBy } = record
+  const ending = sender ? `; ${sender.ending(closedBy)}` : ''
+  const notes = Array.isArray(warnings) ? `; ${warnings.join('; ')}` : ''
+  const done = `${moved(record, sender, ['received', 'sent'])} in ${time(record.duration)}`
+  const brief = `${done}${ending}${faultsOf(record)}${notes}`
+  const whole = `${done}${rateOf(record)}${ending}${faultsOf(record)}${notes}`
+  const path = destination(record)
+  return {
+    symbol: notes ? '!' : '✓',
+    texts: [`${remote} ${whole}`, `${remote} ${brief}`, ...(sender ? [brief] : [])],
+    ...(path !== undefined && { path }),
+  }
+}
+
+function failedWords(record: LogRecord, sender: Sender | undefined): Words {
+  const { remote, error, code, timeout, stage, at, sink } = record
+  const so = `after ${moved(record, sender, ['receiving', 'sending'])} in ${time(record.duration)}`
+  if (String(error).startsWith('interrupted'))
+    return { symbol: '✗', texts: [`${remote} interrupted ${so}; the peer sees a reset`] }
+  const why = error === 'read ECONNRESET' ? `the peer has reset the connection (${error})` : error
+  const where = stage === undefined ? '' : ` in stage ${stage}${at === undefined ? '' : ` (${at})`}`
+  const { file, bytes } = (sink ?? {}) as { file?: string; bytes?: number }
+  const kept = file?.endsWith('.part') ? `; ${size(bytes)} are kept in ${file}` : ''
+  const reason = withAdvice(String(why), code, timeout)
+  return { symbol: '✗', texts: [`${remote} failed${where} ${so}: ${reason}${faultsOf(record)}${kept}`] }
+}
+
+function drainingWords({ signal, connections, drainTimeout }: LogRecord): Words {
+  const again = signal === 'SIGINT' ? 'Ctrl-C' : signal
+  const most = drainTimeout === undefined ? '' : ` for at most ${time(drainTimeout)}`
+  if (connections === 0) return info(`${signal}: no connection is open; ending`)
+  return info(`${signal}: waiting for ${count(connections, 'connection')}${most}; a second ${again} ends at once`)
+}
+
+/** `received 3 B, sent 5 B`, the main direction first, without a direction in which nothing came. */
+function moved({ bytesIn, bytesOut }: LogRecord, sender: unknown, [came, went]: [string, string]): string {
+  const parts = [
+    { word: came, bytes: Number(bytesIn) },
+    { word: went, bytes: Number(bytesOut) },
+  ]
+  if (sender) parts.reverse()
+  const some = parts.filter(({ bytes }) => bytes > 0)
+  if (some.length === 0) return `${parts[0]?.word} nothing`
+  return some.map(({ word, bytes }) => `${word} ${size(bytes)}`).join(', ')
+}
+
+/** A rate of few bytes, or in a moment, would say nothing. */
+function rateOf({ bytesIn, bytesOut, duration }: LogRecord): string {
+  const bytes = Math.max(Number(bytesIn), Number(bytesOut))
+  if (bytes < 65_536 || Number(duration) < 10) return ''
+  const perSecond = Math.round((bytes * 1000) / Number(duration))
+  const exact = formatBytes(perSecond, 1)
+  return ` (${(/^\d\./.test(exact) ? exact : formatBytes(perSecond, 0)).replace(' ', tie)}/s)`
+}
+
+/** Where the data went: a file, or another address. */
+function destination({ sink, target }: LogRecord): string | undefined {
+  const { file, to = (target as { to?: string } | undefined)?.to } = (sink ?? {}) as { file?: string; to?: string }
+  return file ?? to
+}
+
+function faultsOf({ faults }: LogRecord): string {
+  if (!Array.isArray(faults)) return ''
+  const each = faults.map(({ fault, offset }) => `${fault} after ${size(offset)}`)
+  return `; ${each.slice(0, 3).join(', ')}${each.length > 3 ? ' …' : ''}`
+}
+
+function refusals(refused: unknown): string {
+  const reasons: Record<string, string> = {
+    access: 'by --allow or --deny',
+    maxConnections: 'beyond --max-connections',
+    maxPerIp: 'beyond --max-per-ip',
+  }
+  const each = Object.entries(refused as object)
+  return each.map(([reason, number]) => `${count(number, 'connection')} ${reasons[reason] ?? reason}`).join(', ')
+}
+
+/** The connection and, if it is not the usual one, the direction of a line that a stage has logged. */
+function origin({ remote, direction }: LogRecord): string {
+  return `${remote ?? ''}${direction === 'reply' ? ' (reply)' : ''}`.trim()
+}
+
+function count(number: unknown, what: string): string {
+  return `${number}${tie}${what}${number === 1 ? '' : 's'}`
+}
+
+function size(bytes: unknown): string {
+  return formatBytes(Number(bytes), 1).replace(' ', tie)
+}
+
+function time(milliseconds: unknown): string {
+  return formatDuration(Number(milliseconds)).replace(/^([\d.]+)(ms|s)$/, `$1${tie}$2`)
+}

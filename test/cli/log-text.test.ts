@@ -1,0 +1,240 @@
+import t from 'tap'
+import { formatRecord, type TextOptions } from '../../cli/log-text.js'
+import type { LogRecord } from '../../cli/log-words.js'
+import { widthOf } from '../../cli/wrap.js'
+
+const wide = { color: false, unicode: true, columns: Number.POSITIVE_INFINITY }
+const of = (columns: number) => ({ ...wide, columns })
+const sender = { ending: (closedBy: unknown) => `ended by ${closedBy}` }
+
+/** The lines of a record without the clock. */
+function lines(record: LogRecord, options: Partial<TextOptions> = {}): string[] {
+  const text = formatRecord({ level: 30, time: '2024-01-02T03:04:05.678Z', ...record }, { look: wide, ...options })
+  t.match(text, /^\d\d:\d\d:\d\d /)
+  t.ok(text.endsWith('\n'))
+  return text.slice(9, -1).split('\n')
+}
+
+const connection = { connection: 'c1', remote: '127.0.0.1:52100' }
+const end = { ...connection, bytesIn: 500_000_000, bytesOut: 0, duration: 4300, closedBy: 'peer' }
+const closed = { ...end, msg: 'connection closed' }
+const failed = { ...end, level: 50, msg: 'connection failed' }
+
+t.test('a connection is two short lines', async t => {
+  t.same(lines({ ...connection, msg: 'connection opened' }), ['● 127.0.0.1:52100 connected'])
+  for (const [record, text] of [
+    [{ sink: { file: 'got.bin', bytes: 1 } }, 'received 476.8 MiB in 4.3 s (111 MiB/s) → got.bin'],
+    [{ bytesIn: 5, bytesOut: 70_000, duration: 12 }, 'received 5 B, sent 68.4 KiB in 12 ms (5.6 MiB/s)'],
+    [{ bytesIn: 0, duration: 90_500 }, 'received nothing in 1m30.5s'],
+    [{ bytesIn: 6, duration: 2, target: { to: '127.0.0.1:6379' } }, 'received 6 B in 2 ms → 127.0.0.1:6379'],
+    [{ bytesIn: 6, duration: 2, sink: { to: '127.0.0.1:1', answered: 0 } }, 'received 6 B in 2 ms → 127.0.0.1:1'],
+    [{ bytesIn: 6, duration: 2, faults: [{ fault: 'drop', offset: 2 }] }, 'received 6 B in 2 ms; drop after 2 B'],
+  ] as const)
+    t.same(lines({ ...closed, ...record }), [`✓ 127.0.0.1:52100 ${text}`])
+  const faults = [1, 2, 3, 4].map(offset => ({ fault: 'drop', offset }))
+  t.match(lines({ ...closed, faults }), [/drop after 1 B, drop after 2 B, drop after 3 B …$/])
+  t.match(lines({ ...closed, level: 40, warnings: ['it grew', 'x'] }), [/^! .*; it grew; x$/])
+})
+
+t.test('send says what it has sent, and how that ended', async t => {
+  const record = { ...closed, bytesIn: 3, bytesOut: 500_000_000 }
+  t.same(lines(record, { sender }), [
+    '✓ 127.0.0.1:52100 sent 476.8 MiB, received 3 B in 4.3 s (111 MiB/s); ended by peer',
+  ])
+  t.same(lines({ ...record, bytesOut: 0 }, { sender }), ['✓ 127.0.0.1:52100 received 3 B in 4.3 s; ended by peer'])
+})
+
+t.test('a failure says what, why and what to do', async t => {
+  const reset = { code: 'ECONNRESET', error: 'read ECONNRESET', closedBy: 'reset' }
+  for (const [record, text] of [
+    [
+      reset,
+      'failed after receiving 476.8 MiB in 4.3 s: the peer has reset the connection (read ECONNRESET); the log of the peer may say why',
+    ],
+    [
+      { code: 'ERR_TIMEOUT', timeout: 'idle', error: 'no byte' },
+      'failed after receiving 476.8 MiB in 4.3 s: no byte; --idle-timeout changes this time',
+    ],
+    [
+      { code: 'ERR_TIMEOUT', timeout: 'duration', error: 'over' },
+      'failed after receiving 476.8 MiB in 4.3 s: over; --max-duration changes this time',
+    ],
+    [
+      { code: 'ERR_X', error: 'x', stage: 'grep', at: 'a.js:1' },
+      'failed in stage grep (a.js:1) after receiving 476.8 MiB in 4.3 s: x',
+    ],
+    [
+      { error: 'x', stage: 'hex', sink: { file: 'f.part', bytes: 2048 } },
+      'failed in stage hex after receiving 476.8 MiB in 4.3 s: x; 2.0 KiB are kept in f.part',
+    ],
+    [{ error: 'interrupted by SIGINT' }, 'interrupted after receiving 476.8 MiB in 4.3 s; the peer sees a reset'],
+  ] as const)
+    t.same(lines({ ...failed, ...record }), [`✗ 127.0.0.1:52100 ${text}`])
+  t.same(lines({ level: 50, msg: 'cannot connect', error: 'connect ECONNREFUSED 127.0.0.1:1', code: 'ECONNREFUSED' }), [
+    '✗ cannot connect: connect ECONNREFUSED 127.0.0.1:1; start the server, or check the address',
+  ])
+})
+
+t.test('the events of a server', async t => {
+  for (const [record, line] of [
+    [
+      { msg: 'listening', address: '::1', family: 'IPv6', port: 7, pin: 'sha256//x', to: 'a:1', maxConnections: 5 },
+      '● listening on [::1]:7 → a:1; pin sha256//x',
+    ],
+    [{ msg: 'listening', address: '127.0.0.1', family: 'IPv4', port: 7 }, '● listening on 127.0.0.1:7'],
+    [{ msg: 'listening', address: '/run/x', family: 'unix', port: 0 }, '● listening on unix:/run/x'],
+    [
+      { msg: 'connections refused', refused: { access: 1, other: 2 }, remote: '::1' },
+      '! refused 1 connection by --allow or --deny, 2 connections other, the last from ::1',
+    ],
+    [
+      { msg: 'connections refused in total', refused: { maxPerIp: 3 }, total: 3 },
+      '! refused in total: 3 connections beyond --max-per-ip',
+    ],
+    [{ msg: 'not connected, trying again', error: 'x', wait: 200 }, '! not connected: x; trying again in 200 ms'],
+    [
+      { msg: 'draining', signal: 'SIGINT', connections: 2, drainTimeout: 10_000 },
+      '● SIGINT: waiting for 2 connections for at most 10 s; a second Ctrl-C ends at once',
+    ],
+    [
+      { msg: 'draining', signal: 'SIGTERM', connections: 1 },
+      '● SIGTERM: waiting for 1 connection; a second SIGTERM ends at once',
+    ],
+    [{ msg: 'draining', signal: 'SIGINT', connections: 0 }, '● SIGINT: no connection is open; ending'],
+    [
+      { msg: 'connections reset after the drain timeout', cut: 1 },
+      '✗ reset 1 connection that did not end in time; --drain-timeout changes this time',
+    ],
+  ] as const)
+    t.same(lines(record), [line])
+})
+
+t.test('digest: the same text in the same column at both ends, at every width', async t => {
+  const hash = '0123456789abcdef'.repeat(4)
+  const record = { msg: 'digest', algorithm: 'sha256', digest: hash, bytes: 5 }
+  const one = { ...record, ...connection, direction: 'forward' }
+  const other = { ...record, connection: 'c2', remote: '10.0.0.1:7', direction: 'reply' }
+  t.same(lines(one), [`● sha256 ${hash} of 5 bytes 127.0.0.1:52100`])
+  t.same(lines(other), [`● sha256 ${hash} of 5 bytes 10.0.0.1:7 (reply)`])
+  const indent = ' '.repeat(11)
+  t.same(lines(one, { look: of(80) }), ['● sha256 of 5 bytes 127.0.0.1:52100', indent + hash])
+  t.same(lines(other, { look: of(80) }), ['● sha256 of 5 bytes 10.0.0.1:7 (reply)', indent + hash])
+  t.same(lines(one, { look: of(50) }).slice(1), [indent + hash.slice(32), indent + hash.slice(32)])
+})
+
+t.test('counter and chunk have units', async t => {
+  t.same(lines({ msg: 'counter', ...connection, bytes: 1, chunks: 2, lines: 0 }), [
+    '● 127.0.0.1:52100 counted 1 byte, 2 chunks, 0 lines',
+  ])
+  t.same(lines({ msg: 'chunk', ...connection, offset: 7, size: 2048, preview: 'a"\n' }), [
+    '● 127.0.0.1:52100 2.0 KiB at 7: "a\\"\\n"',
+  ])
+  t.same(lines({ msg: 'chunk', ...connection, offset: 7, size: 1 }), ['● 127.0.0.1:52100 1 B at 7'])
+})
+
+t.test('at 80 and 50 columns no line is too wide, and no reason is lost', async t => {
+  const path = 'out/a-rather-long-directory-name/127.0.0.1-52100-hok20ag1hs.bin'
+  const sink = { file: path, bytes: 1 }
+  t.same(lines({ ...closed, sink }, { look: of(80) }), [
+    '✓ 127.0.0.1:52100 received 476.8 MiB in 4.3 s → out/a-r…-hok20ag1hs.bin',
+  ])
+  t.same(
+    lines(
+      { ...closed, bytesIn: 0, bytesOut: 5e8 },
+      { look: of(80), sender: { ending: () => 'the peer ended after it' } },
+    ),
+    ['✓ 127.0.0.1:52100 sent 476.8 MiB in 4.3 s; the peer ended after it'],
+  )
+  t.same(
+    lines({ ...closed, bytesIn: 0, bytesOut: 5e8 }, { look: of(60), sender: { ending: () => 'the peer ended' } }),
+    ['✓ sent 476.8 MiB in 4.3 s; the peer ended'],
+  )
+  t.same(lines({ ...closed, sink }, { look: of(50) }), [
+    '✓ 127.0.0.1:52100 received 476.8 MiB in',
+    '           4.3 s → out/a-rat…2100-hok20ag1hs.bin',
+  ])
+  const reason =
+    'read ECONNRESET by somebody-whose-name-is-a-single-word-that-no-line-of-fifty-columns-has-room-for at 日本'
+  for (const columns of [80, 50, 30, 12])
+    for (const record of [
+      { ...failed, error: reason, sink },
+      { ...closed, sink },
+      { ...closed, warnings: [reason] },
+      { msg: reason },
+    ]) {
+      const look = of(columns)
+      const shown = formatRecord({ level: 30, time: 0, ...record }, { look })
+        .trimEnd()
+        .split('\n')
+      t.ok(
+        shown.every(line => widthOf(line) <= Math.max(columns, 13)),
+        `${columns}: ${shown.join('|')}`,
+      )
+      if ('error' in record || 'warnings' in record)
+        t.ok(shown.join('').replaceAll(' ', '').includes(reason.replaceAll(' ', '')), `${columns}: the reason`)
+    }
+})
+
+t.test('colour, ASCII, and every field', async t => {
+  const look = { ...wide, color: true }
+  t.match(
+    formatRecord({ level: 50, time: 0, msg: 'x' }, { look }).replaceAll('\x1b', '␛'),
+    /^␛\[2m\d\d:\d\d:\d\d␛\[0m ␛\[31m✗␛\[0m x\n$/,
+  )
+  t.same(lines({ ...closed, sink: { file: 'f', bytes: 1 } }, { look: { ...wide, unicode: false } }), [
+    '+ 127.0.0.1:52100 received 476.8 MiB in 4.3 s (111 MiB/s) -> f',
+  ])
+  t.same(lines({ ...connection, msg: 'connection opened' }, { verbose: true }), [
+    '● 127.0.0.1:52100 connected connection=c1 remote=127.0.0.1:52100',
+  ])
+  t.match(lines({ ...closed, tls: { protocol: 'TLSv1.3' } }, { verbose: true }), [
+    / bytesIn=500000000 .* tls=\{"protocol":"TLSv1.3"\}$/,
+  ])
+  t.match(lines({ ...closed, sink: { file: 'f' } }, { verbose: true }), [/ → f connection=c1 /])
+  const digest = { msg: 'digest', algorithm: 'md5', digest: 'abcd', bytes: 1, remote: 'unix' }
+  t.same(lines(digest, { verbose: true }), ['● md5 abcd of 1 bytes unix algorithm=md5 digest=abcd bytes=1 remote=unix'])
+})
+
+t.test('other records: message, error, fields; escaped, on one line (C-11)', async t => {
+  for (const [record, line] of [
+    [{ msg: 'certificates reloaded', pin: 'sha256//x' }, '● certificates reloaded pin=sha256//x'],
+    [{ level: 40, msg: 'odd', sink: { file: 'a' } }, '! odd sink={"file":"a"}'],
+    [{ level: 20, msg: 'x' }, '· x'],
+    [{ level: 35, msg: 'x' }, '● x'],
+    [{ level: 30, a: 1 }, '● a=1'],
+    [
+      { level: 40, remote: '::1', msg: 'TLS handshake failed', code: 'X', error: 'why' },
+      '! ::1 TLS handshake failed: why',
+    ],
+    [{ msg: 'two\nlines\x1b[2J\u202e\u009b' }, '● two\\nlines\\e[2J\\u202e\\x9b'],
+  ] as const)
+    t.same(lines(record), [line])
+})
+
+t.test('what a stage logs cannot be taken for a line of ours (C-12)', async t => {
+  for (const [record, text] of [
+    [{ msg: 'request', path: '/' }, 'request path=/'],
+    [{ msg: 'failed after receiving 3 B' }, '"failed after receiving 3 B"'],
+    [{ msg: 'connection closed' }, '"connection closed"'],
+    [{ msg: 'toString' }, 'toString'],
+    [{ msg: 'm', a: 'x closedBy=peer' }, 'm a="x closedBy=peer"'],
+    [{ msg: 'm', 'a closedBy': 'peer' }, 'm "a closedBy"=peer'],
+    [{ msg: 'm', 'a=b': 1 }, 'm "a=b"=1'],
+    [{ msg: 'm', a: 'x"' }, 'm a="x\\""'],
+    [{ msg: 'm', a: '' }, 'm a=""'],
+    [{ msg: 'm', a: 'x\u2028y' }, 'm a="x\\u2028y"'],
+    [{ fields: { level: 60 } }, 'fields={"level":60}'],
+  ] as const)
+    t.same(lines({ ...connection, ...record }), [`● 127.0.0.1:52100 ${text}`])
+})
+
+t.test('the lines of a stack follow, indented, and each is one line (G-42)', async t => {
+  const stack = ['Error: x', 'at write (a.js:1:2)', 'forged\n12:00:00 ✗ fake\x1b[2J']
+  t.same(lines({ level: 20, msg: 'x', a: 1, stack }), [
+    '· x a=1',
+    '    Error: x',
+    '    at write (a.js:1:2)',
+    '    forged\\n12:00:00 ✗ fake\\e[2J',
+  ])
+  t.same(lines({ level: 20, msg: 'x', stack: 'a b' }, { verbose: true }), ['· x stack="a b"'])
+})
