@@ -34,7 +34,7 @@ const mistakes: [line: string[], says: string][] = [
   // names of files
   [
     ['serve', '0', '-o', '{id}/{ip}'],
-    "--output {id}/{ip}: '{ip}' is not a placeholder; expected {id}, {remote}, {port}",
+    "'{id}/{ip}' cannot be written: '{ip}' is not a placeholder; expected {id}, {remote}, {port}",
   ],
   [
     ['serve', '0', '-t', 'tee a{ip}'],

@@ -312,7 +312,10 @@ t.test('what cannot be written is found before there is a connection, and nothin
     [
       '{remote}-{ID}',
       {},
-      { code: 'ERR_OPTION', message: /\{ID\} is unknown; expected \{id\}, \{remote\}, \{port\} or \{time\}$/ },
+      {
+        code: 'ERR_OPTION',
+        message: /'\{ID\}' is not a placeholder; expected \{id\}, \{remote\}, \{port\} or \{time\}$/,
+      },
     ],
     ['file', {}, { code: 'ERR_FILE_EXISTS', message: `'${at('file')}' exists; force replaces it, append adds to it` }],
     ['link', {}, { code: 'ERR_FILE_EXISTS' }],
