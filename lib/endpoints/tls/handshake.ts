@@ -11,6 +11,7 @@ import { optionName, withOptionNames } from '../../text/option-name.js'
 import { formatDuration } from '../../text/quantities.js'
 import type { Accept, DialOptions, EndNotice, HandshakeOptions, SecureSocket } from '../endpoint.js'
 import { hasReadEnd, hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
+import { peerCertificate } from './certificate.js'
 import { hasCloseNotify } from './close-notify.js'
 import { explain } from './hints.js'
 import { pinOf } from './pin.js'
@@ -106,7 +107,7 @@ function explainRefusal(socket: TLSSocket): void {
 }
 
 function wrongPin(socket: TLSSocket, pins: readonly string[]): TcpPipeError | undefined {
-  const pin = pinOf(socket.getPeerX509Certificate() as X509Certificate) // a handshake always has one
+  const pin = pinOf(peerCertificate(socket) as X509Certificate) // a handshake always has one
   if (pins.includes(pin)) return undefined
   return new TcpPipeError('ERR_PIN', `pin: the server's public key is ${pin}; expected ${pins.join(' or ')}`)
 }
@@ -211,7 +212,7 @@ function failWhenRead(socket: TLSSocket, error: Error): void {
 
 function factsOf(socket: TLSSocket): TlsFacts {
   const { servername } = socket as TLSSocket & { servername?: string | false | null }
-  const subject = socket.authorized && socket.getPeerX509Certificate()?.subject.replaceAll('\n', ', ')
+  const subject = socket.authorized && peerCertificate(socket)?.subject.replaceAll('\n', ', ')
   return {
     protocol: String(socket.getProtocol()),
     cipher: socket.getCipher().name,
