@@ -64,12 +64,12 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   retryInterval?: number | undefined
   /**
    * After the source ends: `half-close` ends our side and waits for the peer's end, `keep` waits and ends our side
-   * after it, `close` does not wait. Default: `half-close`.
+   * after it, `close` waits for `wait`, by default one second, and closes. Default: `half-close`.
    */
   onEof?: OnEof | undefined
   /** After the peer ends: `send` sends the rest of the source, `stop` does not. Default: `send`, on a terminal `stop`. */
   onPeerEnd?: OnPeerEnd | undefined
-  /** Milliseconds to wait for the peer's end after the local end; 0 is no limit. Default: 0. */
+  /** Milliseconds to wait for the peer's end after the local end; 0 is no limit. Default: 0; 1 second for `close`. */
   wait?: number | undefined
   /** The maximum length of a line or a JSON value in bytes; a longer one fails the connection. Default: 1 MiB. */
   maxRecord?: number | undefined

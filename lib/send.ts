@@ -123,7 +123,11 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
     const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink: output, lazy: true })
     const { sink, ended } = options.onEof === 'keep' ? keptOpen(leg, back) : { sink: leg.stream }
     const there = forward.run(connection, { source: from, sink, sinkLeg: leg })
-    if (stopsAtPeerEnd(options, from)) back.then(forward.stop, () => {})
+    if (stopsAtPeerEnd(options, from))
+      back.then(
+        () => forward.stop(connection),
+        () => {},
+      )
     const both = Promise.all([back, there]) // the first failure ends both
     both.catch(() => {})
     await Promise.race([ended ?? there, both])
@@ -151,7 +155,7 @@ function stopsAtPeerEnd({ onPeerEnd }: SendOptions, from: Source): boolean {
 }
 
 function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {
-  if (onEof === 'close') return setTimeout(() => connection.drop(), lingerTime)
+  if (onEof === 'close') return setTimeout(() => connection.drop(), wait || lingerTime)
   const error = timeoutError('wait', `the peer did not end within ${formatDuration(wait)}`)
   return wait > 0 ? setTimeout(() => connection.fail(error), wait) : undefined
 }

@@ -2,6 +2,7 @@
 import type { Duplex, Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
 import { type Connection, type OpenConnection, whileOpen } from './connection/connection.js'
+import { keptOpen } from './connection/linger.js'
 import type { Timeouts } from './connection/timeouts.js'
 import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Sink } from './endpoints/endpoint.js'
@@ -42,6 +43,10 @@ export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extend
   from?: ((info: ConnectionInfo) => SourceInput | Address | Promise<SourceInput | Address>) | undefined
   /** The transforms from `from` to the client. Default: none. */
   replyTransforms?: Transforms<R> | undefined
+  /** After `from` ends: `half-close` ends our side, `keep` ends it after the client's. Default: `half-close`. */
+  onEof?: 'half-close' | 'keep' | undefined
+  /** After the client ends: `send` sends the rest of `from`, `stop` does not. Default: `send`. */
+  onPeerEnd?: 'send' | 'stop' | undefined
 }
 
 /** A running server. With a handler, `transforms` and `replyTransforms` have no effect. */
@@ -77,13 +82,17 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const piping: Work = async (connection, leg) => {
     const { stream } = leg
     const sink = options.reply ? undefined : await openSink(connection, options, target, contexts)
+    const ends = sink ? { sink } : { sink: stream, sinkLeg: leg }
+    const there = forward.run(connection, { source: stream, sourceLeg: leg, ...ends, lazy: true })
     const back = async () => {
       if (!from) return
       const source = openSource(await from(connection.info('reply')))
-      await reply.run(connection, { source, sink: stream, sinkLeg: leg })
+      const own = options.onEof === 'keep' ? keptOpen(leg, there).sink : stream
+      const done = reply.run(connection, { source, sink: own, sinkLeg: leg })
+      if (options.onPeerEnd === 'stop') there.then(() => reply.stop(connection), ignore)
+      await done
     }
-    const there = sink ? { sink } : { sink: stream, sinkLeg: leg }
-    await Promise.all([forward.run(connection, { source: stream, sourceLeg: leg, ...there, lazy: true }), back()])
+    await Promise.all([there, back()])
   }
 
   const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
@@ -142,6 +151,8 @@ function addressSink(
   return sinkTo(address, connection.info('forward'), { connectTimeout, handshakeTimeout, signal, tls })
 }
 
+function ignore(): void {}
+
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
   const { to, reply, from, replyTransforms, transforms, connectTimeout } = options
   checkValues(options, { reply: 'flag', connectTimeout: 'time', targetTls: 'clientTls' })
@@ -152,10 +163,23 @@ function checkServeOptions(options: ServeOptions, handler: unknown): void {
   if (to !== undefined && reply) fault('to and reply exclude each other')
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
+  checkEnds(options)
   if (isAddressInput(to)) checkSink(toAddress(to))
   else if (to !== undefined && typeof to !== 'function') toWritable(to, 'to')
   if (connectTimeout !== undefined && !isAddressInput(to) && typeof to !== 'function')
     fault('connectTimeout needs to: an address')
+}
+
+function checkEnds({ from, onEof, onPeerEnd }: ServeOptions): void {
+  for (const [name, value, allowed] of [
+    ['onEof', onEof, ['half-close', 'keep']],
+    ['onPeerEnd', onPeerEnd, ['send', 'stop']],
+  ] as const) {
+    if (value === undefined) continue
+    if (!(allowed as readonly string[]).includes(value))
+      fault(`${name}: ${value} is not allowed; expected ${allowed.join(' or ')}`)
+    if (!from) fault(`${name} needs from: it concerns the data for the client`)
+  }
 }
 
 function fault(message: string): never {

@@ -39,8 +39,8 @@ export interface OpenChain {
   readonly chain: Chain
   /** Runs source → segments → sink for one connection. Resolves when the sink has accepted all data. */
   run(connection: OpenConnection, ends: Ends): Promise<void>
-  /** Ends what runs as if its source had ended. */
-  stop(): void
+  /** Ends what runs for this connection as if its source had ended. */
+  stop(connection: OpenConnection): void
 }
 
 /** The two ends of a transfer. */
@@ -86,8 +86,8 @@ export function openChain(direction: Direction, first: Transforms | undefined): 
   return {
     chain,
     run: (connection, ends) => run(state, connection, ends),
-    stop() {
-      for (const transfer of state.transfers.keys()) transfer.stop()
+    stop(connection) {
+      for (const [transfer, owner] of state.transfers) if (owner === connection) transfer.stop()
     },
   }
 }

@@ -110,6 +110,8 @@ export interface DialOptions extends HandshakeOptions {
   retry?: number | undefined
   /** Milliseconds between attempts. Default: a growing time from 0.1 to 5 seconds, with jitter. */
   retryInterval?: number | undefined
+  /** Called when the carrier has connected, before a handshake. */
+  onConnect?: (() => void) | undefined
   /** Called before each retry with the delay in milliseconds. */
   onRetry?: ((error: unknown, wait: number) => void) | undefined
 }

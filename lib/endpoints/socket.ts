@@ -74,8 +74,10 @@ function arrivalOf(socket: Socket): SocketArrival {
 }
 
 /** Connects, with retries if requested. The socket stays paused until it is piped. */
-export function dialSocket(address: SocketAddress, options: DialOptions): Promise<Dialled> {
-  return retried(() => attempt(address, options), options)
+export async function dialSocket(address: SocketAddress, options: DialOptions): Promise<Dialled> {
+  const connected = await retried(() => attempt(address, options), options)
+  options.onConnect?.()
+  return connected
 }
 
 /** The timeout includes the lookup of the name, and covers all its addresses together. */

@@ -250,6 +250,12 @@ t.test('onEof: close', async t => {
   t.match(await send({ ...options, from: bytes('x'), onEof: 'close' }), { error: undefined })
 })
 
+t.test('onEof: close waits for the time of wait', async t => {
+  const { options, output } = await target(t, socket => void socket.resume().once('end', () => socket.write('answer')))
+  t.match(await send({ ...options, onEof: 'close', wait: 150 }), { error: undefined, closedBy: 'local' })
+  t.equal(String(output.data), 'answer')
+})
+
 /** Takes the end of a client for its departure, as some servers do. */
 async function impatient(socket: Socket): Promise<void> {
   let left = false

@@ -244,6 +244,47 @@ t.test('from and replyTransforms', async t => {
   t.equal(String(to.data), 'hellolater')
 })
 
+t.test('onEof: keep ends our side after the client has ended', async t => {
+  const to = memorySink()
+  const from = () => Readable.from([Buffer.from('welcome')])
+  const { dial, summaries } = await start(t, { to, from, onEof: 'keep' })
+  const client = dial()
+  const ended = once(client, 'end')
+  client.on('data', () => {})
+  await once(client, 'data')
+  client.write('hello')
+  await until(() => to.data.length === 5)
+  t.notOk(client.readableEnded, 'it has not ended yet')
+  client.end(' and bye')
+  await ended
+  t.match(await summaries[0], { error: undefined, bytesOut: 7 })
+  t.equal(String(to.data), 'hello and bye')
+})
+
+t.test('onPeerEnd: stop ends with the client, though from goes on', async t => {
+  const sources: PassThrough[] = []
+  const from = () => {
+    const source = new PassThrough()
+    sources.push(source)
+    return source
+  }
+  const { dial, exchange, summaries } = await start(t, { to: memorySink(), from, onPeerEnd: 'stop' })
+  const other = dial()
+  const received = collect(other)
+  await until(() => sources.length === 1)
+  t.match(await exchange('hello'), { ended: true })
+  t.match(await summaries[1], { error: undefined })
+  sources[0]?.end('for the other one')
+  t.equal(String(await received), 'for the other one', 'other clients keep theirs')
+  other.end()
+  const { exchange: failing } = await start(t, { to: memorySink(), from, onPeerEnd: 'stop', transforms: broken })
+  t.match(await failing('x'), { code: 'ECONNRESET' })
+})
+
+function broken(): never {
+  throw new Error('broken')
+}
+
 t.test('from: a file for a client that has ended', async t => {
   const file = join(t.testdir({}), 'f')
   writeFileSync(file, Buffer.alloc(3_000_000))
@@ -457,6 +498,10 @@ t.test('options are checked before anything is opened', async t => {
     [{ reply: true, to: memorySink() }, /to and reply exclude each other/],
     [{ reply: true, from: silent }, /reply and from exclude each other/],
     [{ replyTransforms: upper }, /replyTransforms needs from/],
+    [{ onEof: 'keep' }, /onEof needs from/],
+    [{ onPeerEnd: 'stop' }, /onPeerEnd needs from/],
+    [{ onEof: 'close', from: silent }, /onEof: close is not allowed; expected half-close or keep/],
+    [{ onPeerEnd: 1, from: silent }, /onPeerEnd: 1 is not allowed; expected send or stop/],
     [{ maxConnections: 0 }, /maxConnections: 0 is not allowed/],
     [{ maxConnections: Number.NaN }, /maxConnections: NaN is not allowed/],
     [{ idleTimeout: -1 }, /idleTimeout: -1 is not allowed; expected milliseconds from 0 to 2147483647/],

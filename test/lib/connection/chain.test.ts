@@ -28,18 +28,27 @@ t.test('the transforms are made for each connection, and know it and their direc
   }
 })
 
-t.test('stop ends what runs as if its source had ended: what the stages hold is delivered', async t => {
-  const { run, stop } = openChain('forward', () => [{ write: chunk => chunk, flush: () => Buffer.from(' held') }])
-  const { leg, peer, connection } = open(t)
-  const sink = memorySink()
-  const done = run(connection, from(leg, sink))
-  peer.write('sent')
-  await turns()
-  t.equal(String(sink.data), 'sent')
-  stop()
-  await done
-  t.equal(String(sink.data), 'sent held')
-})
+t.test(
+  'stop ends what runs for a connection as if its source had ended: what the stages hold is delivered',
+  async t => {
+    const { run, stop } = openChain('forward', () => [{ write: chunk => chunk, flush: () => Buffer.from(' held') }])
+    const other = open(t)
+    const more = memorySink()
+    const going = run(other.connection, from(other.leg, more))
+    const { leg, peer, connection } = open(t)
+    const sink = memorySink()
+    const done = run(connection, from(leg, sink))
+    peer.write('sent')
+    await turns()
+    t.equal(String(sink.data), 'sent')
+    stop(connection)
+    await done
+    t.equal(String(sink.data), 'sent held')
+    other.peer.end('another')
+    await going
+    t.equal(String(more.data), 'another held', 'other connections go on')
+  },
+)
 
 t.test('segments stand in the order in which they are set, or before the one that is named', async t => {
   const { chain } = openChain('forward', undefined)

@@ -94,6 +94,17 @@ t.test('a listener that is closed takes no more, and waits for what it has accep
   t.equal(await closing, true)
 })
 
+t.test('dialling: onConnect is called when it has connected', async t => {
+  const { server } = await arrivalsAt(t, { host, port: 0 })
+  let calls = 0
+  const { socket } = await dialSocket({ host, port: server.bound.port }, { onConnect: () => calls++ })
+  socket.destroy()
+  t.equal(calls, 1)
+  const path = socketPath(t)
+  await t.rejects(dialSocket({ path }, { onConnect: () => calls++ }), { code: 'ENOENT' })
+  t.equal(calls, 1, 'not if it fails')
+})
+
 t.test('an arrival tells who it is, and is a leg when it is opened', async t => {
   for (const [listen, remote] of [
     [{ host, port: 0 }, host],
