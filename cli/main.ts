@@ -4,7 +4,10 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
 import { nameOptionsAsTyped } from '../lib/text/option-name.js'
 import { withAdvice } from './advice.js'
+import { checkCommand } from './check.js'
+import { withHint } from './hints.js'
 import { lookOf } from './look.js'
+import { ncCommand, translate } from './nc.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { proxyCommand } from './proxy.js'
 import { sendCommand } from './send.js'
@@ -28,13 +31,16 @@ export async function main(argv: string[], version: string): Promise<void> {
   keepFreedBuffers()
   nameOptionsAsTyped()
   watchStdout()
+  const typed = argv
   const program = new Command('tcp-pipe')
     .description('Pipes bytes through sockets and composable transforms.')
     .version(version)
     .addHelpText('before', intro)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(oneLine(inOurWords(text))) })
-  for (const make of [serveCommand, sendCommand, proxyCommand, transformsCommand])
+    .configureOutput({
+      outputError: (text, write) => write(oneLine(withHint(inOurWords(text), typed) ?? inOurWords(text))),
+    })
+  for (const make of [serveCommand, sendCommand, proxyCommand, checkCommand, transformsCommand, ncCommand])
     program.addCommand(make().copyInheritedSettings(program))
   const [word, name] = argv
   const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
@@ -45,15 +51,24 @@ export async function main(argv: string[], version: string): Promise<void> {
       process.exitCode = closedPipe
     },
     error => {
-      process.exitCode = report(error)
+      process.exitCode = report(error, typed)
     },
   )
   process.stderr.on('error', () => {}) // a closed stderr leaves no place to report it
   try {
+    if (argv[0] === 'nc') argv = asNc(argv.slice(1))
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
-    process.exitCode = report(error)
+    process.exitCode = report(error, typed)
   }
+}
+
+/** The words of the command that does the same as nc with these words. */
+function asNc(given: readonly string[]): string[] {
+  if (given.length === 0 || given.includes('-h') || given.includes('--help')) return ['nc', '--help']
+  const { words, notes } = translate(given)
+  for (const note of notes) process.stderr.write(oneLine(note))
+  return words
 }
 
 /** Without this, commander would take an address after `--tls` as its value, in `serve` and `proxy`. */
@@ -70,10 +85,11 @@ function keepFreedBuffers(): void {
 }
 
 /** Prints the error, unless commander already has, and returns the exit code. Commander's 1 for a usage error becomes 2. */
-function report(error: unknown): number {
+function report(error: unknown, argv: readonly string[]): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage
-  process.stderr.write(freshLine() + oneLine(withAdvice(errorMessage(error), errorCode(error))))
-  return error instanceof TcpPipeError && isUsage(error) ? usage : 1
+  const hint = withHint(errorMessage(error), argv)
+  process.stderr.write(freshLine() + oneLine(hint ?? withAdvice(errorMessage(error), errorCode(error))))
+  return hint || (error instanceof TcpPipeError && isUsage(error)) ? usage : 1
 }
 
 function inOurWords(text: string): string {

@@ -12,7 +12,16 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
 import { isTemplate } from '../lib/text/template.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
-import { address, addressFor, commonOptions, effectiveOptions, fileOrStdio, rawOption, repeatable } from './options.js'
+import {
+  address,
+  addressFor,
+  choice,
+  commonOptions,
+  effectiveOptions,
+  fileOrStdio,
+  rawOption,
+  repeatable,
+} from './options.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'
 import { loadStages } from './stages.js'
@@ -25,6 +34,8 @@ interface Options extends LogOptions, ServerOptions {
   reply?: boolean
   from?: string
   replyTransform?: string[]
+  onEof?: 'half-close' | 'keep'
+  onPeerEnd?: 'send' | 'stop'
   append?: boolean
   force?: boolean
   label?: boolean
@@ -62,6 +73,19 @@ export function serveCommand(): Command {
         "stages between --from and the client, joined by '|'; may be repeated",
       ),
     )
+    .addOption(
+      choice(
+        '--on-eof <action>',
+        'at the end of --from: half-close, or keep our side open until the client ends (default: half-close)',
+        ['half-close', 'keep'],
+      ),
+    )
+    .addOption(
+      choice('--on-peer-end <action>', 'at the end of the client: send the rest of --from, or stop (default: send)', [
+        'send',
+        'stop',
+      ]),
+    )
     .option('--once', 'stop after the first connection')
     .option('--append', 'append to existing output files')
     .option('--force', 'replace existing output files')
@@ -93,7 +117,7 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
         ...labelStages(options, info),
         ...(toStdout ? terminalStages(options.raw) : []),
       ],
-      ...(options.from && { from: () => sourceAt(fileOrStdio(options.from as string)), replyTransforms }),
+      ...fromOptions(options, replyTransforms),
     }),
   )
   const stopAt = (code: number) => {
@@ -120,12 +144,16 @@ function sinkOptions({ to, reply, output = '-', append, force }: Options): Pick<
   return output === '-' ? {} : { to: { scheme: 'file', path: output, append, force } }
 }
 
+function fromOptions({ from, onEof, onPeerEnd }: Options, replyTransforms: () => Stage[]): Partial<ServeOptions> {
+  return from ? { from: () => sourceAt(fileOrStdio(from)), replyTransforms, onEof, onPeerEnd } : {}
+}
+
 function labelStages({ label }: Options, info: ConnectionInfo): Stage[] {
   return label ? [eachLine(line => `${formatRemote(info)} ${line}`)] : []
 }
 
 function check(options: Options): void {
-  const { output, to, reply, from, replyTransform, once, append, force, connectTimeout } = options
+  const { output, to, reply, from, replyTransform, onEof, onPeerEnd, once, append, force, connectTimeout } = options
   for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
     if (value === '') fault(`${name}: '' is not allowed; expected a file name or '-'`)
   }
@@ -134,6 +162,8 @@ function check(options: Options): void {
     fault(`${sinks.map(([name]) => name).join(' and ')} exclude each other: the result goes to one place`)
   if (reply && from) fault('--reply and --from exclude each other: both would write to the client')
   if (replyTransform && !from) fault('--reply-transform needs --from: it transforms that file for the client')
+  for (const [name, value] of Object.entries({ '--on-eof': onEof, '--on-peer-end': onPeerEnd }))
+    if (value && !from) fault(`${name} needs --from: it concerns that file`)
   if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it applies to that address')
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
   const toFile = output !== undefined && output !== '-'

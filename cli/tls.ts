@@ -113,10 +113,14 @@ function commonTlsOptions(): Option[] {
   ]
 }
 
-/** Reads the files and returns the TLS options of `send`. Throws `ERR_OPTION`. */
-export async function readSendTls(options: SendTlsOptions, to: Address | undefined): Promise<ClientTls | boolean> {
+/** Reads the files and returns the TLS options of `send`. Without TLS, the options need `needs`. Throws `ERR_OPTION`. */
+export async function readSendTls(
+  options: SendTlsOptions,
+  to: Address | undefined,
+  needs = '--tls or --to tls://…',
+): Promise<ClientTls | boolean> {
   const isOn = options.tls || to?.scheme === 'tls'
-  if (!isOn) refuse(options, [...peerNames, ...identityNames, ...commonNames], '--tls or --to tls://…')
+  if (!isOn) refuse(options, [...peerNames, ...identityNames, ...commonNames], needs)
   return isOn && readPeer(options, identityFiles(options, '--'))
 }
 

@@ -81,6 +81,8 @@ const mistakes: [line: string[], says: string][] = [
   ],
   [['serve', '0', '--append'], '--append needs --output FILE'],
   [['serve', '0', '-o', 'x-{id}', '--append', '--force'], '--append and --force exclude each other'],
+  [['serve', '0', '--on-eof', 'keep'], '--on-eof needs --from'],
+  [['serve', '0', '--on-peer-end', 'stop'], '--on-peer-end needs --from'],
   [['send', '-', '-'], "'-' is given twice"],
   [['send', 'README.md', '--receive-only'], "--receive-only and file 'README.md' exclude each other: it sends nothing"],
   [['send', '--receive-only', '-t', 'hex'], '--receive-only and --transform exclude each other: it sends nothing'],
@@ -129,15 +131,15 @@ t.test('a usage error is found before anything is opened, bound or dialled (B-09
   t.notOk(existsSync(join(dir, 'sub')))
 })
 
-t.test('a file that cannot be sent is reported before anything is dialled: exit 1 (A-17)', async t => {
+t.test('a file that cannot be sent is reported before anything is dialled: exit 1, a directory 2 (A-17)', async t => {
   let dialled = 0
   const target = await listen(t, () => dialled++)
-  for (const [file, says] of [
-    ['no-such-file', "ENOENT: no such file or directory, stat 'no-such-file'"],
-    ['test', "EISDIR: 'test' is a directory"],
+  for (const [file, exit, says] of [
+    ['no-such-file', 1, "ENOENT: no such file or directory, stat 'no-such-file'"],
+    ['test', 2, "EISDIR: 'test' is a directory; to send it use: tar c test | tcp-pipe send"],
   ] as const) {
     const { code, stderr } = await run(t, ['send', 'README.md', file, '--to', target.to], { faults: [says] })
-    t.equal(code, 1)
+    t.equal(code, exit)
     t.match(stderr, /^[^\n]+\n$/)
   }
   const served = await run(t, ['serve', '0', '--from', 'no-such-file'], { faults: ['ENOENT'] })

@@ -1,0 +1,152 @@
+/** `tcp-pipe check`: whether addresses can be connected to. */
+import { Command, Option } from 'commander'
+import { type Address, addressForms, bindAddress, formatAddress } from '../lib/endpoints/address.js'
+import type { DialOptions } from '../lib/endpoints/endpoint.js'
+import { targetContext } from '../lib/endpoints/tls/contexts.js'
+import { TcpPipeError } from '../lib/text/errors.js'
+import { escapeJson, escapeLine } from '../lib/text/escape.js'
+import { addressFor, duration, effectiveOptions, value } from './options.js'
+import { type Finding, probe, type TlsFinding } from './probe.js'
+import { readSendTls, type SendTlsOptions, sendTlsOptions } from './tls.js'
+
+interface Options extends SendTlsOptions {
+  bind?: Address
+  4?: boolean
+  6?: boolean
+  connectTimeout?: number
+  banner?: boolean
+  wait?: number
+  json?: boolean
+  quiet?: boolean
+}
+
+/** Maximum number of ports in one call. */
+const maxPorts = 256
+
+/** The number of addresses that are tried at the same time. */
+const atOnce = 32
+
+/** Milliseconds to wait for a banner. */
+const bannerTime = 2000
+
+const examples = `Examples:
+  tcp-pipe check db:5432 cache:6379                    exit 0 if both are open, otherwise 1
+  tcp-pipe check localhost:8000-8010                   a range of ports of one host
+  tcp-pipe check tls://example:443                     the certificate, whether it verifies, its pin
+  tcp-pipe check --banner mail:25                      print the first bytes that the server sends
+`
+
+export function checkCommand(): Command {
+  const command = new Command('check')
+    .summary('tell whether addresses are open; show the certificate of tls:// and the banner')
+    .description('Connects to each address and closes. Sends no data. Exits with 0 if all are open, otherwise with 1.')
+    .argument('<addresses...>', `${addressForms('dial')}; the port may be a range, such as 8000-8010`)
+    .addHelpText('before', examples)
+    .addOption(new Option('--banner', 'print the first bytes that the server sends'))
+    .addOption(duration('--wait <time>', 'for the first bytes, with --banner (default: 2s)'))
+    .addOption(new Option('--json', 'print one JSON object per address'))
+    .addOption(new Option('-q, --quiet', 'print nothing; the exit code tells'))
+    .addOption(value('--bind <address>', "source address, such as '127.0.0.2' or '127.0.0.2:4000'", bindAddress))
+    .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
+    .addOption(new Option('-6', 'IPv6 only'))
+    .addOption(duration('--connect-timeout <time>', 'to connect (default: 10s)'))
+    .addOption(duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'))
+    .action((texts: string[]) => run(command, texts))
+  for (const option of sendTlsOptions()) if (option.long !== '--tls') command.addOption(option)
+  return command
+}
+
+async function run(command: Command, texts: string[]): Promise<void> {
+  const options = effectiveOptions<Options>(command)
+  const addresses = texts.flatMap(expand).map(addressFor('dial'))
+  check(options, addresses)
+  const settings = await dialOptions(options, addresses)
+  const width = Math.max(...texts.flatMap(expand).map(text => text.length))
+  let isOpen = true
+  for await (const finding of inOrder(addresses, settings, options)) {
+    isOpen &&= finding.state === 'open'
+    if (!options.quiet) process.stdout.write(options.json ? json(finding) : text(finding, width))
+  }
+  if (!isOpen) process.exitCode ??= 1
+}
+
+/** `host:8000-8010` → one text per port. Throws `ERR_OPTION`. */
+function expand(text: string): string[] {
+  const [, before, first, last] = /^(|(?!.*unix:).*:)(\d+)-(\d+)$/.exec(text) ?? []
+  if (before === undefined) return [text]
+  const [low, high] = [Number(first), Number(last)]
+  if (low > high || low < 1 || high > 65_535)
+    fault(`'${text}' is not a range of ports; expected one such as ${before}8000-8010, from 1 to 65535`)
+  const size = high - low + 1
+  const why = 'check is for services that you know, not to scan a network'
+  if (size > maxPorts) fault(`'${text}' has ${size} ports; at most ${maxPorts} are allowed: ${why}`)
+  return Array.from({ length: size }, (_, i) => `${before}${low + i}`)
+}
+
+function check({ banner, wait }: Options, addresses: readonly Address[]): void {
+  if (wait !== undefined && !banner) fault('--wait needs --banner: it is the time for the first bytes')
+  if (addresses.length > maxPorts) fault(`${addresses.length} addresses; at most ${maxPorts} are allowed in one call`)
+}
+
+async function dialOptions(options: Options, addresses: readonly Address[]): Promise<DialOptions> {
+  const { bind, connectTimeout, handshakeTimeout } = options
+  if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host or host:port`)
+  const secure = addresses.find(({ scheme }) => scheme === 'tls')
+  const tls = await readSendTls(options, secure, 'an address tls://…')
+  const context = await targetContext(secure, typeof tls === 'object' ? tls : undefined)
+  const family = options[4] ? 4 : options[6] ? 6 : undefined
+  return { connectTimeout, handshakeTimeout, family, tls: context, bind }
+}
+
+/** The findings, in the order of the addresses. */
+async function* inOrder(
+  addresses: readonly Address[],
+  { tls, ...settings }: DialOptions,
+  { banner, wait = bannerTime }: Options,
+): AsyncGenerator<Finding> {
+  const running: Promise<Finding>[] = []
+  for (const address of addresses) {
+    const own = address.scheme === 'tls' ? { ...settings, tls } : settings
+    running.push(probe(address, { ...own, banner: banner ? wait : undefined }))
+    if (running.length === atOnce) yield running.shift() as Promise<Finding>
+  }
+  yield* running
+}
+
+function json(finding: Finding): string {
+  return `${escapeJson(JSON.stringify(finding))}\n`
+}
+
+function text({ address, state, connectTime, handshakeTime, tls, banner, error }: Finding, width: number): string {
+  const times = [
+    connectTime === undefined ? '' : `connected in ${connectTime} ms`,
+    handshakeTime === undefined ? '' : `TLS handshake in ${handshakeTime} ms`,
+    error !== undefined && error === tls?.problem ? 'the certificate does not verify' : (error ?? ''),
+  ]
+  const head = [address.padEnd(width), state.padEnd(6), times.filter(Boolean).join(', ')].join('  ')
+  const details = [...(tls ? tlsRows(tls) : []), ...(banner === undefined ? [] : [['banner', banner]])]
+  return [head, ...details.map(([name = '', fact]) => `    ${name.padEnd(8)}  ${fact}`)]
+    .map(line => `${escapeLine(line)}\n`)
+    .join('')
+}
+
+function tlsRows({ protocol, cipher, alpn, subject, issuer, names, validTo, pin, verified, problem }: TlsFinding) {
+  return [
+    ['protocol', [protocol, cipher, ...(alpn ? [`ALPN ${alpn}`] : [])].join(', ')],
+    ['subject', subject],
+    ['issuer', issuer],
+    ['names', names],
+    ['expires', `${validTo.toISOString().slice(0, 10)}, ${distance(validTo)}`],
+    ['verified', verified ? 'yes' : `no: ${problem}`],
+    ['pin', pin],
+  ]
+}
+
+function distance(date: Date): string {
+  const days = Math.floor((date.getTime() - Date.now()) / 86_400_000)
+  return days < 0 ? `${-days} days ago` : `in ${days} days`
+}
+
+function fault(message: string): never {
+  throw new TcpPipeError('ERR_OPTION', message)
+}
