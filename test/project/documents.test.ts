@@ -33,7 +33,7 @@ t.test('CHANGELOG.md names every transform', async t => {
 })
 
 t.test('the help of every command names every option of its page', async t => {
-  const known = ['serve', 'send', 'proxy'].flatMap(optionsOf)
+  const known = ['serve', 'send', 'proxy', 'check'].flatMap(optionsOf)
   const others = ['--help', '--system', '--shell', '--pinnedpubkey'] // the last three of useradd and curl
   for (const page of ['docs/command-line.md', 'docs/proxy.md', 'docs/hardening.md', 'SECURITY.md', 'README.md']) {
     for (const [option] of read(page).matchAll(/(?<![\w-])--[a-z][a-z-]{2,}/g)) {

@@ -93,6 +93,21 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
     t.equal((await run(t, ['send', 'file', '--to', to, '--pin', pin], '', cwd)).code, 0)
     t.equal(String(await output), 'what is in it')
   },
+  'tcp-pipe check db:5432 tls://127.0.0.1:3099': async t => {
+    const { port, pin } = await serve(t, ['serve', '--tls', 'auto'])
+    const { code, output } = await run(t, ['check', await echo(t), `tls://127.0.0.1:${port}`], '')
+    t.equal(code, 1, 'the certificate does not verify')
+    t.match(output, /^127.0.0.1:\d+ +open /)
+    t.ok(output.includes(`pin       ${pin}\n`))
+  },
+  'tcp-pipe nc -N 127.0.0.1 3099 < file': async t => {
+    const { port, child } = await serve(t, ['serve', '--once'])
+    const output = bytes(child)
+    const { code, errors } = await run(t, ['nc', '-Nv', '127.0.0.1', port], 'what is in it')
+    t.equal(code, 0)
+    t.match(errors, `tcp-pipe: same as: tcp-pipe send --to 127.0.0.1:${port}\n`)
+    t.equal(String(await output), 'what is in it')
+  },
   'tcp-pipe transforms': async t => {
     t.match((await run(t, ['transforms'], '')).output, /^ {2}hex /m)
   },

@@ -1,0 +1,219 @@
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls'
+import { gzipSync } from 'node:zlib'
+import t, { type Test } from 'tap'
+import {
+  bounded,
+  cleanup,
+  closed,
+  dial,
+  eventually,
+  freePort,
+  launch,
+  missing,
+  pattern,
+  prelude,
+  shortDirectory,
+} from '../e2e/support.js'
+import { identity } from '../lib/tls.js'
+import { read } from './support.js'
+
+interface Pair {
+  readonly theirs: string
+  readonly ours: string
+}
+
+const sections = new Map(
+  read('docs/coming-from.md')
+    .split(/^## /m)
+    .slice(1)
+    .map(section => [section.split('\n', 1)[0] as string, pairsOf(section)]),
+)
+
+function pairsOf(section: string): Pair[] {
+  return [...section.matchAll(/^\| `(.+)` \| `(.+)` \|$/gm)].map(([, theirs = '', ours = '']) => ({
+    theirs: theirs.replaceAll('\\|', '|'),
+    ours: ours.replaceAll('\\|', '|'),
+  }))
+}
+
+const file = pattern(100_003)
+const lines = 'INFO a\nERROR b\nINFO c\n'.repeat(100)
+
+/** What both sides of a pair must have in common. */
+interface Outcome {
+  /** The bytes that the peer of the command has got. */
+  readonly received: string
+  readonly stdout: string
+  /** The content of the file `copy`, if there is one. */
+  readonly copy: string | undefined
+}
+
+/** The programs of the left side that are not installed. */
+function absent(command: string): string | false {
+  const programs = ['nc', 'ncat', 'socat', 'curl', 'pv', 'mbuffer', 'gunzip', 'hexdump', 'tar']
+  const used = programs.filter(name => new RegExp(`(^|[|'] ?)${name} `).test(command))
+  return used.map(name => missing(name === 'nc' ? 'nc.openbsd' : name)).find(Boolean) ?? false
+}
+
+/** A folder with all that the commands name. Its path is short, as that of a unix socket must be. */
+function folder(t: Test): string {
+  const cwd = shortDirectory(t)
+  const { cert, key } = identity
+  mkdirSync(join(cwd, 'folder'))
+  const files = { file, lines, 'folder/a': 'a', 'ca.pem': cert, 'cert.pem': cert, 'key.pem': key }
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(cwd, name), content)
+  for (const name of ['folder/a', 'folder']) utimesSync(join(cwd, name), 1, 1) // tar writes the times
+  return cwd
+}
+
+function start(t: Test, command: string, cwd: string, ports: { listen: number; target?: number }) {
+  const script = command
+    .replace(/\b3000\b/g, String(ports.listen))
+    .replace(/\b4000\b/g, String(ports.target))
+    .replace(/(^|[|'] ?)nc /g, '$1nc.openbsd ')
+  return launch(t, 'bash', ['-c', prelude + script], { cwd, faults: null, timeout: 60_000 })
+}
+
+function outcome(received: Buffer, stdout: Buffer, cwd: string): Outcome {
+  const copy = join(cwd, 'copy')
+  return {
+    received: received.toString('latin1'),
+    stdout: stdout.toString('latin1'),
+    copy: existsSync(copy) ? readFileSync(copy, 'latin1') : undefined,
+  }
+}
+
+/** Collects what a socket receives. */
+function collected(socket: Duplex): Buffer[] {
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => {})
+  return chunks
+}
+
+async function opened(t: Test, server: Server, where: string | number): Promise<number> {
+  if (typeof where === 'string') server.listen(where)
+  else server.listen(where, '127.0.0.1')
+  await once(server, 'listening')
+  cleanup(t, () => server.close())
+  const address = server.address()
+  return address !== null && typeof address === 'object' ? address.port : 0
+}
+
+/** Runs a client. Its server answers, takes what comes, and ends at the end of the client or after the whole input. */
+async function runClient(t: Test, command: string, { ours }: Pair): Promise<Outcome> {
+  const cwd = folder(t)
+  const chunks: Buffer[] = []
+  const enough = command.includes('lines') ? lines.length : file.length
+  const takesNothing = ours.includes('--receive-only')
+  const serve = (socket: Duplex) => {
+    const size = () => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    socket.on('error', () => {}).on('end', () => socket.end())
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      if (size() >= enough) socket.end()
+    })
+    socket.write('answer\n')
+    if (takesNothing) socket.end()
+  }
+  const options = { allowHalfOpen: true }
+  const server = ours.includes('tls://')
+    ? createTlsServer({ ...identity, ...options }, serve)
+    : createServer(options, serve)
+  const listen = await opened(t, server, ours.includes('unix:') ? join(cwd, 'socket') : 0)
+  const { stdout } = await start(t, command, cwd, { listen }).ended
+  return outcome(Buffer.concat(chunks), stdout, cwd)
+}
+
+/** Connects when the command listens, and trusts any certificate. */
+async function connected(t: Test, { ours }: Pair, cwd: string, port: number): Promise<Duplex> {
+  const to = ours.includes('unix:') ? { path: join(cwd, 'socket') } : port
+  let socket: Awaited<ReturnType<typeof dial>> | undefined
+  await eventually('a connection', async () => {
+    socket = await dial(t, to).catch(() => undefined)
+    return socket !== undefined
+  })
+  if (!ours.includes('serve tls://') || !socket) return socket as Duplex
+  const secure = tlsConnect({ socket, rejectUnauthorized: false })
+  await once(secure, 'secureConnect')
+  return secure
+}
+
+/** Runs a server, or a proxy before `target`. Its client sends, ends, and takes the reply. */
+async function runServer(t: Test, command: string, pair: Pair, target?: number): Promise<Outcome> {
+  const cwd = folder(t)
+  const port = await freePort()
+  const server = start(t, command, cwd, { listen: port, ...(target !== undefined && { target }) })
+  const client = await connected(t, pair, cwd, port)
+  const reply = collected(client)
+  const size = () => reply.reduce((sum, chunk) => sum + chunk.length, 0)
+  const data = pair.ours.includes('gunzip') ? gzipSync(lines) : lines
+  client.write(data)
+  if (pair.ours.includes('--from')) await eventually('the file', () => size() === file.length)
+  client.end()
+  await bounded(closed(client as never), 'the end of the connection', 30_000)
+  const isForEver = !pair.ours.includes('--once')
+  const prints = isForEver && target === undefined && !pair.ours.includes('--reply')
+  if (prints) await server.printed(lines)
+  if (isForEver) process.kill(-server.pid, 'SIGTERM') // also what it has started
+  const { stdout } = await server.ended
+  return outcome(Buffer.concat(reply), stdout, cwd)
+}
+
+/** A server that gives back what it gets. */
+async function echo(t: Test, { ours }: Pair): Promise<number> {
+  const options = { allowHalfOpen: true }
+  const answer = (socket: Duplex) => void socket.on('error', () => {}).pipe(socket)
+  const isSecure = ours.includes('tls://')
+  return opened(t, isSecure ? createTlsServer({ ...identity, ...options }, answer) : createServer(options, answer), 0)
+}
+
+function compare(t: Test, { ours, theirs }: { ours: Outcome; theirs: Outcome }): void {
+  for (const name of ['received', 'stdout', 'copy'] as const)
+    t.ok(ours[name] === theirs[name], `${name}: ${ours[name]?.length} bytes, ${theirs[name]?.length} expected`)
+  t.ok(`${ours.received}${ours.stdout}${ours.copy}`.length > 0)
+}
+
+const runs: Record<string, (t: Test, command: string, pair: Pair) => Promise<Outcome>> = {
+  Clients: runClient,
+  Servers: runServer,
+  'Between a client and a server': async (t, command, pair) => runServer(t, command, pair, await echo(t, pair)),
+}
+
+t.test('there are thirty pairs at least, in sections that are known here', async t => {
+  t.same([...sections.keys()], [...Object.keys(runs), 'toxiproxy'])
+  t.ok([...sections.values()].flat().length >= 30)
+  for (const [title, pairs] of sections) t.ok(pairs.length > 0, title)
+})
+
+for (const [title, run] of Object.entries(runs))
+  for (const pair of sections.get(title) ?? [])
+    t.test(pair.theirs, { skip: absent(pair.theirs) }, async t => {
+      const outcomes: Outcome[] = []
+      for (const command of [pair.theirs, pair.ours])
+        await t.test(command, async t => void outcomes.push(await run(t, command, pair)))
+      const [theirs, ours] = outcomes
+      if (theirs && ours) compare(t, { ours, theirs })
+    })
+
+/** What the client of a proxy gets of the answer. */
+const toxics: Record<string, RegExp> = {
+  latency: /^[\s\S]{2200}$/,
+  bandwidth: /^[\s\S]{2200}$/,
+  slicer: /^[\s\S]{2200}$/,
+  limit_data: /^[\s\S]{1000}$/,
+  reset_peer: /^$/,
+  timeout: /^$/,
+}
+
+for (const pair of sections.get('toxiproxy') ?? []) {
+  const [, name = ''] = /-t (\w+)/.exec(pair.theirs) ?? []
+  t.test(`toxiproxy ${name}: only our side`, async t => {
+    const { received } = await runServer(t, pair.ours, pair, await echo(t, pair))
+    t.match(received, toxics[name], `${received.length} bytes`)
+  })
+}
