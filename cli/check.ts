@@ -63,7 +63,12 @@ async function run(command: Command, texts: string[]): Promise<void> {
   const settings = await dialOptions(options, addresses)
   const width = Math.max(...texts.flatMap(expand).map(text => text.length))
   let isOpen = true
+  let isClosed = false
+  process.stdout.on('error', () => {
+    isClosed = true // `main` sets the exit code at the first error; later writes fail, too
+  })
   for await (const finding of inOrder(addresses, settings, options)) {
+    if (isClosed) break
     isOpen &&= finding.state === 'open'
     if (!options.quiet) process.stdout.write(options.json ? json(finding) : text(finding, width))
   }
