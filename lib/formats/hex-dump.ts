@@ -89,6 +89,11 @@ export function coloredRows(width: number): Rows {
   }
 }
 
+/** The columns of a canonical row, up to an offset of 4 GiB. */
+export function rowColumns(width: number): number {
+  return 10 + columnsOf(width) + width + 2
+}
+
 /** In hex, at least eight digits. */
 export function formatOffset(offset: number): string {
   return offset.toString(16).padStart(8, '0')

@@ -93,14 +93,22 @@ export function number<const S extends Settings<number> & Range>(summary: string
   })
 }
 
+/** What `bytes` takes. */
+export interface BytesRange extends Range {
+  /** True if `off` is allowed. It stands for 0. Default: false. */
+  off?: boolean
+}
+
 /** Creates an option for a number of bytes: `65536`, `64k` or `1MiB` on the command line, 65536 in code. */
-export function bytes<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
+export function bytes<const S extends Settings<number> & BytesRange>(summary: string, settings?: S): Built<number, S> {
+  const off = settings?.off === true
+  const allowed = between(`bytes, such as '65536', '64k' or '1MiB'${off ? ", or 'off'" : ''}`, settings, exactBytes)
   return option<number, S>(summary, settings, {
-    allowed: between("bytes, such as '65536', '64k' or '1MiB'", settings, exactBytes),
-    allowedInCode: between('a whole number of bytes', settings, String),
-    read: parseBytes,
+    allowed,
+    allowedInCode: between(`a whole number of bytes${off ? ', or 0 for none' : ''}`, settings, String),
+    read: value => (off && value === 'off' ? 0 : parseBytes(value, allowed)),
     accepts: value => Number.isSafeInteger(value) && inRange(value as number, settings),
-    format: exactBytes,
+    format: value => (off && value === 0 ? 'off' : exactBytes(value)),
   })
 }
 

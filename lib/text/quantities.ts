@@ -20,9 +20,9 @@ const byteUnits: Record<string, number> = {
 
 const durationUnits: Record<string, number> = { ms: 1, '': 1000, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 }
 
-/** `64k`, `1MiB`, `1.5g`, `1MB` (decimal) or a plain number → bytes, rounded down. */
-export function parseBytes(text: string): number {
-  return Math.floor(parse(text, byteUnits, "bytes, such as '65536', '64k' or '1MiB'"))
+/** `64k`, `1MiB`, `1.5g`, `1MB` (decimal) or a plain number → bytes, rounded down. An error says what is allowed. */
+export function parseBytes(text: string, allowed = "bytes, such as '65536', '64k' or '1MiB'"): number {
+  return Math.floor(parse(text, byteUnits, allowed))
 }
 
 /** `250ms`, `10s`, `2m`, `1h` or a plain number of seconds → milliseconds. */

@@ -87,8 +87,14 @@ t.test('redis', { skip: lacks('redis-server', 'redis-cli', 'redis-benchmark') },
     t.equal(await output(t, 'redis-cli', ['-p', String(tool.port), 'PING']), 'PONG\n')
     await tool.logged('connection closed')
     const shown = tool.stderr()
-    t.match(shown, /^→ \w+ 127\.0\.0\.1:\d+ .* 14 bytes\n00000000 {2}2a 31 0d 0a .*\|\*1\.\.\$4\.\.PING\.\.\|$/m)
-    t.match(shown, /^← \w+ 127\.0\.0\.1:\d+ .* 7 bytes\n00000000 {2}2b 50 4f 4e 47 0d 0a .*\|\+PONG\.\.\|$/m)
+    t.match(
+      shown,
+      /^→ \w+ 127\.0\.0\.1:\d+ .* 14 bytes · RESP PING 1 arg\n00000000 {2}2a 31 0d 0a .*\|\*1\.\.\$4\.\.PING\.\.\|$/m,
+    )
+    t.match(
+      shown,
+      /^← \w+ 127\.0\.0\.1:\d+ .* 7 bytes · RESP PONG\n00000000 {2}2b 50 4f 4e 47 0d 0a .*\|\+PONG\.\.\|$/m,
+    )
   })
 })
 

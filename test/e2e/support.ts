@@ -35,6 +35,8 @@ export interface Options {
   faults?: readonly (string | RegExp)[] | null
   /** Milliseconds that it may run. */
   timeout?: number
+  /** Of a terminal. Default: 100. */
+  columns?: number
 }
 
 export interface Result {

@@ -57,6 +57,8 @@ export const samples: Record<string, Sample[]> = {
   dump: [
     { spec: 'dump file=FILE', input: noise },
     { spec: 'dump max=100 width=7 color=always file=FILE', input: text },
+    { spec: 'dump text=true max=off file=FILE', input: noise },
+    { spec: 'dump brief=true file=FILE', input: noise },
   ],
   escape: [
     { spec: 'escape', input: text },

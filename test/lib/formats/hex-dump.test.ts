@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { canonicalRows, coloredRows, formatOffset, plainRows } from '../../../lib/formats/hex-dump.js'
+import { canonicalRows, coloredRows, formatOffset, plainRows, rowColumns } from '../../../lib/formats/hex-dump.js'
 import { needs, noise, output } from '../../laws/support.js'
 
 const sizes = [0, 1, 7, 8, 9, 15, 16, 17, 31, 255, 65_537]
@@ -84,3 +84,8 @@ const color = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g')
 function withoutColors(text: string): string {
   return text.replaceAll(color, '')
 }
+
+t.test('the columns of a row', async t => {
+  for (const width of [1, 2, 7, 8, 9, 16, 256])
+    t.equal(canonicalRows(width)(noise(width), 0).toString().trimEnd().length, rowColumns(width), String(width))
+})
