@@ -1,10 +1,18 @@
 /** A progress line on stderr, in the style of pv. */
 
-import cliProgress, { type Options, type Params } from 'cli-progress'
-import type { Source } from '../lib/endpoints/endpoint.js'
+import cliProgress from 'cli-progress'
+import type { Connection } from '../lib/index.js'
 import { formatBytes } from '../lib/text/quantities.js'
+import { openStatusLine, type StatusLine } from './status-line.js'
 
 const { Format, SingleBar } = cliProgress
+
+/** What is shown. */
+export interface Figures {
+  bytes(): number
+  /** The bytes in the end; undefined if unknown. */
+  size(): number | undefined
+}
 
 export interface Progress {
   start(): void
@@ -13,70 +21,152 @@ export interface Progress {
   stop(): void
 }
 
-/** The bar finally restores the saved cursor, which would overwrite later lines: save the current position instead (DECSC). */
-const saveCursor = '\x1b7'
+/** Milliseconds until the line appears: a shorter transfer needs none. */
+const patience = 1000
 
-/** Milliseconds between updates of the line. */
+/** Milliseconds that a rate is measured for. */
 const interval = 200
 
-export function createProgress(source: Source, size: number | undefined): Progress {
-  const bar = new SingleBar({
-    format: (options, params, { rate }) => formatLine(options, params, rate, size),
-    stream: process.stderr,
-    barsize: 24,
-    barCompleteString: '='.repeat(24),
-    barIncompleteString: ' '.repeat(24),
-    barGlue: '>',
-    hideCursor: true,
-    linewrap: true,
-    forceRedraw: true,
-    gracefulExit: false,
-    clearOnComplete: false,
-  })
-  let timer: NodeJS.Timeout | undefined
-  let started = 0
-  let last = { time: 0, bytes: 0 }
+export function createProgress({ bytes, size }: Figures): Progress {
+  let running: { line: StatusLine; timer: NodeJS.Timeout } | undefined
+  let bar: InstanceType<typeof SingleBar> | undefined
+  const meter = rateMeter(bytes)
 
-  function rate(): number {
-    const now = { time: performance.now(), bytes: source.bytesRead ?? 0 }
-    const perSecond = ((now.bytes - last.bytes) * 1000) / Math.max(1, now.time - last.time)
-    last = now
-    return perSecond
+  const redraw = () => {
+    running?.line.erase()
+    bar?.render()
+  }
+  const begin = (line: StatusLine) => {
+    const format = () => formatLine({ bytes: bytes(), size: size(), ...meter.now() }, line.columns)
+    bar = new SingleBar({
+      ...{ format, stream: line as unknown as NodeJS.WriteStream, fps: 1000 / interval, forceRedraw: true },
+      ...{ hideCursor: true, linewrap: true, gracefulExit: false, clearOnComplete: false },
+    })
+    bar.on('redraw-post', () => line.write('\r')) // where a narrower terminal does not wrap the cursor along
+    bar.start(0, 0)
+    process.stderr.on('resize', redraw)
   }
 
-  function average(): number {
-    return ((source.bytesRead ?? 0) * 1000) / Math.max(1, performance.now() - started)
+  return {
+    start() {
+      meter.start()
+      const line = openStatusLine()
+      running = { line, timer: setTimeout(begin, patience, line) }
+    },
+    clear: () => running?.line.erase(),
+    /** The last line shows the average rate, like pv. */
+    stop() {
+      if (!running) return
+      clearTimeout(running.timer)
+      process.stderr.off('resize', redraw)
+      meter.finish()
+      running.line.release()
+      if (bar) running.line.free()
+      bar?.stop()
+      running = undefined
+    },
+  }
+}
+
+/**
+ * Shows the connections of a server: a line from the first that opens to the last that ends. `bytes` returns those of a
+ * connection, `size` is what each of them has in the end.
+ */
+export function connectionsProgress(bytes: (connection: Connection) => number, size: number | undefined) {
+  const open = new Set<Connection>()
+  let progress: Progress | undefined
+  let [before, clients] = [0, 0] // the bytes of those that have ended, and the number of all
+
+  const figures: Figures = {
+    bytes: () => [...open].reduce((sum, each) => sum + bytes(each), before),
+    size: () => size && size * clients,
+  }
+  return {
+    clear: () => progress?.clear(),
+    watch(connection: Connection): void {
+      clients++
+      open.add(connection)
+      if (!progress) {
+        progress = createProgress(figures)
+        progress.start()
+      }
+      void connection.closed.then(() => {
+        open.delete(connection)
+        before += bytes(connection)
+        if (open.size > 0) return
+        progress?.stop()
+        progress = undefined
+        before = clients = 0
+      })
+    },
+  }
+}
+
+interface Rate {
+  /** Milliseconds since the start. */
+  readonly elapsed: number
+  /** Bytes per second: at present, or in the end the average. */
+  readonly rate: number
+}
+
+function rateMeter(bytes: () => number): { start(): void; finish(): void; now(): Rate } {
+  let started = 0
+  let last = { time: 0, bytes: 0 }
+  let rate = 0
+  let isOver = false
+
+  function since(before: { time: number; bytes: number }): number {
+    return ((bytes() - before.bytes) * 1000) / Math.max(1, performance.now() - before.time)
   }
 
   return {
     start() {
       started = performance.now()
       last = { time: started, bytes: 0 }
-      bar.start(size ?? 0, 0, { rate: 0 })
-      timer = setInterval(() => bar.update(source.bytesRead ?? 0, { rate: rate() }), interval)
     },
-    clear() {
-      if (timer) process.stderr.write('\r\x1b[K')
+    finish() {
+      isOver = true
     },
-    /** The last line shows the average rate, like pv. */
-    stop() {
-      if (!timer) return
-      clearInterval(timer)
-      bar.update(source.bytesRead ?? 0, { rate: average() })
-      process.stderr.write(saveCursor)
-      bar.stop()
+    now() {
+      const time = performance.now()
+      if (isOver) rate = since({ time: started, bytes: 0 })
+      else if (time - last.time >= interval / 2) {
+        rate = since(last)
+        last = { time, bytes: bytes() }
+      }
+      return { elapsed: time - started, rate }
     },
   }
 }
 
-/** `1.20 GiB 0:00:03 [512.00 MiB/s] [====>     ] 42% ETA 0:00:04`; without a size only the first three fields. */
-export function formatLine(options: Options, params: Params, rate: number, size: number | undefined): string {
-  const elapsed = formatClock((Date.now() - params.startTime) / 1000)
-  const line = `${formatBytes(params.value)} ${elapsed} [${formatBytes(Math.round(rate))}/s]`
-  if (size === undefined) return line
-  const part = size === 0 ? 1 : Math.min(1, params.value / size)
-  const left = part === 1 ? formatClock(0) : rate > 0 ? formatClock((size - params.value) / rate) : '-:--:--'
-  return `${line} [${Format.BarFormat(part, options)}] ${Math.floor(part * 100)}% ETA ${left}`
+/** The longest and the shortest bar, without its brackets. */
+const bars = { most: 25, least: 5 }
+
+/**
+ * `1.20 GiB 0:00:03 [512.00 MiB/s] [====>     ] 42% ETA 0:00:04`; without a size only the first three fields. In a
+ * narrow window the bar shrinks first, then the time, the rate and the bytes are left out.
+ */
+export function formatLine(
+  { bytes, size, elapsed, rate }: Rate & { readonly bytes: number; readonly size: number | undefined },
+  columns: number,
+): string {
+  const [amount, speed] = [formatBytes(bytes), `[${formatBytes(Math.round(rate))}/s]`]
+  const forms = [[amount, formatClock(elapsed / 1000), speed], [amount, speed], [amount]]
+  const room = columns - 1 // a full line could wrap
+  if (size === undefined) return forms.map(form => form.join(' ')).find(({ length }) => length <= room) ?? amount
+  const part = size === 0 ? 1 : Math.min(1, bytes / size)
+  const left = part === 1 ? formatClock(0) : rate > 0 ? formatClock((size - bytes) / rate) : '-:--:--'
+  const end = `${Math.floor(part * 100)}% ETA ${left}`
+  const [whole = ''] = forms.map(form => form.join(' '))
+  const space = Math.min(bars.most, room - `${whole} [] ${end}`.length)
+  if (space >= bars.least) return `${whole} [${formatBar(part, space)}] ${end}`
+  return forms.map(form => [...form, end].join(' ')).find(({ length }) => length <= room) ?? end
+}
+
+function formatBar(part: number, length: number): string {
+  const barsize = length - 1
+  const strings = { barCompleteString: '='.repeat(barsize), barIncompleteString: ' '.repeat(barsize) }
+  return Format.BarFormat(part, { ...strings, barsize, barGlue: '>' })
 }
 
 /** 3723 → `1:02:03`. */

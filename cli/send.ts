@@ -106,7 +106,7 @@ export function sendCommand(): Command {
     )
     .addOption(new Option('--receive-only', "read no input, send nothing, end after the peer's end"))
     .addOption(bytes('--size <bytes>', 'size of the input, for the progress line'))
-    .addOption(new Option('--progress', 'show progress (default: if stderr is a terminal)'))
+    .addOption(new Option('--progress', 'show progress after a second (default: if stderr is a terminal)'))
     .addOption(new Option('--no-progress', 'do not show progress'))
     .addOption(rawOption())
     .action((files: string[]) => run(command, files))
@@ -154,7 +154,7 @@ async function run(command: Command, files: string[]): Promise<void> {
     tls,
     from,
     transforms,
-    replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw, () => progress?.clear())],
+    replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw)],
     family: options[4] ? 4 : options[6] ? 6 : undefined,
     signal: abort.signal,
     log,
@@ -215,7 +215,7 @@ async function openProgress({ progress, quiet, receiveOnly }: Options, source: S
   const wanted = progress ?? !(quiet || receiveOnly || source instanceof ReadStream) // typed input would mix with the line
   if (!process.stderr.isTTY || !wanted) return undefined
   const { createProgress } = await import('./progress.js')
-  return createProgress(source, size)
+  return createProgress({ bytes: () => source.bytesRead ?? 0, size: () => size })
 }
 
 function check(options: Options, files: string[]): void {

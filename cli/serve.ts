@@ -1,10 +1,11 @@
 /** `tcp-pipe serve`. */
 
 import { statSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { type Address, addressForms, defaultHost, defaultPort } from '../lib/endpoints/address.js'
 import { checkFiles } from '../lib/endpoints/file/file-source.js'
 import { checkOutput, sourceAt } from '../lib/endpoints/open.js'
+import type { Connection } from '../lib/index.js'
 import { type ServeOptions, serve } from '../lib/serve.js'
 import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
@@ -40,6 +41,7 @@ interface Options extends LogOptions, ServerOptions {
   force?: boolean
   label?: boolean
   raw?: boolean
+  progress?: boolean
 }
 
 const examples = `Examples:
@@ -90,6 +92,8 @@ export function serveCommand(): Command {
     .option('--append', 'append to existing output files')
     .option('--force', 'replace existing output files')
     .option('--label', 'put the connection before each line')
+    .addOption(new Option('--progress', 'show progress after a second (default: with --once or --from, on a terminal)'))
+    .addOption(new Option('--no-progress', 'do not show progress'))
     .addOption(rawOption())
     .action((listen: Address | undefined) => run(command, listen))
   for (const option of serverOptions()) command.addOption(option)
@@ -102,15 +106,20 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
   await checkFile(options)
   const transforms = await loadStages(options.transform)
   const replyTransforms = await loadStages(options.replyTransform)
-  if (options.from && options.from !== '-') await checkFiles([options.from])
+  const size = await sizeOf(options.from)
   const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
-  const { log, mute, observer } = openLog(options)
+  const progress = await openProgress(options, toStdout, size)
+  const { log, mute, observer } = openLog(options, progress?.clear)
   warnOfCollisions(log, options)
   const { server, closed } = await runServer(options, { listen, target: options.to }, log, common =>
     serve({
       ...(listen && { listen }),
       ...common,
       observer,
+      onConnection(connection) {
+        common.onConnection?.(connection)
+        progress?.watch(connection)
+      },
       ...sinkOptions(options),
       transforms: info => [
         ...transforms(),
@@ -136,6 +145,23 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
     },
   )
   await closed
+}
+
+/** The size of a regular file. */
+async function sizeOf(from: string | undefined): Promise<number | undefined> {
+  const [stat] = await checkFiles(from === undefined || from === '-' ? [] : [from])
+  return stat?.isFile() ? stat.size : undefined
+}
+
+/** What goes to a client from --from, otherwise what comes. A terminal that shows the data needs no progress line. */
+async function openProgress({ progress, quiet, once, from }: Options, toStdout: boolean, size: number | undefined) {
+  const wanted = progress ?? (!quiet && (from !== undefined || (once && !(toStdout && process.stdout.isTTY))))
+  if (!process.stderr.isTTY || !wanted) return undefined
+  const { connectionsProgress } = await import('./progress.js')
+  const direction = from === undefined ? 'forward' : 'reply'
+  const bytes = (connection: Connection) =>
+    connection.stats().directions.find(each => each.direction === direction)?.bytesIn ?? 0
+  return connectionsProgress(bytes, size)
 }
 
 function sinkOptions({ to, reply, output = '-', append, force }: Options): Pick<ServeOptions, 'to' | 'reply'> {

@@ -1,4 +1,3 @@
-import type { Options, Params } from 'cli-progress'
 import t from 'tap'
 import { formatClock, formatLine } from '../../cli/progress.js'
 
@@ -15,18 +14,41 @@ t.test('formatClock', async t => {
 })
 
 t.test('formatLine', async t => {
-  const options: Options = { barsize: 4, barCompleteString: '====', barIncompleteString: '    ', barGlue: '>' }
-  for (const [value, rate, size, text] of [
+  for (const [bytes, rate, size, text] of [
     [0, 0, undefined, '0 B 0:00:02 [0 B/s]'],
     [2048, 1024, undefined, '2.00 KiB 0:00:02 [1.00 KiB/s]'],
-    [0, 0, 100, '0 B 0:00:02 [0 B/s] [>    ] 0% ETA -:--:--'],
-    [50, 10, 100, '50 B 0:00:02 [10 B/s] [==>  ] 50% ETA 0:00:05'],
-    [999, 1, 1000, '999 B 0:00:02 [1 B/s] [====>] 99% ETA 0:00:01'],
-    [100, 0, 100, '100 B 0:00:02 [0 B/s] [====>] 100% ETA 0:00:00'],
-    [150, 10, 100, '150 B 0:00:02 [10 B/s] [====>] 100% ETA 0:00:00'],
-    [0, 0, 0, '0 B 0:00:02 [0 B/s] [====>] 100% ETA 0:00:00'],
+    [0, 0, 100, '0 B 0:00:02 [0 B/s] [>                        ] 0% ETA -:--:--'],
+    [50, 10, 100, '50 B 0:00:02 [10 B/s] [============>            ] 50% ETA 0:00:05'],
+    [999, 1, 1000, '999 B 0:00:02 [1 B/s] [========================>] 99% ETA 0:00:01'],
+    [100, 0, 100, '100 B 0:00:02 [0 B/s] [========================>] 100% ETA 0:00:00'],
+    [150, 10, 100, '150 B 0:00:02 [10 B/s] [========================>] 100% ETA 0:00:00'],
+    [0, 0, 0, '0 B 0:00:02 [0 B/s] [========================>] 100% ETA 0:00:00'],
+  ] as const)
+    t.equal(formatLine({ bytes, rate, size, elapsed: 2000 }, 100), text)
+})
+
+t.test('in a narrow window the bar shrinks first; percentage and ETA stay', async t => {
+  const half = { bytes: 300 * 1024, rate: 1024 ** 2, size: 600 * 1024, elapsed: 2000 }
+  for (const [columns, text] of [
+    [80, '300.00 KiB 0:00:02 [1.00 MiB/s] [============>            ] 50% ETA 0:00:00'],
+    [70, '300.00 KiB 0:00:02 [1.00 MiB/s] [=========>         ] 50% ETA 0:00:00'],
+    [58, '300.00 KiB 0:00:02 [1.00 MiB/s] [===>   ] 50% ETA 0:00:00'],
+    [56, '300.00 KiB 0:00:02 [1.00 MiB/s] [==>  ] 50% ETA 0:00:00'],
+    [55, '300.00 KiB 0:00:02 [1.00 MiB/s] 50% ETA 0:00:00'],
+    [50, '300.00 KiB 0:00:02 [1.00 MiB/s] 50% ETA 0:00:00'],
+    [47, '300.00 KiB [1.00 MiB/s] 50% ETA 0:00:00'],
+    [30, '300.00 KiB 50% ETA 0:00:00'],
+    [20, '50% ETA 0:00:00'],
+    [5, '50% ETA 0:00:00'],
   ] as const) {
-    const params = { value, startTime: Date.now() - 2000 } as Params
-    t.equal(formatLine(options, params, rate, size), text)
+    t.equal(formatLine(half, columns), text, String(columns))
+    if (columns >= 20) t.ok(text.length < columns)
   }
+  for (const [columns, text] of [
+    [33, '300.00 KiB 0:00:02 [1.00 MiB/s]'],
+    [30, '300.00 KiB [1.00 MiB/s]'],
+    [20, '300.00 KiB'],
+    [5, '300.00 KiB'],
+  ] as const)
+    t.equal(formatLine({ ...half, size: undefined }, columns), text, String(columns))
 })

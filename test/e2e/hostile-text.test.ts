@@ -59,9 +59,9 @@ t.test('dumps of a proxy in both directions (C-11)', async t => {
 t.test('a terminal with data, log lines, progress and an error (C-11)', { skip: missing('script') }, async t => {
   const target = await listen(t, socket => {
     socket.write(hostile)
-    socket.once('data', () => setTimeout(() => socket.resetAndDestroy(), 500)) // so that there is progress to see
+    socket.once('data', () => setTimeout(() => socket.resetAndDestroy(), 1500)) // so that there is progress to see
   })
-  const script = `(echo x; sleep 1) | tcp-pipe send -v --progress -r 'logger | dump' --to ${target.to}`
+  const script = `(echo x; sleep 2) | tcp-pipe send -v --progress -r 'logger | dump' --to ${target.to}`
   const { stdout } = await onTerminal(t, script).ended
   const shown = String(stdout)
   for (const sign of ['B/s]', '\\e]0;title', 'ECONNRESET']) t.ok(shown.includes(sign), sign)

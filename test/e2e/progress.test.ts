@@ -1,7 +1,23 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { listen, missing, onTerminal, run, screen, serve, shell } from './support.js'
+import {
+  closed,
+  dial,
+  eventually,
+  listen,
+  missing,
+  onTerminal,
+  run,
+  screen,
+  serve,
+  shell,
+  shortDirectory,
+} from './support.js'
 
 const skip = missing('script')
+/** The cursor stands at the start of the line: also what a narrower terminal has wrapped is erased. */
+const erased = '\r\x1b[J'
 const whole = /^300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\] \[=+>] 100% ETA 0:00:00$/
 const unsized = /^300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\]$/
 
@@ -44,18 +60,139 @@ t.test('progress on a terminal', { skip }, async t => {
   })
 })
 
+t.test('the width of the terminal: percentage and ETA stay', { skip }, async t => {
+  for (const [columns, last] of [
+    [80, /^300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\] \[=+>] 100% ETA 0:00:00$/],
+    [50, /^300\.00 KiB .*\d 100% ETA 0:00:00$|^300\.00 KiB .*s\] 100% ETA 0:00:00$/],
+    [30, /^300\.00 KiB 100% ETA 0:00:00$/],
+    [20, /^100% ETA 0:00:00$/],
+  ] as const) {
+    const { lines } = await shownBy(t, 'tcp-pipe send big -q --progress', { columns })
+    t.match(lines.at(-1), last, String(columns))
+    t.ok((lines.at(-1) as string).length < columns)
+    t.equal(lines.filter(line => line.includes('ETA')).length, 1)
+  }
+})
+
+t.test('a transfer of less than a second shows none', { skip }, async t => {
+  const { lines } = await shownBy(t, 'tcp-pipe send big', { time: 0 })
+  t.notMatch(lines.join('\n'), /iB\/s|ETA/)
+})
+
+t.test('data on the same terminal is never cut or stuck to the line', { skip }, async t => {
+  const target = await listen(t, socket => {
+    socket.resume()
+    const steps = ['first\n', 'second\nunfini', 'shed\nlast']
+    const timer = setInterval(() => {
+      socket.write(steps.shift() as string)
+      if (steps.length > 0) return
+      clearInterval(timer)
+      socket.end()
+    }, 1300)
+  })
+  const script = `(sleep 4; echo x) | tcp-pipe send -q --progress --to ${target.to}`
+  const { stdout } = await onTerminal(t, script).ended
+  const { lines, row, cursor } = screen(stdout)
+  t.same(lines.slice(0, 4), ['first', 'second', 'unfinished', 'last'])
+  t.match(lines[4], /^2 B 0:00:0\d \[/)
+  t.equal(row, 5)
+  t.ok(cursor)
+})
+
+t.test('a dump on stderr stands above the line', { skip }, async t => {
+  const target = await listen(t, socket => socket.resume().on('end', () => socket.end()))
+  const args = `-q --progress -t 'dump brief=true color=never' --to ${target.to}`
+  const client = onTerminal(t, `echo ready; cat | tcp-pipe send ${args}`)
+  await client.printed('ready')
+  client.child.stdin?.write('a\n')
+  await client.printed('2 bytes')
+  await client.printed('B/s]')
+  client.child.stdin?.write('bc\n')
+  await client.printed('3 bytes')
+  client.child.stdin?.write('\x04')
+  const [ready, ...lines] = screen((await client.ended).stdout).lines
+  t.equal(ready, 'ready')
+  t.equal(lines.length, 3)
+  t.match(lines[0], /^→ .* 2 bytes · a\\n$/)
+  t.match(lines[1], /^→ .* 3 bytes · bc\\n$/)
+  t.match(lines[2], /^5 B 0:00:\d\d \[\d+ B\/s\]$/)
+})
+
+t.test('a resize redraws it', { skip }, async t => {
+  const target = await listen(t, socket => socket.pause())
+  const resize = '(read x < /dev/tty; stty cols 50 < /dev/tty)'
+  const client = onTerminal(t, `${resize} & tcp-pipe send --size 1t /dev/zero --to ${target.to}`)
+  await client.printed('ETA')
+  client.child.stdin?.write('\n')
+  await client.printed(erased)
+  await eventually('a line after it', () => String(client.stdout()).split(erased)[1]?.includes('ETA') === true)
+  client.child.stdin?.write('\x03')
+  const [wide = '', ...narrow] = String((await client.ended).stdout).split(erased)
+  t.match(wide, /\[> +\] 0% ETA/, 'with a bar')
+  const lines = narrow
+    .join('\r')
+    .split('\r')
+    .filter(line => line.includes('ETA'))
+  t.ok(lines.length > 0)
+  for (const line of lines) t.ok(line.replaceAll(/[^ -~]|\[\d?]*[GKhlJ]/g, '').length < 50, JSON.stringify(line))
+})
+
+t.test('serve', { skip }, async t => {
+  for (const [title, args, last] of [
+    ['--once: the size is unknown', '--once -o got', unsized],
+    ['--once --from a file: the size is known', '--once --from big > got', whole],
+    [
+      '--from: the sizes of all clients',
+      '--from big > got',
+      /^600\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\] \[=+>] 100% ETA 0:00:00$/,
+    ],
+    ['--once --from -', '--once --from - < big > got', unsized],
+    ['--once to the terminal: none', '--once', /^x+$|connection closed/],
+    ['--once --progress to the terminal', '--once --progress', /^300\.00 KiB 0:/],
+    ['--once --no-progress', '--once -o got2 --no-progress', /connection closed/],
+  ] as const) {
+    t.test(title, async t => {
+      const dir = shortDirectory(t)
+      await shell(t, "head -c 307199 /dev/zero | tr '\\0' x > big; echo >> big", { cwd: dir })
+      const server = onTerminal(t, `tcp-pipe serve unix:s ${args}`, { cwd: dir })
+      await server.printed('listening')
+      const clients = args.includes('--once') ? [1] : [1, 2]
+      const data = args.includes('--from') ? '' : readFileSync(join(dir, 'big'))
+      await Promise.all(clients.map(() => stay(t, join(dir, 's'), data)))
+      if (clients.length > 1) {
+        await server.printed('100% ETA 0:00:00\x1b[0K\r\x1b[?25h')
+        server.child.stdin?.write('\x03')
+      }
+      const { lines, row, cursor } = screen((await server.ended).stdout)
+      const end = lines.findLast(line => !/draining|^\^C/.test(line) && line !== '') ?? ''
+      t.match(end, last)
+      t.equal(row, lines.length - Number(lines.at(-1) === ''))
+      t.ok(cursor)
+    })
+  }
+})
+
+/** A client that sends, reads what comes, and ends after more than a second. */
+async function stay(t: Test, path: string, data: string | Buffer): Promise<void> {
+  const socket = await dial(t, { path })
+  socket.resume().write(data)
+  setTimeout(() => socket.end(), 1500)
+  await closed(socket)
+}
+
 t.test('never when stderr is not a terminal', async t => {
   const server = await serve(t, ['0'], { stdio: ['ignore', 'ignore', 'pipe'] })
   const { stderr } = await run(t, ['send', 'README.md', '--progress', '-q', '--to', server.to])
   t.equal(stderr, '')
 })
 
-async function shownBy(t: Test, script: string) {
+/** What a terminal shows of a transfer that lasts longer than this many milliseconds. */
+async function shownBy(t: Test, script: string, { time = 1300, columns = 100 } = {}) {
   const dir = t.testdir()
   await shell(t, 'head -c 307200 /dev/zero > big', { cwd: dir })
-  const target = await listen(t, socket => socket.resume().on('end', () => socket.end()))
+  const target = await listen(t, socket => socket.resume().on('end', () => setTimeout(() => socket.end(), time)))
   const at = script.replace('tcp-pipe send', `tcp-pipe send --to ${target.to}`)
-  const { code, stdout } = await onTerminal(t, at, { cwd: dir }).ended
+  const { code, stdout } = await onTerminal(t, at, { cwd: dir, columns }).ended
   t.equal(code, 0)
   return screen(stdout)
 }

@@ -421,6 +421,7 @@ export function screen(output: Buffer): { lines: string[]; row: number; cursor: 
     else if (token === '␛[?25h') cursor = true
     else if (/^␛\[\d*G$/.test(token)) column = Number(token.slice(2, -1) || 1) - 1
     else if (/^␛\[0?K$/.test(token)) lines[row] = line.slice(0, column)
+    else if (token === '␛[J') lines.splice(row, lines.length, line.slice(0, column))
     else if (token.startsWith('␛')) throw new Error(`unexpected control ${token}`)
     else lines[row] = line.slice(0, column) + token + line.slice(++column)
   }
