@@ -29,7 +29,7 @@ const lastWords = 200
 /** What a command does at signals. */
 export interface SignalActions {
   /** Called at the first SIGINT or SIGTERM. Default: the process ends at once, as at the second. */
-  drain?(signal: NodeJS.Signals): void
+  drain?: ((signal: NodeJS.Signals) => void) | undefined
   /** Called at SIGHUP. Default: the process ends at once. It also does if it has lost its terminal. */
   reload?: (() => void) | undefined
   /** Resets what runs. When it resolves, or after 200 ms, the process dies of the signal. */

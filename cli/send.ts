@@ -18,6 +18,7 @@ import type { Connection, Summary } from '../lib/index.js'
 import { isSendError, send } from '../lib/send.js'
 import type { OnEof, OnPeerEnd } from '../lib/send-options.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { noteConnected, notePeerEnd } from './chat.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import {
   address,
@@ -136,6 +137,7 @@ async function run(command: Command, files: string[]): Promise<void> {
   const { log, mute, observer } = openLog(options, () => progress?.clear(), { ending: endingOf(options) })
   const progress = await openProgress(options, from, size)
   warnIfInsecure(log, options)
+  const isTyped = from instanceof ReadStream
   const abort = new AbortController()
   let connection: Connection | undefined
   onStdoutError(
@@ -154,13 +156,18 @@ async function run(command: Command, files: string[]): Promise<void> {
     tls,
     from,
     transforms,
-    replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw)],
+    replyTransforms: () => [
+      ...(isTyped ? [notePeerEnd(log)] : []),
+      ...replyTransforms(),
+      ...terminalStages(options.raw),
+    ],
     family: options[4] ? 4 : options[6] ? 6 : undefined,
     signal: abort.signal,
     log,
     observer,
     onConnect(opened) {
       connection = opened
+      if (isTyped) noteConnected(log, from, opened)
       progress?.start()
     },
   })

@@ -12,6 +12,7 @@ import { eachLine, type Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
 import { isTemplate } from '../lib/text/template.js'
+import { notePeerEnd, openChat } from './chat.js'
 import { type Logger, type LogOptions, openLog } from './log.js'
 import {
   address,
@@ -50,6 +51,7 @@ const examples = `Examples:
   tcp-pipe serve -t 'gunzip | grep ERROR' -o 'logs/{remote}-{id}.log'
   tcp-pipe serve --reply -t 'hex plain=true'       send the result back to the client
   tcp-pipe serve --from file                       send the file to each client
+  tcp-pipe serve --chat                            talk to the client, as nc -l does
   tcp-pipe serve --tls auto                        encrypted; logs a pin for send --pin
 `
 
@@ -88,6 +90,7 @@ export function serveCommand(): Command {
         'stop',
       ]),
     )
+    .option('--chat', 'send stdin to the client, write what it sends to stdout; one client at a time')
     .option('--once', 'stop after the first connection')
     .option('--append', 'append to existing output files')
     .option('--force', 'replace existing output files')
@@ -111,24 +114,34 @@ async function run(command: Command, listen: Address | undefined): Promise<void>
   const progress = await openProgress(options, toStdout, size)
   const { log, mute, observer } = openLog(options, progress?.clear)
   warnOfCollisions(log, options)
-  const { server, closed } = await runServer(options, { listen, target: options.to }, log, common =>
+  const chat = options.chat
+    ? openChat(log, options.once, () => void listening.then(({ server }) => server.close({ drain: Infinity })))
+    : undefined
+  const listening = runServer(options, { listen, target: options.to }, log, common =>
     serve({
       ...(listen && { listen }),
       ...common,
       observer,
+      ...(chat && { maxConnections: 1, idleTimeout: options.idleTimeout ?? 0 }),
       onConnection(connection) {
         common.onConnection?.(connection)
         progress?.watch(connection)
+        chat?.watch(connection)
       },
       ...sinkOptions(options),
       transforms: info => [
+        ...(chat ? [notePeerEnd(log)] : []),
         ...transforms(),
         ...labelStages(options, info),
         ...(toStdout ? terminalStages(options.raw) : []),
       ],
       ...fromOptions(options, replyTransforms),
+      ...(chat && { from: chat.source, replyTransforms }),
     }),
   )
+  const over = () => chat?.close()
+  listening.then(({ closed }) => closed).then(over, over)
+  const { server, closed } = await listening
   const stopAt = (code: number) => {
     process.exitCode = code
     mute()
@@ -154,8 +167,12 @@ async function sizeOf(from: string | undefined): Promise<number | undefined> {
 }
 
 /** What goes to a client from --from, otherwise what comes. A terminal that shows the data needs no progress line. */
-async function openProgress({ progress, quiet, once, from }: Options, toStdout: boolean, size: number | undefined) {
-  const wanted = progress ?? (!quiet && (from !== undefined || (once && !(toStdout && process.stdout.isTTY))))
+async function openProgress(
+  { progress, quiet, once, from, chat }: Options,
+  toStdout: boolean,
+  size: number | undefined,
+) {
+  const wanted = progress ?? (!quiet && !chat && (from !== undefined || (once && !(toStdout && process.stdout.isTTY))))
   if (!process.stderr.isTTY || !wanted) return undefined
   const { connectionsProgress } = await import('./progress.js')
   const direction = from === undefined ? 'forward' : 'reply'
@@ -180,6 +197,7 @@ function labelStages({ label }: Options, info: ConnectionInfo): Stage[] {
 
 function check(options: Options): void {
   const { output, to, reply, from, replyTransform, onEof, onPeerEnd, once, append, force, connectTimeout } = options
+  checkChat(options)
   for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
     if (value === '') fault(`${name}: '' is not allowed; expected a file name or '-'`)
   }
@@ -187,7 +205,8 @@ function check(options: Options): void {
   if (sinks.length > 1)
     fault(`${sinks.map(([name]) => name).join(' and ')} exclude each other: the result goes to one place`)
   if (reply && from) fault('--reply and --from exclude each other: both would write to the client')
-  if (replyTransform && !from) fault('--reply-transform needs --from: it transforms that file for the client')
+  if (replyTransform && !from && !options.chat)
+    fault('--reply-transform needs --from or --chat: it transforms what goes to the client')
   for (const [name, value] of Object.entries({ '--on-eof': onEof, '--on-peer-end': onPeerEnd }))
     if (value && !from) fault(`${name} needs --from: it concerns that file`)
   if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it applies to that address')
@@ -214,6 +233,18 @@ function warnOfCollisions(log: Logger, { output = '', once, append }: Options): 
   if (once || append || !output.includes('{remote}') || output.includes('{id}')) return
   const advice = 'add {id} to the name, or use --append'
   log.warn({ output }, `--output: connections from one address can get the same file name; ${advice}`)
+}
+
+function checkChat({ chat, output, to, reply, from, maxConnections }: Options): void {
+  const rivals = {
+    '--output': output,
+    '--to': to,
+    '--reply': reply,
+    '--from': from,
+    '--max-connections': maxConnections,
+  }
+  const [name] = Object.entries(rivals).find(([, given]) => given) ?? []
+  if (chat && name) fault(`--chat and ${name} exclude each other: it joins stdin and stdout to one client at a time`)
 }
 
 /** A device or a FIFO accepts data from all connections. */

@@ -12,6 +12,7 @@ import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOpti
 
 export interface ServerOptions extends ServerTlsOptions {
   once?: boolean
+  chat?: boolean
   socketMode?: number
   ipv6Only?: boolean
   allow?: string[]
@@ -103,7 +104,7 @@ export async function runServer(
   const hasFiles = tls.tls || tls.targetTls
   // Before listening: a reader of the `listening` line may send a signal at once.
   const stop = onSignals({
-    drain: signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
+    drain: options.chat ? undefined : signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
     reload: hasFiles ? () => server && void reload(server, log, read) : undefined,
     reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   })

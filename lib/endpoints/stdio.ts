@@ -2,7 +2,7 @@
 
 import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { defineEndpoint, type Sink, type Source } from './endpoint.js'
 import { fileSource } from './file/file-source.js'
@@ -50,6 +50,36 @@ export function sharedSink(stream: Writable): Sink {
     { lines: false },
   )
   return sink
+}
+
+/**
+ * Returns the source of one connection on a stream that outlives it. It reads one chunk at a time, when the connection
+ * can take it, so that the rest stays for the next connection. It ends and fails with the stream, and never destroys it.
+ */
+export function sharedSource(stream: Readable): Source {
+  let isWanted = false
+  const take = () => {
+    const chunk = isWanted ? stream.read() : null
+    if (chunk === null) return
+    isWanted = false
+    source.push(chunk)
+  }
+  const end = () => void source.push(null)
+  const fail = (error: Error) => void source.destroy(error)
+  const source = new Readable({
+    highWaterMark: 0,
+    read() {
+      isWanted = true
+      take()
+    },
+    destroy(error, callback) {
+      stream.off('readable', take).off('end', end).off('error', fail)
+      callback(error)
+    },
+  })
+  if (stream.readableEnded) end()
+  else stream.on('readable', take).on('end', end).on('error', fail)
+  return source
 }
 
 /** Opens a descriptor with the source that reads its file type fastest. */

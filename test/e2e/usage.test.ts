@@ -73,7 +73,7 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '--reply', '-o', 'x-{id}'], '--output and --reply exclude each other'],
   [['serve', '0', '--to', ':1', '-o', 'x-{id}'], '--output and --to exclude each other'],
   [['serve', '0', '--reply', '--from', 'README.md'], '--reply and --from exclude each other'],
-  [['serve', '0', '-r', 'hex'], '--reply-transform needs --from'],
+  [['serve', '0', '-r', 'hex'], '--reply-transform needs --from or --chat'],
   [['serve', '0', '--from', '-'], '--from - needs --once'],
   [
     ['serve', '0', '-o', 'plain.bin'],

@@ -48,6 +48,12 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
     const { port } = await serve(t, ['serve', '--from', 'file'], t.testdir({ file: 'what is in it' }))
     t.equal((await run(t, ['send', '--to', port], '')).output, 'what is in it')
   },
+  'tcp-pipe serve --chat': async t => {
+    const { port, child } = await serve(t, ['serve', '--chat'])
+    const output = bytes(child)
+    await run(t, ['send', '--to', port], 'what is said')
+    t.equal(String(await output), 'what is said')
+  },
   'cat file | tcp-pipe send': async t => {
     t.equal(await through(t, ['serve'], 'what is in it'), 'what is in it')
   },

@@ -2,13 +2,13 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Sink } from '../../../lib/endpoints/endpoint.js'
 import { checkSink, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
-import { pipeSource, sharedSink, stdinSource, stdio } from '../../../lib/endpoints/stdio.js'
+import { pipeSource, sharedSink, sharedSource, stdinSource, stdio } from '../../../lib/endpoints/stdio.js'
 import { serve } from '../../../lib/serve.js'
 import { collect, failOnWarning, heldSink, memorySink } from '../network.js'
 import { connection } from './legs.js'
@@ -72,6 +72,38 @@ t.test('sharedSink: a stream that was ended already fails the sink', async t => 
   const sink = sharedSink(stream).on('error', () => {}) as Sink
   stream.end()
   t.match(await write(sink, 'x'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
+})
+
+t.test('sharedSource: each connection takes what comes while it is there; the stream stays', async t => {
+  failOnWarning(t)
+  const stream = new PassThrough()
+  stream.write('for the first')
+  for (const [i, text] of ['for the first', 'for the second'].entries()) {
+    const source = sharedSource(stream)
+    const [chunk] = await once(source, 'data')
+    t.equal(String(chunk), text)
+    source.destroy()
+    await once(source, 'close')
+    if (i === 0) stream.write('for the second')
+    t.notOk(stream.destroyed)
+  }
+  for (const event of ['readable', 'end', 'error'])
+    t.equal(stream.listeners(event).filter(each => /take|push|destroy/.test(String(each))).length, 0, event)
+  const last = sharedSource(stream)
+  stream.end('the rest')
+  t.equal(String(await collect(last)), 'the rest')
+  t.equal(String(await collect(sharedSource(stream))), '', 'it has ended')
+})
+
+t.test('sharedSource: it takes nothing before it is read, and fails with the stream', async t => {
+  const stream = new PassThrough()
+  const source = sharedSource(stream)
+  stream.write('x')
+  await new Promise(setImmediate)
+  t.equal(stream.readableLength, 1)
+  stream.destroy(new Error('EIO'))
+  await t.rejects(finished(source), { message: 'EIO' })
+  t.match(source.errored, { message: 'EIO' })
 })
 
 t.test('stdinSource: a file is read from where it stands', async t => {

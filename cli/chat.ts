@@ -1,0 +1,82 @@
+/** Two people, two terminals: what `serve --chat` and `send` do for someone who types. */
+
+import { setImmediate } from 'node:timers/promises'
+import { ReadStream } from 'node:tty'
+import type { Source } from '../lib/endpoints/endpoint.js'
+import { sharedSource, stdinSource } from '../lib/endpoints/stdio.js'
+import type { Connection } from '../lib/index.js'
+import type { Stage } from '../lib/stages/stage.js'
+import { formatRemote } from '../lib/text/remote.js'
+import type { Logger } from './log.js'
+
+/** stdin for one client after another. */
+export interface Chat {
+  /** What is typed from now on, for the client that has connected. */
+  source(): Source
+  watch(connection: Connection): void
+  close(): void
+}
+
+/**
+ * Reads stdin only while a client is connected, so that it keeps what is typed between clients for the next one. On a
+ * terminal the end of the input (Ctrl-D) ends our side of a conversation; without a client it calls `end`. The end of
+ * other input calls `end`, too: there is nothing to say to another client.
+ */
+export function openChat(log: Logger, once: boolean | undefined, end: () => void): Chat {
+  let typed = stdinSource()
+  let client: Connection | undefined
+  let isOver = false
+
+  function finish(): void {
+    isOver = true
+    end()
+  }
+
+  /** Only a read finds the end; this one takes nothing. */
+  function findEnd(): void {
+    if (!client && typed instanceof ReadStream && typed.readableLength === 0) typed.read(0)
+  }
+
+  function listen(): void {
+    typed.on('readable', findEnd).once('error', finish)
+    typed.once('end', () => {
+      if (!client || !(typed instanceof ReadStream)) return finish()
+      typed = new ReadStream(0) // a terminal goes on after its end
+      listen()
+    })
+  }
+
+  if (typed instanceof ReadStream) listen()
+  else typed.once('end', finish).once('error', finish)
+  return {
+    source: () => sharedSource(typed),
+    watch(connection) {
+      client = connection
+      noteConnected(log, typed, connection)
+      void connection.closed.then(() => {
+        client = undefined
+        if (once || isOver) return
+        log.info('waiting for the next client, which gets what is typed until then')
+        findEnd()
+      })
+    },
+    close: () => void typed.destroy(),
+  }
+}
+
+/** For a person at a terminal: who is there, and how to end. */
+export function noteConnected(log: Logger, source: Source, connection: Connection): void {
+  log.info({ connection: connection.id, remote: formatRemote(connection) }, 'connected')
+  if (source instanceof ReadStream) log.info('reading from the terminal; Ctrl-D ends the input, Ctrl-C the program')
+}
+
+/** Logs the end of the peer, after the data before it has gone on. */
+export function notePeerEnd(log: Logger): Stage {
+  return {
+    write: (chunk: Buffer) => chunk,
+    async flush() {
+      await setImmediate()
+      log.info('the peer has ended')
+    },
+  }
+}
