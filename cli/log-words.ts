@@ -86,7 +86,7 @@ function info(...texts: string[]): Words {
 
 function closedWords(record: LogRecord, sender: Sender | undefined): Words {
   const { remote, warnings, closedBy } = record
-  const ending = sender ? `; ${sender.ending(closedBy)}` : ''
+  const ending = `${sender ? `; ${sender.ending(closedBy)}` : ''}${oddEnd(record)}`
   const notes = Array.isArray(warnings) ? `; ${warnings.join('; ')}` : ''
   const done = `${moved(record, sender, ['received', 'sent'])} in ${time(record.duration)}`
   const brief = `${done}${ending}${faultsOf(record)}${notes}`
@@ -97,6 +97,15 @@ function closedWords(record: LogRecord, sender: Sender | undefined): Words {
     texts: [`${remote} ${whole}`, `${remote} ${brief}`, ...(sender ? [brief] : [])],
     ...(path !== undefined && { path }),
   }
+}
+
+/** An end that is no failure, because the conversation was over, but that is no ordinary one either. */
+function oddEnd({ closedBy, side = 'peer', tls, target }: LogRecord): string {
+  if (closedBy === 'reset') return `; then the ${side} reset it`
+  const isBare = [tls, (target as { tls?: object } | undefined)?.tls].some(
+    facts => (facts as { closeNotify?: boolean } | undefined)?.closeNotify === false,
+  )
+  return isBare ? ', without close_notify' : ''
 }
 
 function failedWords(record: LogRecord, sender: Sender | undefined): Words {

@@ -28,6 +28,12 @@ t.test('a connection is two short lines', async t => {
     [{ bytesIn: 0, duration: 90_500 }, 'received nothing in 1m30.5s'],
     [{ bytesIn: 6, duration: 2, target: { to: '127.0.0.1:6379' } }, 'received 6 B in 2 ms → 127.0.0.1:6379'],
     [{ bytesIn: 6, duration: 2, sink: { to: '127.0.0.1:1', answered: 0 } }, 'received 6 B in 2 ms → 127.0.0.1:1'],
+    [{ bytesIn: 6, duration: 2, closedBy: 'reset', side: 'client' }, 'received 6 B in 2 ms; then the client reset it'],
+    [{ bytesIn: 6, duration: 2, tls: { closeNotify: false } }, 'received 6 B in 2 ms, without close_notify'],
+    [
+      { bytesIn: 6, duration: 2, target: { to: 'a', tls: { closeNotify: false } } },
+      'received 6 B in 2 ms, without close_notify → a',
+    ],
     [{ bytesIn: 6, duration: 2, faults: [{ fault: 'drop', offset: 2 }] }, 'received 6 B in 2 ms; drop after 2 B'],
   ] as const)
     t.same(lines({ ...closed, ...record }), [`✓ 127.0.0.1:52100 ${text}`])

@@ -89,7 +89,7 @@ export const rows: readonly Row[] = [
     id: 'A-17',
     case: 'A file grows, shrinks or disappears while it is sent; a FIFO, a directory, no read permission, 0 bytes, more than 2 GiB',
     expected:
-      'The bytes that were read are sent. A directory, a missing or an unreadable file: one line, exit 1. A changed size: a warning, exit 1',
+      'The bytes that were read are sent. A directory: one line, exit 2. A missing or an unreadable file: one line, exit 1. A changed size: a warning, exit 1',
   },
   {
     id: 'A-18',
@@ -216,7 +216,7 @@ export const rows: readonly Row[] = [
     id: 'E-06',
     case: 'Output files named after a peer: `../`, absolute, NUL, `%00`, `C:\\`, 5,000 characters, colons of IPv6; a link with that name; an existing file',
     expected:
-      'The file stays in its directory, unsafe characters are replaced; a link with the name is not followed; nothing is overwritten without `--force`',
+      'The file stays in its directory, unsafe characters are replaced; a link with the name is not followed; nothing is overwritten without `--force`. A file that exists at the start: exit 2; one that appears later: a reset',
   },
   {
     id: 'E-07',
