@@ -16,8 +16,7 @@ export function acceptsBareEnd(state: ConnectionState, by: Leg): boolean {
 export function isLateReset(state: ConnectionState, by: Leg, error: Error): boolean {
   if (!isReset(error) || (error as NodeJS.ErrnoException).syscall === 'write') return false // a write is lost
   if (!isDelivered(state)) return false
-  if (isServer(state, by)) return hasEnded(by) && (hasAnswered(state, by) || isClientGone(state))
-  return state.target !== undefined && by.bytes.out > 0 // a client that was answered has chosen to leave
+  return wasOver(state, by) || hasAnswered(state, by) || isNobodyThere(state, by)
 }
 
 /**
@@ -33,7 +32,7 @@ function wasOver(state: ConnectionState, by: Leg): boolean {
 
 /** Whether a server spoke, and has sent nothing since our end. */
 function hasAnswered(state: ConnectionState, by: Leg): boolean {
-  return hasEnded(by) && by.bytes.in > 0 && !state.talk.of(by)?.cameAfterEnd
+  return isServer(state, by) && hasEnded(by) && by.bytes.in > 0 && !state.talk.of(by)?.cameAfterEnd
 }
 
 /** Whether our end has been sent. */
@@ -41,9 +40,15 @@ function hasEnded({ stream }: Leg): boolean {
   return stream.writableEnded && stream.writableLength === 0
 }
 
-/** Whether the client of a proxy has closed its socket: its end was no half-close. */
-function isClientGone({ leg, target }: ConnectionState): boolean {
-  return target !== undefined && leg.stream.readableEnded && leg.isGone?.() === true
+/**
+ * Whether the other peer of a proxy has closed its socket: it neither waits for anything nor takes it. This is known
+ * before our end to it. A target that leaves before the client's end may owe an answer.
+ */
+function isNobodyThere({ leg, target }: ConnectionState, by: Leg): boolean {
+  if (!target) return false
+  const other = by === leg ? target.leg : leg
+  if (by !== leg && !(hasEnded(by) && leg.stream.readableEnded)) return false
+  return !other.stream.writableEnded && other.isGone?.() === true
 }
 
 function isServer({ leg, target, dialled }: ConnectionState, by: Leg): boolean {

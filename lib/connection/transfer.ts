@@ -172,12 +172,11 @@ function finish(pipes: Pipes): void {
   const { source, sourceLeg } = pipes.options
   pipes.over = true
   pipes.unwatch()
+  unlink(pipes, pipes.first)
   if (sourceLeg) pipes.bytes.in = takenFrom(sourceLeg) // what still comes is not read
   if (!source.readableEnded) {
-    if (sourceLeg) {
-      unlink(pipes, pipes.first)
-      source.pause()
-    } else source.destroy()
+    if (sourceLeg) source.pause()
+    else source.destroy()
   }
   for (const { plan } of pipes.slots) for (const stream of plan.streams) stream.destroy()
   pipes.settle()

@@ -159,36 +159,18 @@ t.test('nginx', { skip: lacks('nginx', 'curl') }, async t => {
   })
 
   t.test(
-    'wrk with TLS leaves after the last answer, with a reset (G-46)',
+    'wrk with TLS leaves by a reset, or without close_notify (G-46)',
     { skip: noOpenssl || missing('wrk') },
     async t => {
       const tool = await proxy(t, ['0', target, '--tls', ...files.of('server').words], { faults: null })
       t.match(await output(t, 'wrk', ['-t1', '-c4', '-d1s', `https://127.0.0.1:${tool.port}/page`]), /requests in/)
       await eventually('the end of all', () => tool.logs.length >= 6) // with its first connection, which makes no handshake
-      const [all, failed] = ['connection closed', 'connection failed'].map(msg =>
-        tool.logs.filter(line => line.msg === msg),
-      )
-      t.ok(
-        all?.some(
-          ({ closedBy, tls }) => closedBy === 'reset' || (tls as { closeNotify?: false }).closeNotify === false,
-        ),
-      )
-      for (const { bytesOut } of failed ?? []) t.ok(bytesOut) // a request was under way
+      for (const { msg, closedBy, code } of tool.logs.filter(({ msg }) => String(msg).startsWith('connection')))
+        if (msg === 'connection failed')
+          t.match(code, /^(ECONNRESET|EPIPE|ERR_UNEXPECTED_EOF)$/, 'an answer was under way')
+        else t.match(closedBy, /^(reset|peer)$/)
     },
   )
-
-  t.test('wrk: no error in a second of load', { skip: missing('wrk') }, async t => {
-    const tool = await proxy(t, ['0', target], { faults: null })
-    const report = await output(t, 'wrk', ['-t1', '-c16', '-d1s', `http://127.0.0.1:${tool.port}/page`])
-    t.match(report, /^ +[1-9]\d* requests in /m)
-    t.notMatch(report, /Socket errors|Non-2xx/)
-    await eventually('the end of all', () => tool.logs.length >= 17)
-    const cut = ['ECONNRESET', 'EPIPE'] // by wrk, which does not wait for the last answers
-    t.same(
-      tool.logs.filter(({ level, code }) => level >= 50 && !cut.includes(String(code))),
-      [],
-    )
-  })
 })
 
 t.test('PostgreSQL', { skip: lacks('initdb', 'postgres', 'psql') || (isRoot && missing('setpriv')) }, async t => {

@@ -56,8 +56,7 @@ t.test('a reset after the conversation is no failure, and is passed on', async t
     ['ct', 'client'],
     ['t', 'client'],
     ['ctC', 'client'],
-    ['ctc', 'client'], // what it still waited for, it does not want
-    ['cCt', 'client'],
+    ['cCt', 'client'], // it has the answer
     ['ctC', 'target'],
     ['ctcC', 'target'], // a goodbye has no answer
   ] as const) {
@@ -79,6 +78,7 @@ t.test('a reset in the middle is a failure', async t => {
   for (const [words, by] of [
     ['', 'client'],
     ['c', 'client'],
+    ['ctc', 'client'],
     ['cC', 'client'],
     ['ct', 'target'], // before our end: its answer may go on
     ['cC', 'target'], // it never answered
@@ -112,12 +112,23 @@ t.test('a reset in the middle is a failure', async t => {
   })
 })
 
-t.test('an answer to a client that has closed its socket is owed to nobody', async t => {
+t.test('nothing is owed to a peer that has closed its socket, and nothing by it', async t => {
   for (const isGone of [true, false]) {
-    const made = relay(t, { isGone: () => isGone })
-    await talk(made, 'ctcCt')
-    made.target.destroy(new Error('reset'))
-    t.equal((await made.summary).error === undefined, isGone)
+    const answered = relay(t, { isGone: () => isGone })
+    await talk(answered, 'ctcCt')
+    answered.target.destroy(new Error('reset'))
+    t.equal((await answered.summary).error === undefined, isGone, 'a late answer')
+
+    const asked = relay(t)
+    asked.targetLeg.isGone = () => isGone
+    await talk(asked, 'ctc')
+    asked.client.destroy(new Error('reset'))
+    t.equal((await asked.summary).error === undefined, isGone, 'a late question')
+
+    const early = relay(t, { isGone: () => isGone })
+    await talk(early, 'ct')
+    early.target.destroy(new Error('reset'))
+    t.ok((await early.summary).error, 'before the end of the client')
   }
 })
 
