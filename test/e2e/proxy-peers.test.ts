@@ -171,6 +171,19 @@ t.test('nginx', { skip: lacks('nginx', 'curl') }, async t => {
         else t.match(closedBy, /^(reset|peer)$/)
     },
   )
+
+  t.test('wrk: no error in a second of load', { skip: missing('wrk') }, async t => {
+    const tool = await proxy(t, ['0', target], { faults: null })
+    const report = await output(t, 'wrk', ['-t1', '-c16', '-d1s', `http://127.0.0.1:${tool.port}/page`])
+    t.match(report, /^ +[1-9]\d* requests in /m)
+    t.notMatch(report, /Socket errors|Non-2xx/)
+    await eventually('the end of all', () => tool.logs.length >= 17)
+    const cut = ['ECONNRESET', 'EPIPE'] // by wrk, which does not wait for the last answers
+    t.same(
+      tool.logs.filter(({ level, code }) => level >= 50 && !cut.includes(String(code))),
+      [],
+    )
+  })
 })
 
 t.test('PostgreSQL', { skip: lacks('initdb', 'postgres', 'psql') || (isRoot && missing('setpriv')) }, async t => {
