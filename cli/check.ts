@@ -5,6 +5,7 @@ import type { DialOptions } from '../lib/endpoints/endpoint.js'
 import { targetContext } from '../lib/endpoints/tls/contexts.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { escapeJson, escapeLine } from '../lib/text/escape.js'
+import { frequent, group, withExamples } from './help.js'
 import { addressFor, duration, effectiveOptions, value } from './options.js'
 import { type Finding, probe, type TlsFinding } from './probe.js'
 import { readSendTls, type SendTlsOptions, sendTlsOptions } from './tls.js'
@@ -29,31 +30,38 @@ const atOnce = 32
 /** Milliseconds to wait for a banner. */
 const bannerTime = 2000
 
-const examples = `Examples:
-  tcp-pipe check db:5432 cache:6379                    exit 0 if both are open, otherwise 1
-  tcp-pipe check localhost:8000-8010                   a range of ports of one host
-  tcp-pipe check tls://example:443                     the certificate, whether it verifies, its pin
-  tcp-pipe check --banner mail:25                      print the first bytes that the server sends
-`
-
 export function checkCommand(): Command {
   const command = new Command('check')
     .summary('tell whether addresses are open; show the certificate of tls:// and the banner')
     .description('Connects to each address and closes. Sends no data. Exits with 0 if all are open, otherwise with 1.')
     .argument('<addresses...>', `${addressForms('dial')}; the port may be a range, such as 8000-8010`)
-    .addHelpText('before', examples)
-    .addOption(new Option('--banner', 'print the first bytes that the server sends'))
-    .addOption(duration('--wait <time>', 'for the first bytes, with --banner (default: 2s)'))
-    .addOption(new Option('--json', 'print one JSON object per address'))
-    .addOption(new Option('-q, --quiet', 'print nothing; the exit code tells'))
-    .addOption(value('--bind <address>', "source address, such as '127.0.0.2' or '127.0.0.2:4000'", bindAddress))
-    .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
-    .addOption(new Option('-6', 'IPv6 only'))
-    .addOption(duration('--connect-timeout <time>', 'to connect (default: 10s)'))
-    .addOption(duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'))
     .action((texts: string[]) => run(command, texts))
-  for (const option of sendTlsOptions()) if (option.long !== '--tls') command.addOption(option)
-  return command
+  for (const option of [...ownOptions(), ...sendTlsOptions().filter(({ long }) => long !== '--tls')])
+    command.addOption(option)
+  return withExamples(command, [
+    ['tcp-pipe check db:5432 cache:6379', 'exit 0 if both are open, otherwise 1'],
+    ['tcp-pipe check localhost:8000-8010', 'a range of ports of one host'],
+    ['tcp-pipe check tls://example:443', 'the certificate, whether it verifies'],
+    ['tcp-pipe check --banner mail:25', 'the first bytes that the server sends'],
+  ])
+}
+
+function ownOptions(): Option[] {
+  return [
+    frequent(new Option('--banner', 'print the first bytes that the server sends')),
+    frequent(new Option('--json', 'print one JSON object per address')),
+    frequent(new Option('-q, --quiet', 'print nothing; the exit code tells')),
+    ...group('Connecting:', [
+      value('--bind <address>', "source address, such as '127.0.0.2' or '127.0.0.2:4000'", bindAddress),
+      frequent(new Option('-4', 'IPv4 only').conflicts('6')),
+      frequent(new Option('-6', 'IPv6 only')),
+    ]),
+    ...group('Timeouts (off disables one):', [
+      frequent(duration('--connect-timeout <time>', 'to connect (default: 10s)')),
+      duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'),
+      frequent(duration('--wait <time>', 'for the first bytes, with --banner (default: 2s)')),
+    ]),
+  ]
 }
 
 async function run(command: Command, texts: string[]): Promise<void> {

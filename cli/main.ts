@@ -5,6 +5,7 @@ import { escapeLine } from '../lib/text/escape.js'
 import { nameOptionsAsTyped } from '../lib/text/option-name.js'
 import { withAdvice } from './advice.js'
 import { checkCommand } from './check.js'
+import { addHelpAll, shortForm, withExamples } from './help.js'
 import { withHint } from './hints.js'
 import { lookOf } from './look.js'
 import { ncCommand, translate } from './nc.js'
@@ -19,29 +20,12 @@ import { wrap } from './wrap.js'
 /** The exit code of a usage error, detected before anything is opened. */
 const usage = 2
 
-const intro = `Examples:
-  tcp-pipe serve                         write what clients send to stdout
-  cat file | tcp-pipe send               send stdin to the server
-  tcp-pipe serve --transform hex         use a transform
-  tcp-pipe proxy 6380 127.0.0.1:6379     stand between clients and a server
-  tcp-pipe transforms                    list the transforms
-`
-
 export async function main(argv: string[], version: string): Promise<void> {
   keepFreedBuffers()
   nameOptionsAsTyped()
   watchStdout()
   const typed = argv
-  const program = new Command('tcp-pipe')
-    .description('Pipes bytes through sockets and composable transforms.')
-    .version(version)
-    .addHelpText('before', intro)
-    .exitOverride()
-    .configureOutput({
-      outputError: (text, write) => write(oneLine(withHint(inOurWords(text), typed) ?? inOurWords(text))),
-    })
-  for (const make of [serveCommand, sendCommand, proxyCommand, checkCommand, transformsCommand, ncCommand])
-    program.addCommand(make().copyInheritedSettings(program))
+  const program = createProgram(version, typed)
   const [word, name] = argv
   const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
   if (isUnknown) argv = [name] // otherwise commander prints the program's help on stderr
@@ -61,6 +45,27 @@ export async function main(argv: string[], version: string): Promise<void> {
   } catch (error) {
     process.exitCode = report(error, typed)
   }
+}
+
+/** The program with all its commands. `typed` are its words, for hints about mistakes in them. */
+export function createProgram(version: string, typed: readonly string[] = []): Command {
+  const program = new Command('tcp-pipe')
+    .description('Pipes bytes through sockets and composable transforms.')
+    .version(version)
+    .configureHelp(shortForm)
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(oneLine(withHint(inOurWords(text), typed) ?? inOurWords(text))),
+    })
+  for (const make of [serveCommand, sendCommand, proxyCommand, checkCommand, transformsCommand, ncCommand])
+    program.addCommand(addHelpAll(make().copyInheritedSettings(program)))
+  return withExamples(program, [
+    ['tcp-pipe serve', 'write what clients send to stdout'],
+    ['cat file | tcp-pipe send', 'send stdin to the server'],
+    ['tcp-pipe serve --transform hex', 'use a transform'],
+    ['tcp-pipe proxy 6380 127.0.0.1:6379', 'stand between clients and a server'],
+    ['tcp-pipe transforms', 'list the transforms'],
+  ])
 }
 
 /** The words of the command that does the same as nc with these words. */

@@ -2,6 +2,7 @@
 import { fstatSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { Command } from 'commander'
+import { withExamples } from './help.js'
 import { fault, type Given, type Line, parse } from './nc-line.js'
 import { quote } from './quote.js'
 
@@ -11,16 +12,9 @@ export interface Translation {
   readonly notes: string[]
 }
 
-const examples = `Examples:
-  tcp-pipe nc -N example 7 < file       send a file, print the reply
-  tcp-pipe nc -l 4000 > file            receive it
-  tcp-pipe nc -zv example 20-25         which ports are open?
-  tcp-pipe nc -v ...                    print the tcp-pipe command that does the same
-`
-
 /** For the help only: `main` replaces the words of nc before it parses. */
 export function ncCommand(): Command {
-  return new Command('nc')
+  const command = new Command('nc')
     .summary('take the command line of OpenBSD nc')
     .description(
       'Runs the send, serve or check that does the same as nc with these words. With -v, prints that command first. ' +
@@ -28,7 +22,12 @@ export function ncCommand(): Command {
     )
     .usage('[-46CcdhklNnUvz] [-p port] [-q seconds] [-s address] [-w seconds] [host] [port]')
     .argument('[words...]', 'the options and operands of nc')
-    .addHelpText('before', examples)
+  return withExamples(command, [
+    ['tcp-pipe nc -N example 7 < file', 'send a file, print the reply'],
+    ['tcp-pipe nc -l 4000 > file', 'receive it'],
+    ['tcp-pipe nc -zv example 20-25', 'which ports are open?'],
+    ['tcp-pipe nc -v ...', 'print the tcp-pipe command that does the same'],
+  ])
 }
 
 /** Translates the words after `nc`. Throws `ERR_OPTION` for what cannot be translated. */

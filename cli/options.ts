@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { type Ability, type Address, addressForms, endpointFor, parseAddress } from '../lib/endpoints/address.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatDuration, longestTime, parseBytes, parseDuration } from '../lib/text/quantities.js'
+import { frequent, group } from './help.js'
 
 /** An option whose value `read` parses. Anything it throws becomes a usage error that names the option. */
 export function value<T>(flags: string, description: string, read: (text: string) => T): Option {
@@ -19,10 +20,12 @@ export function value<T>(flags: string, description: string, read: (text: string
 
 /** An option that takes one of several words. */
 export function choice<T extends string>(flags: string, description: string, words: readonly T[]): Option {
-  return value(flags, description, text => {
+  const option = value(flags, description, text => {
     if ((words as readonly string[]).includes(text)) return text as T
     throw notAllowed(text, words)
   })
+  option.argChoices = [...words]
+  return option
 }
 
 /** A repeatable option. Collects its values, which replace those of the environment. */
@@ -77,18 +80,13 @@ export function single(flags: string, description: string, read = (text: string)
 /** For commands that print data from the network. */
 export const rawOption = () => new Option('--raw', 'on a terminal: do not escape control characters')
 
-/** Puts the options under their own heading in the help. */
-export function group(heading: string, options: readonly Option[]): Option[] {
-  return options.map(option => option.helpGroup(heading))
-}
-
 /** Adds the options that `serve`, `send` and `proxy` share. */
 export function commonOptions(command: Command): Command {
   const defaultFormat = command.name() === 'send' ? 'text' : 'text on a terminal, otherwise json'
   const options = group('Log:', [
     choice('--log-level <level>', `log level on stderr: ${list(levels)} (default: info)`, levels),
-    new Option('-q, --quiet', 'log errors only'),
-    new Option('-v, --verbose', 'log every field, and what each stage did'),
+    frequent(new Option('-q, --quiet', 'log errors only')),
+    frequent(new Option('-v, --verbose', 'log every field, and what each stage did')),
     choice('--log-format <format>', `text or json (default: ${defaultFormat})`, ['text', 'json']),
   ])
   for (const option of options) command.addOption(option)

@@ -1,8 +1,9 @@
 /** `tcp-pipe proxy`. */
-import { Command, type Option } from 'commander'
+import { Command, Option } from 'commander'
 import { type Address, addressForms } from '../lib/endpoints/address.js'
 import { proxy } from '../lib/proxy.js'
 import { TcpPipeError } from '../lib/text/errors.js'
+import { frequent, withExamples } from './help.js'
 import { type LogOptions, openLog } from './log.js'
 import { addressFor, commonOptions, effectiveOptions, value } from './options.js'
 import { runServer, type ServerOptions, serverOptions } from './server.js'
@@ -16,12 +17,6 @@ interface Stages {
   readonly isFor: 'forward' | 'reply' | 'both'
 }
 
-const examples = `Examples:
-  tcp-pipe proxy 6380 127.0.0.1:6379 --both dump              watch Redis, both directions
-  tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'
-  tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3'        end the reply at the third COMMIT
-`
-
 export function proxyCommand(): Command {
   const stages: Stages[] = []
   const command = new Command('proxy')
@@ -32,18 +27,19 @@ export function proxyCommand(): Command {
     .usage('[options] <listen> <target>')
     .argument('[listen]', `where to listen: ${addressForms('listen')}`)
     .argument('[target]', 'the server to connect to, in the same forms')
-    .addHelpText('before', examples)
-    .addOption(
-      stagesOption('-t, --transform <spec>', "client to target: stages joined by '|'; may be repeated", 'forward'),
-    )
-    .addOption(stagesOption('-r, --reply-transform <spec>', 'target to client, in the same way', 'reply'))
-    .addOption(
-      stagesOption('-b, --both <spec>', 'both directions; -t, -r and -b stages run in the order given', 'both'),
-    )
-    .option('--once', 'stop after the first connection')
     .action((listen?: string, target?: string) => run(command, listen, target, stages))
-  for (const option of serverOptions()) command.addOption(option)
-  return commonOptions(command)
+  const own = [
+    stagesOption('-t, --transform <spec>', "client to target: stages joined by '|'; may be repeated", 'forward'),
+    stagesOption('-r, --reply-transform <spec>', 'target to client, in the same way', 'reply'),
+    stagesOption('-b, --both <spec>', 'both directions; -t, -r and -b stages run in the order given', 'both'),
+    new Option('--once', 'stop after the first connection'),
+  ]
+  for (const option of [...own.map(frequent), ...serverOptions()]) command.addOption(option)
+  return withExamples(commonOptions(command), [
+    ['tcp-pipe proxy 6380 127.0.0.1:6379 --both dump', 'watch Redis'],
+    ["tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'"],
+    ["tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3'", 'end the reply there'],
+  ])
 
   function stagesOption(flags: string, description: string, isFor: Stages['isFor']): Option {
     return value(flags, description, spec => {

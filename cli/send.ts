@@ -2,75 +2,27 @@
 
 import { isIP } from 'node:net'
 import { ReadStream } from 'node:tty'
-import { Command, Option } from 'commander'
-import {
-  type Address,
-  addressForms,
-  bindAddress,
-  defaultHost,
-  defaultPort,
-  formatAddress,
-} from '../lib/endpoints/address.js'
+import { Command } from 'commander'
+import { type Address, defaultPort, formatAddress } from '../lib/endpoints/address.js'
 import type { Source } from '../lib/endpoints/endpoint.js'
 import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
 import type { Connection, Summary } from '../lib/index.js'
 import { isSendError, send } from '../lib/send.js'
-import type { OnEof, OnPeerEnd } from '../lib/send-options.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { noteConnected, notePeerEnd } from './chat.js'
-import { type Logger, type LogOptions, openLog } from './log.js'
-import {
-  address,
-  bytes,
-  choice,
-  commonOptions,
-  count,
-  duration,
-  effectiveOptions,
-  fileOrStdio,
-  group,
-  rawOption,
-  repeatable,
-  value,
-} from './options.js'
+import { withExamples, withNote } from './help.js'
+import { type Logger, openLog } from './log.js'
+import { commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
+import { type Options, ownOptions, timeoutOptions } from './send-options.js'
 import { loadStages } from './stages.js'
 import { terminalStages } from './terminal.js'
-import { readSendTls, type SendTlsOptions, sendTlsOptions, warnIfInsecure } from './tls.js'
+import { readSendTls, sendTlsOptions, warnIfInsecure } from './tls.js'
 
-interface Options extends LogOptions, SendTlsOptions {
-  to?: Address
-  transform?: string[]
-  replyTransform?: string[]
-  bind?: Address
-  4?: boolean
-  6?: boolean
-  connectTimeout?: number
-  idleTimeout?: number
-  maxDuration?: number
-  retry?: number
-  retryInterval?: number
-  receiveOnly?: boolean
-  onEof?: OnEof
-  onPeerEnd?: OnPeerEnd
-  wait?: number
-  size?: number
-  progress?: boolean
-  raw?: boolean
-  maxRecord?: number
-}
-
-const examples = `Examples:
-  cat file | tcp-pipe send                                   stdin to ${defaultHost}:${defaultPort}
-  tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip      one after the other, like cat
-  echo hello | tcp-pipe send --to example:7                  print the reply
-  tcp-pipe send file --to tls://host:4000 --pin sha256//…    encrypted, to the server with this key
-`
-
-const exitCode = `
-Exit code 0 and 'the peer ended after it' mean: with tcp-pipe at the other end, it has taken everything; with
-another program, it has closed the connection in the ordinary way.`
+const note =
+  "Exit code 0 and 'the peer ended after it' mean: with tcp-pipe at the other end, it has taken everything; " +
+  'with another program, it has closed the connection in the ordinary way.'
 
 export function sendCommand(): Command {
   const command = new Command('send')
@@ -79,50 +31,15 @@ export function sendCommand(): Command {
       'Sends files or stdin through transforms to an address, prints the reply, and exits when both sides have ended.',
     )
     .argument('[files...]', "files to send, one after the other; '-' is stdin (default)")
-    .addHelpText('before', examples)
-    .addHelpText('after', exitCode)
-    .addOption(address('--to <address>', `${addressForms('dial')} (default: ${defaultHost}:${defaultPort})`, 'dial'))
-    .addOption(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated"))
-    .addOption(
-      repeatable('-r, --reply-transform <spec>', "stages between the peer and stdout, joined by '|'; may be repeated"),
-    )
-    .addOption(value('--bind <address>', "source address, such as '127.0.0.2' or '127.0.0.2:4000'", bindAddress))
-    .addOption(new Option('-4', 'IPv4 only').conflicts('6'))
-    .addOption(new Option('-6', 'IPv6 only'))
-    .addOption(count('--retry <n>', 'retries to connect (default: 0)', 0))
-    .addOption(duration('--retry-interval <time>', 'between attempts to connect (default: growing, from 0.1s to 5s)'))
-    .addOption(
-      choice(
-        '--on-eof <action>',
-        "at the end of the input: half-close and wait for the peer's end, keep our side open until then, or close (default: half-close)",
-        ['half-close', 'keep', 'close'],
-      ),
-    )
-    .addOption(
-      choice(
-        '--on-peer-end <action>',
-        "at the peer's end: send the rest of the input, or stop (default: send; stop if the input is a terminal)",
-        ['send', 'stop'],
-      ),
-    )
-    .addOption(new Option('--receive-only', "read no input, send nothing, end after the peer's end"))
-    .addOption(bytes('--size <bytes>', 'size of the input, for the progress line'))
-    .addOption(new Option('--progress', 'show progress after a second (default: if stderr is a terminal)'))
-    .addOption(new Option('--no-progress', 'do not show progress'))
-    .addOption(rawOption())
     .action((files: string[]) => run(command, files))
-  const options = [
-    ...group('Timeouts (off disables one):', [
-      duration('--connect-timeout <time>', 'to connect, per attempt (default: 10s)'),
-      duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'),
-      duration('--idle-timeout <time>', 'without a byte in either direction (default: off)'),
-      duration('--wait <time>', "for the peer's end, after the end of the input (default: off)"),
-      duration('--max-duration <time>', 'for the whole connection (default: off)'),
-    ]),
-    ...sendTlsOptions(),
-  ]
-  for (const option of options) command.addOption(option)
-  return commonOptions(command)
+  for (const option of [...ownOptions(), ...timeoutOptions(), ...sendTlsOptions()]) command.addOption(option)
+  withExamples(commonOptions(command), [
+    ['cat file | tcp-pipe send', `stdin to port ${defaultPort}`],
+    ['tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip', 'one after the other'],
+    ['echo hello | tcp-pipe send --to example:7', 'print the reply'],
+    ['tcp-pipe send file --to tls://host:4000 --pin sha256//…', 'only to this server'],
+  ])
+  return withNote(command, note)
 }
 
 async function run(command: Command, files: string[]): Promise<void> {

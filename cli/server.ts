@@ -5,8 +5,9 @@ import { parseIp } from '../lib/endpoints/ip.js'
 import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../lib/index.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
+import { frequent, group } from './help.js'
 import type { Logger } from './log.js'
-import { bytes, count, duration, group, repeatable, value } from './options.js'
+import { bytes, count, duration, repeatable, value } from './options.js'
 import { dieOf, exitAfter, onSignals } from './process.js'
 import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOptions, warnIfInsecure } from './tls.js'
 
@@ -36,7 +37,9 @@ export function serverOptions(): Option[] {
       new Option('--ipv6-only', 'do not accept IPv4 connections on [::]'),
     ]),
     ...group('Who may connect:', [
-      repeatable('--allow <rule>', 'allow only these: an address, a CIDR, a range a-b or @file; may be repeated'),
+      frequent(
+        repeatable('--allow <rule>', 'allow only these: an address, a CIDR, a range a-b or @file; may be repeated'),
+      ),
       repeatable('--deny <rule>', 'deny these, even if --allow lists them; may be repeated'),
     ]),
     ...group('Limits:', [
@@ -49,7 +52,7 @@ export function serverOptions(): Option[] {
       duration('--connect-timeout <time>', 'to connect to the target (default: 10s)'),
       duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'),
       duration('--first-byte-timeout <time>', "for a client's first byte (default: off)"),
-      duration('--idle-timeout <time>', 'without a byte (default: 10m)'),
+      frequent(duration('--idle-timeout <time>', 'without a byte (default: 10m)')),
       duration(
         '--half-closed-timeout <time>',
         'without a byte after one side has ended (default: that of --idle-timeout)',

@@ -5,8 +5,9 @@ import type { Address } from '../lib/endpoints/address.js'
 import { parsePins } from '../lib/endpoints/tls/pin.js'
 import type { ClientTls, ServerTls } from '../lib/endpoints/tls/secure-context.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { frequent, group } from './help.js'
 import type { Logger } from './log.js'
-import { choice, group, single, value } from './options.js'
+import { choice, single, value } from './options.js'
 
 /** Options for the peer we connect to, and for both sides. */
 interface PeerOptions {
@@ -47,8 +48,8 @@ export interface ServerSideTls {
 
 export function sendTlsOptions(): Option[] {
   return group('TLS:', [
-    new Option('--tls', 'use TLS, same as --to tls://…'),
-    ...peerOptions(),
+    frequent(new Option('--tls', 'use TLS, same as --to tls://…')),
+    ...peerOptions(frequent),
     ...identityOptions('--', 'our certificate, if the server requests one'),
     ...commonTlsOptions(),
   ])
@@ -57,8 +58,8 @@ export function sendTlsOptions(): Option[] {
 export function serverTlsOptions(): Option[] {
   return [
     ...group('TLS with clients:', [
-      value('--tls [auto]', 'use TLS, same as tls://…; auto generates a certificate and logs its pin', readTls),
-      ...identityOptions('--', 'our certificate, then any intermediates'),
+      frequent(tlsOption()),
+      ...identityOptions('--', 'our certificate, then any intermediates', frequent),
       single('--client-ca <file>', 'PEM: require client certificates signed by one of these'),
     ]),
     ...group('TLS to a tls:// target:', [
@@ -67,6 +68,13 @@ export function serverTlsOptions(): Option[] {
     ]),
     ...group('TLS on both sides:', commonTlsOptions()),
   ]
+}
+
+function tlsOption(): Option {
+  const what = 'use TLS, same as tls://…; auto generates a certificate and logs its pin'
+  const option = value('--tls [auto]', what, readTls)
+  option.argChoices = ['auto']
+  return option
 }
 
 function readTls(text: string): 'auto' | boolean {
@@ -85,22 +93,25 @@ function readNames(text: string): string[] {
   )
 }
 
-function peerOptions(): Option[] {
+/** `mark` marks those that most users of TLS need. */
+function peerOptions(mark = (option: Option) => option): Option[] {
   return [
-    single('--ca <file>', "PEM: trusted authorities (default: Node's)"),
-    single('--pin <pins>', "sha256//…, several joined by ';': require one of these public keys", text => {
-      parsePins(text)
-      return text
-    }),
+    mark(single('--ca <file>', "PEM: trusted authorities (default: Node's)")),
+    mark(
+      single('--pin <pins>', "sha256//…, several joined by ';': require one of these public keys", text => {
+        parsePins(text)
+        return text
+      }),
+    ),
     single('--server-name <name>', 'name to request and to verify (default: the host)'),
     new Option('--insecure', 'accept any certificate, without verification'),
   ]
 }
 
-function identityOptions(prefix: '--' | '--target-', what: string): Option[] {
+function identityOptions(prefix: '--' | '--target-', what: string, mark = (option: Option) => option): Option[] {
   return [
-    single(`${prefix}cert <file>`, `PEM: ${what}`),
-    single(`${prefix}key <file>`, 'PEM: its private key'),
+    mark(single(`${prefix}cert <file>`, `PEM: ${what}`)),
+    mark(single(`${prefix}key <file>`, 'PEM: its private key')),
     single(`${prefix}passphrase-file <file>`, 'the passphrase of an encrypted key'),
   ]
 }

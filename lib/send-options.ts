@@ -25,7 +25,7 @@ import type { Observer } from './stats/observer.js'
 import { TcpPipeError } from './text/errors.js'
 import { checkValues, type ValueKind } from './text/values.js'
 
-/** The options of `send`. Times are milliseconds. */
+/** The options of `send`. Times are milliseconds (a bare number of the command line is seconds). */
 export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   /** The host name or IP address to connect to. Default: 127.0.0.1. */
   host?: string | undefined

@@ -12,7 +12,7 @@ import { checkValues, type ValueKind } from '../text/values.js'
 import { type AccessLists, accessCheck } from './access.js'
 import { connectionLimit } from './descriptor-limit.js'
 
-/** The options that `serve` and `proxy` share. Times are milliseconds. */
+/** The options that `serve` and `proxy` share. Times are milliseconds (a bare number of the command line is seconds). */
 export interface ListenOptions extends AccessLists {
   /** The address to listen on, instead of host and port or path. */
   listen?: AddressInput | undefined

@@ -112,10 +112,13 @@ export function bytes<const S extends Settings<number> & BytesRange>(summary: st
   })
 }
 
-/** Creates an option for a duration: `250ms` or `10s` on the command line, a number of milliseconds in code. */
+/**
+ * Creates an option for a duration. On the command line it has a unit, `250ms` or `10s`, and a bare number is seconds. In
+ * code it is a number of milliseconds.
+ */
 export function duration<const S extends Settings<number> & Range>(summary: string, settings?: S): Built<number, S> {
   return option<number, S>(summary, settings, {
-    allowed: between("a duration, such as '250ms' or '10s'", settings, exactDuration),
+    allowed: between("a duration, such as '250ms', '10s' or '10' (seconds)", settings, exactDuration),
     allowedInCode: between('a number of milliseconds', settings, String),
     read: parseDuration,
     accepts: value => Number.isFinite(value) && inRange(value as number, settings),

@@ -1,4 +1,7 @@
-/** Human-readable sizes and durations. In code they are bytes and milliseconds. */
+/**
+ * Human-readable sizes and durations. In code they are bytes and milliseconds. In text a bare number is bytes and
+ * seconds.
+ */
 import { TcpPipeError } from './errors.js'
 
 const byteUnits: Record<string, number> = {
@@ -27,7 +30,7 @@ export function parseBytes(text: string, allowed = "bytes, such as '65536', '64k
 
 /** `250ms`, `10s`, `2m`, `1h` or a plain number of seconds → milliseconds. */
 export function parseDuration(text: string): number {
-  return parse(text, durationUnits, "a duration, such as '250ms', '10s' or '2m'")
+  return parse(text, durationUnits, "a duration, such as '250ms', '2m' or '10' (seconds)")
 }
 
 /** 1536 → `1.50 KiB`. Bytes themselves have no decimals. */

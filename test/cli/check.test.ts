@@ -78,7 +78,7 @@ t.test('the certificate: its facts, whether it verifies, and the pin that --pin 
     /^ {4}issuer {4}CN=tcp-pipe$/m,
     /^ {4}names {5}DNS:localhost, /m,
     /^ {4}expires {3}\d{4}-\d\d-\d\d, in \d+ days$/m,
-    /^ {4}verified {2}no: DEPTH_ZERO_SELF_SIGNED_CERT; if it is the right one, give it as ca/m,
+    /^ {4}verified {2}no: DEPTH_ZERO_SELF_SIGNED_CERT; if it is the right one, give it as --ca or/m,
   ])
     t.match(String(refused.stdout), row)
   const [, pin = ''] = /pin +(sha256\S+)/.exec(String(refused.stdout)) ?? []

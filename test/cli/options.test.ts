@@ -65,7 +65,7 @@ t.test('mistakes name the option, the value and what is allowed', async t => {
   for (const [line, message] of [
     [
       ['--idle-timeout', 'soon'],
-      "--idle-timeout: 'soon' is not allowed; expected a duration, such as '250ms', '10s' or '2m'",
+      "--idle-timeout: 'soon' is not allowed; expected a duration, such as '250ms', '2m' or '10' (seconds)",
     ],
     [['--retry', '1.5'], "--retry: '1.5' is not allowed; expected a whole number, at least 0"],
     [

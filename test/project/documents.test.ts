@@ -34,7 +34,7 @@ t.test('CHANGELOG.md names every transform', async t => {
 
 t.test('the help of every command names every option of its page', async t => {
   const known = ['serve', 'send', 'proxy', 'check'].flatMap(optionsOf)
-  const others = ['--help', '--system', '--shell', '--pinnedpubkey'] // the last three of useradd and curl
+  const others = ['--help', '--system', '--shell', '--pinnedpubkey', '--ssl', '--send-only'] // of useradd, curl, ncat
   for (const page of ['docs/command-line.md', 'docs/proxy.md', 'docs/hardening.md', 'SECURITY.md', 'README.md']) {
     for (const [option] of read(page).matchAll(/(?<![\w-])--[a-z][a-z-]{2,}/g)) {
       if (!others.includes(option)) t.ok(known.includes(option), `${page}: ${option}`)
@@ -111,7 +111,7 @@ t.test('the commands and the code of docs/proxy.md', async t => {
 
 /** The long options that the help of a command names, in its order. */
 function optionsOf(command: string): string[] {
-  const { stdout } = spawnSync('env', [...node, cli, command, '--help'], { encoding: 'utf8' })
+  const { stdout } = spawnSync('env', [...node, cli, command, '--help-all'], { encoding: 'utf8' })
   return [...stdout.matchAll(/^ {2}(?:-\w, | {4})?(--[a-z-]+)/gm)].map(match => match[1] as string)
 }
 

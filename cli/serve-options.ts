@@ -1,0 +1,112 @@
+/** The options of `serve`, except those that it shares, and what they exclude. */
+import { statSync } from 'node:fs'
+import { Option } from 'commander'
+import type { Address } from '../lib/endpoints/address.js'
+import { TcpPipeError } from '../lib/text/errors.js'
+import { isTemplate } from '../lib/text/template.js'
+import { frequent, group } from './help.js'
+import type { LogOptions } from './log.js'
+import { address, choice, rawOption, repeatable } from './options.js'
+import type { ServerOptions } from './server.js'
+
+export interface Options extends LogOptions, ServerOptions {
+  transform?: string[]
+  output?: string
+  to?: Address
+  reply?: boolean
+  from?: string
+  replyTransform?: string[]
+  onEof?: 'half-close' | 'keep'
+  onPeerEnd?: 'send' | 'stop'
+  append?: boolean
+  force?: boolean
+  label?: boolean
+  raw?: boolean
+  progress?: boolean
+}
+
+export function ownOptions(): Option[] {
+  return [
+    frequent(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated")),
+    frequent(
+      new Option(
+        '-o, --output <file>',
+        "write to a file; {id} {remote} {port} {time} in its name are replaced; '-' is stdout (default)",
+      ),
+    ),
+    frequent(address('--to <address>', 'send the result to an address, one way', 'dial')),
+    frequent(new Option('--reply', 'send the result back to the client')),
+    frequent(new Option('--from <file>', "a file to send to each client; '-' is stdin (--once)")),
+    repeatable('-r, --reply-transform <spec>', "stages between --from and the client, joined by '|'; may be repeated"),
+    frequent(new Option('--chat', 'talk to one client at a time on stdin and stdout')),
+    frequent(new Option('--once', 'stop after the first connection')),
+    ...group('Ends:', [
+      choice(
+        '--on-eof <action>',
+        'at the end of --from: half-close, or keep our side open until the client ends (default: half-close)',
+        ['half-close', 'keep'],
+      ),
+      choice('--on-peer-end <action>', 'at the end of the client: send the rest of --from, or stop (default: send)', [
+        'send',
+        'stop',
+      ]),
+    ]),
+    ...group('Output and progress:', [
+      new Option('--append', 'append to existing output files'),
+      new Option('--force', 'replace existing output files'),
+      new Option('--label', 'put the connection before each line'),
+      rawOption(),
+      new Option('--progress', 'show progress after a second (default: with --once or --from, on a terminal)'),
+      new Option('--no-progress', 'do not show progress'),
+    ]),
+  ]
+}
+
+/** Rejects what excludes each other. Throws `ERR_OPTION`. */
+export function check(options: Options): void {
+  const { output, to, reply, from, replyTransform, onEof, onPeerEnd, once, append, force, connectTimeout } = options
+  checkChat(options)
+  for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
+    if (value === '') fault(`${name}: '' is not allowed; expected a file name or '-'`)
+  }
+  const sinks = Object.entries({ '--output': output, '--to': to, '--reply': reply }).filter(([, given]) => given)
+  if (sinks.length > 1)
+    fault(`${sinks.map(([name]) => name).join(' and ')} exclude each other: the result goes to one place`)
+  if (reply && from) fault('--reply and --from exclude each other: both would write to the client')
+  if (replyTransform && !from && !options.chat)
+    fault('--reply-transform needs --from or --chat: it transforms what goes to the client')
+  for (const [name, value] of Object.entries({ '--on-eof': onEof, '--on-peer-end': onPeerEnd }))
+    if (value && !from) fault(`${name} needs --from: it concerns that file`)
+  if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it applies to that address')
+  if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
+  const toFile = output !== undefined && output !== '-'
+  if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)
+  if (append && force) fault('--append and --force exclude each other')
+  if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {
+    fault(
+      `--output ${output}: several connections need a placeholder ({id} {remote} {port} {time}) in the name, --once or --append`,
+    )
+  }
+}
+
+function checkChat({ chat, output, to, reply, from, maxConnections }: Options): void {
+  const rivals = {
+    '--output': output,
+    '--to': to,
+    '--reply': reply,
+    '--from': from,
+    '--max-connections': maxConnections,
+  }
+  const [name] = Object.entries(rivals).find(([, given]) => given) ?? []
+  if (chat && name) fault(`--chat and ${name} exclude each other: it joins stdin and stdout to one client at a time`)
+}
+
+/** A device or a FIFO accepts data from all connections. */
+function isDevice(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat !== undefined && !stat.isFile() && !stat.isDirectory()
+}
+
+function fault(message: string): never {
+  throw new TcpPipeError('ERR_OPTION', message)
+}
