@@ -5,6 +5,7 @@ import { escapeLine } from '../lib/text/escape.js'
 import { nameOptionsAsTyped } from '../lib/text/option-name.js'
 import { withAdvice } from './advice.js'
 import { checkCommand } from './check.js'
+import { completionCommand } from './completion.js'
 import { addHelpAll, shortForm, withExamples } from './help.js'
 import { withHint } from './hints.js'
 import { lookOf } from './look.js'
@@ -19,6 +20,12 @@ import { wrap } from './wrap.js'
 
 /** The exit code of a usage error, detected before anything is opened. */
 const usage = 2
+
+/** In the order of the help. */
+const commands = [
+  ...[serveCommand, sendCommand, proxyCommand, checkCommand],
+  ...[transformsCommand, completionCommand, ncCommand],
+]
 
 export async function main(argv: string[], version: string): Promise<void> {
   keepFreedBuffers()
@@ -57,8 +64,7 @@ export function createProgram(version: string, typed: readonly string[] = []): C
     .configureOutput({
       outputError: (text, write) => write(oneLine(withHint(inOurWords(text), typed) ?? inOurWords(text))),
     })
-  for (const make of [serveCommand, sendCommand, proxyCommand, checkCommand, transformsCommand, ncCommand])
-    program.addCommand(addHelpAll(make().copyInheritedSettings(program)))
+  for (const make of commands) program.addCommand(addHelpAll(make().copyInheritedSettings(program)))
   return withExamples(program, [
     ['tcp-pipe serve', 'write what clients send to stdout'],
     ['cat file | tcp-pipe send', 'send stdin to the server'],

@@ -124,7 +124,7 @@ function isOnLine(command: Command, name: string): boolean {
 
 const common = new Set(['maxRecord', 'raw', 'logLevel', 'quiet', 'verbose', 'logFormat'])
 
-function variableOf(command: Command, option: Option): string {
+export function variableOf(command: Command, option: Option): string {
   const words = option.attributeName().replace(/[A-Z]/g, letter => `_${letter}`)
   const scope = common.has(option.attributeName()) ? '' : `${command.name()}_`
   return `TCP_PIPE_${scope}${words}`.toUpperCase()

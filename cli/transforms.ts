@@ -15,7 +15,7 @@ export function transformsCommand(): Command {
   return new Command('transforms')
     .summary('list the transforms, or show one in detail')
     .description('Lists the transforms; with a name, shows its options, defaults and an example.')
-    .addArgument(new Argument('[name]', 'the transform to show; ./file.js for your own'))
+    .addArgument(new Argument('[transform]', 'the transform to show; ./file.js for your own'))
     .option('--markdown', 'show all of them as a documentation page')
     .action(async (name: string | undefined, { markdown }: { markdown?: boolean }) => {
       const all = await definitions()
@@ -23,8 +23,8 @@ export function transformsCommand(): Command {
     })
 }
 
-/** All definitions, by name. */
-async function definitions(): Promise<Definition[]> {
+/** All definitions, sorted by name. */
+export async function definitions(): Promise<Definition[]> {
   const { registry } = await import('../transforms/spec.js')
   return Object.values(registry)
     .map(({ definition }) => definition)

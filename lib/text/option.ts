@@ -8,6 +8,8 @@ export interface Option<T = unknown, Value = T | undefined, Required extends boo
   readonly allowed: string
   /** What code may pass, in words. */
   readonly allowedInCode: string
+  /** All words that the command line allows, if they are few and fixed, for completions. Default: any text may be. */
+  readonly words?: readonly string[]
   /** True if it must be given. */
   readonly required: Required
   /** True if its value may stand without its name. Values without a name fill such options in the order of declaration. */

@@ -58,6 +58,7 @@ export function flag(summary: string): Option<boolean, boolean, false> {
     { default: false },
     {
       allowed: 'true or false',
+      words: ['true', 'false'],
       read: value => (value === 'true' ? true : value === 'false' ? false : undefined),
       accepts: value => typeof value === 'boolean',
     },
@@ -71,7 +72,7 @@ export function choice<const T extends string, const S extends Settings<NoInfer<
   settings?: S,
 ): Built<T, S> {
   const accepts = (value: unknown) => words.includes(value as T)
-  return option<T, S>(summary, settings, { allowed: words.join(', '), read: value => value as T, accepts })
+  return option<T, S>(summary, settings, { allowed: words.join(', '), words, read: value => value as T, accepts })
 }
 
 /** Creates an option for a whole number, `42`. */
@@ -170,13 +171,14 @@ export function regexp<const S extends Settings<RegExp>>(summary: string, settin
 interface Kind<T> {
   allowed: string
   allowedInCode?: string
+  words?: readonly string[]
   read(text: string): T | undefined
   accepts(value: unknown): boolean
   format?(value: T): string
 }
 
 function option<T, const S extends Settings<T>>(summary: string, settings: S | undefined, kind: Kind<T>): Built<T, S> {
-  const { allowed, allowedInCode = allowed, read, accepts, format = plainNumber } = kind
+  const { allowed, allowedInCode = allowed, words, read, accepts, format = plainNumber } = kind
   const parse = (value: string): T => {
     const result = read(value)
     if (!accepts(result)) throw new TcpPipeError('ERR_OPTION', `'${value}' is not allowed; expected ${allowed}`)
@@ -188,6 +190,7 @@ function option<T, const S extends Settings<T>>(summary: string, settings: S | u
     summary,
     allowed,
     allowedInCode,
+    ...(words && { words }),
     required,
     positional,
     ...fallback,

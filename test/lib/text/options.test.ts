@@ -159,3 +159,9 @@ t.test('settings say whether an option is required, positional and what its defa
   t.match(integer('s', { default: 6 }), { default: 6, required: false })
   t.match(flag('s'), { default: false })
 })
+
+t.test('an option with few fixed words lists them', async t => {
+  t.same(choice('', ['a', 'b']).words, ['a', 'b'])
+  t.same(flag('').words, ['true', 'false'])
+  t.equal(text('').words, undefined)
+})
