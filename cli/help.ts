@@ -166,6 +166,13 @@ export function continued(line: string, width: number): string[] {
   return [...lines, current]
 }
 
+/** Lines of a term and a text, as in the help. */
+export function items(rows: readonly (readonly [term: string, text: string])[], width: number): string {
+  const helper = Object.assign(new Help(), form, { helpWidth: Math.min(width, widest) })
+  const termWidth = Math.max(...rows.map(([term]) => term.length))
+  return rows.map(([term, text]) => helper.formatItem(term, termWidth, text, helper)).join('\n')
+}
+
 function indent(text: string, columns: number): string {
   return text.replace(/^/gm, ' '.repeat(columns))
 }

@@ -6,6 +6,7 @@ import { nameOptionsAsTyped } from '../lib/text/option-name.js'
 import { withAdvice } from './advice.js'
 import { checkCommand } from './check.js'
 import { completionCommand } from './completion.js'
+import { explainCommand } from './explain.js'
 import { addHelpAll, shortForm, withExamples } from './help.js'
 import { withHint } from './hints.js'
 import { lookOf } from './look.js'
@@ -22,16 +23,16 @@ import { wrap } from './wrap.js'
 const usage = 2
 
 /** In the order of the help. */
-const commands = [
+const commands: readonly (() => Command)[] = [
   ...[serveCommand, sendCommand, proxyCommand, checkCommand],
-  ...[transformsCommand, completionCommand, ncCommand],
+  ...[transformsCommand, explainCommand, completionCommand, ncCommand],
 ]
 
 export async function main(argv: string[], version: string): Promise<void> {
   keepFreedBuffers()
   nameOptionsAsTyped()
   watchStdout()
-  const typed = argv
+  const typed = unexplained(argv)
   const program = createProgram(version, typed)
   const [word, name] = argv
   const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
@@ -64,7 +65,7 @@ export function createProgram(version: string, typed: readonly string[] = []): C
     .configureOutput({
       outputError: (text, write) => write(oneLine(withHint(inOurWords(text), typed) ?? inOurWords(text))),
     })
-  for (const make of commands) program.addCommand(addHelpAll(make().copyInheritedSettings(program)))
+  for (const make of commands) program.addCommand(addHelpAll(inherit(make(), program)))
   return withExamples(program, [
     ['tcp-pipe serve', 'write what clients send to stdout'],
     ['cat file | tcp-pipe send', 'send stdin to the server'],
@@ -72,6 +73,17 @@ export function createProgram(version: string, typed: readonly string[] = []): C
     ['tcp-pipe proxy 6380 127.0.0.1:6379', 'stand between clients and a server'],
     ['tcp-pipe transforms', 'list the transforms'],
   ])
+}
+
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent)
+  for (const each of command.commands) inherit(each, command)
+  return command
+}
+
+/** The words without those that only ask to explain them. */
+function unexplained(argv: readonly string[]): readonly string[] {
+  return argv[0] === 'explain' ? argv.slice(1).filter(word => word !== '--json') : argv
 }
 
 /** The words of the command that does the same as nc with these words. */
@@ -84,7 +96,8 @@ function asNc(given: readonly string[]): string[] {
 
 /** Without this, commander would take an address after `--tls` as its value, in `serve` and `proxy`. */
 function withoutValue(word: string, i: number, argv: readonly string[]): string {
-  return word === '--tls' && argv[0] !== 'send' && argv[i + 1] !== 'auto' ? '--tls=true' : word
+  const [command] = unexplained(argv)
+  return word === '--tls' && command !== 'send' && argv[i + 1] !== 'auto' ? '--tls=true' : word
 }
 
 /**

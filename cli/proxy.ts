@@ -1,13 +1,15 @@
 /** `tcp-pipe proxy`. */
 import { Command, Option } from 'commander'
-import { type Address, addressForms } from '../lib/endpoints/address.js'
-import { proxy } from '../lib/proxy.js'
+import { type Address, addressForms, formatAddress } from '../lib/endpoints/address.js'
+import { proxy, resolveProxy } from '../lib/proxy.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { frequent, withExamples } from './help.js'
 import { type LogOptions, openLog } from './log.js'
 import { addressFor, commonOptions, effectiveOptions, value } from './options.js'
-import { runServer, type ServerOptions, serverOptions } from './server.js'
+import { type Act, originOf, type Plan, run } from './plan.js'
+import { resolveServer, runServer, type ServerOptions, serverDefaults, serverOptions } from './server.js'
 import { loadStages } from './stages.js'
+import { tlsFacts } from './tls-facts.js'
 
 interface Options extends LogOptions, ServerOptions {}
 
@@ -17,7 +19,7 @@ interface Stages {
   readonly isFor: 'forward' | 'reply' | 'both'
 }
 
-export function proxyCommand(): Command {
+export function proxyCommand(act: Act = run): Command {
   const stages: Stages[] = []
   const command = new Command('proxy')
     .summary('stand between clients and a server, with transforms in each direction')
@@ -27,7 +29,7 @@ export function proxyCommand(): Command {
     .usage('[options] <listen> <target>')
     .argument('[listen]', `where to listen: ${addressForms('listen')}`)
     .argument('[target]', 'the server to connect to, in the same forms')
-    .action((listen?: string, target?: string) => run(command, listen, target, stages))
+    .action(async (listen?: string, target?: string) => act(await resolve(command, listen, target, stages)))
   const own = [
     stagesOption('-t, --transform <spec>', "client to target: stages joined by '|'; may be repeated", 'forward'),
     stagesOption('-r, --reply-transform <spec>', 'target to client, in the same way', 'reply'),
@@ -49,23 +51,54 @@ export function proxyCommand(): Command {
   }
 }
 
-async function run(
+async function resolve(
   command: Command,
   listen: string | undefined,
   target: string | undefined,
   stages: readonly Stages[],
-): Promise<void> {
+): Promise<Plan> {
   const options = effectiveOptions<Options>(command)
   const [address, to] = addresses(listen, target)
   const specs = (direction: Stages['isFor']) =>
     stages.filter(({ isFor }) => isFor === direction || isFor === 'both').map(({ spec }) => spec)
   const transforms = await loadStages(specs('forward'))
   const replyTransforms = await loadStages(specs('reply'))
-  const { log, observer } = openLog(options)
-  const { closed } = await runServer(options, { listen: address, target: to }, log, common =>
-    proxy({ listen: address, ...common, observer, to, transforms, replyTransforms }),
-  )
-  await closed
+  const aims = { listen: address, target: to }
+  const common = await resolveServer(options, aims)
+  const given = { listen: address, ...common, to, transforms, replyTransforms }
+  const { limits, address: own } = await resolveProxy(given)
+  const direction = { transforms, maxRecord: options.maxRecord }
+  const both = ['transform', 'replyTransform', 'both'] as const
+  return {
+    command,
+    endpoints: [
+      { name: 'listen', value: formatAddress(own), origin: 'line' },
+      { name: 'target', value: formatAddress(to), origin: 'line' },
+      {
+        name: 'end of input',
+        value: 'an end of one side ends the other side; a failure resets both',
+        origin: 'default',
+      },
+      ...tlsFacts(command, options, own, to),
+    ],
+    directions: [
+      { name: 'forward', from: 'client', to: 'target', ...direction, origin: originOf(command, both[0], both[2]) },
+      {
+        name: 'reply',
+        from: 'target',
+        to: 'client',
+        ...direction,
+        transforms: replyTransforms,
+        origin: originOf(command, both[1], both[2]),
+      },
+    ],
+    defaults: serverDefaults(limits, own, to),
+    async run() {
+      const { log, observer } = openLog(options)
+      const { closed } = await runServer(options, aims, common, log, more => proxy({ ...given, ...more, observer }))
+      await closed
+    },
+  }
 }
 
 /** Requires both: a single address would be ambiguous. */

@@ -9,12 +9,16 @@ import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
 import type { Connection, Summary } from '../lib/index.js'
 import { isSendError, send } from '../lib/send.js'
+import type { SendOptions } from '../lib/send-options.js'
+import type { Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { noteConnected, notePeerEnd } from './chat.js'
 import { withExamples, withNote } from './help.js'
 import { type Logger, openLog } from './log.js'
 import { commonOptions, effectiveOptions, fileOrStdio } from './options.js'
+import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
+import { sendExplanation } from './send-explanation.js'
 import { type Options, ownOptions, timeoutOptions } from './send-options.js'
 import { loadStages } from './stages.js'
 import { terminalStages } from './terminal.js'
@@ -24,14 +28,14 @@ const note =
   "Exit code 0 and 'the peer ended after it' mean: with tcp-pipe at the other end, it has taken everything; " +
   'with another program, it has closed the connection in the ordinary way.'
 
-export function sendCommand(): Command {
+export function sendCommand(act: Act = runPlan): Command {
   const command = new Command('send')
     .summary('send files or stdin through transforms to an address; print the reply')
     .description(
       'Sends files or stdin through transforms to an address, prints the reply, and exits when both sides have ended.',
     )
     .argument('[files...]', "files to send, one after the other; '-' is stdin (default)")
-    .action((files: string[]) => run(command, files))
+    .action(async (files: string[]) => act(await resolve(command, files)))
   for (const option of [...ownOptions(), ...timeoutOptions(), ...sendTlsOptions()]) command.addOption(option)
   withExamples(commonOptions(command), [
     ['cat file | tcp-pipe send', `stdin to port ${defaultPort}`],
@@ -42,14 +46,32 @@ export function sendCommand(): Command {
   return withNote(command, note)
 }
 
-async function run(command: Command, files: string[]): Promise<void> {
+async function resolve(command: Command, files: string[]): Promise<Plan> {
   const options = effectiveOptions<Options>(command)
   check(options, files)
   const transforms = await loadStages(options.transform)
   const replyTransforms = await loadStages(options.replyTransform)
   const tls = await readSendTls(options, options.to)
   const known = await totalSize(files)
-  const size = options.size ?? known
+  const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
+  const { retry, retryInterval, onEof = options.receiveOnly ? 'keep' : undefined, onPeerEnd, wait, maxRecord } = options
+  const given: Given = {
+    ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, retryInterval, onEof, onPeerEnd },
+    ...{ wait, maxRecord, tls, transforms },
+    replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw)],
+    family: options[4] ? 4 : options[6] ? 6 : undefined,
+  }
+  return {
+    command,
+    ...sendExplanation(command, options, given, files),
+    run: () => run(options, given, files, options.size ?? known),
+  }
+}
+
+/** The library options, all but those of a run. */
+type Given = SendOptions & { readonly replyTransforms: () => readonly Stage[] }
+
+async function run(options: Options, given: Given, files: string[], size: number | undefined): Promise<void> {
   const from = options.receiveOnly ? openSource('') : sourceOf(files)
   const { log, mute, observer } = openLog(options, () => progress?.clear(), { ending: endingOf(options) })
   const progress = await openProgress(options, from, size)
@@ -65,23 +87,9 @@ async function run(command: Command, files: string[]): Promise<void> {
     },
     () => {},
   )
-  const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
-  const { retry, retryInterval, onEof = options.receiveOnly ? 'keep' : undefined, onPeerEnd, wait, maxRecord } = options
   const sent = send({
-    ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, retryInterval, onEof, onPeerEnd },
-    ...{ wait, maxRecord },
-    tls,
-    from,
-    transforms,
-    replyTransforms: () => [
-      ...(isTyped ? [notePeerEnd(log)] : []),
-      ...replyTransforms(),
-      ...terminalStages(options.raw),
-    ],
-    family: options[4] ? 4 : options[6] ? 6 : undefined,
-    signal: abort.signal,
-    log,
-    observer,
+    ...{ ...given, from, signal: abort.signal, log, observer },
+    replyTransforms: () => [...(isTyped ? [notePeerEnd(log)] : []), ...given.replyTransforms()],
     onConnect(opened) {
       connection = opened
       if (isTyped) noteConnected(log, from, opened)

@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { type Address, addressForms, defaultHost, defaultPort } from '../lib/endpoints/address.js'
 import { checkFiles } from '../lib/endpoints/file/file-source.js'
 import { checkOutput, sourceAt } from '../lib/endpoints/open.js'
-import type { Connection } from '../lib/index.js'
+import type { Connection, Server } from '../lib/index.js'
 import { type ServeOptions, serve } from '../lib/serve.js'
 import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
@@ -14,20 +14,22 @@ import { notePeerEnd, openChat } from './chat.js'
 import { withExamples } from './help.js'
 import { type Logger, openLog } from './log.js'
 import { addressFor, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
+import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onStdoutError } from './process.js'
+import { serveExplanation } from './serve-explanation.js'
 import { check, type Options, ownOptions } from './serve-options.js'
-import { runServer, serverOptions } from './server.js'
+import { type Aims, type CommonOptions, resolveServer, runServer, serverOptions } from './server.js'
 import { loadStages } from './stages.js'
 import { terminalStages } from './terminal.js'
 
-export function serveCommand(): Command {
+export function serveCommand(act: Act = runPlan): Command {
   const command = new Command('serve')
     .summary('accept connections and pipe them through transforms to stdout, files, an address or back')
     .description(
       'Accepts connections and pipes their data through transforms to stdout, files, an address or back to the client.',
     )
     .argument('[address]', `${addressForms('listen')} (default: ${defaultHost}:${defaultPort})`, addressFor('listen'))
-    .action((listen: Address | undefined) => run(command, listen))
+    .action(async (listen: Address | undefined) => act(await resolve(command, listen)))
   for (const option of [...ownOptions(), ...serverOptions()]) command.addOption(option)
   return withExamples(commonOptions(command), [
     ['tcp-pipe serve', `${defaultHost}:${defaultPort} to stdout`],
@@ -39,45 +41,65 @@ export function serveCommand(): Command {
   ])
 }
 
-async function run(command: Command, listen: Address | undefined): Promise<void> {
+async function resolve(command: Command, listen: Address | undefined): Promise<Plan> {
   const options = effectiveOptions<Options>(command)
   check(options)
   await checkFile(options)
   const transforms = await loadStages(options.transform)
   const replyTransforms = await loadStages(options.replyTransform)
   const size = await sizeOf(options.from)
-  const toStdout = !options.reply && !options.to && (options.output ?? '-') === '-'
-  const progress = await openProgress(options, toStdout, size)
+  const aims = { listen, target: options.to }
+  const common = await resolveServer(options, aims)
+  const given: Given = {
+    ...(listen && { listen }),
+    ...common,
+    ...(options.chat && { maxConnections: 1, idleTimeout: options.idleTimeout ?? 0 }),
+    ...sinkOptions(options),
+    transforms: info => [
+      ...transforms(),
+      ...labelStages(options, info),
+      ...(writesToStdout(options) ? terminalStages(options.raw) : []),
+    ],
+    ...fromOptions(options, replyTransforms),
+  }
+  return {
+    command,
+    ...(await serveExplanation(command, options, given, listen)),
+    run: () => run(options, aims, given, size),
+  }
+}
+
+/** The library options, all but those of a run. */
+type Given = Omit<ServeOptions, 'transforms'> &
+  CommonOptions & { readonly transforms: (info: ConnectionInfo) => Stage[] }
+
+async function run(options: Options, aims: Aims, given: Given, size: number | undefined): Promise<void> {
+  const progress = await openProgress(options, size)
   const { log, mute, observer } = openLog(options, progress?.clear)
   warnOfCollisions(log, options)
   const chat = options.chat
     ? openChat(log, options.once, () => void listening.then(({ server }) => server.close({ drain: Infinity })))
     : undefined
-  const listening = runServer(options, { listen, target: options.to }, log, common =>
+  const listening = runServer(options, aims, given, log, more =>
     serve({
-      ...(listen && { listen }),
-      ...common,
+      ...given,
+      ...more,
       observer,
-      ...(chat && { maxConnections: 1, idleTimeout: options.idleTimeout ?? 0 }),
       onConnection(connection) {
-        common.onConnection?.(connection)
+        more.onConnection?.(connection)
         progress?.watch(connection)
         chat?.watch(connection)
       },
-      ...sinkOptions(options),
-      transforms: info => [
-        ...(chat ? [notePeerEnd(log)] : []),
-        ...transforms(),
-        ...labelStages(options, info),
-        ...(toStdout ? terminalStages(options.raw) : []),
-      ],
-      ...fromOptions(options, replyTransforms),
-      ...(chat && { from: chat.source, replyTransforms }),
+      ...(chat && { from: chat.source, transforms: info => [notePeerEnd(log), ...given.transforms(info)] }),
     }),
   )
   const over = () => chat?.close()
   listening.then(({ closed }) => closed).then(over, over)
   const { server, closed } = await listening
+  await untilClosed(server, closed, log, mute)
+}
+
+async function untilClosed(server: Server, closed: Promise<void>, log: Logger, mute: () => void): Promise<void> {
   const stopAt = (code: number) => {
     process.exitCode = code
     mute()
@@ -103,12 +125,10 @@ async function sizeOf(from: string | undefined): Promise<number | undefined> {
 }
 
 /** What goes to a client from --from, otherwise what comes. A terminal that shows the data needs no progress line. */
-async function openProgress(
-  { progress, quiet, once, from, chat }: Options,
-  toStdout: boolean,
-  size: number | undefined,
-) {
-  const wanted = progress ?? (!quiet && !chat && (from !== undefined || (once && !(toStdout && process.stdout.isTTY))))
+async function openProgress(options: Options, size: number | undefined) {
+  const { progress, quiet, once, from, chat } = options
+  const shows = writesToStdout(options) && process.stdout.isTTY
+  const wanted = progress ?? (!quiet && !chat && (from !== undefined || (once && !shows)))
   if (!process.stderr.isTTY || !wanted) return undefined
   const { connectionsProgress } = await import('./progress.js')
   const direction = from === undefined ? 'forward' : 'reply'
@@ -117,13 +137,21 @@ async function openProgress(
   return connectionsProgress(bytes, size)
 }
 
+function writesToStdout({ reply, to, output = '-' }: Options): boolean {
+  return !reply && !to && output === '-'
+}
+
 function sinkOptions({ to, reply, output = '-', append, force }: Options): Pick<ServeOptions, 'to' | 'reply'> {
   if (reply) return { reply }
   if (to) return { to }
   return output === '-' ? {} : { to: { scheme: 'file', path: output, append, force } }
 }
 
-function fromOptions({ from, onEof, onPeerEnd }: Options, replyTransforms: () => Stage[]): Partial<ServeOptions> {
+type FromOptions = Pick<ServeOptions, 'from' | 'replyTransforms' | 'onEof' | 'onPeerEnd'>
+
+/** With --chat, a run opens stdin. */
+function fromOptions({ from, chat, onEof, onPeerEnd }: Options, replyTransforms: () => Stage[]): FromOptions {
+  if (chat) return { from: () => '', replyTransforms }
   return from ? { from: () => sourceAt(fileOrStdio(from)), replyTransforms, onEof, onPeerEnd } : {}
 }
 

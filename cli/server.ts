@@ -1,8 +1,10 @@
 /** Shared by the commands that listen: options, signals and exit. */
 import { Option } from 'commander'
 import { type Address, defaultPort, formatAddress } from '../lib/endpoints/address.js'
+import { defaultTimes } from '../lib/endpoints/endpoint.js'
 import { parseIp } from '../lib/endpoints/ip.js'
 import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../lib/index.js'
+import type { Limits } from '../lib/serve.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
 import { frequent, group } from './help.js'
@@ -77,13 +79,8 @@ export interface Aims {
   target: Address | undefined
 }
 
-/** Calls `start` with the library options. Resolves when the server listens; `closed` resolves when it has ended. */
-export async function runServer(
-  options: ServerOptions,
-  { listen, target }: Aims,
-  log: Logger,
-  start: (options: CommonOptions) => Promise<Server>,
-): Promise<{ server: Server; closed: Promise<void> }> {
+/** Checks the options, reads their files, and returns the library options. Opens nothing. Throws `ERR_OPTION`. */
+export async function resolveServer(options: ServerOptions, { listen, target }: Aims): Promise<CommonOptions> {
   const { once, socketMode, ipv6Only, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord } = options
   const { connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout } = options
   const allow = options.allow && (await readRules('--allow', options.allow))
@@ -94,7 +91,22 @@ export async function runServer(
       '--allow, --deny and --max-per-ip do not apply to a unix socket: its clients have no address',
     )
   checkListen(options, listen)
-  const tls = await readServerTls(options, listen, target)
+  return {
+    ...{ once, socketMode, ipv6Only, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord },
+    ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
+    ...(await readServerTls(options, listen, target)),
+  }
+}
+
+/** Calls `start` with what a run adds. Resolves when the server listens; `closed` resolves when it has ended. */
+export async function runServer(
+  options: ServerOptions,
+  { listen, target }: Aims,
+  common: CommonOptions,
+  log: Logger,
+  start: (more: Pick<ListenOptions, 'log' | 'onConnection'>) => Promise<Server>,
+): Promise<{ server: Server; closed: Promise<void> }> {
+  const { once } = options
   warnIfInsecure(log, options)
   let first: Summary | undefined
   let server: Server | undefined
@@ -104,19 +116,14 @@ export async function runServer(
     })
   }
   const read = () => readServerTls(options, listen, target)
-  const hasFiles = tls.tls || tls.targetTls
+  const hasFiles = common.tls || common.targetTls
   // Before listening: a reader of the `listening` line may send a signal at once.
   const stop = onSignals({
     drain: options.chat ? undefined : signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
     reload: hasFiles ? () => server && void reload(server, log, read) : undefined,
     reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   })
-  server = await start({
-    ...{ log, once, socketMode, ipv6Only, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration },
-    ...{ maxRecord, onConnection },
-    ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
-    ...tls,
-  })
+  server = await start({ log, onConnection })
   if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
   const closed = server.closed.then(() => {
     stop()
@@ -136,10 +143,24 @@ function checkListen({ socketMode, ipv6Only }: ServerOptions, listen: Address | 
     throw new TcpPipeError('ERR_OPTION', `--ipv6-only needs an IPv6 address, such as [::]:${defaultPort}${where}`)
 }
 
+/** Milliseconds. */
+const defaultDrain = 10_000
+
+/** The values of options that are not given, where they have an effect. */
+export function serverDefaults({ idleTimeout, maxConnections }: Limits, listen: Address, target?: Address) {
+  const isTls = listen.scheme === 'tls' || target?.scheme === 'tls'
+  return {
+    ...{ maxConnections, maxPerIp: 'no limit', maxBytes: 'no limit', maxDuration: 0 },
+    ...{ firstByteTimeout: 0, idleTimeout, halfClosedTimeout: idleTimeout, drainTimeout: defaultDrain },
+    ...(target && { connectTimeout: defaultTimes.connect }),
+    ...(isTls && { handshakeTimeout: defaultTimes.handshake }),
+  }
+}
+
 async function drain(
   server: Server,
   signal: string,
-  { drainTimeout = 10_000 }: ServerOptions,
+  { drainTimeout = defaultDrain }: ServerOptions,
   log: Logger,
 ): Promise<void> {
   const deadline = performance.now() + drainTimeout

@@ -8,7 +8,7 @@ import { dial } from './endpoints/open.js'
 import { checkOwnAddress } from './endpoints/own-address.js'
 import { openTlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
-import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
+import { type Limits, type ListenOptions, limitsOf, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server, type Work } from './server/server.js'
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
@@ -51,13 +51,9 @@ export function proxy<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options: ProxyOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
 ): Promise<ProxyServer>
 export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
-  const address = listenAddress(options)
-  const { to: target, transforms, replyTransforms, connectTimeout, handshakeTimeout } = options
-  const to = dialAddress(target)
-  for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
-  checkValues(options, { connectTimeout: 'time', targetTls: 'clientTls' })
+  const { address, to } = await resolveProxy(options)
+  const { transforms, replyTransforms, connectTimeout, handshakeTimeout } = options
   const contexts = await openTlsContexts(address, to, options)
-  await checkOwnAddress(address, to)
   const about = { to: formatAddress(to) }
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
@@ -71,8 +67,33 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
     await Promise.all([forward.run(connection, there), reply.run(connection, back)])
   }
 
-  const server = await openServer(address, { ...withDefaults(options, 2, contexts), about }, relay)
+  const server = await openServer(address, { ...withDefaults(options, descriptors, contexts), about }, relay)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}
+
+/** File descriptors per connection. */
+const descriptors = 2
+
+/** What a proxy does with its options: it listens at `address`, and connects each client to `to`. */
+export interface ProxyPlan {
+  readonly address: Address
+  readonly to: Address
+  readonly limits: Limits
+}
+
+/**
+ * Checks the options and resolves them, as `proxy` does. Opens nothing.
+ *
+ * @throws `ERR_OPTION` or `ERR_ADDRESS`
+ */
+export async function resolveProxy(options: ProxyOptions): Promise<ProxyPlan> {
+  const address = listenAddress(options)
+  const to = dialAddress(options.to)
+  const { transforms, replyTransforms } = options
+  for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
+  checkValues(options, { connectTimeout: 'time', targetTls: 'clientTls' })
+  await checkOwnAddress(address, to)
+  return { address, to, limits: limitsOf(options, descriptors) }
 }
 
 /** The target must speak the protocol that the client was promised; one that has chosen none speaks none of them. */

@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream'
 import type { Chain } from './connection/chain.js'
 import type { Connection } from './connection/connection.js'
+import { lingerTime } from './connection/linger.js'
 import {
   type Address,
   type AddressInput,
@@ -118,6 +119,16 @@ export function checkSendOptions(options: SendOptions): Address {
   if (family !== undefined && family !== 4 && family !== 6) fault('family', family, '4 or 6')
   if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0)) fault('retry', retry, 'a whole number from 0')
   return address
+}
+
+/** The effective policy for the peer's end. Nobody need type an end after it, so a terminal stops. */
+export function peerEndPolicy({ onPeerEnd }: SendOptions, isTerminal: boolean): OnPeerEnd {
+  return onPeerEnd ?? (isTerminal ? 'stop' : 'send')
+}
+
+/** The effective time to wait for the peer's end, in milliseconds; 0 is no limit. */
+export function waitPolicy({ onEof, wait = 0 }: SendOptions): number {
+  return wait || (onEof === 'close' ? lingerTime : 0)
 }
 
 function isOneOf<T extends string>(value: T | undefined, allowed: readonly T[]): boolean {

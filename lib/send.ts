@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import { openChain } from './connection/chain.js'
 import { type OpenConnection, openConnection } from './connection/connection.js'
-import { keptOpen, lingerTime } from './connection/linger.js'
+import { keptOpen } from './connection/linger.js'
 import { type Address, bindAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Leg, Sink, Source } from './endpoints/endpoint.js'
 import { dial, openSource, sinkTo } from './endpoints/open.js'
@@ -10,7 +10,7 @@ import { toWritable } from './endpoints/sink.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
-import { checkSendOptions, type SendOptions } from './send-options.js'
+import { checkSendOptions, peerEndPolicy, type SendOptions, waitPolicy } from './send-options.js'
 import type { Stages } from './stages/transforms.js'
 import { logObserver } from './stats/log-observer.js'
 import { type Observer, observers } from './stats/observer.js'
@@ -148,14 +148,13 @@ function openOutput(connection: OpenConnection, { output = process.stdout }: Sen
   return sharedSink(toWritable(output))
 }
 
-/** Nobody need type an end after the peer's end. */
-function stopsAtPeerEnd({ onPeerEnd }: SendOptions, from: Source): boolean {
-  const isTerminal = 'isTTY' in from && from.isTTY === true
-  return (onPeerEnd ?? (isTerminal ? 'stop' : 'send')) === 'stop'
+function stopsAtPeerEnd(options: SendOptions, from: Source): boolean {
+  return peerEndPolicy(options, 'isTTY' in from && from.isTTY === true) === 'stop'
 }
 
-function boundWait({ onEof, wait = 0 }: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {
-  if (onEof === 'close') return setTimeout(() => connection.drop(), wait || lingerTime)
+function boundWait(options: SendOptions, connection: OpenConnection): NodeJS.Timeout | undefined {
+  const wait = waitPolicy(options)
   const error = timeoutError('wait', `the peer did not end within ${formatDuration(wait)}`)
-  return wait > 0 ? setTimeout(() => connection.fail(error), wait) : undefined
+  const late = () => (options.onEof === 'close' ? connection.drop() : connection.fail(error))
+  return wait > 0 ? setTimeout(late, wait) : undefined
 }

@@ -13,13 +13,15 @@ import { sharedSink } from './endpoints/stdio.js'
 import { openTlsContexts, type TlsContexts, targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
 import type { WebWritable } from './formats/web.js'
-import { type ListenOptions, listenAddress, withDefaults } from './server/listen-options.js'
+import { type Limits, type ListenOptions, limitsOf, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server, type Work } from './server/server.js'
 import { type ConnectionInfo, type Logger, openContext } from './stages/context.js'
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
 import { TcpPipeError, timeoutError } from './text/errors.js'
 import { checkValues } from './text/values.js'
+
+export type { Limits } from './server/listen-options.js'
 
 /** A Writable or a Web `WritableStream`, which all connections share and which is never ended, or an address. */
 export type Output = Writable | WebWritable | AddressInput
@@ -70,11 +72,8 @@ export function serve<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   handler?: Handler,
 ): Promise<PipeServer>
 export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<PipeServer> {
-  const address = listenAddress(options)
-  checkServeOptions(options, handler)
-  const { to, from, transforms, replyTransforms } = options
-  const target = isAddressInput(to) ? toAddress(to) : undefined
-  if (target) await checkOutput(target)
+  const { address, target, descriptors } = await resolveServe(options, handler)
+  const { from, transforms, replyTransforms } = options
   const contexts = await openTlsContexts(address, target, options)
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
@@ -95,11 +94,34 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
     await Promise.all([there, back()])
   }
 
-  const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
   const about = target && can('dial', target) && { to: formatAddress(target) }
   const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }
   const server = await openServer(address, settings, handler ? handling(handler, settings) : piping)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}
+
+/** What a server does with its options: it listens at `address`, and sends what it receives to `target`, if any. */
+export interface ServePlan {
+  readonly address: Address
+  readonly target: Address | undefined
+  /** File descriptors per connection. */
+  readonly descriptors: number
+  readonly limits: Limits
+}
+
+/**
+ * Checks the options and resolves them, as `serve` does. Opens nothing.
+ *
+ * @throws `ERR_OPTION` or `ERR_ADDRESS`
+ */
+export async function resolveServe(options: ServeOptions, handler?: Handler): Promise<ServePlan> {
+  const address = listenAddress(options)
+  checkServeOptions(options, handler)
+  const { to, from } = options
+  const target = isAddressInput(to) ? toAddress(to) : undefined
+  if (target) await checkOutput(target)
+  const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
+  return { address, target, descriptors, limits: limitsOf(options, descriptors) }
 }
 
 function handling(handler: Handler, { idleTimeout, halfClosedTimeout = idleTimeout }: Timeouts): Work {

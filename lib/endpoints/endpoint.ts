@@ -150,6 +150,9 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   sink?(address: A, connection: SinkContext, signal?: AbortSignal): Sink | Promise<Sink>
 }
 
+/** The defaults of the timeouts of a dial, in milliseconds. The one for the handshake is also that of a listener. */
+export const defaultTimes = { connect: 10_000, handshake: 10_000 } as const
+
 /** Infers the type of the address. */
 export function defineEndpoint<A extends { readonly scheme: string }>(endpoint: Endpoint<A>): Endpoint<A> {
   return endpoint

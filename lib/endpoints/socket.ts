@@ -6,7 +6,16 @@ import type { TlsFacts } from '../stats/summary.js'
 import { abortError, type TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
 import { firstToAnswer, type Reached, targetsOf } from './attempts.js'
-import type { Arrival, Bound, DialOptions, EndNotice, Leg, Listener, LocalAddress } from './endpoint.js'
+import {
+  type Arrival,
+  type Bound,
+  type DialOptions,
+  defaultTimes,
+  type EndNotice,
+  type Leg,
+  type Listener,
+  type LocalAddress,
+} from './endpoint.js'
 import { hiddenReset, resetOnError, takesNothing } from './reset.js'
 import { retried } from './retry.js'
 
@@ -82,7 +91,7 @@ export async function dialSocket(address: SocketAddress, options: DialOptions): 
 
 /** The timeout includes the lookup of the name, and covers all its addresses together. */
 async function attempt(address: SocketAddress, options: DialOptions): Promise<Dialled> {
-  const { connectTimeout = 10_000, signal } = options
+  const { connectTimeout = defaultTimes.connect, signal } = options
   const over = new AbortController()
   const late = () => over.abort(lateError(address, connectTimeout))
   const abort = () => over.abort(abortError(signal as AbortSignal))

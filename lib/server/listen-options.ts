@@ -111,15 +111,25 @@ export function checkMisplaced(options: object, where: string): void {
   if (misplaced) throw new TcpPipeError('ERR_OPTION', `${misplaced} belongs in ${where}`)
 }
 
+/** The limits and timeouts of a server, where they do not default to none. */
+export interface Limits {
+  readonly idleTimeout: number
+  readonly maxConnections: number
+  /** The number of connections that the limit of open files has room for. */
+  readonly room: number
+}
+
+export function limitsOf({ idleTimeout = 600_000, maxConnections }: ListenOptions, descriptorsEach: number): Limits {
+  const room = connectionLimit(descriptorsEach)
+  return { idleTimeout, maxConnections: maxConnections ?? room, room }
+}
+
 /** Applies the defaults. `descriptorsEach` is the number of file descriptors per connection. */
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
   const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout } = options
   const { handshakeTimeout, firstByteTimeout, signal, observer, onConnection } = options
-  const room = connectionLimit(descriptorsEach)
   return {
-    idleTimeout: options.idleTimeout ?? 600_000,
-    maxConnections: options.maxConnections ?? room,
-    room,
+    ...limitsOf(options, descriptorsEach),
     once: options.once ?? false,
     ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout },
     ...{ handshakeTimeout, firstByteTimeout, signal, observer, onConnection },

@@ -17,12 +17,22 @@ import { type Family, lift } from './lift.js'
 import { type Output, Run } from './run.js'
 import type { FunctionStage } from './stage.js'
 
-/** Fuses function stages into one Duplex and its meter. */
+/** A step of a stream: a stage, or the codec before or after it. `recode` converts only what is of another unit. */
+export interface Step {
+  readonly kind: 'stage' | 'decode' | 'encode' | 'recode'
+  /** The name of the stage; undefined for a codec. */
+  readonly name?: string
+  /** What a stage receives, a decoder makes, and an encoder takes; undefined for a stream of bytes of its own. */
+  readonly unit?: Unit
+}
+
+/** Fuses function stages into one Duplex and its meter. `steps` collects what it consists of. */
 export function fuse(
   stages: readonly FunctionStage[],
   maxRecord: number,
   output: Output = 'bytes',
   rest?: Rest,
+  steps?: Step[],
 ): { stream: Duplex; meter: RunMeter } {
   const functions: BatchFunction[] = []
   const releases: (() => Promise<void>)[] = []
@@ -35,11 +45,19 @@ export function fuse(
     const next = stage.unit ?? unit
     const meter = meters[i] as StageMeter
     const encode = stages[i - 1]?.encode
-    if (next !== unit && unit !== 'bytes') functions.push(encoder(ending, encode))
+    if (next !== unit && unit !== 'bytes') {
+      functions.push(encoder(ending, encode))
+      steps?.push({ kind: 'encode', unit })
+    }
     if (next !== unit && next !== 'bytes') {
       ending = { unterminated: false }
       functions.push(decoder(next, maxRecord, ending, lineFilter(stage, meter), i === 0 ? rest : undefined))
-    } else if (stage.unit) functions.push(sameUnit(stage.unit, maxRecord, ending, encode))
+      steps?.push({ kind: 'decode', unit: next })
+    } else if (stage.unit) {
+      functions.push(sameUnit(stage.unit, maxRecord, ending, encode))
+      if (i > 0 && next !== 'bytes') steps?.push({ kind: 'recode', unit: next })
+    }
+    steps?.push({ kind: 'stage', name: stage.name, unit: next })
     unit = next
     const family: Family = unit === 'bytes' ? 'bytes' : 'records'
     const lifted = lift(stage, family, meter, run)
@@ -47,7 +65,10 @@ export function fuse(
     if (lifted.release) releases.push(lifted.release)
   })
   if (output === 'bytes') {
-    if (unit !== 'bytes') functions.push(encoder(ending, stages.at(-1)?.encode))
+    if (unit !== 'bytes') {
+      functions.push(encoder(ending, stages.at(-1)?.encode))
+      steps?.push({ kind: 'encode', unit })
+    }
     functions.push(leave)
   }
   return { stream: new Run({ functions, releases, meter: run, output }), meter: run }

@@ -10,7 +10,7 @@ import { meterRun, type RunMeter, runMeter, stageMeter } from '../stats/meter.js
 import { blame } from '../text/blame.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import { type Context, openContext, type Surroundings } from './context.js'
-import { fuse } from './fuse.js'
+import { fuse, type Step } from './fuse.js'
 import { expectedStage, type Part, takeApart, takePair } from './parts.js'
 import type { Output } from './run.js'
 import { type FunctionStage, functionStage, isDuplex, isStageObject, type Recipe, type Stage } from './stage.js'
@@ -21,6 +21,8 @@ export interface PlanOptions extends Surroundings {
   maxRecord?: number | undefined
   /** The output of the last function run. Default: bytes. */
   output?: Output
+  /** Collects the steps of each stream, in order, for a description. Default: they are not kept. */
+  steps?: Step[][]
 }
 
 /** The streams of one pipeline between source and sink, in order, and their meters. */
@@ -39,7 +41,7 @@ export interface Plan {
 
 /** Creates the streams of one pipeline from parts. */
 export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
-  const { maxRecord = defaultMaxRecord, output = 'bytes' } = options
+  const { maxRecord = defaultMaxRecord, output = 'bytes', steps } = options
   const { context, close, replace } = openContext(options)
   const indivisible: string[] = []
   const rest: Rest = { wanted: false, bytes: Buffer.alloc(0) }
@@ -51,7 +53,9 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
 
   function closeRun(gives: Output): void {
     if (functions.length === 0) return
-    const { stream, meter } = fuse(functions, maxRecord, gives, streams.length === 0 ? rest : undefined)
+    const own: Step[] | undefined = steps && []
+    const { stream, meter } = fuse(functions, maxRecord, gives, streams.length === 0 ? rest : undefined, own)
+    if (own) steps?.push(own)
     streams.push(stream)
     meters.push(meter)
     functions = []
@@ -66,6 +70,7 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
       if (stage instanceof Transform) stage.once('end', releaseHeld)
       const name = names.get(stage) ?? streamName(stage)
       checkPiped(stage, value => chunkError(name, value))
+      steps?.push([{ kind: 'stage', name }])
       streams.push(traceStage(guardStage(stage)))
       meters.push(meterRun(stage, runMeter([stageMeter(name)])))
     }

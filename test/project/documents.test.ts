@@ -33,7 +33,8 @@ t.test('CHANGELOG.md names every transform', async t => {
 })
 
 t.test('the help of every command names every option of its page', async t => {
-  const known = ['serve', 'send', 'proxy', 'check'].flatMap(optionsOf)
+  const pages = ['serve', 'send', 'proxy', 'check'].map(name => optionsOf(name))
+  const known = [...pages.flat(), ...optionsOf('explain', '--help')]
   const others = ['--help', '--system', '--shell', '--pinnedpubkey', '--ssl', '--send-only'] // of useradd, curl, ncat
   for (const page of ['docs/command-line.md', 'docs/proxy.md', 'docs/hardening.md', 'SECURITY.md', 'README.md']) {
     for (const [option] of read(page).matchAll(/(?<![\w-])--[a-z][a-z-]{2,}/g)) {
@@ -110,8 +111,8 @@ t.test('the commands and the code of docs/proxy.md', async t => {
 })
 
 /** The long options that the help of a command names, in its order. */
-function optionsOf(command: string): string[] {
-  const { stdout } = spawnSync('env', [...node, cli, command, '--help-all'], { encoding: 'utf8' })
+function optionsOf(command: string, help = '--help-all'): string[] {
+  const { stdout } = spawnSync('env', [...node, cli, command, help], { encoding: 'utf8' })
   return [...stdout.matchAll(/^ {2}(?:-\w, | {4})?(--[a-z-]+)/gm)].map(match => match[1] as string)
 }
 

@@ -9,7 +9,14 @@ import type { TlsFacts } from '../../stats/summary.js'
 import { abortError, errorCode, isReset, TcpPipeError, timeoutError } from '../../text/errors.js'
 import { optionName, withOptionNames } from '../../text/option-name.js'
 import { formatDuration } from '../../text/quantities.js'
-import type { Accept, DialOptions, EndNotice, HandshakeOptions, SecureSocket } from '../endpoint.js'
+import {
+  type Accept,
+  type DialOptions,
+  defaultTimes,
+  type EndNotice,
+  type HandshakeOptions,
+  type SecureSocket,
+} from '../endpoint.js'
 import { hasReadEnd, hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
 import { peerCertificate } from './certificate.js'
 import { hasCloseNotify } from './close-notify.js'
@@ -132,7 +139,7 @@ function reasonOf({ reason }: AbortSignal): unknown {
 function shakeHands(
   raw: Socket,
   peer: string,
-  { handshakeTimeout = 10_000, signal, ignoreUnexpectedEof, aborted }: Manner,
+  { handshakeTimeout = defaultTimes.handshake, signal, ignoreUnexpectedEof, aborted }: Manner,
   begin: (handshake: Handshake) => void,
 ): Promise<SecureSocket> {
   let timer: NodeJS.Timeout | undefined

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { many, none } from 'stream-chain/defs.js'
 import t from 'tap'
 import type { Unit } from '../../../lib/formats/records.js'
-import { fuse } from '../../../lib/stages/fuse.js'
+import { fuse, type Step } from '../../../lib/stages/fuse.js'
 import { type FunctionStage, functionStage } from '../../../lib/stages/stage.js'
 import { runStats } from '../../../lib/stats/snapshot.js'
 import { cutAt, cutEvery, cuts, type Input, settled, source } from '../pipes.js'
@@ -260,4 +260,29 @@ t.test('the values before one that cannot be written come first (G-10)', async t
       t.equal(String(Buffer.concat(given)), input.includes('bytes') ? 'a\nb\n' : 'a\n')
     }
   }
+})
+
+t.test('the steps are collected if somebody asks: stages, and the codecs before, between and after them', async t => {
+  const steps: Step[] = []
+  fuse([stage('bytes'), stage('line'), stage('line'), stage('json')], 100, 'bytes', undefined, steps)
+  t.same(
+    steps.map(({ kind, unit }) => `${kind} ${unit}`),
+    [
+      'stage bytes',
+      'decode line',
+      'stage line',
+      'recode line',
+      'stage line',
+      'encode line',
+      'decode json',
+      'stage json',
+      'encode json',
+    ],
+  )
+  const same: Step[] = []
+  fuse([stage('bytes'), stage('bytes')], 100, 'bytes', undefined, same)
+  t.same(
+    same.map(({ kind }) => kind),
+    ['stage', 'stage'],
+  )
 })

@@ -5,7 +5,8 @@ import { many } from 'stream-chain/defs.js'
 import t from 'tap'
 import { compose } from '../../../lib/stages/compose.js'
 import { type Context, defineTransform } from '../../../lib/stages/define.js'
-import { recipe, toParts } from '../../../lib/stages/parts.js'
+import type { Step } from '../../../lib/stages/fuse.js'
+import { partsOf, recipe, toParts } from '../../../lib/stages/parts.js'
 import { plan } from '../../../lib/stages/plan.js'
 import { eachJson, eachLine, type Stage } from '../../../lib/stages/stage.js'
 import { runStats } from '../../../lib/stats/snapshot.js'
@@ -306,4 +307,14 @@ t.test('an error of create has the stage that it comes from (G-42)', async t => 
   }
   t.throws(() => plan([recipe('mine', undefined, create)]), boom)
   t.match(originOf(boom), { stage: 'mine' })
+})
+
+t.test('the steps of each stream are collected if somebody asks', async t => {
+  const steps: Step[][] = []
+  const { streams } = plan(partsOf([eachLine((line: string) => line), new PassThrough()]), { steps })
+  t.same(
+    steps.map(each => each.map(({ kind }) => kind)),
+    [['decode', 'stage', 'encode'], ['stage']],
+  )
+  for (const stream of streams) stream.destroy()
 })

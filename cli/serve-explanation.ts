@@ -1,0 +1,83 @@
+/** What `explain serve` shows. */
+import type { Command } from 'commander'
+import { type Address, formatAddress } from '../lib/endpoints/address.js'
+import { resolveServe, type ServeOptions, type ServePlan } from '../lib/serve.js'
+import { type DirectionPlan, type Fact, originOf, type Plan } from './plan.js'
+import type { Options } from './serve-options.js'
+import { serverDefaults } from './server.js'
+import { tlsFacts } from './tls-facts.js'
+
+export async function serveExplanation(
+  command: Command,
+  options: Options,
+  given: ServeOptions,
+  listen: Address | undefined,
+): Promise<Pick<Plan, 'endpoints' | 'directions' | 'defaults'>> {
+  const plan = await resolveServe(given)
+  const { address, target, limits } = plan
+  const { maxRecord, reply, output = '-' } = options
+  const to = reply ? 'client' : target ? formatAddress(target) : output === '-' ? 'stdout' : output
+  const source = sourceOf(options)
+  return {
+    endpoints: [
+      { name: 'listen', value: formatAddress(address), origin: listen ? 'line' : 'default' },
+      { name: 'sink', value: to, origin: originOf(command, 'output', 'to', 'reply', 'chat') },
+      ...(source ? sourceFacts(command, options, source) : [endOfInput(options, plan)]),
+      ...tlsFacts(command, options, address, target),
+    ],
+    directions: [
+      {
+        ...{ name: 'forward', from: 'client', to, transforms: given.transforms, maxRecord },
+        origin: originOf(command, 'transform', 'label'),
+      },
+      ...(source ? [replyDirection(command, options, given, source)] : []),
+    ],
+    defaults: serverDefaults(limits, address, target?.scheme === 'file' ? undefined : target),
+  }
+}
+
+/** What a client gets, if not the result. */
+function sourceOf({ from, chat }: Options): string | undefined {
+  return chat || from === '-' ? 'stdin' : from
+}
+
+function endOfInput({ reply }: Options, { target }: ServePlan): Fact {
+  const sink = reply
+    ? 'its end'
+    : target?.scheme === 'file' || !target
+      ? 'the sink has taken everything'
+      : "the target's end"
+  return { name: 'end of input', value: `the client is ended after ${sink}`, origin: 'default' }
+}
+
+/** Where there is a source, its end is that of our side. */
+function sourceFacts(command: Command, { chat, onEof, onPeerEnd }: Options, source: string): Fact[] {
+  const facts: Fact[] = [
+    { name: 'source', value: source, origin: originOf(command, 'from', 'chat') },
+    { name: 'end of the source', value: endOfSource(chat, onEof), origin: originOf(command, 'onEof', 'chat') },
+    {
+      name: 'end of the client',
+      value: onPeerEnd === 'stop' ? 'the rest of the source is not sent' : 'the rest of the source is sent',
+      origin: originOf(command, 'onPeerEnd'),
+    },
+  ]
+  const clients = { name: 'clients', value: 'one at a time; the next one gets what is typed until then' } as const
+  return chat ? [...facts, { ...clients, origin: originOf(command, 'chat') }] : facts
+}
+
+function endOfSource(chat: Options['chat'], onEof: Options['onEof']): string {
+  if (!chat) return onEof === 'keep' ? "our side stays open until the client's end" : 'our side ends'
+  return process.stdin.isTTY
+    ? 'our side ends; the next client can be talked to'
+    : 'our side ends; no further client is taken'
+}
+
+function replyDirection(
+  command: Command,
+  { maxRecord }: Options,
+  { replyTransforms }: ServeOptions,
+  from: string,
+): DirectionPlan {
+  const origin = originOf(command, 'replyTransform')
+  return { name: 'reply', from, to: 'client', transforms: replyTransforms, maxRecord, origin }
+}
