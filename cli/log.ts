@@ -27,20 +27,21 @@ export interface Log {
   mute(): void
 }
 
-/** Opens the log. Calls `before` before each line. `sender` is for `send`, whose log is text wherever it goes. */
-export function openLog(options: LogOptions, before = () => {}, sender?: Sender): Log {
+/** Opens the log. `sender` is for `send`, whose log is text wherever it goes. */
+export function openLog(options: LogOptions, sender?: Sender): Log {
   const { logLevel, quiet, verbose } = options
   const level = logLevel ?? (quiet ? 'error' : verbose ? 'debug' : 'info')
   const format = options.logFormat ?? (process.stderr.isTTY || sender ? 'text' : 'json')
   let muted = false
   const showsFields = ['debug', 'trace'].includes(level)
   const toText = (line: string) => formatRecord(JSON.parse(line), { look: lookOf(), verbose: showsFields, sender })
-  const lines = lineWriter(format === 'json' ? escapeJson : line => freshLine() + toText(line))
+  const lines = lineWriter(line => {
+    const start = freshLine()
+    return format === 'json' ? escapeJson(line) : start + toText(line)
+  })
   process.once('exit', lines.end)
   const write = (line: string) => {
-    if (muted) return
-    before()
-    lines.write(line)
+    if (!muted) lines.write(line)
   }
   const timestamp = pino.stdTimeFunctions.isoTime
   const log = pino({ base: null, level, timestamp, hooks: { logMethod } }, { write })

@@ -15,7 +15,7 @@ import { closedPipe, onStdoutError } from './process.js'
 import { proxyCommand } from './proxy.js'
 import { sendCommand } from './send.js'
 import { serveCommand } from './serve.js'
-import { freshLine, watchStdout } from './terminal.js'
+import { freshLine, watchTerminal } from './terminal.js'
 import { transformsCommand } from './transforms.js'
 import { wrap } from './wrap.js'
 
@@ -31,7 +31,7 @@ const commands: readonly (() => Command)[] = [
 export async function main(argv: string[], version: string): Promise<void> {
   keepFreedBuffers()
   nameOptionsAsTyped()
-  watchStdout()
+  watchTerminal()
   const typed = unexplained(argv)
   const program = createProgram(version, typed)
   const [word, name] = argv

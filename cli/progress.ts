@@ -3,7 +3,7 @@
 import cliProgress from 'cli-progress'
 import type { Connection } from '../lib/index.js'
 import { formatBytes } from '../lib/text/quantities.js'
-import { openStatusLine, type StatusLine } from './status-line.js'
+import { eraseStatus, statusLine } from './terminal.js'
 
 const { Format, SingleBar } = cliProgress
 
@@ -16,8 +16,6 @@ export interface Figures {
 
 export interface Progress {
   start(): void
-  /** Erases the line, so that another one can be written. The next update restores it. */
-  clear(): void
   stop(): void
 }
 
@@ -28,21 +26,21 @@ const patience = 1000
 const interval = 200
 
 export function createProgress({ bytes, size }: Figures): Progress {
-  let running: { line: StatusLine; timer: NodeJS.Timeout } | undefined
+  let timer: NodeJS.Timeout | undefined
   let bar: InstanceType<typeof SingleBar> | undefined
   const meter = rateMeter(bytes)
 
   const redraw = () => {
-    running?.line.erase()
+    eraseStatus()
     bar?.render()
   }
-  const begin = (line: StatusLine) => {
-    const format = () => formatLine({ bytes: bytes(), size: size(), ...meter.now() }, line.columns)
+  const begin = () => {
+    const format = () => formatLine({ bytes: bytes(), size: size(), ...meter.now() }, statusLine.columns)
     bar = new SingleBar({
-      ...{ format, stream: line as unknown as NodeJS.WriteStream, fps: 1000 / interval, forceRedraw: true },
+      ...{ format, stream: statusLine as unknown as NodeJS.WriteStream, fps: 1000 / interval, forceRedraw: true },
       ...{ hideCursor: true, linewrap: true, gracefulExit: false, clearOnComplete: false },
     })
-    bar.on('redraw-post', () => line.write('\r')) // where a narrower terminal does not wrap the cursor along
+    bar.on('redraw-post', () => statusLine.write('\r')) // where a narrower terminal does not wrap the cursor along
     bar.start(0, 0)
     process.stderr.on('resize', redraw)
   }
@@ -50,20 +48,16 @@ export function createProgress({ bytes, size }: Figures): Progress {
   return {
     start() {
       meter.start()
-      const line = openStatusLine()
-      running = { line, timer: setTimeout(begin, patience, line) }
+      timer = setTimeout(begin, patience)
     },
-    clear: () => running?.line.erase(),
     /** The last line shows the average rate, like pv. */
     stop() {
-      if (!running) return
-      clearTimeout(running.timer)
+      clearTimeout(timer)
       process.stderr.off('resize', redraw)
       meter.finish()
-      running.line.release()
-      if (bar) running.line.free()
+      if (bar) statusLine.free()
       bar?.stop()
-      running = undefined
+      bar = undefined
     },
   }
 }
@@ -82,7 +76,6 @@ export function connectionsProgress(bytes: (connection: Connection) => number, s
     size: () => size && size * clients,
   }
   return {
-    clear: () => progress?.clear(),
     watch(connection: Connection): void {
       clients++
       open.add(connection)

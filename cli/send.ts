@@ -20,8 +20,7 @@ import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { sendExplanation } from './send-explanation.js'
 import { type Options, ownOptions, timeoutOptions } from './send-options.js'
-import { loadStages } from './stages.js'
-import { terminalStages } from './terminal.js'
+import { loadStages, terminalStages } from './stages.js'
 import { readSendTls, sendTlsOptions, warnIfInsecure } from './tls.js'
 
 const note =
@@ -73,7 +72,7 @@ type Given = SendOptions & { readonly replyTransforms: () => readonly Stage[] }
 
 async function run(options: Options, given: Given, files: string[], size: number | undefined): Promise<void> {
   const from = options.receiveOnly ? openSource('') : sourceOf(files)
-  const { log, mute, observer } = openLog(options, () => progress?.clear(), { ending: endingOf(options) })
+  const { log, mute, observer } = openLog(options, { ending: endingOf(options) })
   const progress = await openProgress(options, from, size)
   warnIfInsecure(log, options)
   const isTyped = from instanceof ReadStream

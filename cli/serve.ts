@@ -19,8 +19,7 @@ import { closedPipe, onStdoutError } from './process.js'
 import { serveExplanation } from './serve-explanation.js'
 import { check, type Options, ownOptions } from './serve-options.js'
 import { type Aims, type CommonOptions, resolveServer, runServer, serverOptions } from './server.js'
-import { loadStages } from './stages.js'
-import { terminalStages } from './terminal.js'
+import { loadStages, terminalStages } from './stages.js'
 
 export function serveCommand(act: Act = runPlan): Command {
   const command = new Command('serve')
@@ -75,7 +74,7 @@ type Given = Omit<ServeOptions, 'transforms'> &
 
 async function run(options: Options, aims: Aims, given: Given, size: number | undefined): Promise<void> {
   const progress = await openProgress(options, size)
-  const { log, mute, observer } = openLog(options, progress?.clear)
+  const { log, mute, observer } = openLog(options)
   warnOfCollisions(log, options)
   const chat = options.chat
     ? openChat(log, options.once, () => void listening.then(({ server }) => server.close({ drain: Infinity })))
