@@ -67,9 +67,7 @@ function sourceFacts(command: Command, { chat, onEof, onPeerEnd }: Options, sour
 
 function endOfSource(chat: Options['chat'], onEof: Options['onEof']): string {
   if (!chat) return onEof === 'keep' ? "our side stays open until the client's end" : 'our side ends'
-  return process.stdin.isTTY
-    ? 'our side ends; the next client can be talked to'
-    : 'our side ends; no further client is taken'
+  return process.stdin.isTTY ? 'our side ends; the next client is taken' : 'our side ends; no further client is taken'
 }
 
 function replyDirection(

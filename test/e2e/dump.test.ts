@@ -68,7 +68,8 @@ async function shownBy(t: Test, spec: string, columns: number): Promise<string[]
 async function output(t: Test, spec: string, columns: number, env: Record<string, string> = {}): Promise<string> {
   const dir = t.testdir({ request })
   const target = await listen(t, socket => socket.resume().on('end', () => socket.end()))
-  const script = `tcp-pipe send -q request -t '${spec}' --to ${target.to}`
+  const setup = env.NO_COLOR ? '' : 'unset NO_COLOR; ' // which terminals of tests have set
+  const script = `${setup}tcp-pipe send -q request -t '${spec}' --to ${target.to}`
   const { code, stdout } = await onTerminal(t, script, { cwd: dir, columns, env }).ended
   t.equal(code, 0)
   return String(stdout)
