@@ -146,9 +146,9 @@ function pipe({ first, last, countIn, countOut }: Pipes, item: Item, next: Item)
 
 export function unlink({ countIn, countOut }: Pipes, item: Item): void {
   if (!item.to) return
-  item.tail?.unpipe(item.to.head)
-  if (countIn) item.tail?.off('data', countIn)
+  if (countIn) item.tail?.off('data', countIn) // before `unpipe`, which resumes what waits for a drain and has a listener
   if (countOut) item.tail?.off('data', countOut)
+  item.tail?.unpipe(item.to.head)
   item.to = undefined
 }
 
