@@ -24,7 +24,7 @@ import {
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(`${signal} to an idle serve: exit 0 within 100 ms, and the port is free (C-01)`, async t => {
     const times: number[] = []
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 20 && !times.some(time => time <= 100); i++) {
       const server = await serve(t, ['0'], { env: { NODE_V8_COVERAGE: '' } }) // it takes a while to write that
       const started = performance.now()
       server.kill(signal)
@@ -37,7 +37,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       await once(again, 'listening')
       again.close()
     }
-    t.ok(Math.min(...times) <= 100, `after ${times.map(Math.round)} ms: the machine may be busy, but not three times`)
+    t.ok(Math.min(...times) <= 100, `after ${times.map(Math.round)} ms: the machine may be busy, but not each time`)
   })
 }
 
