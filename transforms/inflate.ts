@@ -1,5 +1,6 @@
-import { createInflate, createInflateRaw } from 'node:zlib'
-import { capOptions, decompressor, outputOptions } from '../lib/formats/decompressor.js'
+import { contained } from '../lib/formats/contained.js'
+import { raw as rawDeflate, zlib } from '../lib/formats/containers.js'
+import { capOptions, decompressor } from '../lib/formats/decompressor.js'
 import { defineTransform, flag } from '../lib/stages/define.js'
 
 /** Decompresses the zlib format (RFC 1950) or raw deflate (RFC 1951), with limits on the output. */
@@ -13,9 +14,8 @@ export const inflate = defineTransform({
   example: { spec: 'deflate | inflate', input: 'Hello\n', output: 'Hello\n' },
   notes:
     'The format is RFC 1950; with `raw=true` RFC 1951. Input that is truncated or empty is an error, and so is data ' +
-    'after the end. `gunzip` describes `max` and `ratio`.',
+    'after the end. `gunzip` describes `max`, `ratio` and what precedes an error.',
   create({ raw, ...caps }) {
-    const make = raw ? createInflateRaw : createInflate
-    return decompressor({ name: 'inflate', stream: make(outputOptions), trailer: raw ? 0 : 4 }, caps)
+    return decompressor('inflate', caps, contained(raw ? rawDeflate : zlib))
   },
 })

@@ -1,5 +1,6 @@
 import { createBrotliDecompress } from 'node:zlib'
-import { capOptions, decompressor, outputOptions } from '../lib/formats/decompressor.js'
+import { capOptions, decompressor } from '../lib/formats/decompressor.js'
+import { outputOptions, zlibEngine } from '../lib/formats/zlib-engine.js'
 import { defineTransform } from '../lib/stages/define.js'
 
 /** Decompresses brotli (RFC 7932), with limits on the output. */
@@ -18,6 +19,10 @@ export const unbrotli = defineTransform({
     'bytes per byte, but lines that only repeat exceed 1000: set a higher `ratio` for these. The total size is ' +
     'unlimited unless `max` is set.',
   create(caps) {
-    return decompressor({ name: 'unbrotli', stream: createBrotliDecompress(outputOptions) }, caps)
+    return decompressor(
+      'unbrotli',
+      caps,
+      zlibEngine({ name: 'unbrotli', stream: createBrotliDecompress(outputOptions) }),
+    )
   },
 })

@@ -1,4 +1,5 @@
-import { capOptions, decompressor, outputOptions } from '../lib/formats/decompressor.js'
+import { capOptions, decompressor } from '../lib/formats/decompressor.js'
+import { outputOptions, zlibEngine } from '../lib/formats/zlib-engine.js'
 import { createZstdDecompress, frameCutter, lacksZstd, parameters } from '../lib/formats/zstd.js'
 import { defineTransform, integer } from '../lib/stages/define.js'
 
@@ -29,6 +30,6 @@ export const unzstd = defineTransform({
     'unlimited unless `max` is set.',
   create({ window, ...caps }) {
     const stream = createZstdDecompress({ ...outputOptions, params: { [parameters.windowLogMax]: window } })
-    return decompressor({ name: 'unzstd', stream, cut: frameCutter() }, caps)
+    return decompressor('unzstd', caps, zlibEngine({ name: 'unzstd', stream, cut: frameCutter() }))
   },
 })

@@ -1,25 +1,25 @@
-/** Shared by all decompressors: output limits, and a check for data after the end of the input. */
-import { Duplex, type Transform } from 'node:stream'
-import { finished } from 'node:stream/promises'
+/** Shared by all decompressors: output limits, and delivery of what precedes an error. */
+import { Duplex } from 'node:stream'
 import { callbackify } from 'node:util'
-import type { Zlib } from 'node:zlib'
-import { errorMessage, TcpPipeError } from '../text/errors.js'
+import { TcpPipeError } from '../text/errors.js'
 import { bytes, integer } from '../text/options.js'
 import { afterDelivery } from './delivery.js'
 import { blockBytes } from './records.js'
 
-/** One format, as zlib reads it. */
-export interface Format {
-  /** The name of the transform, for messages. */
-  readonly name: string
-  /** From `node:zlib`, with `outputOptions`. */
-  readonly stream: Transform & Zlib
-  /** The size of the trailer. zlib gets the last bytes of each chunk on their own: it drops output if a checksum is wrong. */
-  readonly trailer?: number
-  /** True if zero bytes may follow the end. */
-  readonly padding?: boolean
-  /** Splits a chunk at points that zlib must not be fed past; called without a chunk at the end. Throws `ERR_INPUT`. */
-  cut?(chunk?: Buffer): Iterable<Buffer>
+/** Takes a block of output. It may pause the engine. */
+export type Take = (block: Buffer) => void
+
+/** Decompresses one format. While it is paused, it holds one block, and its calls wait. */
+export interface Engine {
+  /** Input bytes so far, also of a call that is under way. */
+  readonly bytesRead: number
+  /** Fails with `ERR_INPUT` after the output of what precedes the error. */
+  write(chunk: Buffer): Promise<void>
+  /** Ends the input. Fails with `ERR_INPUT` if it must not end here. */
+  end(): Promise<void>
+  pause(): void
+  resume(): void
+  destroy(): void
 }
 
 export interface Caps {
@@ -40,85 +40,56 @@ export function capOptions<const R extends number>(ratio: R) {
   }
 }
 
-/** The size of the output blocks. zlib waits until a block is read, so that an error does not overtake one. */
-export const outputOptions = { chunkSize: blockBytes, readableHighWaterMark: 1 }
-
 /** Output below this is never a bomb. */
 export const freeOutput = 16 * 1024 * 1024
 
 /**
- * Decompresses; besides zlib's memory it holds one block. Fails with `ERR_INPUT` if the input is invalid, truncated or
- * continues after its end, and with `ERR_OUTPUT_LIMIT` at a limit: zlib's `maxOutputLength` has no effect on streams.
- * Delivers what precedes the error, except what zlib drops: up to one block before invalid data.
+ * Decompresses; besides the memory of its engine it holds one block. Fails with the error of the engine, and with
+ * `ERR_OUTPUT_LIMIT` at a limit: zlib's `maxOutputLength` has no effect on streams. Delivers what precedes the error.
  */
-export function decompressor(
-  { name, stream: inner, padding = false, cut = whole, trailer = 0 }: Format,
-  caps: Caps,
-): Duplex {
+export function decompressor(name: string, caps: Caps, open: (take: Take) => Engine): Duplex {
   let output = 0
-  let over = false // zlib has left input unread
   let hasFailed = false
 
-  async function writeAll(chunk: Buffer | undefined): Promise<void> {
-    for (const part of cut(chunk)) for (const piece of endApart(part, trailer)) await writeOne(piece)
-  }
-
-  async function writeOne(piece: Buffer): Promise<void> {
-    const rest = over ? piece : await unread(inner, piece)
-    over ||= rest.length > 0
-    if (rest.some(byte => !padding || byte !== 0)) throw inputError(name, 'unexpected data after the end')
-  }
-
-  async function endAll(): Promise<void> {
-    await writeAll(undefined)
-    inner.end()
-    await finished(inner)
-    outer.push(null)
-  }
-
   function take(block: Buffer): void {
-    const most = allowed(inner.bytesWritten, caps)
-    const left = most - output
+    const left = allowed(engine.bytesRead, caps) - output
     output += block.length
-    if (!outer.push(block.length > left ? block.subarray(0, left) : block)) inner.pause()
-    if (block.length > left) fail(new TcpPipeError('ERR_OUTPUT_LIMIT', `${name}: ${exceeded(inner, output, caps)}`))
+    if (!outer.push(block.length > left ? block.subarray(0, left) : block)) engine.pause()
+    if (block.length > left) fail(limitError(name, engine.bytesRead, output, caps))
+  }
+
+  async function end(): Promise<void> {
+    await engine.end()
+    if (!hasFailed) outer.push(null)
+  }
+
+  /** Nothing goes on behind a failure, which waits for the reader. */
+  function ended(callback: () => void): (error: Error | null) => void {
+    return error => {
+      if (error) fail(error)
+      else if (!hasFailed) callback()
+    }
   }
 
   function fail(error: Error): void {
     if (hasFailed) return
     hasFailed = true
-    inner.pause()
+    engine.pause()
     afterDelivery(outer, () => outer.destroy(error))
   }
 
+  const engine = open(take)
   const outer = new Duplex({
     readableHighWaterMark: blockBytes,
-    write: (chunk, _encoding, callback) => callbackify(writeAll)(chunk, error => (error ? fail(error) : callback())),
-    final: callback => callbackify(endAll)(error => (error ? fail(error) : callback())),
-    read: () => void (hasFailed || inner.resume()),
+    write: (chunk, _encoding, callback) => callbackify(engine.write)(chunk, ended(callback)),
+    final: callback => callbackify(end)(ended(callback)),
+    read: () => void (hasFailed || engine.resume()),
     destroy(error, callback) {
-      inner.destroy()
+      engine.destroy()
       callback(error)
     },
   })
-  inner.on('data', take)
-  inner.on('error', cause => fail(inputError(name, errorMessage(cause), cause)))
   return outer
-}
-
-function whole(chunk?: Buffer): Iterable<Buffer> {
-  return chunk ? [chunk] : []
-}
-
-/** The last `size` bytes in fours: wherever the trailer is cut, no four complete a checksum and have data before it. */
-function* endApart(bytes: Buffer, size: number): Generator<Buffer> {
-  let from = 0
-  for (let left = size; left > 0; left -= 4) {
-    const to = Math.max(from, bytes.length - left)
-    if (to > from) yield bytes.subarray(from, to)
-    from = to
-  }
-  if (from < bytes.length) yield bytes.subarray(from)
 }
 
 /** The number of output bytes that the caps allow for the input so far. */
@@ -126,21 +97,10 @@ function allowed(input: number, { max = Number.POSITIVE_INFINITY, ratio }: Caps)
   return Math.min(max, Math.max(freeOutput, ratio * input))
 }
 
-function exceeded({ bytesWritten: input }: Zlib, output: number, { max, ratio }: Caps): string {
-  if (max !== undefined && output > max) return `the output exceeds max=${max} bytes`
-  return `the output exceeds ratio=${ratio}: ${input} bytes of input gave ${output} bytes; a higher ratio allows it`
-}
-
-/** Writes a piece and resolves with what zlib leaves unread after its end. Errors arrive as events and never here. */
-function unread(inner: Format['stream'], piece: Buffer): Promise<Buffer> {
-  const before = inner.bytesWritten
-  return new Promise(resolve => {
-    inner.write(piece, error => {
-      if (!error && !inner.destroyed) resolve(piece.subarray(inner.bytesWritten - before))
-    })
-  })
-}
-
-function inputError(name: string, message: string, cause?: Error): TcpPipeError {
-  return new TcpPipeError('ERR_INPUT', `${name}: ${message}`, cause && { cause })
+function limitError(name: string, input: number, output: number, { max, ratio }: Caps): TcpPipeError {
+  const exceeded =
+    max !== undefined && output > max
+      ? `max=${max} bytes`
+      : `ratio=${ratio}: ${input} bytes of input gave ${output} bytes; a higher ratio allows it`
+  return new TcpPipeError('ERR_OUTPUT_LIMIT', `${name}: the output exceeds ${exceeded}`)
 }

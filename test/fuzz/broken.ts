@@ -10,8 +10,6 @@ export interface Broken {
   readonly at: number
   /** What precedes it, in the output. */
   readonly before: Buffer
-  /** How many bytes of that may be missing: what zlib drops. */
-  readonly lost: number
   /** Something else may follow that: a wrong byte of a block can be a byte of data. */
   readonly isOpen: boolean
 }
@@ -35,11 +33,11 @@ function joined(
 ): Broken {
   const good = Buffer.concat(pieces.map(write))
   const before = Buffer.concat(pieces.map(read))
-  return { bytes: Buffer.concat([good, wrong, good]), at: good.length, before, lost: 0, isOpen: false }
+  return { bytes: Buffer.concat([good, wrong, good]), at: good.length, before, isOpen: false }
 }
 
-/** zlib drops a block of output if it finds an error in input that also ends no block. */
-const droppedBlock = 64 * 1024
+/** Invalid data further behind the beginning of a member may cost some output, which depends on the cuts. */
+const exactBytes = 60_000
 
 /** A gzip member with an error in its checksum, or in its middle; others behind it, or nothing. */
 function member(pieces: readonly Buffer[], tail: Buffer, place: 'checksum' | 'middle', isLast: boolean): Broken {
@@ -50,7 +48,7 @@ function member(pieces: readonly Buffer[], tail: Buffer, place: 'checksum' | 'mi
   const isOpen = place === 'middle'
   const before = Buffer.concat(isOpen ? pieces : [...pieces, tail])
   const bytes = Buffer.concat([good, wrong, ...(isLast ? [] : [good])])
-  return { bytes, at: good.length + at, before, lost: isLast ? 0 : droppedBlock, isOpen }
+  return { bytes, at: good.length + at, before, isOpen }
 }
 
 function frame(size: (length: number) => Buffer): (piece: Buffer) => Buffer {
@@ -121,12 +119,22 @@ export const formats: Readonly<Record<string, Format>> = {
   'a wrong block of gzip': {
     spec: 'gunzip',
     code: 'ERR_INPUT',
-    make: (pieces, tail) => member(pieces, tail, 'middle', false),
+    make: (pieces, tail) => member(pieces, tail.subarray(0, exactBytes), 'middle', false),
   },
   'data behind gzip': {
     spec: 'gunzip',
     code: 'ERR_INPUT',
-    make: pieces => ({ ...joined(pieces, piece => gzipSync(piece), Buffer.from('xyz')), lost: droppedBlock }),
+    make: pieces => joined(pieces, piece => gzipSync(piece), Buffer.from('xyz')),
+  },
+  'a wrong checksum of zlib': {
+    spec: 'inflate',
+    code: 'ERR_INPUT',
+    make: (_, tail) => {
+      const wrong = deflateSync(tail)
+      const at = wrong.length - 1
+      wrong[at] = (wrong[at] as number) ^ 0xff
+      return { bytes: Buffer.concat([wrong, wrong]), at, before: tail, isOpen: false }
+    },
   },
   'data behind zlib': { spec: 'inflate', code: 'ERR_INPUT', make: (_, tail) => behind(deflateSync(tail), tail) },
   'data behind brotli': {
@@ -137,7 +145,7 @@ export const formats: Readonly<Record<string, Format>> = {
 }
 
 function behind(packed: Buffer, before: Buffer): Broken {
-  return { bytes: Buffer.concat([packed, Buffer.from('xyz')]), at: packed.length, before, lost: 0, isOpen: false }
+  return { bytes: Buffer.concat([packed, Buffer.from('xyz')]), at: packed.length, before, isOpen: false }
 }
 
 /** As many bytes as base64 writes without padding. */

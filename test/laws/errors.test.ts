@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { compose } from '../../lib/stages/compose.js'
@@ -23,8 +23,46 @@ function packed(pack: (bytes: Buffer) => Buffer, trailer: number): [string, Buff
   return [
     ['data after the end', Buffer.concat([whole, Buffer.from('xyz')])],
     ['no end', whole.subarray(0, -1)],
-    ...(trailer > 0 ? [['a wrong checksum', broken(whole, whole.length - trailer)] as [string, Buffer]] : []),
+    ['no data', whole.subarray(0, 0)],
+    ...(trailer > 0 ? wrongTrailers(whole, trailer) : []),
   ]
+}
+
+function wrongTrailers(whole: Buffer, trailer: number): [string, Buffer][] {
+  const wrong = broken(whole, whole.length - trailer)
+  return [
+    ['a wrong checksum', wrong],
+    ['a wrong checksum before other data', Buffer.concat([wrong, whole])],
+    ['a wrong last byte', broken(whole, whole.length - 1)],
+    ['half a trailer', whole.subarray(0, -Math.ceil(trailer / 2))],
+    ['no trailer', whole.subarray(0, -trailer)],
+  ]
+}
+
+/** A member with all fields in its header. */
+const adorned = Buffer.concat([
+  Buffer.from('1f8b081e01020304000301000961006200334e', 'hex'),
+  gzipSync(text).subarray(10),
+])
+
+function members(): [string, Buffer][] {
+  const whole = gzipSync(text)
+  const zeros = Buffer.alloc(5)
+  return [
+    ['data behind padding', Buffer.concat([whole, zeros, whole])],
+    ['no end of a second member', Buffer.concat([whole, whole.subarray(0, -1)])],
+    ['no end of a header', Buffer.concat([whole, adorned.subarray(0, 15)])],
+    ['a wrong header', Buffer.concat([whole, broken(adorned, 17)])],
+    ['a wrong byte behind members', Buffer.concat([whole, adorned, gzipSync(''), Buffer.of(0x1f, 0x8c)])],
+  ]
+}
+
+/** Each byte wrong, and the input cut short before it. */
+function* damaged(whole: Buffer): Generator<Buffer> {
+  for (let at = 0; at < whole.length; at++) {
+    yield broken(whole, at)
+    yield whole.subarray(0, at)
+  }
 }
 
 const tooLong = Buffer.from(`one\n\n漢字\n${'x'.repeat(101)}\nfour\n`)
@@ -52,7 +90,7 @@ const failing: Record<string, [spec: string, inputs: () => [title: string, input
   ],
   grep: [['grep [^q]', () => [['a long line', tooLong]]]],
   gunzip: [
-    ['gunzip', () => packed(gzipSync, 8)],
+    ['gunzip', () => [...packed(gzipSync, 8), ...members()]],
     ['gunzip max=7', () => [['a limit', gzipSync(text)]]],
     ['gunzip max=70000', () => [['a limit', gzipSync(noise(80_000))]]],
     ['gunzip ratio=1', () => [['a bomb', gzipSync(Buffer.alloc(17 * 2 ** 20))]]],
@@ -165,6 +203,29 @@ for (const [spec, inputs] of Object.values(failing).flat()) {
       const bytes = Buffer.from(input as string)
       t.notMatch(await outcome(spec, [bytes]), / no error$/, title)
       await t.test(title, t => holds(t, bytes, chunks => outcome(spec, chunks)))
+    }
+  })
+}
+
+/** What follows an error in the middle may be anything, also no other error; but no cut changes it. */
+for (const [spec, whole] of [
+  ['gunzip', Buffer.concat([adorned, gzipSync(text, { strategy: constants.Z_HUFFMAN_ONLY }), gzipSync('')])],
+  ['inflate', deflateSync(text)],
+  ['inflate raw=true', deflateRawSync(Buffer.concat([text, noise(50)]))],
+] as const) {
+  t.test(`wherever the input is damaged: ${spec} (G-10)`, async t => {
+    for (const bytes of damaged(whole)) {
+      const expected = await outcome(spec, [bytes])
+      const half = bytes.length >> 1
+      for (const chunks of [
+        cutEvery(1, bytes),
+        cutEvery(7, bytes),
+        cutAt([half], bytes),
+        cutAt([bytes.length - 3], bytes),
+      ]) {
+        const result = await outcome(spec, chunks)
+        if (result !== expected) t.equal(result, expected, `${bytes.toString('hex')} in ${chunks.length} chunks`)
+      }
     }
   })
 }

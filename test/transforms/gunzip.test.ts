@@ -3,7 +3,7 @@ import t from 'tap'
 import { gunzip } from '../../transforms/gunzip.js'
 import { needs, noise, output } from '../laws/support.js'
 import { bomb, explode } from '../lib/bombs.js'
-import { cutEvery, errorOf, run, textOf } from '../lib/pipes.js'
+import { cutEvery, errorOf, run, settled, textOf } from '../lib/pipes.js'
 
 const hello = gzipSync('hello')
 const zeros = Buffer.alloc(64)
@@ -37,7 +37,43 @@ t.test('what is no gzip', async t => {
     for (const size of [1, 7, 24, 25, 1000])
       t.match(await errorOf([gunzip()], cutEvery(size, input)), { code: 'ERR_INPUT', message }, `${title} by ${size}`)
   }
-  t.match(await errorOf([gunzip()], 'hello, hello'), { cause: { code: 'Z_DATA_ERROR' } })
+  const invalid = Buffer.concat([hello.subarray(0, 10), Buffer.alloc(10, 0xff)])
+  t.match(await errorOf([gunzip()], invalid), {
+    message: 'gunzip: invalid block type',
+    cause: { code: 'Z_DATA_ERROR' },
+  })
+})
+
+t.test('what precedes an error in its chunk is delivered, many small members too (G-10)', async t => {
+  const members = Array.from({ length: 3000 }, (_, i) => gzipSync(`line ${i}\n`))
+  const lines = Buffer.from(members.map((_, i) => `line ${i}\n`).join(''))
+  const large = gzipSync(noise(300_000))
+  const wrong = Buffer.from(large)
+  wrong[wrong.length - 5] = (wrong.at(-5) as number) ^ 1
+  for (const [title, input, expected] of [
+    ['junk behind a file', Buffer.concat([large, Buffer.from('junk\n')]), noise(300_000)],
+    ['a wrong checksum before others', Buffer.concat([wrong, large]), noise(300_000)],
+    ['junk behind small members', Buffer.concat([...members, Buffer.from('junk\n')]), lines],
+    [
+      'small members behind a large one',
+      Buffer.concat([large, ...members, wrong]),
+      [noise(300_000), lines, noise(300_000)],
+    ],
+  ] as const) {
+    for (const size of [65_536, 1_000_000]) {
+      const { chunks, error } = await run([gunzip()], cutEvery(size, input))
+      t.match(error, { code: 'ERR_INPUT' }, title)
+      t.ok(Buffer.concat(chunks).equals(Buffer.concat([expected].flat())), `${title} by ${size}`)
+    }
+  }
+})
+
+t.test('small members wait for a slow reader', async t => {
+  const stream = gunzip({ ratio: 1100 })
+  stream.write(Buffer.concat(Array(2000).fill(gzipSync(Buffer.alloc(10_000)))))
+  stream.end()
+  t.ok((await settled(() => stream.readableLength)) < 100_000)
+  t.equal((await textOf([stream], [])).length, 20_000_000)
 })
 
 t.test('max is the most that comes out', async t => {
@@ -69,4 +105,17 @@ t.test('with a ratio that the format cannot reach zeros pass', async t => {
 t.test('what gzip writes', needs('gzip'), async t => {
   const input = output('gzip', ['-c', '-9'], noise(200_000))
   t.ok(Buffer.concat((await run([gunzip()], cutEvery(1000, input))).chunks).equals(noise(200_000)))
+})
+
+t.test('what Python writes, with names, one after another', needs('python3'), async t => {
+  const script = `import sys, gzip
+data = sys.stdin.buffer.read()
+with gzip.GzipFile('a name', 'wb', 9, sys.stdout.buffer, 0) as file: file.write(data)
+sys.stdout.buffer.write(gzip.compress(b''))
+sys.stdout.buffer.write(gzip.compress(data, 1))`
+  const input = output('python3', ['-c', script], noise(100_000))
+  for (const size of [1000, 1_000_000]) {
+    const { chunks } = await run([gunzip()], cutEvery(size, input))
+    t.ok(Buffer.concat(chunks).equals(Buffer.concat([noise(100_000), noise(100_000)])))
+  }
 })

@@ -26,6 +26,21 @@ t.test('what ends early or goes on', async t => {
   t.match(await errorOf([inflate()], [hello, Buffer.of(0)]), { message: /^inflate: unexpected data after the end/ })
 })
 
+t.test('what precedes an error in its chunk is delivered (G-10)', async t => {
+  const text = noise(300_000)
+  const wrong = deflateSync(text)
+  wrong[wrong.length - 1] = (wrong.at(-1) as number) ^ 1
+  for (const [input, message] of [
+    [Buffer.concat([wrong, wrong]), 'inflate: incorrect data check'],
+    [Buffer.concat([deflateSync(text), Buffer.from('junk')]), 'inflate: unexpected data after the end'],
+    [wrong.subarray(0, -1), 'inflate: unexpected end of file'],
+  ] as const) {
+    const { chunks, error } = await run([inflate()], [input])
+    t.match(error, { code: 'ERR_INPUT', message })
+    t.ok(Buffer.concat(chunks).equals(text), message)
+  }
+})
+
 t.test('max and ratio', async t => {
   t.match(await errorOf([inflate({ max: 4 })], deflateSync('hello')), {
     code: 'ERR_OUTPUT_LIMIT',
