@@ -10,26 +10,21 @@ import { node, read, root } from './support.js'
 
 const cli = join(root, 'dist/cli/index.js')
 const readme = read('README.md')
+const [examples] = /## Examples\n.*?\n## /s.exec(read('docs/command-line.md')) as unknown as [string]
 
-/** Each command of the README, run as it stands but for its address: ports are free ones, and on loopback. */
+/**
+ * Each command of the README, then of the examples of docs/command-line.md, run as it stands but for its address: ports
+ * are free ones, and on loopback.
+ */
 const commands: Record<string, (t: Test) => Promise<void>> = {
+  'npm ci && npm link': async t => {
+    t.match(read(JSON.parse(read('package.json')).bin['tcp-pipe']), /^#!\/usr\/bin\/env node\n/)
+  },
   'npm ci && npm start': async t => {
     t.ok(JSON.parse(read('package.json')).scripts.start, 'demo.js has a test of its own')
   },
   'npm ci && npm test': async t => {
     t.ok(JSON.parse(read('package.json')).scripts.test, 'this is it')
-  },
-  'npx tcp-pipe serve --transform hex': async t => {
-    t.match(await through(t, ['serve', '--transform', 'hex'], 'abc'), /^00000000 {2}61 62 63 .*\|abc\|\n00000003\n$/)
-  },
-  'cat README.md | npx tcp-pipe send': async t => {
-    t.equal(await through(t, ['serve'], readme), readme)
-  },
-  'tcp-pipe serve': async t => {
-    t.equal(await through(t, ['serve'], 'abc'), 'abc')
-  },
-  'tcp-pipe serve 0.0.0.0:4000 --transform hex': async t => {
-    t.match(await through(t, ['serve', '--transform', 'hex'], 'abc'), /\|abc\|/)
   },
   "tcp-pipe serve -t 'gunzip | grep ERROR' -o 'logs/{remote}-{id}.log'": async t => {
     const cwd = t.testdir()
@@ -39,6 +34,40 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
     child.kill('SIGTERM')
     const [, file] = /"file":"(logs\/127\.0\.0\.1-\w+\.log)"/.exec(await log) as unknown as [string, string]
     t.equal(read(join(cwd.slice(root.length), file)), 'ERROR b\n')
+  },
+  'tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip': async t => {
+    const { port, child } = await serve(t, ['serve', '--once'])
+    const output = bytes(child)
+    const cwd = t.testdir({ 'a.bin': 'one ', 'b.bin': 'two' })
+    t.equal((await run(t, ['send', 'a.bin', 'b.bin', '--to', port, '-t', 'gzip'], '', cwd)).code, 0)
+    t.equal(String(gunzipSync(await output)), 'one two')
+  },
+  'tcp-pipe proxy 6380 127.0.0.1:6379 --both dump': async t => {
+    const { port, child } = await serve(t, ['proxy', await echo(t), '--both', 'dump'])
+    const shown = text(child.stderr as NodeJS.ReadableStream)
+    t.equal((await run(t, ['send', '--to', port], 'hello\n')).output, 'hello\n')
+    child.kill('SIGTERM')
+    t.match(await shown, /→ .* 6 bytes\n.*\|hello\.\|\n← .* 6 bytes\n.*\|hello\.\|/)
+  },
+  "tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'": async t => {
+    const stages = ['-t', 'throttle rate=64k', '-r', 'delay latency=200ms jitter=50ms']
+    const { port } = await serve(t, ['proxy', await echo(t), ...stages])
+    const started = performance.now()
+    t.equal((await run(t, ['send', '--to', port], 'hello\n')).output, 'hello\n')
+    t.ok(performance.now() - started >= 200)
+  },
+  'tcp-pipe check db:5432 tls://127.0.0.1:3099': async t => {
+    const { port, pin } = await serve(t, ['serve', '--tls', 'auto'])
+    const { code, output } = await run(t, ['check', await echo(t), `tls://127.0.0.1:${port}`], '')
+    t.equal(code, 1, 'the certificate does not verify')
+    t.match(output, /^127.0.0.1:\d+ +open /)
+    t.ok(output.includes(`pin       ${pin}\n`))
+  },
+  'tcp-pipe serve': async t => {
+    t.equal(await through(t, ['serve'], 'abc'), 'abc')
+  },
+  'tcp-pipe serve 0.0.0.0:4000 --transform hex': async t => {
+    t.match(await through(t, ['serve', '--transform', 'hex'], 'abc'), /\|abc\|/)
   },
   "tcp-pipe serve --reply -t 'hex plain=true'": async t => {
     const { port } = await serve(t, ['serve', '--reply', '-t', 'hex plain=true'])
@@ -57,29 +86,8 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
   'cat file | tcp-pipe send': async t => {
     t.equal(await through(t, ['serve'], 'what is in it'), 'what is in it')
   },
-  'tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip': async t => {
-    const { port, child } = await serve(t, ['serve', '--once'])
-    const output = bytes(child)
-    const cwd = t.testdir({ 'a.bin': 'one ', 'b.bin': 'two' })
-    t.equal((await run(t, ['send', 'a.bin', 'b.bin', '--to', port, '-t', 'gzip'], '', cwd)).code, 0)
-    t.equal(String(gunzipSync(await output)), 'one two')
-  },
   'echo hello | tcp-pipe send --to example:7': async t => {
     t.equal((await run(t, ['send', '--to', await echo(t)], 'hello\n')).output, 'hello\n')
-  },
-  'tcp-pipe proxy 6380 127.0.0.1:6379 --both dump': async t => {
-    const { port, child } = await serve(t, ['proxy', await echo(t), '--both', 'dump'])
-    const shown = text(child.stderr as NodeJS.ReadableStream)
-    t.equal((await run(t, ['send', '--to', port], 'hello\n')).output, 'hello\n')
-    child.kill('SIGTERM')
-    t.match(await shown, /→ .* 6 bytes\n.*\|hello\.\|\n← .* 6 bytes\n.*\|hello\.\|/)
-  },
-  "tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'": async t => {
-    const stages = ['-t', 'throttle rate=64k', '-r', 'delay latency=200ms jitter=50ms']
-    const { port } = await serve(t, ['proxy', await echo(t), ...stages])
-    const started = performance.now()
-    t.equal((await run(t, ['send', '--to', port], 'hello\n')).output, 'hello\n')
-    t.ok(performance.now() - started >= 200)
   },
   "tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3 seed=42'": async t => {
     const { port } = await serve(t, ['proxy', await echo(t), '-r', 'cut on=COMMIT nth=3 seed=42'])
@@ -99,13 +107,6 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
     t.equal((await run(t, ['send', 'file', '--to', to, '--pin', pin], '', cwd)).code, 0)
     t.equal(String(await output), 'what is in it')
   },
-  'tcp-pipe check db:5432 tls://127.0.0.1:3099': async t => {
-    const { port, pin } = await serve(t, ['serve', '--tls', 'auto'])
-    const { code, output } = await run(t, ['check', await echo(t), `tls://127.0.0.1:${port}`], '')
-    t.equal(code, 1, 'the certificate does not verify')
-    t.match(output, /^127.0.0.1:\d+ +open /)
-    t.ok(output.includes(`pin       ${pin}\n`))
-  },
   'tcp-pipe nc -N 127.0.0.1 3099 < file': async t => {
     const { port, child } = await serve(t, ['serve', '--once'])
     const output = bytes(child)
@@ -119,8 +120,8 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
   },
 }
 
-t.test('every command of the README has a test here', async t => {
-  const blocks = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(match => match[1] as string).join('')
+t.test('every command of the README and of the examples has a test here', async t => {
+  const blocks = [...(readme + examples).matchAll(/```sh\n(.*?)```/gs)].map(match => match[1] as string).join('')
   const lines = blocks
     .split('\n')
     .filter(Boolean)
@@ -161,7 +162,7 @@ t.test('the code of the README runs', async t => {
 })
 
 t.test('what the README links to is there', async t => {
-  for (const [, path] of readme.matchAll(/\]\(([^)]+)\)/g)) t.ok(existsSync(join(root, path as string)), `${path}`)
+  for (const [, path] of readme.matchAll(/\]\(([^)#]+)/g)) t.ok(existsSync(join(root, path as string)), `${path}`)
 })
 
 /** The address of a server that gives back what it gets. */
