@@ -12,10 +12,13 @@ export function acceptsBareEnd(state: ConnectionState, by: Leg): boolean {
   return true
 }
 
-/** Returns whether `error` is a reset by the peer of `by` after the conversation. The other leg is reset in any case. */
+/**
+ * Returns whether `error` is a reset by a peer of a proxy after the conversation. The other leg is reset in any case, so
+ * that its peer can tell. Where the data ends here, a reset is a failure: what the peer has taken is unknown.
+ */
 export function isLateReset(state: ConnectionState, by: Leg, error: Error): boolean {
   if (!isReset(error) || (error as NodeJS.ErrnoException).syscall === 'write') return false // a write is lost
-  if (!isDelivered(state)) return false
+  if (!state.target || !isDelivered(state)) return false
   return wasOver(state, by) || hasAnswered(state, by) || isNobodyThere(state, by)
 }
 
@@ -45,10 +48,9 @@ function hasEnded({ stream }: Leg): boolean {
  * before our end to it. A target that leaves before the client's end may owe an answer.
  */
 function isNobodyThere({ leg, target }: ConnectionState, by: Leg): boolean {
-  if (!target) return false
-  const other = by === leg ? target.leg : leg
+  const other = by === leg ? target?.leg : leg
   if (by !== leg && !(hasEnded(by) && leg.stream.readableEnded)) return false
-  return !other.stream.writableEnded && other.isGone?.() === true
+  return other?.stream.writableEnded === false && other.isGone?.() === true
 }
 
 function isServer({ leg, target, dialled }: ConnectionState, by: Leg): boolean {

@@ -144,12 +144,17 @@ function pipe({ first, last, countIn, countOut }: Pipes, item: Item, next: Item)
   tail.pipe(next.head as Writable, { end: false })
 }
 
-export function unlink({ countIn, countOut }: Pipes, item: Item): void {
+export function unlink(pipes: Pipes, item: Item): void {
   if (!item.to) return
-  if (countIn) item.tail?.off('data', countIn) // before `unpipe`, which resumes what waits for a drain and has a listener
-  if (countOut) item.tail?.off('data', countOut)
+  uncount(pipes, item)
   item.tail?.unpipe(item.to.head)
   item.to = undefined
+}
+
+/** Comes before each `unpipe`, also that of Node at an end: it resumes what waits for a drain and has a listener. */
+export function uncount({ countIn, countOut }: Pipes, { tail }: Item): void {
+  if (countIn) tail?.off('data', countIn)
+  if (countOut) tail?.off('data', countOut)
 }
 
 /** Ends the input of the item. */

@@ -12,6 +12,7 @@ import {
   relink,
   type SegmentRequest,
   type Slot,
+  uncount,
   unlink,
 } from './pipes.js'
 
@@ -152,6 +153,7 @@ function slotAfter({ slots }: Pipes, slot: Slot): Slot | undefined {
 export function tailEnded(pipes: Pipes, item: Item): void {
   if (pipes.over) return
   item.ended = true
+  uncount(pipes, item)
   if (isGoing(item)) leave(pipes, item)
   else if (item.to) end(item.to)
 }

@@ -376,7 +376,7 @@ function checkFaults(what: string, logs: LogLine[], strange: string[], expected:
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(
-      ([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE|_$|NO_COLOR|FORCE_COLOR)/.test(name),
+      ([name]) => !/^(TAP|_TAPJS|TCP_PIPE|TS_NODE|CI$|_$|NO_COLOR|FORCE_COLOR)/.test(name),
     ),
   )
 }

@@ -246,7 +246,7 @@ t.test('names that peers choose cannot forge a log line', { skip: noOpenssl }, a
   t.test('the same as text, and on a terminal (C-11)', async t => {
     const server = await serve(t, words)
     server.kill('SIGTERM')
-    const line = `tcp-pipe serve ${words.map(word => `'${word}'`).join(' ')} --once`
+    const line = `tcp-pipe serve ${words.map(word => `'${word}'`).join(' ')} --once -v`
     const text = launch(t, 'bash', ['-c', `${prelude}${line} --log-format text`], { input: null, faults: null })
     const screen = onTerminal(t, line)
     for (const [shown, output] of [
@@ -256,7 +256,7 @@ t.test('names that peers choose cannot forge a log line', { skip: noOpenssl }, a
       const port = await portIn(output)
       await exchangeTls(t, port, 'hello', files.of('forgedClient').pem)
       await shown.ended
-      t.match(output(), /^.*info {2}connection closed .*tls=.*fake.*$/m)
+      t.match(output().replaceAll(/\s+/g, ' '), / received 5 B in .* tls=.*fake/) // on a terminal it is wrapped
       t.notMatch(output(), dangerous)
       t.notMatch(output(), /^\S*\{"level":60/m)
     }
@@ -298,7 +298,7 @@ function underscored(version: string): string {
 
 async function portIn(output: () => string): Promise<number> {
   for (;;) {
-    const port = /listening .*\bport=(\d+)/.exec(output())?.[1]
+    const port = /listening on \S*:(\d+)/.exec(output())?.[1]
     if (port) return Number(port)
     await new Promise(resolve => setTimeout(resolve, 20))
   }

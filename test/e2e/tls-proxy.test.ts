@@ -259,7 +259,7 @@ t.test('a failure is a reset for the peer, never an end', { skip }, async t => {
     const words = ['0', '--tls', ...files.of('server').words, '-o', join(dir, '{id}')]
     const server = await serve(t, words, { faults: ['ECONNRESET'] })
     const to = ['--to', `tls://${server.to}`, '--pin', files.pin('server')]
-    const client = tcpPipe(t, ['send', ...to], { input: null, faults: ['ABORT_ERR'] })
+    const client = tcpPipe(t, ['send', ...to], { input: null, faults: ['ERR_CLOSED'] })
     client.child.stdin?.write('half of it')
     await eventually('the first half', () => partOf(dir) === 'half of it')
     client.kill('SIGINT')

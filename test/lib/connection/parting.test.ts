@@ -74,6 +74,19 @@ t.test('a reset after the conversation is no failure, and is passed on', async t
   }
 })
 
+t.test('a reset by the peer of send is a failure, also after the last answer', async t => {
+  const { peer, source, connection } = exchange(t, true)
+  peer.resume()
+  source.push('word')
+  await once(peer, 'data')
+  peer.write('word')
+  await turns()
+  source.push(null)
+  await once(peer, 'end')
+  peer.destroy(new Error('reset'))
+  t.match(await connection.closed, { closedBy: 'reset', error: { code: 'ECONNRESET' } })
+})
+
 t.test('a reset in the middle is a failure', async t => {
   for (const [words, by] of [
     ['', 'client'],
@@ -196,5 +209,6 @@ function exchange(t: Test, dialled: boolean) {
   const source = new Readable({ read() {} })
   const run = (direction: 'forward' | 'reply', ends: Ends) => openChain(direction, undefined).run(connection, ends)
   const both = Promise.all([run('forward', into(source, leg)), run('reply', from(leg, memorySink()))])
-  return { leg, peer, source, done: both.then(() => connection.finish()) }
+  const done = both.catch(error => connection.fail(error)).then(() => connection.finish())
+  return { leg, peer, source, connection, done }
 }
