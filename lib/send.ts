@@ -90,7 +90,7 @@ function open(
   try {
     from ??= stdinSource()
     return {
-      connection: openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer, dialled: true }),
+      connection: openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer }),
       from,
       observer,
     }

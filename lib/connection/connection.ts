@@ -40,8 +40,6 @@ export interface ConnectionOptions extends Timeouts {
   number?: number
   /** The maximum number of bytes that the peer may send. Default: no limit. */
   maxBytes?: number | undefined
-  /** Whether the local side has dialled the peer. Default: false. */
-  dialled?: boolean
   /** Receives the event `closed`. */
   observer?: Pick<Observer, 'closed'> | undefined
 }
@@ -68,10 +66,10 @@ export interface OpenConnection extends Connection {
 }
 
 export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnection {
-  const { number = 1, observer, maxBytes, maxRecord, dialled = false } = options
+  const { number = 1, observer, maxBytes, maxRecord } = options
   const identity = { id: newId(), number, remote: leg.remote, port: leg.port }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
-  const state = openState(leg, identity, { observer, maxBytes, maxRecord, dialled })
+  const state = openState(leg, identity, { observer, maxBytes, maxRecord })
   const failWith = (error: unknown) => fail(state, error)
   const stopWatch = watchIdle(state.legs, options, () => waitsForSink(state), failWith)
   watchLeg(state, leg)

@@ -2,14 +2,14 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Leg, Sink } from '../endpoints/endpoint.js'
 import { errorCode, toError } from '../text/errors.js'
-import { isLateReset } from './parting.js'
+import { hasLeftLate } from './parting.js'
 import type { ConnectionState } from './state.js'
 
 /** Fails the connection because of one of its legs. */
 export function failBy(state: ConnectionState, by: Leg, error: Error): void {
   if (isBetter(state, error)) {
     state.failedLeg = by
-    state.wasOver = isLateReset(state, by, error)
+    state.wasOver = hasLeftLate(state, by, error)
   }
   fail(state, error)
 }

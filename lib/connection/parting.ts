@@ -1,41 +1,44 @@
 /** Tells a peer that leaves after the conversation from one that breaks it off. */
 import type { Leg } from '../endpoints/endpoint.js'
-import { isReset } from '../text/errors.js'
+import { errorCode, isReset } from '../text/errors.js'
 import type { ConnectionState } from './state.js'
 
 /**
- * Accepts an end without close_notify if the conversation was over. Then the end of the other leg omits its notice, too.
+ * Accepts an end without close_notify if the conversation was over and the other leg can pass it on as what it is. A leg
+ * without close_notify would vouch for it with a FIN: that one is reset.
  */
 export function acceptsBareEnd(state: ConnectionState, by: Leg): boolean {
-  if (!wasOver(state, by)) return false
-  for (const leg of [state.leg, state.target?.leg]) if (leg !== by) leg?.endNotice?.omit()
+  const other = by === state.leg ? state.target?.leg : state.leg
+  if (!other?.endNotice || !wasOver(state, by)) return false
+  other.endNotice.omit()
   return true
 }
 
 /**
- * Returns whether `error` is a reset by a peer of a proxy after the conversation. The other leg is reset in any case, so
- * that its peer can tell. Where the data ends here, a reset is a failure: what the peer has taken is unknown.
+ * Returns whether a peer of a proxy has left after the conversation, by a reset or without close_notify. The other leg is
+ * reset in any case, so that its peer can tell. Where the data ends here, this is a failure: what the peer has taken is
+ * unknown.
  */
-export function isLateReset(state: ConnectionState, by: Leg, error: Error): boolean {
+export function hasLeftLate(state: ConnectionState, by: Leg, error: Error): boolean {
+  if (errorCode(error) === 'ERR_UNEXPECTED_EOF') return wasOver(state, by)
   if (!isReset(error) || (error as NodeJS.ErrnoException).syscall === 'write') return false // a write is lost
   if (!state.target || !isDelivered(state)) return false
   return wasOver(state, by) || hasAnswered(state, by) || isNobodyThere(state, by)
 }
 
 /**
- * Whether neither side owed the other anything. Only a proxy knows this of a client: the client has the last reply, and
- * has sent nothing since. A server owes nothing if it spoke last before our end, and has sent nothing since.
+ * Whether neither peer owed the other anything: the client has the last reply, and has sent nothing since; the target
+ * spoke last before our end, and has sent nothing since.
  */
 function wasOver(state: ConnectionState, by: Leg): boolean {
   const turn = state.talk.of(by)
-  if (!turn || !isDelivered(state)) return false
-  if (isServer(state, by)) return turn.peerWasLast && hasAnswered(state, by)
-  return state.target !== undefined && !turn.peerWasLast
+  if (!turn || !state.target || !isDelivered(state)) return false
+  return by === state.leg ? !turn.peerWasLast : turn.peerWasLast && hasAnswered(state, by)
 }
 
-/** Whether a server spoke, and has sent nothing since our end. */
+/** Whether the target spoke, and has sent nothing since our end. */
 function hasAnswered(state: ConnectionState, by: Leg): boolean {
-  return isServer(state, by) && hasEnded(by) && by.bytes.in > 0 && !state.talk.of(by)?.cameAfterEnd
+  return by === state.target?.leg && hasEnded(by) && by.bytes.in > 0 && !state.talk.of(by)?.cameAfterEnd
 }
 
 /** Whether our end has been sent. */
@@ -51,10 +54,6 @@ function isNobodyThere({ leg, target }: ConnectionState, by: Leg): boolean {
   const other = by === leg ? target?.leg : leg
   if (by !== leg && !(hasEnded(by) && leg.stream.readableEnded)) return false
   return other?.stream.writableEnded === false && other.isGone?.() === true
-}
-
-function isServer({ leg, target, dialled }: ConnectionState, by: Leg): boolean {
-  return target ? by === target.leg : dialled && by === leg
 }
 
 /** Whether nothing that was received is still on its way through the connection. */

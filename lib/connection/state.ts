@@ -5,7 +5,7 @@ import type { Observer } from '../stats/observer.js'
 import type { ConnectionStats } from '../stats/snapshot.js'
 import type { FaultNote, Side, Summary } from '../stats/summary.js'
 import { originOf } from '../text/blame.js'
-import { errorMessage, type TimeoutName } from '../text/errors.js'
+import { errorMessage, isReset, type TimeoutName } from '../text/errors.js'
 import { closedBy } from './closed-by.js'
 import { Talk } from './talk.js'
 import type { Transfer, TransferOptions } from './transfer.js'
@@ -16,8 +16,6 @@ export interface ConnectionState {
   readonly observer: Pick<Observer, 'closed'> | undefined
   readonly maxBytes: number | undefined
   readonly maxRecord: number | undefined
-  /** Whether the local side has dialled the peer. */
-  readonly dialled: boolean
   readonly talk: Talk
   /** Timestamp of `performance.now()`. */
   readonly started: number
@@ -37,7 +35,7 @@ export interface ConnectionState {
   failure?: Error
   /** The leg that caused the failure. */
   failedLeg?: Leg
-  /** Whether that leg was reset after the conversation: this is no failure. */
+  /** Whether that leg has left after the conversation: this is no failure. */
   wasOver: boolean
   /** The leg whose peer ended before the local side. */
   endedFirst?: Leg | undefined
@@ -52,7 +50,7 @@ export interface ConnectionState {
 export function openState(
   leg: Leg,
   identity: ConnectionState['identity'],
-  given: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord' | 'dialled'>,
+  given: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord'>,
 ): ConnectionState {
   let settle!: (summary: Summary) => void
   let reject!: (error: Error) => void
@@ -103,12 +101,15 @@ export function summarize(state: ConnectionState): Summary {
   const { timeout } = (failure ?? {}) as { timeout?: TimeoutName }
   const reports = transfers.flatMap(({ options: { sink } }) => reportOf(state, sink))
   const origin = originOf(failure)
-  const side = target && sideOf(state, failure ? failedLeg : state.endedFirst)
+  const isBareEnd = wasOver && !isReset(failure)
+  const side = target && sideOf(state, failure && !isBareEnd ? failedLeg : (state.endedFirst ?? failedLeg))
   return {
     ...figures,
     port: state.identity.port,
     duration: Math.round(age),
-    closedBy: closedBy(failure, failedLeg !== undefined, state.endedFirst !== undefined && !closing),
+    closedBy: isBareEnd
+      ? 'peer'
+      : closedBy(failure, failedLeg !== undefined, state.endedFirst !== undefined && !closing),
     ...closing,
     ...(timeout && { timeout }),
     ...(side && { side }),

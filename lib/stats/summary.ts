@@ -74,6 +74,6 @@ export interface TlsFacts {
   readonly serverName?: string
   /** The name in the peer's certificate, if the certificate was verified. */
   readonly subject?: string
-  /** False if the peer ended without close_notify, and the end was accepted. */
+  /** False if the peer ended without close_notify. */
   readonly closeNotify?: false
 }

@@ -96,7 +96,7 @@ t.test('what ends in the middle resets the other leg, never with an end', { skip
 
 t.test('an end without close_notify after the last answer (G-46)', { skip }, async t => {
   t.test('a client: the end is passed on as it is, through two proxies', async t => {
-    const inner = await link(t, { client: true, target: false })
+    const inner = await link(t, { client: true, target: true })
     const words = ['--tls', ...files.of('server').words, ...ca()]
     const outer = await proxy(t, ['0', `tls://localhost:${inner.tool.port}`, ...words])
     const far = inner.arrival()
@@ -109,14 +109,26 @@ t.test('an end without close_notify after the last answer (G-46)', { skip }, asy
       t.match(await tool.logged('connection closed'), { closedBy: 'peer', side: 'client', tls: { closeNotify: false } })
   })
 
+  t.test('a client, to a target without TLS: a reset, since a FIN would vouch for it', async t => {
+    const { open, tool } = await link(t, { client: true, target: false })
+    const [near, far] = (await open()) as [SecureEnd, Socket & { failed?: NodeJS.ErrnoException }]
+    await ask(near, far)
+    const isReset = once(far, 'error')
+    near.raw.end()
+    t.match(await bounded(isReset, 'the reset'), [{ code: 'ECONNRESET' }])
+    t.match(await tool.logged('connection closed'), { closedBy: 'peer', side: 'client', tls: { closeNotify: false } })
+  })
+
   t.test('a target, after our end', async t => {
     const { open, tool } = await link(t, { client: false, target: true })
     const [near, far] = (await open()) as [Socket, SecureEnd]
     await ask(near, far)
     near.end()
     await whole(far)
+    const isClosed = closed(near)
     far.raw.end()
-    t.equal(String(await whole(near)), '')
+    await bounded(isClosed, 'the reset')
+    t.match((near as SecureEnd).failed, { code: 'ECONNRESET' }, 'without TLS, a FIN would vouch for it')
     t.match(await tool.logged('connection closed'), { side: 'client', target: { tls: { closeNotify: false } } })
   })
 

@@ -194,10 +194,8 @@ function guard(socket: TLSSocket, raw: Socket, facts: TlsFacts, ignoreUnexpected
   socket.push = (chunk, encoding) => {
     if (chunk !== null || hasCloseNotify(socket, raw)) return push.call(socket, chunk, encoding)
     const reset = hiddenReset(socket)
-    if (!reset && (ignoreUnexpectedEof || notice.acceptMissing())) {
-      Object.assign(facts, { closeNotify: false })
-      return push.call(socket, null)
-    }
+    if (!reset) Object.assign(facts, { closeNotify: false })
+    if (!reset && (ignoreUnexpectedEof || notice.acceptMissing())) return push.call(socket, null)
     failWhenRead(socket, reset ?? unexpectedEof())
     return false
   }

@@ -20,7 +20,7 @@ function withNotice(leg: Leg) {
     },
   }
   const endNotice: EndNotice = notice
-  return Object.assign(leg, { notice, endNotice })
+  return Object.assign(leg, { notice, endNotice: endNotice as EndNotice | undefined })
 }
 
 /** A proxy within the process: its connection, its legs, and the streams of its two peers. */
@@ -75,7 +75,7 @@ t.test('a reset after the conversation is no failure, and is passed on', async t
 })
 
 t.test('a reset by the peer of send is a failure, also after the last answer', async t => {
-  const { peer, source, connection } = exchange(t, true)
+  const { peer, source, connection } = exchange(t)
   peer.resume()
   source.push('word')
   await once(peer, 'data')
@@ -175,22 +175,33 @@ t.test('an end without its notice', async t => {
     t.notOk(made.clientLeg.notice.acceptMissing())
   })
 
-  t.test('of the server that was dialled', async t => {
-    for (const dialled of [true, false]) {
-      const { leg, peer, source, done } = exchange(t, dialled)
-      peer.resume()
-      source.push('word')
-      await once(peer, 'data')
-      t.notOk(leg.notice.acceptMissing(), 'before the answer')
-      peer.write('word')
-      await turns()
-      t.notOk(leg.notice.acceptMissing(), 'before our end')
-      source.push(null)
-      await once(peer, 'end')
-      t.equal(leg.notice.acceptMissing(), dialled)
-      peer.end()
-      t.notOk((await done).error)
+  t.test('to a leg that has none: a reset, and no failure after the conversation', async t => {
+    for (const words of ['ct', 'ctc']) {
+      const made = relay(t)
+      made.targetLeg.endNotice = undefined
+      await talk(made, words)
+      t.notOk(made.clientLeg.notice.acceptMissing())
+      const isClosed = closed(made.target)
+      made.clientLeg.stream.destroy(Object.assign(new Error('cut'), { code: 'ERR_UNEXPECTED_EOF' }))
+      const over = words === 'ct'
+      t.match(await made.summary, over ? { closedBy: 'peer', side: 'client', error: undefined } : { closedBy: 'error' })
+      await isClosed
+      t.match(made.target.errored, { code: 'ECONNRESET' })
     }
+  })
+
+  t.test('of the peer of send: a failure, also after the last answer', async t => {
+    const { leg, peer, source, done } = exchange(t)
+    peer.resume()
+    source.push('word')
+    await once(peer, 'data')
+    peer.write('word')
+    await turns()
+    source.push(null)
+    await once(peer, 'end')
+    t.notOk(leg.notice.acceptMissing())
+    peer.end()
+    t.notOk((await done).error)
   })
 
   t.test('of a client whose socket a handler has: a failure', async t => {
@@ -202,10 +213,10 @@ t.test('an end without its notice', async t => {
 })
 
 /** What `send` does: from a source into the leg, and from the leg into a sink. */
-function exchange(t: Test, dialled: boolean) {
+function exchange(t: Test) {
   const [near, { stream: peer }] = legs(t)
   const leg = withNotice(near)
-  const connection = openConnection(leg, { ...options, dialled })
+  const connection = openConnection(leg, options)
   const source = new Readable({ read() {} })
   const run = (direction: 'forward' | 'reply', ends: Ends) => openChain(direction, undefined).run(connection, ends)
   const both = Promise.all([run('forward', into(source, leg)), run('reply', from(leg, memorySink()))])
