@@ -15,7 +15,7 @@ t.test('10 GB of compressed zeros are stopped at the limit (E-01)', linux, async
     ['brotli', 'unbrotli', 'the output exceeds ratio='],
     ['gzip', 'gunzip ratio=1100 max=50m', 'the output exceeds max=52428800 bytes'],
   ] as const) {
-    const server = await serve(t, ['0', '-t', back, '-o', '/dev/null'], { faults: [says] })
+    const server = await serve(t, ['0', '-t', back, '-o', '/dev/null'], { faults: [says], timeout: 60_000 })
     const warm = await run(t, ['send', '--to', server.to, '-t', there], { input: randomBytes(20 * mebibyte) })
     t.equal(warm.code, 0)
     const before = residentBytes(server.pid)
