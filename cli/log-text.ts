@@ -68,7 +68,7 @@ function halve(text: string, columns: number): string {
 
 const symbols: Record<number, Words['symbol']> = { 10: '·', 20: '·', 40: '!', 50: '✗', 60: '✗' }
 
-/** The words of a record that is none of ours, such as that of a stage: its message, its error, its fields. */
+/** Returns the words for a record of another origin, such as a stage: its message, error and fields. */
 function plainWords(record: LogRecord): Words {
   const { level, msg, remote, connection, error, code, timeout } = record
   const isOurs = connection === undefined

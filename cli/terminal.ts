@@ -2,7 +2,7 @@
 import { fstatSync } from 'node:fs'
 import type { WriteStream } from 'node:tty'
 
-/** Whether the cursor stands behind something of somebody else, in a line that is not ended. */
+/** Whether other output has left an unfinished line before the cursor. */
 let isWithinLine = false
 
 /** Whether the cursor stands in the status line. */
@@ -60,7 +60,7 @@ export const statusLine = {
   get columns(): number {
     return process.stderr.columns || 80
   },
-  /** Draws, unless the cursor stands behind an unfinished line of somebody else. An LF ends the status line. */
+  /** Draws the line, unless other output has left an unfinished one. An LF ends the status line. */
   write(text: string): boolean {
     if (savedCursor.includes(text)) return true
     if (cursor.includes(text)) return draw(text)
@@ -68,7 +68,7 @@ export const statusLine = {
     isDrawn = text !== '\n'
     return draw(text)
   },
-  /** Ends an unfinished line of somebody else. */
+  /** Ends an unfinished line of other output. */
   free(): void {
     if (isWithinLine) draw(freshLine())
   },

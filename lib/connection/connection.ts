@@ -15,6 +15,7 @@ import { leave, lingerTime } from './linger.js'
 import { acceptsBareEnd } from './parting.js'
 import { type ConnectionState, connectionStats, newId, openState, summarize, waitsForSink } from './state.js'
 import { adopt, forget, prepare } from './streams.js'
+import { Talk } from './talk.js'
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
 import { openTransfer, type Transfer, type TransferOptions } from './transfer.js'
 
@@ -162,7 +163,7 @@ function watchLeg(state: ConnectionState, added: Leg): void {
 }
 
 function join(state: ConnectionState, leg: Leg, to: string): void {
-  state.target = { leg, to }
+  state.target = { leg, to, talk: new Talk() }
   state.legs.push(leg)
   watchLeg(state, leg)
   if (!state.failure && !state.finishing && !state.closing) return
@@ -178,8 +179,9 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
     adopt(state, stream)
     if (state.failure || state.finishing) stream.destroy(state.failure) // it ended before its sink opened
   }
-  const heard = sourceLeg && (() => state.talk.heard(sourceLeg))
-  const told = sinkLeg && (() => state.talk.told(sinkLeg))
+  const talk = state.target?.talk
+  const heard = talk && sourceLeg && (() => talk.heard(sourceLeg))
+  const told = talk && sinkLeg && (() => talk.told(sinkLeg))
   const transfer = openTransfer(options, plan => forget(state, plan), { heard, told })
   state.transfers = [...state.transfers, { transfer, options }]
   if (state.closing) transfer.stop()

@@ -31,14 +31,14 @@ export function hasLeftLate(state: ConnectionState, by: Leg, error: Error): bool
  * spoke last before our end, and has sent nothing since.
  */
 function wasOver(state: ConnectionState, by: Leg): boolean {
-  const turn = state.talk.of(by)
-  if (!turn || !state.target || !isDelivered(state)) return false
+  const turn = state.target?.talk.of(by)
+  if (!turn || !isDelivered(state)) return false
   return by === state.leg ? !turn.peerWasLast : turn.peerWasLast && hasAnswered(state, by)
 }
 
 /** Whether the target spoke, and has sent nothing since our end. */
-function hasAnswered(state: ConnectionState, by: Leg): boolean {
-  return by === state.target?.leg && hasEnded(by) && by.bytes.in > 0 && !state.talk.of(by)?.cameAfterEnd
+function hasAnswered({ target }: ConnectionState, by: Leg): boolean {
+  return by === target?.leg && hasEnded(by) && by.bytes.in > 0 && !target.talk.of(by)?.cameAfterEnd
 }
 
 /** Whether our end has been sent. */

@@ -7,7 +7,7 @@ import type { FaultNote, Side, Summary } from '../stats/summary.js'
 import { originOf } from '../text/blame.js'
 import { errorMessage, isReset, type TimeoutName } from '../text/errors.js'
 import { closedBy } from './closed-by.js'
-import { Talk } from './talk.js'
+import type { Talk } from './talk.js'
 import type { Transfer, TransferOptions } from './transfer.js'
 
 export interface ConnectionState {
@@ -16,7 +16,6 @@ export interface ConnectionState {
   readonly observer: Pick<Observer, 'closed'> | undefined
   readonly maxBytes: number | undefined
   readonly maxRecord: number | undefined
-  readonly talk: Talk
   /** Timestamp of `performance.now()`. */
   readonly started: number
   /** All watched legs: those of the connection and those of sinks. */
@@ -31,7 +30,7 @@ export interface ConnectionState {
   settle(summary: Summary): void
   reject(error: Error): void
   /** The other leg of a proxy. */
-  target?: { readonly leg: Leg; readonly to: string }
+  target?: { readonly leg: Leg; readonly to: string; readonly talk: Talk }
   failure?: Error
   /** The leg that caused the failure. */
   failedLeg?: Leg
@@ -65,7 +64,6 @@ export function openState(
     leg,
     identity,
     ...given,
-    talk: new Talk(),
     closed,
     settle,
     failed,

@@ -21,14 +21,14 @@ export function resetError(code: string, syscall: string, cause?: Error): Error 
 
 function inOneText(error: Error): Error {
   const { code, syscall, message } = error as NodeJS.ErrnoException
-  const isReset = (code === 'ECONNRESET' || code === 'EPIPE') && syscall !== undefined && !message.startsWith(resetText)
-  return isReset ? resetError(code, syscall, error) : error
+  if (!isReset(error) || syscall === undefined || message.startsWith(resetText)) return error
+  return resetError(code as string, syscall, error)
 }
 
 /**
  * Makes `destroy` with an error send a reset (RST), so that the peer can distinguish a failure from an end. What was
- * written arrives first: the reset follows after `grace`, and until then the socket is not closed. A reset of the peer
- * gets its one text.
+ * written arrives first: the reset follows after `grace`, and until then the socket is not closed. A peer that takes
+ * nothing any more is not waited for. A reset of the peer gets its one text.
  */
 export function resetOnError(socket: Socket): void {
   const destroy = socket.destroy
@@ -48,7 +48,7 @@ export function resetOnError(socket: Socket): void {
     const error = given && inOneText(given)
     if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
     cause = error
-    isWaiting = socket.bytesWritten > 0 && !socket.writableEnded
+    isWaiting = socket.bytesWritten > 0 && !socket.writableEnded && !takesNothing(socket)
     if (isWaiting) resetSoon(socket, reset)
     else reset()
     return socket
@@ -88,7 +88,7 @@ export function hiddenReset(socket: Socket): Error | undefined {
 }
 
 /**
- * Returns whether the peer has reset the connection after its end. Node does not read after an end, and so does not see
+ * Returns whether the peer has reset the connection. Node does not read after an end, and so does not see a reset behind
  * it; the kernel reports it to a write of no bytes.
  */
 export function takesNothing(socket: Socket): boolean {

@@ -35,7 +35,7 @@ export class Inflater {
   #bytesRead = 0
   #before = 0 // bytes that the stream had read before the current piece
   #position = 0 // input of the current data, in bytes
-  #kept = Buffer.alloc(0) // its first `position` bytes are the input, unless that is longer than `keptBytes`
+  #kept = Buffer.alloc(0) // its first `position` bytes are the input, unless the input exceeds `keptBytes`
   #isSmall = true // whether the data before were
   #given = 0 // output of the current data
   #repeated = 0 // output of the stream, which is less while it reads again

@@ -29,7 +29,7 @@ interface Case {
   readonly cuts: readonly (number | readonly number[])[]
   readonly unix: boolean
   readonly to: 'a sink' | 'the client'
-  /** The client ends its side behind the last byte. */
+  /** The client ends its side after the last byte. */
   readonly ends: boolean
 }
 

@@ -13,7 +13,7 @@ export const fifoRoom = 128 * 1024
 export type Peer =
   | { readonly kind: 'early' | 'never' }
   | { readonly kind: 'late'; readonly after: number }
-  /** It takes or gives so many bytes at least, and closes. */
+  /** The minimum number of bytes that it takes or gives before it closes. */
   | { readonly kind: 'leaves'; readonly behind: number }
 
 export const peers: fc.Arbitrary<Peer> = fc.oneof(

@@ -12,7 +12,7 @@ import { Finding, inScope, inTime, type Part } from './part.js'
 
 interface Writer {
   readonly client: Client
-  /** SIGTERM so many milliseconds after its client: it drains. */
+  /** Milliseconds from its client to SIGTERM, which starts the drain. */
   readonly drains: number | undefined
   /** It starts when the one before has been told to drain, and listens at the same place. */
   readonly succeeds: boolean

@@ -37,7 +37,7 @@ interface Case {
   readonly unix: boolean
   readonly sink: 'reply' | 'file' | 'stdout'
   readonly transform: string
-  /** When the first one comes: so many milliseconds after the start of the program, or of its clients. */
+  /** Milliseconds from the start of the program, or of its clients, to the first one. */
   readonly from: 'the start' | 'the first client'
   readonly after: number
   readonly signal: Signal

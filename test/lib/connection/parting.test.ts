@@ -75,14 +75,7 @@ t.test('a reset after the conversation is no failure, and is passed on', async t
 })
 
 t.test('a reset by the peer of send is a failure, also after the last answer', async t => {
-  const { peer, source, connection } = exchange(t)
-  peer.resume()
-  source.push('word')
-  await once(peer, 'data')
-  peer.write('word')
-  await turns()
-  source.push(null)
-  await once(peer, 'end')
+  const { peer, connection } = await exchange(t)
   peer.destroy(new Error('reset'))
   t.match(await connection.closed, { closedBy: 'reset', error: { code: 'ECONNRESET' } })
 })
@@ -191,14 +184,7 @@ t.test('an end without its notice', async t => {
   })
 
   t.test('of the peer of send: a failure, also after the last answer', async t => {
-    const { leg, peer, source, done } = exchange(t)
-    peer.resume()
-    source.push('word')
-    await once(peer, 'data')
-    peer.write('word')
-    await turns()
-    source.push(null)
-    await once(peer, 'end')
+    const { leg, peer, done } = await exchange(t)
     t.notOk(leg.notice.acceptMissing())
     peer.end()
     t.notOk((await done).error)
@@ -212,8 +198,8 @@ t.test('an end without its notice', async t => {
   })
 })
 
-/** What `send` does: from a source into the leg, and from the leg into a sink. */
-function exchange(t: Test) {
+/** What `send` does, up to its end: a word there, a word back. */
+async function exchange(t: Test) {
   const [near, { stream: peer }] = legs(t)
   const leg = withNotice(near)
   const connection = openConnection(leg, options)
@@ -221,5 +207,12 @@ function exchange(t: Test) {
   const run = (direction: 'forward' | 'reply', ends: Ends) => openChain(direction, undefined).run(connection, ends)
   const both = Promise.all([run('forward', into(source, leg)), run('reply', from(leg, memorySink()))])
   const done = both.catch(error => connection.fail(error)).then(() => connection.finish())
-  return { leg, peer, source, connection, done }
+  peer.resume()
+  source.push('word')
+  await once(peer, 'data')
+  peer.write('word')
+  await turns()
+  source.push(null)
+  await once(peer, 'end')
+  return { leg, peer, connection, done }
 }

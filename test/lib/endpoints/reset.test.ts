@@ -104,6 +104,21 @@ t.test('takesNothing: a peer that has closed its socket is told from one that ha
   t.notOk(takesNothing(socket), 'no descriptor')
 })
 
+t.test('resetOnError: a peer that has reset the connection is not waited for (G-50)', async t => {
+  for (const isGone of [true, false]) {
+    const [socket, client] = await socketPair(t)
+    resetOnError(socket)
+    socket.on('error', () => {})
+    client.resume()
+    await new Promise(resolve => socket.write('x', resolve))
+    if (isGone) client.resetAndDestroy()
+    if (isGone) await until(() => takesNothing(socket) || socket.destroyed)
+    socket.destroy(new Error('ours'))
+    t.equal(socket.destroyed, isGone)
+    await closed(socket)
+  }
+})
+
 t.test('resetOnError: an error behind our FIN is told once, and leaves no socket', async t => {
   for (const wait of [false, true]) {
     const [socket, client] = await socketPair(t)
