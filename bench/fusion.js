@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import split2 from 'split2'
 import { compare, logLines, MiB, makeFile, randomBytes, shell } from './support.js'
 
-const { compose, eachLine, serve } = await import('../dist/lib/index.js')
+const { compose, eachLine, serve } = await import('../dist/bundle/index.js')
 
 const identity = value => value
 const lines = n => [eachLine(identity), ...Array(n - 1).fill(identity)]

@@ -48,7 +48,7 @@ async function startClients(port, count) {
 }
 
 async function serverProcess() {
-  const { serve } = await import('../dist/lib/index.js')
+  const { serve } = await import('../dist/bundle/index.js')
   const same = chunk => chunk
   const server = await serve({ port: 0, reply: true, transforms: () => [same, same, same], maxConnections: 100_000 })
   process.on('message', () => {

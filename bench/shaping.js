@@ -4,8 +4,8 @@ import { PassThrough, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MiB, median } from './support.js'
 
-const { compose, send, serve } = await import('../dist/lib/index.js')
-const { delay, throttle } = await import('../dist/transforms/index.js')
+const { compose, send, serve } = await import('../dist/bundle/index.js')
+const { delay, throttle } = await import('../dist/bundle/transforms.js')
 
 const KiB = 1024
 

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 export const MiB = 1024 * 1024
 
 /** The command line of this checkout, as a shell would start it. */
-export const tcpPipe = `${process.execPath} ${fileURLToPath(new URL('../dist/cli/index.js', import.meta.url))}`
+export const tcpPipe = `${process.execPath} ${fileURLToPath(new URL('../dist/bundle/cli.js', import.meta.url))}`
 
 const longest = 180_000
 

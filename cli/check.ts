@@ -32,7 +32,6 @@ const bannerTime = 2000
 
 export function checkCommand(): Command {
   const command = new Command('check')
-    .summary('tell whether addresses are open; show the certificate of tls:// and the banner')
     .description('Connects to each address and closes. Sends no data. Exits with 0 if all are open, otherwise with 1.')
     .argument('<addresses...>', `${addressForms('dial')}; the port may be a range, such as 8000-8010`)
     .action((texts: string[]) => run(command, texts))

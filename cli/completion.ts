@@ -11,7 +11,6 @@ const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript }
 
 export function completionCommand(): Command {
   const command = new Command('completion')
-    .summary('print a script that completes command lines in a shell')
     .description('Prints a script that completes commands, options, their values, and transforms with their options.')
     .addArgument(new Argument('<shell>', `${Object.keys(scripts).join(', ')}`).choices(Object.keys(scripts)))
     .action(async (shell: keyof typeof scripts) => {

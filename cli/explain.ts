@@ -11,11 +11,9 @@ import { sendCommand } from './send.js'
 import { serveCommand } from './serve.js'
 
 export function explainCommand(): Command {
-  const command = new Command('explain')
-    .summary('show what serve, send or proxy would do with the same words')
-    .description(
-      'Shows what a command would do with the same words: endpoints, stages, limits, and where each value comes from.',
-    )
+  const command = new Command('explain').description(
+    'Shows what a command would do with the same words: endpoints, stages, limits, and where each value comes from.',
+  )
   for (const make of [serveCommand, sendCommand, proxyCommand]) command.addCommand(make(show).addOption(jsonOption()))
   return withExamples(command.addOption(jsonOption()), [
     ["tcp-pipe explain serve 4000 -t 'gunzip | grep ERROR'", 'opens nothing'],
@@ -26,7 +24,7 @@ export function explainCommand(): Command {
 const jsonOption = () => new Option('--json', 'write JSON')
 
 async function show(plan: Plan): Promise<void> {
-  const explanation = explain(plan)
+  const explanation = await explain(plan)
   const { json } = plan.command.optsWithGlobals<{ json?: boolean }>()
   const width = process.stdout.columns ?? 80
   process.stdout.write(json ? `${JSON.stringify(explanation, undefined, 2)}\n` : text(explanation, width))
@@ -47,7 +45,8 @@ export interface Explanation {
 /** The connection of a stage that never gets a byte. */
 const nobody = { id: 'id', number: 1, remote: '127.0.0.1', port: 0 }
 
-export function explain({ command, endpoints, directions, defaults }: Plan): Explanation {
+export async function explain({ command, facts }: Plan): Promise<Explanation> {
+  const { endpoints, directions, defaults } = await facts()
   const described = directions.map(({ transforms, maxRecord, ...rest }) => ({
     ...rest,
     ...describePipeline(transforms, { ...nobody, direction: rest.name }, maxRecord),

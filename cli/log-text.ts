@@ -30,10 +30,14 @@ export function formatRecord(record: LogRecord, { look, verbose, sender }: TextO
   const words = wordsOf(record, sender) ?? plainWords(record)
   const frames = Array.isArray(stack) ? stack : []
   const fields = verbose ? fieldsOf(record, ['level', 'time', 'msg', ...(frames.length > 0 ? ['stack'] : [])]) : ''
-  const clock = new Date(time as string | number).toLocaleTimeString('en-GB')
-  const start = `${paint(clock, 'dim', look)} ${paint(withSymbols(words.symbol, look), colors[words.symbol], look)} `
+  const start = `${paint(clockOf(new Date(time as string | number)), 'dim', look)} ${paint(withSymbols(words.symbol, look), colors[words.symbol], look)} `
   const text = layout(words, fields, look).replaceAll('\n', `\n${' '.repeat(margin)}`)
   return `${start}${text}${frames.map(line => `\n    ${escapeLine(String(line))}`).join('')}\n`
+}
+
+/** `10:14:02`, local time. Not by `toLocaleTimeString`, whose first call takes 10 ms. */
+function clockOf(time: Date): string {
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map(part => String(part).padStart(2, '0')).join(':')
 }
 
 /** Chooses the first text that fits into one line, with its path shortened if need be; otherwise wraps the last one. */

@@ -1,5 +1,6 @@
 /** What stderr can show: its width, colours, and characters beyond ASCII. */
 import type { WriteStream } from 'node:tty'
+import { hasColor } from '../lib/text/color.js'
 
 /** The look of a log line. */
 export interface Look {
@@ -19,15 +20,6 @@ export function lookOf(stream: Stream = process.stderr, env: NodeJS.ProcessEnv =
     unicode: isUtf8(env),
     columns: stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY,
   }
-}
-
-/** `NO_COLOR` before `FORCE_COLOR` before what the terminal has. An empty variable counts as unset. */
-function hasColor(stream: Stream, env: NodeJS.ProcessEnv): boolean {
-  const { NO_COLOR, FORCE_COLOR } = env
-  if (NO_COLOR) return false
-  if (FORCE_COLOR) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false'
-  // Node also heeds variables that are empty.
-  return Boolean(stream.isTTY) && stream.hasColors({ ...env, NO_COLOR: undefined, FORCE_COLOR: undefined })
 }
 
 /** The first variable that is set decides, as in locale(7). Windows has none, but shows UTF-8. */

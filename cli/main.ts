@@ -4,40 +4,25 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { escapeLine } from '../lib/text/escape.js'
 import { nameOptionsAsTyped } from '../lib/text/option-name.js'
 import { withAdvice } from './advice.js'
-import { checkCommand } from './check.js'
-import { completionCommand } from './completion.js'
-import { explainCommand } from './explain.js'
+import { keepFreedBuffers } from './buffers.js'
+import type { CommandEntry } from './commands.js'
 import { addHelpAll, shortForm, withExamples } from './help.js'
 import { withHint } from './hints.js'
 import { lookOf } from './look.js'
-import { ncCommand, translate } from './nc.js'
 import { closedPipe, onStdoutError } from './process.js'
-import { proxyCommand } from './proxy.js'
-import { sendCommand } from './send.js'
-import { serveCommand } from './serve.js'
 import { freshLine, watchTerminal } from './terminal.js'
-import { transformsCommand } from './transforms.js'
 import { wrap } from './wrap.js'
 
 /** The exit code of a usage error, detected before anything is opened. */
 const usage = 2
 
-/** In the order of the help. */
-const commands: readonly (() => Command)[] = [
-  ...[serveCommand, sendCommand, proxyCommand, checkCommand],
-  ...[transformsCommand, explainCommand, completionCommand, ncCommand],
-]
-
-export async function main(argv: string[], version: string): Promise<void> {
+/** Runs the command that the words ask for. */
+export async function main(argv: string[], version: string, commands: readonly CommandEntry[]): Promise<void> {
   keepFreedBuffers()
-  nameOptionsAsTyped()
-  watchTerminal()
   const typed = unexplained(argv)
-  const program = createProgram(version, typed)
-  const [word, name] = argv
-  const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
-  if (isUnknown) argv = [name] // otherwise commander prints the program's help on stderr
-  argv = argv.length === 0 ? ['--help'] : argv.map(withoutValue)
+  const listens = ['serve', 'proxy'].includes(typed[0] as string)
+  nameOptionsAsTyped(listens ? { cert: 'targetCert', key: 'targetKey' } : {}) // those that a server asks for
+  watchTerminal()
   onStdoutError(
     () => {
       process.exitCode = closedPipe
@@ -48,15 +33,47 @@ export async function main(argv: string[], version: string): Promise<void> {
   )
   process.stderr.on('error', () => {}) // a closed stderr leaves no place to report it
   try {
-    if (argv[0] === 'nc') argv = asNc(argv.slice(1))
-    await program.parseAsync(argv, { from: 'user' })
+    await execute(argv, version, commands, typed)
   } catch (error) {
     process.exitCode = report(error, typed)
   }
 }
 
-/** The program with all its commands. `typed` are its words, for hints about mistakes in them. */
-export function createProgram(version: string, typed: readonly string[] = []): Command {
+async function execute(
+  argv: readonly string[],
+  version: string,
+  commands: readonly CommandEntry[],
+  typed: readonly string[],
+): Promise<void> {
+  const words = typed[0] === 'nc' ? [...explaining(argv), ...(await asNc(typed.slice(1)))] : argv.map(withoutValue)
+  const program = createProgram(version, await makeCommands(commands, name => asksFor(words, name)), typed)
+  const [word = '--help', name] = words
+  const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
+  // For the help of an unknown command, commander would print that of the program on stderr.
+  await program.parseAsync(isUnknown ? [name] : [word, ...words.slice(1)], { from: 'user' })
+}
+
+/** Returns whether these words ask for the command. The script of `completion` names the options of all. */
+export function asksFor(argv: readonly string[], name: string): boolean {
+  const word = argv[0] === 'help' ? argv[1] : argv[0]
+  return word === name || word === 'completion'
+}
+
+/** Makes the commands. Those that are not asked for have a name, operands and a summary, and no options. */
+export function makeCommands(
+  commands: readonly CommandEntry[],
+  isAskedFor: (name: string) => boolean = () => true,
+): Promise<Command[]> {
+  return Promise.all(
+    commands.map(async ({ name, operands, summary, load }) => {
+      const command = isAskedFor(name) ? await load() : new Command(name).arguments(operands)
+      return command.summary(summary)
+    }),
+  )
+}
+
+/** The program with these commands. `typed` are its words, for hints about mistakes in them. */
+export function createProgram(version: string, made: readonly Command[], typed: readonly string[] = []): Command {
   const program = new Command('tcp-pipe')
     .description('Pipes bytes through sockets and composable transforms.')
     .version(version)
@@ -65,7 +82,7 @@ export function createProgram(version: string, typed: readonly string[] = []): C
     .configureOutput({
       outputError: (text, write) => write(oneLine(withHint(inOurWords(text), typed) ?? inOurWords(text))),
     })
-  for (const make of commands) program.addCommand(addHelpAll(inherit(make(), program)))
+  for (const command of made) program.addCommand(addHelpAll(inherit(command, program)))
   return withExamples(program, [
     ['tcp-pipe serve', 'write what clients send to stdout'],
     ['cat file | tcp-pipe send', 'send stdin to the server'],
@@ -86,9 +103,15 @@ function unexplained(argv: readonly string[]): readonly string[] {
   return argv[0] === 'explain' ? argv.slice(1).filter(word => word !== '--json') : argv
 }
 
+/** The words that only ask to explain the others. */
+function explaining(argv: readonly string[]): readonly string[] {
+  return argv[0] === 'explain' ? ['explain', ...argv.filter(word => word === '--json')] : []
+}
+
 /** The words of the command that does the same as nc with these words. */
-function asNc(given: readonly string[]): string[] {
+async function asNc(given: readonly string[]): Promise<string[]> {
   if (given.length === 0 || given.includes('-h') || given.includes('--help')) return ['nc', '--help']
+  const { translate } = await import('./nc.js')
   const { words, notes } = translate(given)
   for (const note of notes) process.stderr.write(oneLine(note))
   return words
@@ -98,14 +121,6 @@ function asNc(given: readonly string[]): string[] {
 function withoutValue(word: string, i: number, argv: readonly string[]): string {
   const [command] = unexplained(argv)
   return word === '--tls' && command !== 'send' && argv[i + 1] !== 'auto' ? '--tls=true' : word
-}
-
-/**
- * When a collection frees buffers, glibc returns them to the kernel, and each new buffer is faulted in again. Freeing one
- * block of this size raises glibc's thresholds (M_MMAP_THRESHOLD in mallopt(3)). It is never touched, so it takes no memory.
- */
-function keepFreedBuffers(): void {
-  Buffer.allocUnsafeSlow(31 * 1024 * 1024)
 }
 
 /** Prints the error, unless commander already has, and returns the exit code. Commander's 1 for a usage error becomes 2. */

@@ -15,7 +15,6 @@ export interface Translation {
 /** For the help only: `main` replaces the words of nc before it parses. */
 export function ncCommand(): Command {
   const command = new Command('nc')
-    .summary('take the command line of OpenBSD nc')
     .description(
       'Runs the send, serve or check that does the same as nc with these words. With -v, prints that command first. ' +
         'Options that it cannot take are errors. A failure is exit code 1.',

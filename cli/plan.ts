@@ -20,14 +20,19 @@ export interface DirectionPlan {
   readonly origin: Origin
 }
 
-/** What `explain` shows and `run` does: both from the same values. */
-export interface Plan {
-  /** With its parsed options, which know their origin. */
-  readonly command: Command
+/** What a command does, for a reader. */
+export interface Facts {
   readonly endpoints: readonly Fact[]
   readonly directions: readonly DirectionPlan[]
   /** By attribute name, the values of options that are not given and have an effect. */
   readonly defaults: Readonly<Record<string, unknown>>
+}
+
+/** What `explain` shows and `run` does: both from the same values. */
+export interface Plan {
+  /** With its parsed options, which know their origin. */
+  readonly command: Command
+  facts(): Promise<Facts>
   run(): Promise<void>
 }
 

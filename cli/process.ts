@@ -123,6 +123,12 @@ let onError: ((error: NodeJS.ErrnoException) => void) | undefined
  */
 export function onStdoutError(closed: () => void, failed: (error: Error) => void): void {
   if (onError) process.stdout.off('error', onError)
-  onError = error => (error.code === 'EPIPE' ? closed() : failed(error))
-  process.stdout.once('error', onError)
+  let hasFailed = false
+  onError = error => {
+    if (hasFailed) return // each further write fails, too
+    hasFailed = true
+    if (error.code === 'EPIPE') closed()
+    else failed(error)
+  }
+  process.stdout.on('error', onError)
 }

@@ -1,15 +1,14 @@
 /** `tcp-pipe proxy`. */
 import { Command, Option } from 'commander'
-import { type Address, addressForms, formatAddress } from '../lib/endpoints/address.js'
+import { type Address, addressForms } from '../lib/endpoints/address.js'
 import { proxy, resolveProxy } from '../lib/proxy.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { frequent, withExamples } from './help.js'
 import { type LogOptions, openLog } from './log.js'
 import { addressFor, commonOptions, effectiveOptions, value } from './options.js'
-import { type Act, originOf, type Plan, run } from './plan.js'
-import { resolveServer, runServer, type ServerOptions, serverDefaults, serverOptions } from './server.js'
+import { type Act, type Plan, run } from './plan.js'
+import { resolveServer, runServer, type ServerOptions, serverOptions } from './server.js'
 import { loadStages } from './stages.js'
-import { tlsFacts } from './tls-facts.js'
 
 interface Options extends LogOptions, ServerOptions {}
 
@@ -22,7 +21,6 @@ interface Stages {
 export function proxyCommand(act: Act = run): Command {
   const stages: Stages[] = []
   const command = new Command('proxy')
-    .summary('stand between clients and a server, with transforms in each direction')
     .description(
       'Connects each client to the target and pipes both directions through transforms. Passes on half-closes and resets.',
     )
@@ -66,33 +64,10 @@ async function resolve(
   const aims = { listen: address, target: to }
   const common = await resolveServer(options, aims)
   const given = { listen: address, ...common, to, transforms, replyTransforms }
-  const { limits, address: own } = await resolveProxy(given)
-  const direction = { transforms, maxRecord: options.maxRecord }
-  const both = ['transform', 'replyTransform', 'both'] as const
+  const plan = await resolveProxy(given)
   return {
     command,
-    endpoints: [
-      { name: 'listen', value: formatAddress(own), origin: 'line' },
-      { name: 'target', value: formatAddress(to), origin: 'line' },
-      {
-        name: 'end of input',
-        value: 'an end of one side ends the other side; a failure resets both',
-        origin: 'default',
-      },
-      ...tlsFacts(command, options, own, to),
-    ],
-    directions: [
-      { name: 'forward', from: 'client', to: 'target', ...direction, origin: originOf(command, both[0], both[2]) },
-      {
-        name: 'reply',
-        from: 'target',
-        to: 'client',
-        ...direction,
-        transforms: replyTransforms,
-        origin: originOf(command, both[1], both[2]),
-      },
-    ],
-    defaults: serverDefaults(limits, own, to),
+    facts: async () => (await import('./proxy-explanation.js')).proxyFacts(command, options, given, plan),
     async run() {
       const { log, observer } = openLog(options)
       const { closed } = await runServer(options, aims, common, log, more => proxy({ ...given, ...more, observer }))

@@ -1,9 +1,9 @@
 /** What `explain send` shows. */
 import type { Command } from 'commander'
-import { formatAddress } from '../lib/endpoints/address.js'
+import { type Address, formatAddress } from '../lib/endpoints/address.js'
 import { defaultTimes } from '../lib/endpoints/endpoint.js'
-import { checkSendOptions, peerEndPolicy, type SendOptions, waitPolicy } from '../lib/send-options.js'
-import { originOf, type Plan } from './plan.js'
+import { peerEndPolicy, type SendOptions, waitPolicy } from '../lib/send-options.js'
+import { type Facts, originOf } from './plan.js'
 import type { Options } from './send-options.js'
 import { tlsFacts } from './tls-facts.js'
 
@@ -15,13 +15,13 @@ const ends = {
 
 const peerEnds = { send: 'the rest of the input is sent', stop: 'the rest of the input is not sent' }
 
-export function sendExplanation(
+export function sendFacts(
   command: Command,
   options: Options,
   given: SendOptions,
+  address: Address,
   files: readonly string[],
-): Pick<Plan, 'endpoints' | 'directions' | 'defaults'> {
-  const address = checkSendOptions(given)
+): Facts {
   const { receiveOnly, maxRecord } = options
   const isTerminal = process.stdin.isTTY === true && (files.length === 0 || files[0] === '-')
   const from = receiveOnly

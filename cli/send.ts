@@ -9,7 +9,7 @@ import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
 import type { Connection, Summary } from '../lib/index.js'
 import { isSendError, send } from '../lib/send.js'
-import type { SendOptions } from '../lib/send-options.js'
+import { checkSendOptions, type SendOptions } from '../lib/send-options.js'
 import type { Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { noteConnected, notePeerEnd } from './chat.js'
@@ -18,7 +18,6 @@ import { type Logger, openLog } from './log.js'
 import { commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
-import { sendExplanation } from './send-explanation.js'
 import { type Options, ownOptions, timeoutOptions } from './send-options.js'
 import { loadStages, terminalStages } from './stages.js'
 import { readSendTls, sendTlsOptions, warnIfInsecure } from './tls.js'
@@ -29,7 +28,6 @@ const note =
 
 export function sendCommand(act: Act = runPlan): Command {
   const command = new Command('send')
-    .summary('send files or stdin through transforms to an address; print the reply')
     .description(
       'Sends files or stdin through transforms to an address, prints the reply, and exits when both sides have ended.',
     )
@@ -60,9 +58,10 @@ async function resolve(command: Command, files: string[]): Promise<Plan> {
     replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw)],
     family: options[4] ? 4 : options[6] ? 6 : undefined,
   }
+  const address = checkSendOptions(given)
   return {
     command,
-    ...sendExplanation(command, options, given, files),
+    facts: async () => (await import('./send-explanation.js')).sendFacts(command, options, given, address, files),
     run: () => run(options, given, files, options.size ?? known),
   }
 }

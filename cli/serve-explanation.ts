@@ -1,26 +1,20 @@
 /** What `explain serve` shows. */
 import type { Command } from 'commander'
-import { type Address, formatAddress } from '../lib/endpoints/address.js'
-import { resolveServe, type ServeOptions, type ServePlan } from '../lib/serve.js'
-import { type DirectionPlan, type Fact, originOf, type Plan } from './plan.js'
+import { formatAddress } from '../lib/endpoints/address.js'
+import type { ServeOptions, ServePlan } from '../lib/serve.js'
+import { type DirectionPlan, type Fact, type Facts, originOf } from './plan.js'
 import type { Options } from './serve-options.js'
 import { serverDefaults } from './server.js'
 import { tlsFacts } from './tls-facts.js'
 
-export async function serveExplanation(
-  command: Command,
-  options: Options,
-  given: ServeOptions,
-  listen: Address | undefined,
-): Promise<Pick<Plan, 'endpoints' | 'directions' | 'defaults'>> {
-  const plan = await resolveServe(given)
+export function serveFacts(command: Command, options: Options, given: ServeOptions, plan: ServePlan): Facts {
   const { address, target, limits } = plan
   const { maxRecord, reply, output = '-' } = options
   const to = reply ? 'client' : target ? formatAddress(target) : output === '-' ? 'stdout' : output
   const source = sourceOf(options)
   return {
     endpoints: [
-      { name: 'listen', value: formatAddress(address), origin: listen ? 'line' : 'default' },
+      { name: 'listen', value: formatAddress(address), origin: given.listen ? 'line' : 'default' },
       { name: 'sink', value: to, origin: originOf(command, 'output', 'to', 'reply', 'chat') },
       ...(source ? sourceFacts(command, options, source) : [endOfInput(options, plan)]),
       ...tlsFacts(command, options, address, target),

@@ -5,7 +5,7 @@ import { type Address, addressForms, defaultHost, defaultPort } from '../lib/end
 import { checkFiles } from '../lib/endpoints/file/file-source.js'
 import { checkOutput, sourceAt } from '../lib/endpoints/open.js'
 import type { Connection, Server } from '../lib/index.js'
-import { type ServeOptions, serve } from '../lib/serve.js'
+import { resolveServe, type ServeOptions, serve } from '../lib/serve.js'
 import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
@@ -16,14 +16,12 @@ import { type Logger, openLog } from './log.js'
 import { addressFor, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onStdoutError } from './process.js'
-import { serveExplanation } from './serve-explanation.js'
 import { check, type Options, ownOptions } from './serve-options.js'
 import { type Aims, type CommonOptions, resolveServer, runServer, serverOptions } from './server.js'
 import { loadStages, terminalStages } from './stages.js'
 
 export function serveCommand(act: Act = runPlan): Command {
   const command = new Command('serve')
-    .summary('accept connections and pipe them through transforms to stdout, files, an address or back')
     .description(
       'Accepts connections and pipes their data through transforms to stdout, files, an address or back to the client.',
     )
@@ -61,9 +59,10 @@ async function resolve(command: Command, listen: Address | undefined): Promise<P
     ],
     ...fromOptions(options, replyTransforms),
   }
+  const plan = await resolveServe(given)
   return {
     command,
-    ...(await serveExplanation(command, options, given, listen)),
+    facts: async () => (await import('./serve-explanation.js')).serveFacts(command, options, given, plan),
     run: () => run(options, aims, given, size),
   }
 }

@@ -4,6 +4,9 @@ import { type Definition, groups } from '../lib/stages/define.js'
 import { isModulePath, loadModule } from '../lib/stages/modules.js'
 import { didYouMean, TcpPipeError } from '../lib/text/errors.js'
 import { type Option, text } from '../lib/text/options.js'
+import { items } from './help.js'
+import { lookOf } from './look.js'
+import { wrap } from './wrap.js'
 
 const units = {
   bytes: 'bytes, in chunks',
@@ -13,13 +16,14 @@ const units = {
 
 export function transformsCommand(): Command {
   return new Command('transforms')
-    .summary('list the transforms, or show one in detail')
     .description('Lists the transforms; with a name, shows its options, defaults and an example.')
     .addArgument(new Argument('[transform]', 'the transform to show; ./file.js for your own'))
     .option('--markdown', 'show all of them as a documentation page')
     .action(async (name: string | undefined, { markdown }: { markdown?: boolean }) => {
       const all = await definitions()
-      process.stdout.write(markdown ? page(all) : name === undefined ? list(all) : detail(await find(all, name)))
+      const { columns } = lookOf(process.stdout)
+      const text = name === undefined ? list(all, columns) : detail(await find(all, name), columns)
+      process.stdout.write(markdown ? page(all) : text)
     })
 }
 
@@ -43,11 +47,11 @@ async function find(all: readonly Definition[], name: string): Promise<Definitio
   throw new TcpPipeError('ERR_OPTION', `unknown transform '${name}'${hint}`)
 }
 
-function list(all: readonly Definition[]): string {
+function list(all: readonly Definition[], columns: number): string {
   const width = Math.max(...all.map(definition => brief(definition).length))
   const parts = byGroup(all).map(([group, members]) => {
     const rows = members.map(definition => [brief(definition).padEnd(width), definition.summary] as const)
-    return `${capital(group)}:\n${table(rows)}`
+    return `${capital(group)}:\n${table(rows, columns)}`
   })
   return `${parts.join('\n\n')}\n\nFor details: tcp-pipe transforms NAME\n`
 }
@@ -56,15 +60,15 @@ function byGroup(all: readonly Definition[]): (readonly [string, Definition[]])[
   return groups.map(group => [group, all.filter(definition => definition.group === group)] as const)
 }
 
-function detail(definition: Definition): string {
+function detail(definition: Definition, columns: number): string {
   const { name, summary, unit, notes, example } = definition
   const options = optionRows(definition)
   return [
-    `${name}: ${summary}`,
-    `\nUsage: ${usage(definition)}`,
-    `Works on: ${units[unit]}`,
-    options.length > 0 ? `\nOptions:\n${table(options)}` : 'Options: none',
-    notes ? `\n${wrap(notes)}` : '',
+    wrap(`${name}: ${summary}`, columns),
+    `\n${wrap(`Usage: ${usage(definition)}`, columns)}`,
+    wrap(`Works on: ${units[unit]}`, columns),
+    options.length > 0 ? `\nOptions:\n${table(options, columns)}` : 'Options: none',
+    notes ? `\n${paragraphs(notes, Math.min(columns, 80))}` : '',
     example ? `\nExample:\n${exampleText(example)}` : '',
   ]
     .filter(Boolean)
@@ -133,19 +137,17 @@ function exampleText({ spec, input, output }: NonNullable<Definition['example']>
   return `${spec}\n  takes  ${JSON.stringify(input)}\n  gives  ${JSON.stringify(output)}`
 }
 
-function table(rows: (readonly [string, string])[]): string {
+/** A row stays one line where there is no terminal: programs such as grep read it. */
+function table(rows: (readonly [string, string])[], columns: number): string {
+  if (columns !== Number.POSITIVE_INFINITY) return items(rows, columns)
   const width = Math.max(...rows.map(([first]) => first.length))
   return rows.map(([first, second]) => `  ${first.padEnd(width)}  ${second}`).join('\n')
 }
 
 /** Wraps each paragraph; code blocks stay unchanged. */
-function wrap(text: string): string {
-  const paragraphs = text.split('\n\n')
-  return paragraphs.map(each => (each.startsWith('```') ? indented(each) : wrapped(each))).join('\n\n')
-}
-
-function wrapped(paragraph: string): string {
-  return paragraph.replace(/(.{1,80})(?:\s+|$)/g, '$1\n').trimEnd()
+function paragraphs(text: string, columns: number): string {
+  const parts = text.split('\n\n')
+  return parts.map(each => (each.startsWith('```') ? indented(each) : wrap(each, columns))).join('\n\n')
 }
 
 function indented(block: string): string {

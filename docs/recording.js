@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { drawing, parse } from './terminal-svg.js'
 
-const cli = fileURLToPath(new URL('../dist/cli/index.js', import.meta.url))
+const cli = fileURLToPath(new URL('../dist/bundle/cli.js', import.meta.url))
 
 /** Milliseconds that each line may take to come. */
 const patience = 30_000

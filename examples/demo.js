@@ -11,7 +11,7 @@ const fail = reason => {
   process.exit(1)
 }
 const cwd = fileURLToPath(new URL('..', import.meta.url))
-const tcpPipe = `${process.execPath} dist/cli/index.js`
+const tcpPipe = `${process.execPath} dist/bundle/cli.js`
 const shell = command => spawn('sh', ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
 const ended = async child => (await once(child, 'close'))[0]
 

@@ -20,7 +20,7 @@ export const digest = defineTransform({
     'At the end it logs `{ algorithm, digest, bytes }`, with the digest in hex. With `digest` at both ends, the two lines ' +
     'show the same if both have read the same bytes. A connection that fails logs no digest.',
   create({ algorithm }, context) {
-    const hash = createHash(algorithm)
+    const hash = createHash(algorithm, lengthOf(algorithm))
     let bytes = 0
 
     function write(chunk: Buffer): Buffer {
@@ -37,6 +37,12 @@ export const digest = defineTransform({
     return { write, flush }
   },
 })
+
+/** For the functions whose output has any length: as long as OpenSSL's default, which Node.js wants to be told. */
+function lengthOf(algorithm: string): { outputLength: number } | undefined {
+  const [, bits] = /^shake-?(128|256)$/i.exec(algorithm) ?? []
+  return bits === undefined ? undefined : { outputLength: Number(bits) / 8 }
+}
 
 function isHash(name: string): boolean {
   return getHashes().some(hash => hash.toLowerCase() === name.toLowerCase())

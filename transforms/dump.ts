@@ -14,6 +14,7 @@ import {
 } from '../lib/stages/define.js'
 import { exchangeOf } from '../lib/stages/exchange.js'
 import { checkFile, fileFlags, fileNotes, pathSummary, sideFile } from '../lib/stages/side-file.js'
+import { hasColor } from '../lib/text/color.js'
 import { clip } from '../lib/text/columns.js'
 import { escapeLine } from '../lib/text/escape.js'
 import { formatDuration } from '../lib/text/quantities.js'
@@ -69,7 +70,7 @@ export const dump = defineTransform({
   create({ color, file, append, force, ...view }, { connection }) {
     const output = file === undefined ? undefined : sideFile('dump', file, { append, force }, connection)
     const show = output?.write ?? showOnStderr
-    const colored = color === 'always' || (color === 'auto' && !output && hasColors())
+    const colored = color === 'always' || (color === 'auto' && !output && hasColor(process.stderr, process.env))
     const columns = output ? unlimited : terminalColumns
     const blocks = blocksOf({ ...view, colored, columns }, connection)
 
@@ -204,11 +205,6 @@ function formatElapsed(milliseconds: number): string {
 /** 3904 → `3,904 bytes`. */
 function formatCount(count: number, more = ''): string {
   return `${String(count).replace(/\B(?=(\d{3})+$)/g, ',')}${more} ${count === 1 ? 'byte' : 'bytes'}`
-}
-
-/** Asks Node, which respects NO_COLOR. Only a terminal has the method. */
-function hasColors(): boolean {
-  return process.stderr.hasColors?.() ?? false
 }
 
 /** A terminal may report no size. */

@@ -1,5 +1,4 @@
 /** Numbers in JSON that a JavaScript number would change. They keep their text, from the decoder to the encoder. */
-import { randomUUID } from 'node:crypto'
 
 /** A number as JSON wrote it, such as 1e400, -0 or an integer over 2^53. Calculates as the nearest JavaScript number. */
 export class WrittenNumber extends Number {
@@ -16,13 +15,17 @@ export class WrittenNumber extends Number {
   }
 
   toJSON(): number | string {
-    return isWriting ? mark + this.#text : this.valueOf()
+    return isWriting ? mark() + this.#text : this.valueOf()
   }
 }
 
+let made: string | undefined
+
 /** Marks the text of a number in a string. Random, so that no input contains it. */
-const mark = `number ${randomUUID()} `
-const marked = new RegExp(`"${mark}([^"]*)"`, 'g')
+function mark(): string {
+  made ??= `number ${crypto.randomUUID()} ` // the first use of `crypto` takes 3 ms
+  return made
+}
 
 let anyWritten = false
 let isWriting = false
@@ -33,7 +36,7 @@ export function toJson(value: unknown, indent?: number): string | undefined {
   isWriting = true
   try {
     const text: string | undefined = JSON.stringify(value, null, indent)
-    return text?.includes(mark) ? text.replace(marked, '$1') : text
+    return text?.includes(mark()) ? text.replace(new RegExp(`"${mark()}([^"]*)"`, 'g'), '$1') : text
   } finally {
     isWriting = false
   }
@@ -45,14 +48,14 @@ export function parseWritten(text: string, places: readonly number[]): unknown {
   let at = 0
   for (let i = 0; i < places.length; i += 2) {
     const [from, to] = [places[i] as number, places[i + 1] as number]
-    markedText += `${text.slice(at, from)}"${mark}${text.slice(from, to)}"`
+    markedText += `${text.slice(at, from)}"${mark()}${text.slice(from, to)}"`
     at = to
   }
   return JSON.parse(markedText + text.slice(at), revive)
 }
 
 function revive(_name: string, value: unknown): unknown {
-  return typeof value === 'string' && value.startsWith(mark) ? new WrittenNumber(value.slice(mark.length)) : value
+  return typeof value === 'string' && value.startsWith(mark()) ? new WrittenNumber(value.slice(mark().length)) : value
 }
 
 /** Whether `JSON.stringify` writes another value than this number of a valid JSON text. */

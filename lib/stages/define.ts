@@ -148,8 +148,9 @@ const units: Unit[] = ['bytes', 'line', 'json']
 /** Checks a definition, for authors without a compiler. */
 function checkDefinition({ name, unit, options = {}, create }: Definition): void {
   const check = (isRight: boolean, what: string, value: unknown, expected: string) => {
+    if (isRight) return
     const message = `the transform ${show(name)}: ${what}: ${show(value)} is not allowed; expected ${expected}`
-    if (!isRight) throw new TcpPipeError('ERR_STAGE', message)
+    throw new TcpPipeError('ERR_STAGE', message)
   }
   check(typeof name === 'string' && name !== '', 'name', name, 'a text')
   check(units.includes(unit), 'unit', unit, units.join(', '))

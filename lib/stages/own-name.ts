@@ -24,5 +24,5 @@ interface Hooks {
 /** Installs the hook. */
 export function hookOwnName({ registerHooks, register }: Hooks = modules as unknown as Hooks): void {
   if (registerHooks) registerHooks({ resolve })
-  else register?.(import.meta.url)
+  else register?.(new URL('./own-name.js', import.meta.url).href) // by its own name in the bundle, too
 }

@@ -78,11 +78,11 @@ function pathIn(frame: string): string {
   return pathOf(inBrackets ?? plain ?? '')
 }
 
-const root = fileURLToPath(new URL('../../../', import.meta.url))
+const root = fileURLToPath(import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 1))
 
-/** The files of this package, and of what calls its stages. */
+/** The files of this package, compiled, bundled or as source maps name them, and of what calls its stages. */
 const isOurs = new RegExp(
-  `^${root.replace(/[^\w/]/g, '\\$&')}(dist/)?(lib|transforms|cli)/|/node_modules/stream-chain/`,
+  `^${root.replace(/[^\w/]/g, '\\$&')}(dist/bundle|(dist/)?(lib|transforms|cli))/|/node_modules/stream-chain/`,
 )
 
 function shorten(place: string): string {

@@ -1,15 +1,20 @@
 /** How messages name an option: as code does, `maxRecord`, or as the command line does, `--max-record`. */
 
-let isTyped = false
+let typed: Readonly<Record<string, string>> | undefined
 
-/** Makes all messages of this process name options as they are typed. For the command line, before anything else. */
-export function nameOptionsAsTyped(): void {
-  isTyped = true
+/**
+ * Makes all messages of this process name options as they are typed. For the command line, before anything else.
+ *
+ * @param names the options whose names differ from those that code uses
+ */
+export function nameOptionsAsTyped(names: Readonly<Record<string, string>> = {}): void {
+  typed = names
 }
 
 /** Takes the name that code uses. Call it when the message is made, not when a module is loaded. */
 export function optionName(name: string): string {
-  return isTyped ? `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}` : name
+  if (!typed) return name
+  return `--${(typed[name] ?? name).replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
 }
 
 /** Replaces `{maxRecord}` in a fixed text with the name of the option. */

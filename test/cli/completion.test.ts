@@ -3,18 +3,19 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Argument, Command, Option } from 'commander'
 import t, { type Test } from 'tap'
+import { commands } from '../../cli/commands.js'
 import { bashScript } from '../../cli/completion/bash.js'
 import { fishScript } from '../../cli/completion/fish.js'
 import { type Model, modelOf } from '../../cli/completion/model.js'
 import { zshScript } from '../../cli/completion/zsh.js'
-import { createProgram } from '../../cli/main.js'
+import { createProgram, makeCommands } from '../../cli/main.js'
 import { definitions } from '../../cli/transforms.js'
 import type { Definition } from '../../lib/stages/define.js'
 import { choice, flag, text } from '../../lib/text/options.js'
 import { missing, onTerminal, type Process, run } from '../e2e/support.js'
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript }
-const model = modelOf(createProgram('1.0.0'), await definitions())
+const model = modelOf(createProgram('1.0.0', await makeCommands(commands)), await definitions())
 
 /** A folder with the script of a shell, and with files whose names can be completed. */
 function folder(t: Test, shell: keyof typeof scripts, of: Model = model): string {
@@ -67,7 +68,7 @@ function type({ child }: Process, keys: string): void {
 }
 
 t.test('the model holds every command, option and transform', async t => {
-  const program = createProgram('1.0.0')
+  const program = createProgram('1.0.0', await makeCommands(commands))
   for (const command of program.commands) {
     const found = model.commands.find(({ path }) => path === command.name())
     t.same(
@@ -100,7 +101,7 @@ t.test('tcp-pipe completion prints the script; another shell is refused with exi
   for (const shell of ['bash', 'zsh', 'fish'] as const)
     t.equal(
       String((await run(t, ['completion', shell])).stdout),
-      scripts[shell](modelOf(createProgram('0.0.0'), await definitions())),
+      scripts[shell](modelOf(createProgram('0.0.0', await makeCommands(commands)), await definitions())),
     )
   t.equal((await run(t, ['completion', 'ksh'], { faults: ['Allowed choices are bash, zsh, fish'] })).code, 2)
   t.equal((await run(t, ['completion'], { faults: ["missing required argument 'shell'"] })).code, 2)

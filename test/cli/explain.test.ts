@@ -16,6 +16,12 @@ function setting({ settings }: Explanation, name: string) {
   return found && [found.value, found.origin, found.given]
 }
 
+t.test('the words of nc are those of the command that does the same', async t => {
+  const { command, endpoints } = await explained(t, ['nc', '-N', '127.0.0.1', '7'])
+  t.equal(command, 'send')
+  t.match(endpoints, [{}, { name: 'peer', value: '127.0.0.1:7', origin: 'line' }])
+})
+
 t.test('each value has its origin: the line, the environment or the default', async t => {
   const env = { TCP_PIPE_SERVE_IDLE_TIMEOUT: '7', TCP_PIPE_SERVE_MAX_BYTES: '64k', TCP_PIPE_SEND_WAIT: '1' }
   const plan = await explained(

@@ -1,11 +1,13 @@
 import { Command, Option } from 'commander'
 import t from 'tap'
+import { commands } from '../../cli/commands.js'
 import { addHelpAll, continued, frequent, group, shortForm, unitsOf, withExamples, withNote } from '../../cli/help.js'
-import { createProgram } from '../../cli/main.js'
+import { createProgram, makeCommands } from '../../cli/main.js'
 import { cli, launch, missing, onTerminal } from '../e2e/support.js'
 
 /** What a command prints for these words on a terminal of this width. */
-function printed(words: readonly string[], width: number, program = createProgram('1.0.0')): string {
+async function printed(words: readonly string[], width: number, given?: Command): Promise<string> {
+  const program = given ?? createProgram('1.0.0', await makeCommands(commands))
   let output = ''
   const configure = (command: Command): void => {
     command.configureOutput({
@@ -21,22 +23,24 @@ function printed(words: readonly string[], width: number, program = createProgra
   return output
 }
 
-const commands = createProgram('1.0.0').commands.map(command => command.name())
+const names = commands.map(({ name }) => name)
 /** The commands with more options than a screen has room for. */
 const long = ['serve', 'send', 'proxy', 'check']
 const pages = ['--help', '--help-all'].flatMap(flag => long.map(command => [command, flag]))
 
 t.test('--help of every command is one screen of at most 40 lines of 80 columns', async t => {
-  for (const name of commands) {
-    const lines = printed([name, '--help'], 80).split('\n')
+  for (const name of names) {
+    const lines = (await printed([name, '--help'], 80)).split('\n')
     t.ok(lines.length <= 41, `${name}: ${lines.length - 1} lines`)
     for (const line of lines) t.ok(line.length <= 80, line)
   }
 })
 
 t.test('--help-all shows every option once, under the heading of its group', async t => {
-  for (const command of createProgram('1.0.0').commands.filter(each => long.includes(each.name()))) {
-    const page = printed([command.name(), '--help-all'], 80)
+  for (const command of createProgram('1.0.0', await makeCommands(commands)).commands.filter(each =>
+    long.includes(each.name()),
+  )) {
+    const page = await printed([command.name(), '--help-all'], 80)
     for (const { flags, helpGroupHeading = 'Options:' } of command.options) {
       const at = page.indexOf(`\n  ${flags}`)
       t.ok(at > 0 && page.indexOf(`\n  ${flags} `, at + 1) < 0, `${command.name()} ${flags}`)
@@ -47,27 +51,27 @@ t.test('--help-all shows every option once, under the heading of its group', asy
 
 t.test('the short help says how many options the other one shows', async t => {
   for (const name of long) {
-    const all = printed([name, '--help-all'], 80).match(/^ {2}-.*/gm)?.length
-    t.match(printed([name, '--help'], 80), `show all ${all} options`)
+    const all = (await printed([name, '--help-all'], 80)).match(/^ {2}-.*/gm)?.length
+    t.match(await printed([name, '--help'], 80), `show all ${all} options`)
   }
 })
 
 t.test('50 columns: no line is longer, no word is broken, no text is lost', async t => {
   const words = (text: string) => text.split(/\s+/).filter(word => word !== '\\')
-  for (const page of [['--help'], ...commands.map(name => [name, '--help']), ...pages]) {
-    const narrow = printed(page, 50)
+  for (const page of [['--help'], ...names.map(name => [name, '--help']), ...pages]) {
+    const narrow = await printed(page, 50)
     for (const line of narrow.split('\n')) t.ok(line.length <= 50, `${page.join(' ')}: ${line}`)
-    t.same(words(narrow), words(printed(page, 100)), page.join(' '))
+    t.same(words(narrow), words(await printed(page, 100)), page.join(' '))
   }
 })
 
 t.test('the unit of a bare number is said where an option takes one', async t => {
   const time = 'A time is a number of seconds'
   const size = 'A size is a number of bytes'
-  t.match(printed(['serve', '--help'], 80), time)
+  t.match(await printed(['serve', '--help'], 80), time)
   for (const name of ['serve', 'send', 'proxy'])
-    for (const unit of [time, size]) t.match(printed([name, '--help-all'], 80), unit)
-  t.notMatch(printed(['transforms', '--help'], 80), /A time|A size/)
+    for (const unit of [time, size]) t.match(await printed([name, '--help-all'], 80), unit)
+  t.notMatch(await printed(['transforms', '--help'], 80), /A time|A size/)
   t.equal(unitsOf([new Option('--wait <time>'), new Option('--idle <time>'), new Option('-x <n>')]).length, 1)
 })
 
@@ -79,15 +83,18 @@ t.test('a command gets its help from its definition alone', async t => {
   withExamples(command, [['own a', 'does it'], ['own b']])
   program.addCommand(addHelpAll(command))
   program.addCommand(addHelpAll(new Command('plain').copyInheritedSettings(program).option('--only', 'one')))
-  const [short, all] = [printed(['own', '--help'], 80, program), printed(['own', '--help-all'], 80, program)]
+  const [short, all] = [
+    await printed(['own', '--help'], 80, program),
+    await printed(['own', '--help-all'], 80, program),
+  ]
   t.match(short, /^Examples:\n {2}own a {2}does it\n {2}own b\n\nUsage: tcp-pipe own/)
   t.match(short, '--often')
   t.notMatch(short, '--seldom')
   t.match(short, 'show all 4 options')
   t.match(all, /\nRare:\n {2}--seldom <bytes> {2}used seldom\n\nA size is.*\nNote well\.\n$/)
   t.match(short, /\n\nNote well\.\n$/)
-  t.match(printed(['plain', '--help'], 80, program), '--only')
-  t.notMatch(printed(['plain', '--help'], 80, program), '--help-all')
+  t.match(await printed(['plain', '--help'], 80, program), '--only')
+  t.notMatch(await printed(['plain', '--help'], 80, program), '--help-all')
 })
 
 t.test(

@@ -309,11 +309,12 @@ t.test('a connection that fails at full speed: the size in its line is the size 
   const block = pattern(300_000)
   for (const [title, words, code] of [
     ['--max-bytes', ['--max-bytes', '3m'], 'ERR_LIMIT'],
-    ['--max-duration', ['--max-duration', '100ms'], 'ERR_TIMEOUT'],
+    ['--max-duration', ['--max-duration', '300ms'], 'ERR_TIMEOUT'],
     ['a reset', [], 'ECONNRESET'],
   ] as const) {
     t.test(title, async t => {
-      for (let i = 0; i < 4; i++) {
+      let rounds = 0
+      while (rounds < 4) {
         const dir = t.testdir()
         const server = await serve(t, ['0', '-o', join(dir, '{id}'), ...words], { faults: [code] })
         const client = await dial(t, server.port)
@@ -324,10 +325,11 @@ t.test('a connection that fails at full speed: the size in its line is the size 
           client.resetAndDestroy()
         }
         const { sink } = (await server.logged('connection failed')) as unknown as {
-          sink: { file: string; bytes: number }
+          sink?: { file: string; bytes: number }
         }
-        t.ok(sink.bytes > 0)
+        if (!sink?.bytes) continue // on a busy machine, nothing comes in the time
         t.equal(statSync(sink.file).size, sink.bytes)
+        rounds++
       }
     })
   }

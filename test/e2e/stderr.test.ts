@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import t from 'tap'
-import { bounded, closed, dial, eventually, exchange, serve, shortDirectory, tcpPipe } from './support.js'
+import { bounded, closed, dial, eventually, exchange, reached, serve, shortDirectory, tcpPipe } from './support.js'
 
 t.test('a reader of stderr that has gone: a usage mistake is exit 2 as ever', async t => {
   const program = tcpPipe(t, ['serve', '--nonsense'], { faults: null })
@@ -16,8 +15,7 @@ t.test('a reader of stderr that has gone: a server serves on, and ends well', as
   const words = ['serve', `unix:${path}`, '--tls', 'auto', '-q', '-o', '/dev/null'] // -q tells the pin there
   const program = tcpPipe(t, words, { input: null, faults: null })
   program.child.stderr?.destroy()
-  await eventually('it listens', () => existsSync(path))
-  const client = await dial(t, { path })
+  const client = await reached(t, { path })
   await closed(client.destroy())
   program.kill('SIGTERM')
   t.equal((await program.ended).code, 0)

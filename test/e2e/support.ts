@@ -1,4 +1,4 @@
-/** The built CLI as a child process: start it, wait for what it logs, see that it logged nothing unexpected. */
+/** The program as a child process: start it, wait for what it logs, see that it logged nothing unexpected. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -6,11 +6,10 @@ import { connect, createServer, type NetConnectOpts, type Server, type Socket } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { cli, root } from '../project/support.js'
 
-export const cli = fileURLToPath(new URL('../../cli/index.js', import.meta.url))
-export const root = fileURLToPath(new URL('../../../', import.meta.url))
+export { cli, root }
 
 /** In scripts, `tcp-pipe` is the program. */
 export const prelude = `tcp-pipe() { '${process.execPath}' '${cli}' "$@"; }\n`
@@ -226,6 +225,16 @@ export async function dial(t: Test, to: number | NetConnectOpts): Promise<Socket
   })
   await once(socket, 'connect')
   return socket
+}
+
+/** A connection to a program that cannot say when it listens. The path of a socket exists before it accepts. */
+export async function reached(t: Test, to: number | NetConnectOpts): Promise<Socket> {
+  let socket: Socket | undefined
+  await eventually('a connection', async () => {
+    socket = await dial(t, to).catch(() => undefined)
+    return socket !== undefined
+  })
+  return socket as Socket
 }
 
 /** Sends, ends its side, and gives what comes back. */

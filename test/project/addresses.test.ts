@@ -6,7 +6,7 @@ import { addressFor } from '../../cli/options.js'
 import { addressForms } from '../../lib/endpoints/address.js'
 import { endpoints } from '../../lib/endpoints/index.js'
 import { commandUses, page, schemesOf } from './addresses.js'
-import { node, read, root } from './support.js'
+import { cli, node, read, root } from './support.js'
 
 const helpOf = (cli: string, command: string) =>
   spawnSync('env', [...node, cli, command, '--help'], { encoding: 'utf8' }).stdout.replace(/\s+/g, ' ')
@@ -28,7 +28,6 @@ t.test('what the page says of the command line is what the commands take', async
 })
 
 t.test('the help lists the forms of the table', async t => {
-  const cli = join(root, 'dist/cli/index.js')
   for (const [command, ability] of [
     ['serve', 'listen'],
     ['send', 'dial'],

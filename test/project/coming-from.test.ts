@@ -10,13 +10,13 @@ import {
   bounded,
   cleanup,
   closed,
-  dial,
   eventually,
   freePort,
   launch,
   missing,
   pattern,
   prelude,
+  reached,
   shortDirectory,
 } from '../e2e/support.js'
 import { identity } from '../lib/tls.js'
@@ -132,12 +132,8 @@ async function runClient(t: Test, command: string, { ours }: Pair): Promise<Outc
 /** Connects when the command listens, and trusts any certificate. */
 async function connected(t: Test, { ours }: Pair, cwd: string, port: number): Promise<Duplex> {
   const to = ours.includes('unix:') ? { path: join(cwd, 'socket') } : port
-  let socket: Awaited<ReturnType<typeof dial>> | undefined
-  await eventually('a connection', async () => {
-    socket = await dial(t, to).catch(() => undefined)
-    return socket !== undefined
-  })
-  if (!ours.includes('serve tls://') || !socket) return socket as Duplex
+  const socket = await reached(t, to)
+  if (!ours.includes('serve tls://')) return socket
   const secure = tlsConnect({ socket, rejectUnauthorized: false })
   await once(secure, 'secureConnect')
   return secure

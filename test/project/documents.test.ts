@@ -5,9 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { selfSigned } from '../../lib/endpoints/tls/self-signed.js'
-import { files, node, read, root } from './support.js'
-
-const cli = join(root, 'dist/cli/index.js')
+import { cli, files, node, read, root } from './support.js'
 
 t.test('docs/transforms.md matches the transforms', async t => {
   const { stdout, status } = spawnSync('env', [...node, cli, 'transforms', '--markdown'], { encoding: 'utf8' })

@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import t from 'tap'
+import { commands } from '../../cli/commands.js'
 import { withExamples } from '../../cli/help.js'
-import { createProgram } from '../../cli/main.js'
+import { createProgram, makeCommands } from '../../cli/main.js'
 import { definitions } from '../../cli/transforms.js'
 import { missing } from '../e2e/support.js'
 import { manPage, roff } from './man.js'
@@ -22,7 +23,11 @@ function shown(page: string, width: number): string {
 }
 
 t.test('man/tcp-pipe.1 is what the definitions say', async t => {
-  t.equal(read('man/tcp-pipe.1'), await manPage(createProgram(version), version), 'npm run docs makes it anew')
+  t.equal(
+    read('man/tcp-pipe.1'),
+    await manPage(createProgram(version, await makeCommands(commands)), version),
+    'npm run docs makes it anew',
+  )
   t.match(scripts.docs, '> man/tcp-pipe.1')
 })
 
@@ -41,7 +46,7 @@ t.test('npm installs it', async t => {
 
 t.test('it names every command, option and transform', async t => {
   const page = read('man/tcp-pipe.1').replaceAll('\\', '')
-  const program = createProgram(version)
+  const program = createProgram(version, await makeCommands(commands))
   for (const command of program.commands) {
     const [, section = ''] = page.split(`.SH TCP-PIPE ${command.name().toUpperCase()}\n`)
     for (const { long, short } of command.options)
@@ -84,7 +89,9 @@ t.test('no text of a definition becomes a request or an escape', { skip: missing
   const command = withExamples(new Command('own').description(nasty).addOption(new Option('--own <file>', nasty)), [
     [nasty, nasty],
   ])
-  const serve = createProgram(version).commands.find(each => each.name() === 'serve') as Command
+  const serve = createProgram(version, await makeCommands(commands)).commands.find(
+    each => each.name() === 'serve',
+  ) as Command
   const page = join(t.testdir(), 'page.1')
   writeFileSync(
     page,

@@ -1,8 +1,9 @@
 /** The manual page, from the definitions of the commands and of the transforms. */
 import { fileURLToPath } from 'node:url'
 import { type Command, Help, type Option } from 'commander'
+import { commands } from '../../cli/commands.js'
 import { continued, examplesOf, noteOf, unitsOf } from '../../cli/help.js'
-import { createProgram } from '../../cli/main.js'
+import { createProgram, makeCommands } from '../../cli/main.js'
 import { variableOf } from '../../cli/options.js'
 import { definitions } from '../../cli/transforms.js'
 import type { Definition } from '../../lib/stages/define.js'
@@ -151,5 +152,5 @@ function lower(text: string): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { version } = JSON.parse(read('package.json'))
-  process.stdout.write(await manPage(createProgram(version), version))
+  process.stdout.write(await manPage(createProgram(version, await makeCommands(commands)), version))
 }

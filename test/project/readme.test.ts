@@ -6,9 +6,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { node, read, root } from './support.js'
+import { cli, node, read, root } from './support.js'
 
-const cli = join(root, 'dist/cli/index.js')
 const readme = read('README.md')
 const [examples] = /## Examples\n.*?\n## /s.exec(read('docs/command-line.md')) as unknown as [string]
 

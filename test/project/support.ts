@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url'
 /** The folder of the project. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
+/** The program as it is installed. */
+export const cli = join(root, JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).bin['tcp-pipe'])
+
 /** The arguments of `env` that start Node on a file. tap would load itself into each child: `env` keeps it out. */
 export const node = ['-u', 'NODE_OPTIONS', process.execPath]
 

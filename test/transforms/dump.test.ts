@@ -37,7 +37,6 @@ function stopClock(t: Test): void {
 interface FakeStderr extends Writable {
   /** Each write. */
   blocks: string[]
-  hasColors?: () => boolean
 }
 
 /** In the place of stderr until the test ends. */
@@ -264,6 +263,10 @@ async function shownOn(t: Test, terminal: object, stage: ReturnType<typeof dump>
   return blocks
 }
 
+// The program that runs the tests may have set them.
+delete process.env.NO_COLOR
+delete process.env.FORCE_COLOR
+
 t.test('colours', async t => {
   const colored =
     '\x1b[1m→ +0.0 ms 2 bytes\x1b[22m\n\x1b[90m00000000\x1b[39m  \x1b[36m61 \x1b[32m0a \x1b[39m    |\x1b[36ma\x1b[32m.\x1b[39m|\n'
@@ -277,7 +280,7 @@ t.test('colours', async t => {
     ['never', () => true, plain],
   ] as const) {
     const stderr = fakeStderr(t)
-    if (hasColors) stderr.hasColors = hasColors
+    if (hasColors) Object.assign(stderr, { hasColors })
     await run([dump({ color, width: 3 })], 'a\n')
     t.same(stderr.blocks, [expected], `${color}, ${hasColors}`)
   }
@@ -286,7 +289,7 @@ t.test('colours', async t => {
 t.test('a file', async t => {
   const dir = t.testdir()
   const stderr = fakeStderr(t)
-  stderr.hasColors = () => true
+  Object.assign(stderr, { hasColors: () => true })
   const file = `${dir}/{id}`
   await run([dump({ file, width: 1 })], ['a', 'b'], { connection: forward })
   const rows = (path: string) => readFileSync(path, 'utf8').replaceAll(/\+\d+\.\d ms/g, '+0ms')

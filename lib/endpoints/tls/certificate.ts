@@ -1,9 +1,8 @@
 /** The certificate of a peer, and what a client can learn from that of a server. */
-import type { X509Certificate } from 'node:crypto'
+import { createHash, type X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { explain } from './hints.js'
-import { pinOf } from './pin.js'
 
 export interface CertificateFacts {
   /** The name of the owner, such as `CN=example.com`. */
@@ -27,6 +26,12 @@ export function peerCertificate(socket: TLSSocket): X509Certificate | undefined 
   const certificate = certificates.get(socket) ?? socket.getPeerX509Certificate()
   if (certificate) certificates.set(socket, certificate)
   return certificate
+}
+
+/** Returns the pin of the certificate's public key: `sha256//…`. */
+export function pinOf(certificate: X509Certificate): string {
+  const key = certificate.publicKey.export({ type: 'spki', format: 'der' })
+  return `sha256//${createHash('sha256').update(key).digest('base64')}`
 }
 
 /** Returns the facts about the certificate of a TLS server, or undefined without TLS. */

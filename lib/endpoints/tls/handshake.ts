@@ -18,10 +18,9 @@ import {
   type SecureSocket,
 } from '../endpoint.js'
 import { hasReadEnd, hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
-import { peerCertificate } from './certificate.js'
+import { peerCertificate, pinOf } from './certificate.js'
 import { hasCloseNotify } from './close-notify.js'
 import { explain } from './hints.js'
-import { pinOf } from './pin.js'
 import type { ClientContext, ServerContext } from './secure-context.js'
 
 export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Accept {

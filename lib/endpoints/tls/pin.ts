@@ -2,14 +2,7 @@
  * Pins: the SHA-256 of a certificate's public key (SubjectPublicKeyInfo, as in RFC 7469), in the format of curl's
  * `--pinnedpubkey`: `sha256//` and base64, joined by `;`.
  */
-import { createHash, type X509Certificate } from 'node:crypto'
 import { TcpPipeError } from '../../text/errors.js'
-
-/** Returns the pin of the certificate's public key: `sha256//…`. */
-export function pinOf(certificate: X509Certificate): string {
-  const key = certificate.publicKey.export({ type: 'spki', format: 'der' })
-  return `sha256//${createHash('sha256').update(key).digest('base64')}`
-}
 
 /** Parses one or more pins. Throws `ERR_OPTION`. */
 export function parsePins(text: string): string[] {

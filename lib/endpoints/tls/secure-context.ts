@@ -2,7 +2,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type TlsOptions as TlsServerOptions } from 'node:tls'
 import { didYouMean, errorMessage, TcpPipeError } from '../../text/errors.js'
-import { parsePins, pinOf } from './pin.js'
+import { pinOf } from './certificate.js'
+import { parsePins } from './pin.js'
 
 /** The content of a PEM file. */
 export type Pem = string | Buffer

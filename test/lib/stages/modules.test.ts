@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { lazyStream } from '../../../lib/stages/compose.js'
 import { isModulePath, loadModule } from '../../../lib/stages/modules.js'
-import { eachJson, eachLine } from '../../../lib/stages/stage.js'
+import { eachJson } from '../../../lib/stages/stage.js'
 import { originOf } from '../../../lib/text/blame.js'
 import { errorOf, textOf } from '../pipes.js'
 
@@ -126,5 +126,5 @@ t.test('a module finds this package, wherever it lies, and it is this copy (G-42
   )
   t.same(await through(join(dir, 'stage.mjs'), 'a\nb\n'), ['A\nB\n', 'A\nB\n'])
   const module = await import(pathToFileURL(join(dir, 'stage.mjs')).href)
-  t.equal(module.eachLine, eachLine)
+  t.equal(module.eachLine, (await import('tcp-pipe')).eachLine)
 })

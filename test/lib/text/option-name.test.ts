@@ -14,3 +14,8 @@ t.test('a message names options as code does, or, on the command line, as they a
 t.test('a fixed text with options in braces', async t => {
   t.equal(withOptionNames('see {ca} and {serverName}'), 'see --ca and --server-name')
 })
+
+t.test('an option that the command line calls otherwise', async t => {
+  nameOptionsAsTyped({ cert: 'targetCert' })
+  t.equal(withOptionNames('see {cert} and {key}'), 'see --target-cert and --key')
+})

@@ -4,8 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
-import { certificateOf, peerCertificate } from '../../../../lib/endpoints/tls/certificate.js'
-import { pinOf } from '../../../../lib/endpoints/tls/pin.js'
+import { certificateOf, peerCertificate, pinOf } from '../../../../lib/endpoints/tls/certificate.js'
 import type { ClientTls } from '../../../../lib/endpoints/tls/secure-context.js'
 import { needs } from '../../../laws/support.js'
 import { identity, tlsPair } from '../../tls.js'
@@ -53,4 +52,11 @@ t.test('without TLS, and without a certificate, there are no facts', async t => 
   t.equal(certificateOf(new PassThrough()), undefined)
   const { server } = await tlsPair(t)
   t.equal(certificateOf(server), undefined, 'the client has none')
+})
+
+t.test('pinOf is what curl and openssl make of the public key', needs('openssl'), async t => {
+  const script =
+    'openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64'
+  const hash = String(execFileSync('sh', ['-c', script], { input: identity.cert })).trim()
+  t.equal(pinOf(new X509Certificate(identity.cert)), `sha256//${hash}`)
 })

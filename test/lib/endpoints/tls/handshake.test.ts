@@ -4,8 +4,8 @@ import type { Socket } from 'node:net'
 import t from 'tap'
 import type { EndNotice } from '../../../../lib/endpoints/endpoint.js'
 import { resetOnError } from '../../../../lib/endpoints/reset.js'
+import { pinOf } from '../../../../lib/endpoints/tls/certificate.js'
 import { tlsAcceptor, tlsConnect } from '../../../../lib/endpoints/tls/handshake.js'
-import { pinOf } from '../../../../lib/endpoints/tls/pin.js'
 import { clientContext, serverContext } from '../../../../lib/endpoints/tls/secure-context.js'
 import {
   clientOf,

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import t from 'tap'
-import { pinOf } from '../../../../lib/endpoints/tls/pin.js'
+import { pinOf } from '../../../../lib/endpoints/tls/certificate.js'
 import {
   type ClientTls,
   checkServerTls,

@@ -1,0 +1,111 @@
+/**
+ * Bundles the program and the library into `dist/bundle`: `node bundle.js`. One build, split into chunks, whose entries are
+ * the program and those of the package: a user's module that imports `tcp-pipe` gets the same classes as the program.
+ * stream-chain stays outside, because users may import it, too.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { rolldown } from 'rolldown'
+
+const dir = 'dist/bundle'
+
+/** `own-name` is for Node.js 20, which loads hooks by the name of their file. */
+const input = {
+  cli: 'cli/index.ts',
+  index: 'lib/index.ts',
+  transforms: 'transforms/index.ts',
+  'own-name': 'lib/stages/own-name.ts',
+}
+
+/**
+ * What a package imports and this one never uses. The transports of pino run in threads, from files of their own.
+ * commander starts the commands that are programs of their own.
+ */
+const unused = [
+  { importer: /\/pino\/(lib\/tools|pino)\.js$/, name: /\/transport$/ },
+  { importer: /\/commander\/lib\/command\.js$/, name: /^node:child_process$/ },
+]
+const nothing = '\0nothing'
+
+const bundle = await rolldown({
+  input,
+  platform: 'node',
+  external: /^stream-chain(\/|$)/,
+  tsconfig: false,
+  preserveEntrySignatures: 'allow-extension',
+  plugins: [
+    {
+      name: 'unused',
+      resolveId: (wanted, from = '') =>
+        unused.some(({ importer, name }) => importer.test(from) && name.test(wanted)) ? nothing : null,
+      load: id => (id === nothing ? 'module.exports = {}' : null),
+    },
+  ],
+})
+let groupOf
+const { output } = await bundle.write({
+  dir,
+  cleanDir: true,
+  sourcemap: true,
+  keepNames: true,
+
+  chunkFileNames: '[name].js',
+  codeSplitting: {
+    includeDependenciesRecursively: false,
+    groups: [
+      {
+        debugName: 'needed together',
+        name(id, context) {
+          groupOf ??= groups(context)
+          return groupOf(id)
+        },
+      },
+    ],
+  },
+})
+await bundle.close()
+const packages = [...new Set(output.flatMap(({ moduleIds = [] }) => moduleIds.map(packageOf)))].filter(Boolean).sort()
+writeFileSync(join(dir, 'THIRD-PARTY.txt'), packages.map(noticeOf).join(`\n${'-'.repeat(80)}\n\n`))
+
+/**
+ * Modules that are needed together become one chunk: few files are fast to load. Nothing of the program comes into a
+ * chunk that the library needs.
+ */
+function groups(context) {
+  const neededBy = file => {
+    const found = new Set()
+    const visit = id => {
+      if (found.has(id)) return
+      found.add(id)
+      for (const next of context.getModuleInfo(id)?.importedIds ?? []) visit(next)
+    }
+    visit(resolve(file))
+    return found
+  }
+  const [library, program, send, ...servers] = [
+    ...['lib/index.ts', 'cli/main.ts'],
+    ...['cli/send.ts', 'cli/serve.ts', 'cli/proxy.ts'],
+  ].map(neededBy)
+  const kinds = [
+    { isKind: id => program.has(id), ofLibrary: 'base', ofProgram: 'main' },
+    { isKind: id => send.has(id), ofLibrary: 'core', ofProgram: 'commands' },
+    { isKind: id => servers.every(each => each.has(id)), ofLibrary: 'server', ofProgram: 'servers' },
+  ]
+  return id => {
+    const kind = kinds.find(({ isKind }) => isKind(id))
+    return kind ? (library.has(id) ? kind.ofLibrary : kind.ofProgram) : null
+  }
+}
+
+/** The folder of the package that a module belongs to, or undefined for a module of our own. */
+function packageOf(id) {
+  return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0]
+}
+
+/** The name of a package, and its licence in full. */
+function noticeOf(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const file = readdirSync(folder).find(each => /^(licen[sc]e|copying)/i.test(each))
+  if (file === undefined) throw new Error(`${name} has no file with its licence`)
+  return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+}
