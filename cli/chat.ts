@@ -6,7 +6,6 @@ import type { Source } from '../lib/endpoints/endpoint.js'
 import { sharedSource, stdinSource } from '../lib/endpoints/stdio.js'
 import type { Connection } from '../lib/index.js'
 import type { Stage } from '../lib/stages/stage.js'
-import { formatRemote } from '../lib/text/remote.js'
 import type { Logger } from './log.js'
 
 /** stdin for one client after another. */
@@ -52,7 +51,7 @@ export function openChat(log: Logger, once: boolean | undefined, end: () => void
     source: () => sharedSource(typed),
     watch(connection) {
       client = connection
-      noteConnected(log, typed, connection)
+      noteTyped(log, typed)
       void connection.closed.then(() => {
         client = undefined
         if (once || isOver) return
@@ -64,9 +63,8 @@ export function openChat(log: Logger, once: boolean | undefined, end: () => void
   }
 }
 
-/** For a person at a terminal: who is there, and how to end. */
-export function noteConnected(log: Logger, source: Source, connection: Connection): void {
-  log.info({ connection: connection.id, remote: formatRemote(connection) }, 'connected')
+/** For a person at a terminal: how to end. */
+export function noteTyped(log: Logger, source: Source): void {
   if (source instanceof ReadStream) log.info('reading from the terminal; Ctrl-D ends the input, Ctrl-C the program')
 }
 

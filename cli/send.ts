@@ -1,7 +1,7 @@
 /** `tcp-pipe send`. */
 
 import { isIP } from 'node:net'
-import { ReadStream } from 'node:tty'
+import { isatty, ReadStream } from 'node:tty'
 import { Command } from 'commander'
 import { type Address, defaultPort, formatAddress } from '../lib/endpoints/address.js'
 import type { Source } from '../lib/endpoints/endpoint.js'
@@ -12,7 +12,7 @@ import { isSendError, send } from '../lib/send.js'
 import { checkSendOptions, type SendOptions } from '../lib/send-options.js'
 import type { Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
-import { noteConnected, notePeerEnd } from './chat.js'
+import { notePeerEnd, noteTyped } from './chat.js'
 import { withExamples, withNote } from './help.js'
 import { type Logger, openLog } from './log.js'
 import { commonOptions, effectiveOptions, fileOrStdio } from './options.js'
@@ -72,7 +72,7 @@ type Given = SendOptions & { readonly replyTransforms: () => readonly Stage[] }
 async function run(options: Options, given: Given, files: string[], size: number | undefined): Promise<void> {
   const from = options.receiveOnly ? openSource('') : sourceOf(files)
   const { log, mute, observer } = openLog(options, { ending: endingOf(options) })
-  const progress = await openProgress(options, from, size)
+  const progress = await openProgress(options, files, from, size)
   warnIfInsecure(log, options)
   const isTyped = from instanceof ReadStream
   const abort = new AbortController()
@@ -90,7 +90,7 @@ async function run(options: Options, given: Given, files: string[], size: number
     replyTransforms: () => [...(isTyped ? [notePeerEnd(log)] : []), ...given.replyTransforms()],
     onConnect(opened) {
       connection = opened
-      if (isTyped) noteConnected(log, from, opened)
+      noteTyped(log, from)
       progress?.start()
     },
   })
@@ -141,8 +141,14 @@ async function totalSize(files: string[]): Promise<number | undefined> {
   return known ? stats.reduce((sum, stat) => sum + stat.size, 0) : undefined
 }
 
-async function openProgress({ progress, quiet, receiveOnly }: Options, source: Source, size: number | undefined) {
-  const wanted = progress ?? !(quiet || receiveOnly || source instanceof ReadStream) // typed input would mix with the line
+async function openProgress(
+  { progress, quiet, receiveOnly }: Options,
+  files: string[],
+  source: Source,
+  size: number | undefined,
+) {
+  const isTyped = isatty(0) && (files.length === 0 || files.includes('-')) // it would mix with the line
+  const wanted = progress ?? !(quiet || receiveOnly || isTyped)
   if (!process.stderr.isTTY || !wanted) return undefined
   const { createProgress } = await import('./progress.js')
   return createProgress({ bytes: () => source.bytesRead ?? 0, size: () => size })

@@ -1,5 +1,6 @@
 /** `tcp-pipe serve`. */
 
+import { isatty } from 'node:tty'
 import { Command } from 'commander'
 import { type Address, addressForms, defaultHost, defaultPort } from '../lib/endpoints/address.js'
 import { checkFiles } from '../lib/endpoints/file/file-source.js'
@@ -122,11 +123,15 @@ async function sizeOf(from: string | undefined): Promise<number | undefined> {
   return stat?.isFile() ? stat.size : undefined
 }
 
-/** What goes to a client from --from, otherwise what comes. A terminal that shows the data needs no progress line. */
+/**
+ * What goes to a client from --from, otherwise what comes. A terminal that shows the data needs no progress line, and one
+ * that is typed at would mix it with what is typed.
+ */
 async function openProgress(options: Options, size: number | undefined) {
   const { progress, quiet, once, from, chat } = options
   const shows = writesToStdout(options) && process.stdout.isTTY
-  const wanted = progress ?? (!quiet && !chat && (from !== undefined || (once && !shows)))
+  const isTyped = chat || (from === '-' && isatty(0))
+  const wanted = progress ?? (!quiet && !isTyped && (from !== undefined || (once && !shows)))
   if (!process.stderr.isTTY || !wanted) return undefined
   const { connectionsProgress } = await import('./progress.js')
   const direction = from === undefined ? 'forward' : 'reply'

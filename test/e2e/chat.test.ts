@@ -44,12 +44,14 @@ t.test('two people at two terminals', { skip }, async t => {
       const ended = await server.ended
       t.equal(ended.code, 0, 'without a client Ctrl-D ends the server')
       t.ok(String(ended.stdout).indexOf('from the client') < String(ended.stdout).indexOf('the peer has ended'))
-      for (const shown of [stdout, ended.stdout])
+      for (const shown of [stdout, ended.stdout]) {
+        t.equal(screen(shown).lines.filter(line => / connected$/.test(line)).length, 1, 'connected is said once')
         for (const text of ['from the client', 'from the server', 'after your end'])
           t.ok(
             screen(shown).lines.filter(line => line === text).length <= 1,
             'what the other says is a line of its own',
           )
+      }
       t.ok(screen(stdout).lines.includes('after your end'))
       t.ok(screen(ended.stdout).lines.includes('from the client'))
     })
@@ -84,7 +86,7 @@ t.test('Ctrl-C ends at once, and the other side learns of it', { skip }, async t
   for (const isConnected of [false, true]) {
     const { server, port } = await serveOnTerminal(t)
     const peer = isConnected ? await dial(t, port) : undefined
-    if (peer) await server.printed('"connected"')
+    if (peer) await server.printed('reading from the terminal')
     type(server, '\x03')
     t.equal((await server.ended).code, 130)
     if (!peer) continue

@@ -172,11 +172,37 @@ t.test('serve', { skip }, async t => {
   }
 })
 
+t.test('none while a terminal is typed at, unless asked for', { skip }, async t => {
+  for (const [args, columns, isShown] of [
+    ['serve unix:s --once --from - > got', 100, false],
+    ['nc -lvU s > got', 50, false],
+    ['serve unix:s --once --from - --progress > got', 100, true],
+  ] as const) {
+    const dir = shortDirectory(t)
+    const server = onTerminal(t, `tcp-pipe ${args}`, { cwd: dir, columns })
+    await server.printed('listening')
+    await stay(t, join(dir, 's'), 'x'.repeat(1000), () => server.child.stdin?.write('typed\n\x04'))
+    const { code, stdout } = await server.ended
+    t.equal(code, 0, args)
+    t.equal(/iB\/s|B\/s/.test(String(stdout)), isShown, args)
+  }
+  const target = await listen(t, socket => socket.resume().on('end', () => setTimeout(() => socket.end(), 1300)))
+  const client = onTerminal(t, `tcp-pipe send README.md - --to ${target.to}`)
+  await client.printed('connected')
+  client.child.stdin?.write('typed\n\x04')
+  const { code, stdout } = await client.ended
+  t.equal(code, 0)
+  t.notMatch(String(stdout), 'B/s]', 'a file, and then what is typed')
+})
+
 /** A client that sends, reads what comes, and ends after more than a second. */
-async function stay(t: Test, path: string, data: string | Buffer): Promise<void> {
+async function stay(t: Test, path: string, data: string | Buffer, leave: () => unknown = () => {}): Promise<void> {
   const socket = await dial(t, { path })
   socket.resume().write(data)
-  setTimeout(() => socket.end(), 1500)
+  setTimeout(() => {
+    leave()
+    socket.end()
+  }, 1500)
   await closed(socket)
 }
 
