@@ -127,6 +127,15 @@ export function addHelpAll(command: Command): Command {
   })
 }
 
+/** Prints the help of the program, and then that of each command with all its options. */
+export function outputAllHelp(program: Command): void {
+  program.outputHelp()
+  for (const command of program.commands) {
+    program.configureOutput().writeOut?.(`\n--- ${command.name()} ---\n\n`)
+    command.configureHelp(form).outputHelp()
+  }
+}
+
 function isLong({ options }: Command): boolean {
   return options.some(option => shownFirst.has(option))
 }

@@ -15,6 +15,11 @@ const port = "unknown option '(-p|--port|--host)'"
 
 const hints: readonly Hint[] = [
   {
+    of: ['transforms', 'explain', 'completion'],
+    mistake: /^unknown option '--help-all'/,
+    remedy: () => '--help shows all options of this command',
+  },
+  {
     of: [''],
     mistake: /^unknown command '(.+)'/,
     remedy: (_, [host = '', port = '']) =>

@@ -6,7 +6,7 @@ import { nameOptionsAsTyped } from '../lib/text/option-name.js'
 import { withAdvice } from './advice.js'
 import { keepFreedBuffers } from './buffers.js'
 import type { CommandEntry } from './commands.js'
-import { addHelpAll, shortForm, withExamples } from './help.js'
+import { addHelpAll, outputAllHelp, shortForm, withExamples, withNote } from './help.js'
 import { withHint } from './hints.js'
 import { lookOf } from './look.js'
 import { closedPipe, onStdoutError } from './process.js'
@@ -48,15 +48,19 @@ async function execute(
   const words = typed[0] === 'nc' ? [...explaining(argv), ...(await asNc(typed.slice(1)))] : argv.map(withoutValue)
   const program = createProgram(version, await makeCommands(commands, name => asksFor(words, name)), typed)
   const [word = '--help', name] = words
+  if (word === helpAll) return outputAllHelp(program)
   const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
   // For the help of an unknown command, commander would print that of the program on stderr.
   await program.parseAsync(isUnknown ? [name] : [word, ...words.slice(1)], { from: 'user' })
 }
 
+/** As the only word. An option of the program would be taken from the words of a command, too. */
+const helpAll = '--help-all'
+
 /** Returns whether these words ask for the command. The script of `completion` names the options of all. */
 export function asksFor(argv: readonly string[], name: string): boolean {
   const word = argv[0] === 'help' ? argv[1] : argv[0]
-  return word === name || word === 'completion'
+  return word === name || word === 'completion' || word === helpAll
 }
 
 /** Makes the commands. Those that are not asked for have a name, operands and a summary, and no options. */
@@ -83,6 +87,7 @@ export function createProgram(version: string, made: readonly Command[], typed: 
       outputError: (text, write) => write(oneLine(withHint(inOurWords(text), typed) ?? inOurWords(text))),
     })
   for (const command of made) program.addCommand(addHelpAll(inherit(command, program)))
+  withNote(program, `'tcp-pipe COMMAND --help' shows a command, 'tcp-pipe ${helpAll}' all of them with all options.`)
   return withExamples(program, [
     ['tcp-pipe serve', 'write what clients send to stdout'],
     ['cat file | tcp-pipe send', 'send stdin to the server'],
@@ -110,7 +115,7 @@ function explaining(argv: readonly string[]): readonly string[] {
 
 /** The words of the command that does the same as nc with these words. */
 async function asNc(given: readonly string[]): Promise<string[]> {
-  if (given.length === 0 || given.includes('-h') || given.includes('--help')) return ['nc', '--help']
+  if (given.length === 0 || given.some(word => ['-h', '--help', helpAll].includes(word))) return ['nc', '--help']
   const { translate } = await import('./nc.js')
   const { words, notes } = translate(given)
   for (const note of notes) process.stderr.write(oneLine(note))

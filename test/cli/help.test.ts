@@ -109,6 +109,20 @@ t.test(
   },
 )
 
+t.test('--help-all of the program shows every command with all its options', async t => {
+  const { code, stderr, stdout } = await launch(t, process.execPath, [cli, '--help-all'], {}).ended
+  t.same([code, stderr], [0, ''])
+  const page = String(stdout)
+  for (const command of createProgram('1.0.0', await makeCommands(commands)).commands) {
+    const [, section = ''] = page.split(`--- ${command.name()} ---\n`)
+    for (const { flags } of command.options) t.ok(section.includes(`\n  ${flags}`), `${command.name()} ${flags}`)
+  }
+  t.match(await printed(['--help'], 80), 'tcp-pipe --help-all')
+  t.match(String((await launch(t, process.execPath, [cli, 'nc', '--help-all'], {}).ended).stdout), 'Usage: tcp-pipe nc')
+  const faults = ["unknown option '--help-all'; --help shows all options of this command"]
+  t.equal((await launch(t, process.execPath, [cli, 'transforms', '--help-all'], { faults }).ended).code, 2)
+})
+
 t.test('--help-all is like --help: exit 0, stdout, a closed pipe', async t => {
   const { code, stderr, stdout } = await launch(t, process.execPath, [cli, 'serve', '--help-all'], {}).ended
   t.same([code, stderr], [0, ''])

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import t from 'tap'
@@ -12,7 +12,7 @@ import { manPage, roff } from './man.js'
 import { read, root } from './support.js'
 
 const { version, man, files, scripts } = JSON.parse(read('package.json'))
-const path = join(root, man)
+const path = join(root, man[0])
 
 /** What a reader sees of a page on a terminal of this width. */
 function shown(page: string, width: number): string {
@@ -42,6 +42,24 @@ t.test('npm installs it', async t => {
   )
   t.ok(JSON.parse(stdout)[0].files.some((file: { path: string }) => file.path === 'man/tcp-pipe.1'))
   t.ok(files.includes('man'))
+})
+
+t.test('npm puts it where man finds it; a single name would be ignored', async t => {
+  const prefix = t.testdir({
+    package: { 'cli.js': '#!/usr/bin/env node', man: { 'tcp-pipe.1': read('man/tcp-pipe.1') } },
+  })
+  const folder = join(prefix, 'package')
+  const manifest = { name: 'tcp-pipe-page', version, man, bin: { 'tcp-pipe-page': 'cli.js' } }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+  const install = ['npm', 'install', '--global', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '.']
+  const env = { ...process.env, npm_config_prefix: prefix }
+  const { stderr, status } = spawnSync('env', ['-u', 'NODE_OPTIONS', ...install], {
+    cwd: folder,
+    encoding: 'utf8',
+    env,
+  })
+  t.equal(status, 0, stderr)
+  t.ok(existsSync(join(prefix, 'share/man/man1/tcp-pipe.1')))
 })
 
 t.test('it names every command, option and transform', async t => {
