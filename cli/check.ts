@@ -133,7 +133,7 @@ function text({ address, state, connectTime, handshakeTime, tls, banner, error }
   const times = [
     connectTime === undefined ? '' : `connected in ${connectTime} ms`,
     handshakeTime === undefined ? '' : `TLS handshake in ${handshakeTime} ms`,
-    error !== undefined && error === tls?.problem ? 'the certificate does not verify' : (error ?? ''),
+    error !== undefined && error === tls?.problem ? refusal(tls) : (error ?? ''),
   ]
   const head = [address.padEnd(width), state.padEnd(6), times.filter(Boolean).join(', ')].join('  ')
   const details = [...(tls ? tlsRows(tls) : []), ...(banner === undefined ? [] : [['banner', banner]])]
@@ -142,14 +142,19 @@ function text({ address, state, connectTime, handshakeTime, tls, banner, error }
     .join('')
 }
 
-function tlsRows({ protocol, cipher, alpn, subject, issuer, names, validTo, pin, verified, problem }: TlsFinding) {
+function refusal({ pinned }: TlsFinding): string {
+  return pinned === false ? 'the pin does not match' : 'the certificate does not verify'
+}
+
+function tlsRows(facts: TlsFinding): string[][] {
+  const { protocol, cipher, alpn, subject, issuer, names, validTo, pin, pinned, verified, problem } = facts
   return [
     ['protocol', [protocol, cipher, ...(alpn ? [`ALPN ${alpn}`] : [])].join(', ')],
     ['subject', subject],
     ['issuer', issuer],
     ['names', names],
     ['expires', `${validTo.toISOString().slice(0, 10)}, ${distance(validTo)}`],
-    ['verified', verified ? 'yes' : `no: ${problem}`],
+    ['verified', verified ? `yes${pinned ? ', the pin matches' : ''}` : `no: ${problem}`],
     ['pin', pin],
   ]
 }

@@ -87,7 +87,7 @@ function info(...texts: string[]): Words {
 function closedWords(record: LogRecord, sender: Sender | undefined): Words {
   const { remote, warnings, closedBy } = record
   const ending = `${sender ? `; ${sender.ending(closedBy)}` : ''}${oddEnd(record)}`
-  const notes = Array.isArray(warnings) ? `; ${warnings.join('; ')}` : ''
+  const notes = `${sender ? alertOf(record) : ''}${Array.isArray(warnings) ? `; ${warnings.join('; ')}` : ''}`
   const done = `${moved(record, sender, ['received', 'sent'])} in ${time(record.duration)}`
   const brief = `${done}${ending}${faultsOf(record)}${notes}`
   const whole = `${done}${rateOf(record)}${ending}${faultsOf(record)}${notes}`
@@ -109,7 +109,7 @@ function oddEnd({ closedBy, side = 'peer', tls, target }: LogRecord): string {
 }
 
 function failedWords(record: LogRecord, sender: Sender | undefined): Words {
-  const { remote, error, code, timeout, stage, at, sink } = record
+  const { remote, error, code, timeout, stage, at, sink, closedBy, bytesIn, tls } = record
   const so = `after ${moved(record, sender, ['receiving', 'sending'])} in ${time(record.duration)}`
   if (String(error).startsWith('interrupted'))
     return { symbol: '✗', texts: [`${remote} interrupted ${so}; the peer sees a reset`] }
@@ -117,8 +117,15 @@ function failedWords(record: LogRecord, sender: Sender | undefined): Words {
   const where = stage === undefined ? '' : ` in stage ${stage}${at === undefined ? '' : ` (${at})`}`
   const { file, bytes } = (sink ?? {}) as { file?: string; bytes?: number }
   const kept = file?.endsWith('.part') ? `; ${size(bytes)} are kept in ${file}` : ''
-  const reason = withAdvice(String(why), code, timeout)
+  const isUnheard = sender && closedBy === 'reset' && bytesIn === 0 && !tls
+  const advice = (sender ? alertOf(record) : '') || (isUnheard ? '; if it speaks TLS, use tls://' : '')
+  const reason = `${withAdvice(String(why), code, timeout)}${advice}`
   return { symbol: '✗', texts: [`${remote} failed${where} ${so}: ${reason}${faultsOf(record)}${kept}`] }
+}
+
+/** What a peer answers that expects TLS. Many only reset the connection. */
+function alertOf({ alert }: LogRecord): string {
+  return alert ? '; the peer speaks TLS: its reply is a TLS alert; use tls://' : ''
 }
 
 function drainingWords({ signal, connections, drainTimeout }: LogRecord): Words {

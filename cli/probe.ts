@@ -24,7 +24,10 @@ export interface TlsFinding extends Omit<CertificateFacts, 'problem'> {
   readonly protocol: string
   readonly cipher: string
   readonly alpn?: string
+  /** Whether the certificate is the right one: by the pin if that alone decides, otherwise by its chain, dates and name. */
   readonly verified: boolean
+  /** Whether the public key is one of the pins, if there are any. */
+  readonly pinned?: boolean
   /** Why it does not verify. */
   readonly problem?: string
 }
@@ -71,18 +74,20 @@ async function describeTls(finding: Finding, leg: Leg, { verify, pins }: ClientC
   const certificate = certificateOf(leg.stream)
   if (!certificate || !leg.facts.tls) return
   const { protocol, cipher, alpn } = leg.facts.tls
-  const { problem, ...facts } = certificate
+  const { problem: unverified, ...facts } = certificate
+  const wrong = pins && !pins.includes(facts.pin) ? wrongPin(facts.pin, pins) : undefined
+  const problem = wrong ?? (pins && !verify ? undefined : unverified)
   finding.tls = {
     ...{ protocol, cipher, ...(alpn && { alpn }), verified: problem === undefined },
+    ...(pins && { pinned: wrong === undefined }),
     ...(problem && { problem: errorMessage(problem) }),
     ...facts,
   }
-  if (pins && !pins.includes(facts.pin))
-    refuse(
-      finding,
-      new TcpPipeError('ERR_PIN', `the server's public key is ${facts.pin}; expected ${pins.join(' or ')}`),
-    )
-  else if (verify && problem) refuse(finding, problem)
+  if (problem && (wrong || verify)) refuse(finding, problem)
+}
+
+function wrongPin(pin: string, pins: readonly string[]): TcpPipeError {
+  return new TcpPipeError('ERR_PIN', `the server's public key is ${pin}; expected ${pins.join(' or ')}`)
 }
 
 /** Reads to the end of the first line, or as long as the peer keeps sending. */

@@ -15,7 +15,7 @@ export interface Leg {
   /** The address and the port of this side; undefined if the carrier has no ports. */
   readonly local?: LocalAddress | undefined
   /** Facts about the carrier, for the summary and the log. */
-  readonly facts: { readonly tls?: TlsFacts }
+  readonly facts: { readonly tls?: TlsFacts; readonly alert?: true }
   /** Bytes received from the peer (`in`) and bytes that the carrier has accepted for the peer (`out`). */
   readonly bytes: { readonly in: number; readonly out: number }
   /** Before our end: returns whether the peer takes nothing any more, though the stream has not found it yet. */

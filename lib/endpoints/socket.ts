@@ -2,7 +2,6 @@
 import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import type { TlsFacts } from '../stats/summary.js'
 import { abortError, type TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
 import { firstToAnswer, type Reached, targetsOf } from './attempts.js'
@@ -130,7 +129,7 @@ function lateError(address: SocketAddress, time: number): TcpPipeError {
 export function socketLeg(
   socket: Socket,
   { remote, port }: Peer = peerOf(socket),
-  facts: { tls?: TlsFacts } = {},
+  facts: Leg['facts'] = {},
   endNotice?: EndNotice,
 ): Leg {
   resetOnError(socket)

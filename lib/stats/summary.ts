@@ -54,12 +54,15 @@ export interface Summary {
   readonly sink?: object
   /** The result of the TLS handshake with the peer; undefined without TLS. */
   readonly tls?: TlsFacts
+  /** Without TLS: the peer, which was connected to, has answered with a TLS alert, as one that expects TLS does. */
+  readonly alert?: true
   /** For a proxy: the address of the target, the bytes received from it (`bytesIn`) and sent to it (`bytesOut`). */
   readonly target?: {
     readonly to: string
     readonly bytesIn: number
     readonly bytesOut: number
     readonly tls?: TlsFacts
+    readonly alert?: true
   }
 }
 

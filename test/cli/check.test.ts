@@ -84,14 +84,29 @@ t.test('the certificate: its facts, whether it verifies, and the pin that --pin 
   const [, pin = ''] = /pin +(sha256\S+)/.exec(String(refused.stdout)) ?? []
 
   t.equal((await run(t, ['check', address, '--insecure'])).code, 0)
-  t.equal((await run(t, ['check', address, '--pin', pin])).code, 0)
+  const pinned = await run(t, ['check', address, '--pin', pin])
+  t.equal(pinned.code, 0)
+  t.match(String(pinned.stdout), /^ {4}verified {2}yes, the pin matches$/m)
   const trusted = await run(t, ['check', address, '--ca', join(dir, 'ca.pem'), '--json'])
   t.equal(trusted.code, 0)
   t.match(JSON.parse(String(trusted.stdout)), { state: 'open', tls: { verified: true, pin, subject: 'CN=tcp-pipe' } })
 
-  const wrong = await run(t, ['check', address, '--pin', `sha256//${Buffer.alloc(32).toString('base64')}`])
+  const otherPin = `sha256//${Buffer.alloc(32).toString('base64')}`
+  const wrong = await run(t, ['check', address, '--pin', otherPin])
   t.equal(wrong.code, 1)
-  t.match(String(wrong.stdout), `the server's public key is ${pin}; expected sha256//AAAA`)
+  t.match(String(wrong.stdout), /failed +connected in .*, the pin does not match\n/)
+  t.match(String(wrong.stdout), `verified  no: the server's public key is ${pin}; expected sha256//AAAA`)
+  t.notMatch(String(wrong.stdout), '--pin', 'no advice to do what was done')
+  for (const [options, state, facts] of [
+    [['--pin', pin], 'open', { verified: true, pinned: true }],
+    [['--pin', pin, '--ca', join(dir, 'other.pem')], 'failed', { verified: false, pinned: true }],
+    [['--pin', otherPin], 'failed', { verified: false, pinned: false }],
+    [['--pin', otherPin, '--ca', join(dir, 'ca.pem')], 'failed', { verified: false, pinned: false }],
+  ] as const) {
+    const { code, stdout } = await run(t, ['check', address, '--json', ...options])
+    t.equal(code, state === 'open' ? 0 : 1)
+    t.match(JSON.parse(String(stdout)), { state, tls: facts })
+  }
   const name = await run(t, ['check', address, '--ca', join(dir, 'ca.pem'), '--server-name', 'example.com', '--json'])
   t.equal(name.code, 1)
   t.match(JSON.parse(String(name.stdout)), { state: 'failed', code: 'ERR_TLS_CERT_ALTNAME_INVALID' })

@@ -81,6 +81,25 @@ t.test('a failure says what, why and what to do', async t => {
   ])
 })
 
+t.test('send to a peer that may want TLS', async t => {
+  const reset = { bytesIn: 0, bytesOut: 6, duration: 5, code: 'ECONNRESET', error: 'reset', closedBy: 'reset' }
+  const start = 'failed after sending 6 B in 5 ms: reset; the log of the peer may say why'
+  for (const [record, text] of [
+    [reset, `${start}; if it speaks TLS, use tls://`],
+    [{ ...reset, tls: {} }, start],
+    [
+      { ...reset, bytesIn: 7, alert: true },
+      'failed after sending 6 B, receiving 7 B in 5 ms: reset; the log of the peer may say why; ' +
+        'the peer speaks TLS: its reply is a TLS alert; use tls://',
+    ],
+  ] as const)
+    t.same(lines({ ...failed, ...record }, { sender }), [`✗ 127.0.0.1:52100 ${text}`])
+  t.same(lines({ ...failed, ...reset }), [`✗ 127.0.0.1:52100 ${start}`])
+  t.same(lines({ ...closed, bytesIn: 7, bytesOut: 6, duration: 5, alert: true }, { sender }), [
+    '! 127.0.0.1:52100 sent 6 B, received 7 B in 5 ms; ended by peer; the peer speaks TLS: its reply is a TLS alert; use tls://',
+  ])
+})
+
 t.test('the events of a server', async t => {
   for (const [record, line] of [
     [

@@ -122,6 +122,21 @@ for (const columns of [80, 50]) {
   )
 }
 
+t.test('send without TLS to a peer that speaks it, and with TLS to one that is silent', { skip }, async t => {
+  const alert = Buffer.from([0x15, 3, 1, 0, 2, 2, 22])
+  const target = await listen(t, socket => void socket.once('data', () => socket.end(alert)))
+  const plain = onTerminal(t, `echo hello | tcp-pipe send --no-progress --to ${target.to} > /dev/null`)
+  const said = (await linesOf(t, plain, 100)).map(line => line.trim()).join(' ')
+  t.match(said, /! .*sent 6 B, received 7 B in .*; the peer speaks TLS: its reply is a TLS alert; use tls:\/\/$/)
+  const silent = await listen(t, socket => socket.resume())
+  const secure = onTerminal(t, `tcp-pipe send --handshake-timeout 300ms --to tls://${silent.to} < /dev/null`)
+  const text = (await linesOf(t, secure, 100)).map(line => line.trim()).join(' ')
+  t.match(
+    text,
+    /handshake timeout: no TLS with tls:\/\/127\.0\.0\.1:\d+ in 300ms; it may not speak TLS$/,
+  )
+})
+
 t.test('an error at the start has advice, too, and fits', { skip }, async t => {
   const { port } = await serve(t, ['0'])
   const server = onTerminal(t, `tcp-pipe serve ${port}`, { columns: 50 })

@@ -148,7 +148,7 @@ function shakeHands(
   const restore = resetOnDestroy(raw, () => isShaken || !hasReadEnd(raw))
   raw.on('error', () => {})
   const shaken = new Promise<SecureSocket>((succeed, fail) => {
-    const late = () => fail(timeoutError('handshake', `no TLS with ${peer} in ${formatDuration(handshakeTimeout)}`))
+    const late = () => fail(lateError(peer, handshakeTimeout))
     if (handshakeTimeout > 0) timer = setTimeout(late, handshakeTimeout)
     refuse = fail
     signal?.addEventListener('abort', abort)
@@ -231,6 +231,10 @@ function unexpectedEof(): TcpPipeError {
   return new TcpPipeError('ERR_UNEXPECTED_EOF', `the peer closed the connection without close_notify: ${advice}`)
 }
 
+function lateError(peer: string, time: number): TcpPipeError {
+  return timeoutError('handshake', `no TLS with ${peer} in ${formatDuration(time)}; it may not speak TLS`)
+}
+
 function closedError(peer: string): Error {
-  return Object.assign(new Error(`${peer} has ended the handshake`), { code: 'ECONNRESET' })
+  return Object.assign(new Error(`${peer} closed the connection during the TLS handshake`), { code: 'ECONNRESET' })
 }

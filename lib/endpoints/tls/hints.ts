@@ -4,7 +4,7 @@ import { withOptionNames } from '../../text/option-name.js'
 
 const noTls = 'the peer does not speak TLS'
 const noVersion = 'no version of TLS is common to both; see {minVersion}'
-const ended = 'perhaps it does not speak TLS, or does not accept the certificate of this side'
+const ended = 'it may not speak TLS, or not accept the certificate of this side'
 const refusedByServer = 'the server may want a certificate: see {cert} and {key}; or no cipher is common to both'
 const noProtocol = 'no application protocol is common to both; see {alpn}'
 const unknownRoot = 'it leads to no authority that is trusted here: see {ca} and {pin}'
