@@ -27,11 +27,14 @@ const leastPath = 12
 /** `10:14:02 ● 127.0.0.1:52100 connected`. The lines of a stack follow, indented. Ends with LF. */
 export function formatRecord(record: LogRecord, { look, verbose, sender }: TextOptions): string {
   const { time, stack } = record
-  const words = wordsOf(record, sender) ?? plainWords(record)
+  const words = wordsOf(record, sender) ?? plainWords(record, verbose)
   const frames = Array.isArray(stack) ? stack : []
-  const fields = verbose ? fieldsOf(record, ['level', 'time', 'msg', ...(frames.length > 0 ? ['stack'] : [])]) : ''
+  const showsFields = verbose && !words.isWhole
+  const fields = showsFields ? fieldsOf(record, ['level', 'time', 'msg', ...(frames.length > 0 ? ['stack'] : [])]) : ''
   const start = `${paint(clockOf(new Date(time as string | number)), 'dim', look)} ${paint(withSymbols(words.symbol, look), colors[words.symbol], look)} `
-  const text = layout(words, fields, look).replaceAll('\n', `\n${' '.repeat(margin)}`)
+  const text = [layout(words, fields, look), ...linesBelow(words, look)]
+    .join('\n')
+    .replaceAll('\n', `\n${' '.repeat(margin)}`)
   return `${start}${text}${frames.map(line => `\n    ${escapeLine(String(line))}`).join('')}\n`
 }
 
@@ -55,6 +58,11 @@ function layout({ texts, path = '', below = '' }: Words, fields: string, look: L
   return wrap(`${text}${arrow}${shorten(place, room, mark)}${rest && ` ${rest}`}`, columns)
 }
 
+function linesBelow({ lines = [] }: Words, look: Look): string[] {
+  const width = look.columns - margin - 2
+  return lines.map(line => `  ${wrap(withSymbols(escapeLine(line), look), width).replaceAll('\n', '\n    ')}`)
+}
+
 /** `sha256 2cf2… of 5 bytes` in one line, or the hash in a line of its own: at both ends in the same column. */
 function withBelow(about: string, hash: string, fields: string, columns: number): string {
   const [name = ''] = about.split(' ', 1)
@@ -72,13 +80,13 @@ function halve(text: string, columns: number): string {
 
 const symbols: Record<number, Words['symbol']> = { 10: '·', 20: '·', 40: '!', 50: '✗', 60: '✗' }
 
-/** Returns the words for a record of another origin, such as a stage: its message, error and fields. */
-function plainWords(record: LogRecord): Words {
+/** Returns the words for a record of another origin, such as a stage: its message, error and fields, unless they follow. */
+function plainWords(record: LogRecord, fieldsFollow = false): Words {
   const { level, msg, remote, connection, error, code, timeout } = record
   const isOurs = connection === undefined
   const why = typeof error === 'string' ? `: ${withAdvice(error, code, timeout)}` : ''
   const known = ['level', 'time', 'msg', 'connection', 'remote', 'code', 'timeout', 'stack', ...(why ? ['error'] : [])]
-  const fields = fieldsOf(record, known)
+  const fields = fieldsFollow ? '' : fieldsOf(record, known)
   const text = `${isOurs ? String(msg ?? '') : quoted(msg)}${why}`
   const parts = [remote, text, fields].filter(part => part !== undefined && part !== '')
   return { symbol: symbols[Number(level)] ?? '●', texts: [parts.join(' ')] }

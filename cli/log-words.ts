@@ -1,6 +1,7 @@
 /** What a log line says to a person: its symbol and its words, from the record of an event. */
 import { formatBytes, formatDuration } from '../lib/text/quantities.js'
 import { withAdvice } from './advice.js'
+import { stageLines } from './stage-words.js'
 import { tie } from './wrap.js'
 
 /** A record of the log: its fields, as the JSON form has them. */
@@ -15,6 +16,10 @@ export interface Words {
   readonly path?: string
   /** What always stands on a line of its own unless all fits into one, such as a digest. */
   readonly below?: string
+  /** Lines of their own, below the text. */
+  readonly lines?: readonly string[]
+  /** Whether the words say it all, so that `-v` adds no fields. */
+  readonly isWhole?: boolean
 }
 
 /** What only `send` knows of the end of its connection. */
@@ -52,6 +57,12 @@ const wordings: Record<string, Wording> = {
   },
   counter: ({ bytes, chunks, lines, ...rest }) =>
     info(`${origin(rest)} counted ${count(bytes, 'byte')}, ${count(chunks, 'chunk')}, ${count(lines, 'line')}`),
+  'what each stage did': ({ remote, directions }) => {
+    const lines = stageLines(directions)
+    if (!lines) return undefined
+    const text = lines.length > 0 ? 'what each stage did:' : 'had no stages'
+    return { symbol: '·', texts: [`${remote} ${text}`], lines, isWhole: true }
+  },
   chunk: ({ offset, size: length, preview, ...rest }) =>
     info(`${origin(rest)} ${size(length)} at ${offset}${preview === undefined ? '' : `: ${JSON.stringify(preview)}`}`),
 }
@@ -67,6 +78,7 @@ const fieldsOf: Record<string, readonly string[]> = {
   'not connected, trying again': ['error', 'wait'],
   draining: ['signal', 'connections'],
   'connections reset after the drain timeout': ['cut'],
+  'what each stage did': ['remote', 'directions'],
   digest: ['algorithm', 'digest', 'bytes'],
   counter: ['bytes', 'chunks', 'lines'],
   chunk: ['offset', 'size'],

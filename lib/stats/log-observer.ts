@@ -26,7 +26,16 @@ function logSummary(log: Logger, summary: Summary): void {
   if (error) log.error({ ...fields, ...failureFields(error) }, 'connection failed')
   else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
   else log.info(fields, 'connection closed')
-  log.debug({ ...connection, directions, ...(error && { stack: stackLines(error) }) }, 'what each stage did')
+  if (!log.isLevelEnabled('debug')) return
+  const stages = { ...connection, directions: rounded(directions) }
+  log.debug({ ...stages, ...(error && { stack: stackLines(error) }) }, 'what each stage did')
+}
+
+/** The figures with times of at most two decimals. */
+function rounded(figures: object): unknown {
+  return JSON.parse(
+    JSON.stringify(figures, (_, value) => (typeof value === 'number' ? Math.round(value * 100) / 100 : value)),
+  )
 }
 
 /** Returns the log fields of an error. */

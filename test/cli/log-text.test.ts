@@ -100,6 +100,22 @@ t.test('send to a peer that may want TLS', async t => {
   ])
 })
 
+t.test('what each stage did: a line for each, without the fields; anything else has its fields once', async t => {
+  const stage = { name: 'hex', recordsIn: 3, recordsOut: 4, busy: 1.5 }
+  const directions = [{ direction: 'forward', segments: [{ name: 'transforms', runs: [{ stages: [stage] }] }] }]
+  const record = { ...connection, level: 20, msg: 'what each stage did' }
+  for (const columns of [80, 50])
+    t.same(lines({ ...record, directions }, { verbose: true, look: of(columns) }), [
+      '· 127.0.0.1:52100 what each stage did:',
+      `${' '.repeat(13)}hex: 3 records in, 4 out, busy 1.5 ms`,
+    ])
+  t.same(lines({ ...record, directions: [] }, { verbose: true }), ['· 127.0.0.1:52100 had no stages'])
+  t.same(lines({ ...record, directions: 'fake' }, { verbose: true }), [
+    '· 127.0.0.1:52100 what each stage did connection=c1 remote=127.0.0.1:52100 directions=fake',
+  ])
+  t.same(lines({ msg: 'own', x: 1 }, { verbose: true }), ['● own x=1'])
+})
+
 t.test('the events of a server', async t => {
   for (const [record, line] of [
     [

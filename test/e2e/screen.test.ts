@@ -131,10 +131,7 @@ t.test('send without TLS to a peer that speaks it, and with TLS to one that is s
   const silent = await listen(t, socket => socket.resume())
   const secure = onTerminal(t, `tcp-pipe send --handshake-timeout 300ms --to tls://${silent.to} < /dev/null`)
   const text = (await linesOf(t, secure, 100)).map(line => line.trim()).join(' ')
-  t.match(
-    text,
-    /handshake timeout: no TLS with tls:\/\/127\.0\.0\.1:\d+ in 300ms; it may not speak TLS$/,
-  )
+  t.match(text, /handshake timeout: no TLS with tls:\/\/127\.0\.0\.1:\d+ in 300ms; it may not speak TLS$/)
 })
 
 t.test('an error at the start has advice, too, and fits', { skip }, async t => {

@@ -12,7 +12,7 @@ import { registry } from '../../transforms/spec.js'
 export const connection: ConnectionInfo = { id: 'c1', number: 1, remote: '::1', port: 4711, direction: 'reply' }
 
 /** A log of level trace and the objects that were logged, without time, pid and host. */
-export function memoryLog(): { log: Logger; lines: Record<string, unknown>[] } {
+export function memoryLog(level = 'trace'): { log: Logger; lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = []
   const destination = new Writable({
     write(line, _encoding, callback) {
@@ -20,7 +20,7 @@ export function memoryLog(): { log: Logger; lines: Record<string, unknown>[] } {
       callback()
     },
   })
-  return { log: pino({ level: 'trace', base: null, timestamp: false }, destination), lines }
+  return { log: pino({ level, base: null, timestamp: false }, destination), lines }
 }
 
 /** The options of a test that compares with programs: skipped, with the name, where one is missing. */

@@ -61,6 +61,17 @@ t.test('the end of a connection is one line, of the level that fits, and one of 
   }
 })
 
+t.test('times have two decimals, and nobody else pays for them', async t => {
+  const figures = [{ direction: 'forward', segments: [{ runs: [{ bytesIn: 12_345_678, busy: 20.227999999763 }] }] }]
+  const tell = (observer: Required<Observer>) =>
+    observer.closed({ ...summary, directions: figures as unknown as Summary['directions'] })
+  const [, line] = linesOf(tell)
+  t.same(line?.directions, [{ direction: 'forward', segments: [{ runs: [{ bytesIn: 12_345_678, busy: 20.23 }] }] }])
+  const { log, lines } = memoryLog('info')
+  tell(logObserver(log) as Required<Observer>)
+  t.equal(lines.length, 1)
+})
+
 t.test('a line of a connection says nothing twice', async t => {
   const sink = { file: 'f' }
   const [line] = linesOf(observer => observer.closed({ ...summary, sink, reason: 'enough' }))

@@ -258,7 +258,9 @@ t.test('a peer that leaves in the middle of the handshake is told', async t => {
     const accepted = tlsAcceptor(serverContext(identity))(raw, { handshakeTimeout: 300 })
     client.write(Buffer.of(0x16, 3, 1))
     client[leave]()
-    await t.rejects(accepted, { message: /^the client closed the connection during the TLS handshake; it may not |in 300ms/ })
+    await t.rejects(accepted, {
+      message: /^the client closed the connection during the TLS handshake; it may not |in 300ms/,
+    })
   }
 })
 
