@@ -52,10 +52,10 @@ export function openChat(log: Logger, once: boolean | undefined, end: () => void
     watch(connection) {
       client = connection
       noteTyped(log, typed)
-      void connection.closed.then(() => {
+      void connection.closed.then(({ closedBy }) => {
         client = undefined
-        if (once || isOver) return
-        log.info('waiting for the next client, which gets what is typed until then')
+        if (once || isOver || closedBy === 'signal') return
+        log.info('waiting for the next client; what you type now is sent to it')
         findEnd()
       })
     },

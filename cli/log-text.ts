@@ -1,16 +1,14 @@
 /** The text form of the log: a record as a line, or as few lines as possible, for a person. */
 import { escapeLine } from '../lib/text/escape.js'
 import { withAdvice } from './advice.js'
-import { type LogRecord, type Sender, type Words, wordsOf } from './log-words.js'
+import { type LogRecord, type Speaker, type Words, wordsOf } from './log-words.js'
 import { type Color, type Look, paint, withSymbols } from './look.js'
 import { shorten, tie, widthOf, wrap } from './wrap.js'
 
-export interface TextOptions {
+export interface TextOptions extends Speaker {
   readonly look: Look
   /** Shows every field after the words. Default: false. */
   readonly verbose?: boolean | undefined
-  /** For `send`. */
-  readonly sender?: Sender | undefined
 }
 
 const colors: Record<Words['symbol'], Color> = { '●': 'cyan', '✓': 'green', '✗': 'red', '!': 'yellow', '·': 'dim' }
@@ -25,9 +23,9 @@ const besidePath = 10
 const leastPath = 12
 
 /** `10:14:02 ● 127.0.0.1:52100 connected`. The lines of a stack follow, indented. Ends with LF. */
-export function formatRecord(record: LogRecord, { look, verbose, sender }: TextOptions): string {
+export function formatRecord(record: LogRecord, { look, verbose, ...speaker }: TextOptions): string {
   const { time, stack } = record
-  const words = wordsOf(record, sender) ?? plainWords(record, verbose)
+  const words = wordsOf(record, speaker) ?? plainWords(record, verbose)
   const frames = Array.isArray(stack) ? stack : []
   const showsFields = verbose && !words.isWhole
   const fields = showsFields ? fieldsOf(record, ['level', 'time', 'msg', ...(frames.length > 0 ? ['stack'] : [])]) : ''

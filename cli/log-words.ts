@@ -22,6 +22,14 @@ export interface Words {
   readonly isWhole?: boolean
 }
 
+/** What only the command knows. */
+export interface Speaker {
+  /** For `send`. */
+  readonly sender?: Sender | undefined
+  /** For a server: why it has no room for a further client, such as `beyond --max-connections`. */
+  readonly fullness?: string | undefined
+}
+
 /** What only `send` knows of the end of its connection. */
 export interface Sender {
   /** Returns how a successful transfer ended, in words: `the peer ended after it`. */
@@ -29,7 +37,7 @@ export interface Sender {
 }
 
 /** The words for the events of our own. Undefined if a record is not what it seems: a stage can log anything. */
-type Wording = (record: LogRecord, sender: Sender | undefined) => Words | undefined
+type Wording = (record: LogRecord, speaker: Speaker) => Words | undefined
 
 const wordings: Record<string, Wording> = {
   listening: ({ address, family, port, pin, to }) => {
@@ -40,10 +48,12 @@ const wordings: Record<string, Wording> = {
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
   'connection failed': failedWords,
-  'connections refused': ({ refused, remote }) => {
-    return { symbol: '!', texts: [`refused ${refusals(refused)}, the last from ${remote}`] }
+  'connections refused': ({ refused, remote }, speaker) => {
+    return { symbol: '!', texts: [`refused ${refusals(refused, speaker)}, the last from ${remote}`] }
   },
-  'connections refused in total': ({ refused }) => ({ symbol: '!', texts: [`refused in total: ${refusals(refused)}`] }),
+  'connections refused in total': ({ refused }, speaker) => {
+    return { symbol: '!', texts: [`refused in total: ${refusals(refused, speaker)}`] }
+  },
   'not connected, trying again': ({ error, wait }) => {
     return { symbol: '!', texts: [`not connected: ${error}; trying again in ${time(wait)}`] }
   },
@@ -85,18 +95,18 @@ const fieldsOf: Record<string, readonly string[]> = {
 }
 
 /** Returns the words of one of our own events; undefined for any other record. */
-export function wordsOf(record: LogRecord, sender: Sender | undefined): Words | undefined {
+export function wordsOf(record: LogRecord, speaker: Speaker): Words | undefined {
   const { msg } = record
   if (typeof msg !== 'string' || !Object.hasOwn(wordings, msg)) return undefined
   const isOurs = (fieldsOf[msg] as readonly string[]).every(name => record[name] !== undefined)
-  return isOurs ? wordings[msg]?.(record, sender) : undefined
+  return isOurs ? wordings[msg]?.(record, speaker) : undefined
 }
 
 function info(...texts: string[]): Words {
   return { symbol: '●', texts }
 }
 
-function closedWords(record: LogRecord, sender: Sender | undefined): Words {
+function closedWords(record: LogRecord, { sender }: Speaker): Words {
   const { remote, warnings, closedBy } = record
   const ending = `${sender ? `; ${sender.ending(closedBy)}` : ''}${oddEnd(record)}`
   const notes = `${sender ? alertOf(record) : ''}${Array.isArray(warnings) ? `; ${warnings.join('; ')}` : ''}`
@@ -120,7 +130,7 @@ function oddEnd({ closedBy, side = 'peer', tls, target }: LogRecord): string {
   return isBare ? ', without close_notify' : ''
 }
 
-function failedWords(record: LogRecord, sender: Sender | undefined): Words {
+function failedWords(record: LogRecord, { sender }: Speaker): Words {
   const { remote, error, code, timeout, stage, at, sink, closedBy, bytesIn, tls } = record
   const so = `after ${moved(record, sender, ['receiving', 'sending'])} in ${time(record.duration)}`
   if (String(error).startsWith('interrupted'))
@@ -180,10 +190,10 @@ function faultsOf({ faults }: LogRecord): string {
   return `; ${each.slice(0, 3).join(', ')}${each.length > 3 ? ' …' : ''}`
 }
 
-function refusals(refused: unknown): string {
+function refusals(refused: unknown, { fullness = 'beyond --max-connections' }: Speaker): string {
   const reasons: Record<string, string> = {
     access: 'by --allow or --deny',
-    maxConnections: 'beyond --max-connections',
+    maxConnections: fullness,
     maxPerIp: 'beyond --max-per-ip',
   }
   const each = Object.entries(refused as object)

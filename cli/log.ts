@@ -17,6 +17,10 @@ export interface LogOptions {
   logFormat?: 'text' | 'json' | undefined
   quiet?: boolean | undefined
   verbose?: boolean | undefined
+  /** Of a server. */
+  chat?: boolean
+  /** Of a server. */
+  maxConnections?: number
 }
 
 export interface Log {
@@ -34,7 +38,8 @@ export function openLog(options: LogOptions, sender?: Sender): Log {
   const format = options.logFormat ?? (process.stderr.isTTY || sender ? 'text' : 'json')
   let muted = false
   const showsFields = ['debug', 'trace'].includes(level)
-  const toText = (line: string) => formatRecord(JSON.parse(line), { look: lookOf(), verbose: showsFields, sender })
+  const speaker = { sender, fullness: fullnessOf(options) }
+  const toText = (line: string) => formatRecord(JSON.parse(line), { look: lookOf(), verbose: showsFields, ...speaker })
   const lines = lineWriter(line => {
     const start = freshLine()
     return format === 'json' ? escapeJson(line) : start + toText(line)
@@ -56,4 +61,10 @@ export function openLog(options: LogOptions, sender?: Sender): Log {
       muted = true
     },
   }
+}
+
+/** Why a server has no room for a further client. */
+function fullnessOf({ chat, maxConnections }: LogOptions): string {
+  if (chat) return 'while busy with one client'
+  return maxConnections === undefined ? 'beyond the limit of open files' : 'beyond --max-connections'
 }

@@ -55,7 +55,7 @@ function sourceFacts(command: Command, { chat, onEof, onPeerEnd }: Options, sour
       origin: originOf(command, 'onPeerEnd'),
     },
   ]
-  const clients = { name: 'clients', value: 'one at a time; the next one gets what is typed until then' } as const
+  const clients = { name: 'clients', value: 'one at a time; what is typed between two is sent to the next' } as const
   return chat ? [...facts, { ...clients, origin: originOf(command, 'chat') }] : facts
 }
 

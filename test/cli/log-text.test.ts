@@ -148,6 +148,9 @@ t.test('the events of a server', async t => {
     ],
   ] as const)
     t.same(lines(record), [line])
+  const full = { msg: 'connections refused in total', refused: { maxConnections: 2 }, total: 2 }
+  for (const fullness of ['while busy with one client', undefined])
+    t.same(lines(full, { fullness }), [`! refused in total: 2 connections ${fullness ?? 'beyond --max-connections'}`])
 })
 
 t.test('digest: the same text in the same column at both ends, at every width', async t => {

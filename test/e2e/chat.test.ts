@@ -65,7 +65,7 @@ t.test('one after the other: what is typed between clients is for the next one',
   await arrives(first, 'before anybody\n')
   const second = connect(port, '127.0.0.1').resume()
   await t.rejects(finished(second), { code: 'ECONNRESET' }, 'a second one is refused, maybe while it connects')
-  await server.printed('refused')
+  await server.printed('"refused":{"maxConnections":1}')
   first.write('still here\n')
   await server.printed('still here')
   first.resetAndDestroy()
@@ -88,11 +88,23 @@ t.test('Ctrl-C ends at once, and the other side learns of it', { skip }, async t
     const peer = isConnected ? await dial(t, port) : undefined
     if (peer) await server.printed('reading from the terminal')
     type(server, '\x03')
-    t.equal((await server.ended).code, 130)
+    const { code, stdout } = await server.ended
+    t.equal(code, 130)
+    t.notMatch(String(stdout), 'waiting for the next client')
     if (!peer) continue
     await closed(peer.resume())
     t.match(peer.failed, { code: 'ECONNRESET' })
   }
+})
+
+t.test('a second client is refused: busy, not beyond an option that was not given', { skip }, async t => {
+  const path = join(shortDirectory(t), 's')
+  const server = onTerminal(t, `tcp-pipe serve unix:${path} --chat`)
+  await server.printed('listening')
+  await dial(t, { path })
+  await server.printed('connected')
+  await dial(t, { path }).catch(() => {})
+  await server.printed('refused 1 connection while busy with one client, the last from unix')
 })
 
 t.test('--once ends with the first client', { skip }, async t => {
