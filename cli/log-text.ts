@@ -25,7 +25,8 @@ const leastPath = 12
 /** `10:14:02 ● 127.0.0.1:52100 connected`. The lines of a stack follow, indented. Ends with LF. */
 export function formatRecord(record: LogRecord, { look, verbose, ...speaker }: TextOptions): string {
   const { time, stack } = record
-  const words = wordsOf(record, speaker) ?? plainWords(record, verbose)
+  const named = speaker.sender ? record : withName(record)
+  const words = wordsOf(named, speaker) ?? plainWords(named, verbose)
   const frames = Array.isArray(stack) ? stack : []
   const showsFields = verbose && !words.isWhole
   const fields = showsFields ? fieldsOf(record, ['level', 'time', 'msg', ...(frames.length > 0 ? ['stack'] : [])]) : ''
@@ -34,6 +35,13 @@ export function formatRecord(record: LogRecord, { look, verbose, ...speaker }: T
     .join('\n')
     .replaceAll('\n', `\n${' '.repeat(margin)}`)
   return `${start}${text}${frames.map(line => `\n    ${escapeLine(String(line))}`).join('')}\n`
+}
+
+/** Clients without a port, as of a unix socket, are told apart by the id. */
+function withName(record: LogRecord): LogRecord {
+  const { remote, connection } = record
+  const isNamed = typeof remote !== 'string' || connection === undefined || /:\d+$/.test(remote)
+  return isNamed ? record : { ...record, remote: `${remote} ${connection}` }
 }
 
 /** `10:14:02`, local time. Not by `toLocaleTimeString`, whose first call takes 10 ms. */

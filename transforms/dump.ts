@@ -63,8 +63,9 @@ export const dump = defineTransform({
     'UTF-8 becomes `\\xNN`, also the parts of a character that chunks split:\n\n' +
     '```\n→ hofis0y8xl 127.0.0.1:59996 +1.2 ms 18 bytes · HTTP GET /\n  GET / HTTP/1.1\\r\\n\n  \\r\\n\n```\n\n' +
     '`brief=true` fits a line to the terminal, elsewhere to 80 columns:\n\n' +
-    '```\n→ hofis0y8xl +1.2 ms 18 bytes · HTTP GET / · GET / HTTP/1.1\\r\\n\\r\\n\n```\n\n' +
-    'On a terminal that is too narrow for a heading, the heading lacks the peer.\n\n' +
+    '```\n→ :59996 +1.2 ms 18 bytes · HTTP GET / · GET / HTTP/1.1\\r\\n\\r\\n\n```\n\n' +
+    'On a terminal, such a line and a heading that does not fit have the port of the peer in place of its id and its ' +
+    'address, so that it can be found in the lines of the log.\n\n' +
     `On stderr, the bytes wait while stderr is full; a closed stderr stops no connection. ${fileNotes} With ` +
     '`append=true` both directions can share a file.',
   create({ color, file, append, force, ...view }, { connection }) {
@@ -100,14 +101,14 @@ interface View {
 /** Formats a chunk in blocks, so that a large chunk does not take ten times its size at once. */
 function blocksOf(view: View, connection: ConnectionInfo | undefined): (chunk: Buffer) => Iterable<Buffer> {
   const describe = describer(connection)
-  const { arrow, peer } = origin(connection)
+  const { arrow, id, whole: name, short } = origin(connection)
   const bodyNow = view.text ? () => textBody(view) : hexBody(view)
   const max = view.max || Number.POSITIVE_INFINITY
   let offset = 0
 
   function heading(about: string): string {
-    const whole = `${arrow}${peer} ${about}`
-    const fitting = whole.length > view.columns() ? clip(`${arrow} ${about}`, view.columns()) : whole
+    const whole = `${arrow}${name} ${about}`
+    const fitting = whole.length > view.columns() ? clip(`${arrow}${short} ${about}`, view.columns()) : whole
     return `${bold(fitting, view)}\n`
   }
 
@@ -126,8 +127,9 @@ function blocksOf(view: View, connection: ConnectionInfo | undefined): (chunk: B
   }
 
   function* line(chunk: Buffer): Generator<Buffer> {
-    const columns = Number.isFinite(view.columns()) ? view.columns() : lineColumns
-    const start = `${arrow} ${describe(chunk)}`
+    const isOnTerminal = Number.isFinite(view.columns())
+    const columns = isOnTerminal ? view.columns() : lineColumns
+    const start = `${arrow}${isOnTerminal ? short : id} ${describe(chunk)}`
     const whole = clip(`${start} · ${readable(chunk.subarray(0, 4 * columns))}`, columns)
     yield Buffer.from(`${bold(whole.slice(0, start.length), view)}${whole.slice(start.length)}\n`)
   }
@@ -185,11 +187,16 @@ function describer(connection: ConnectionInfo | undefined): (chunk: Buffer) => s
   return chunk => `+${elapsed()} ${formatCount(chunk.length)}${label(chunk)}`
 }
 
-/** `→ c1` and ` 127.0.0.1:4000`; outside a connection only the arrow. */
-function origin(connection: ConnectionInfo | undefined): { arrow: string; peer: string } {
+/**
+ * ` c1`, ` c1 127.0.0.1:4000` and, for a terminal, ` :4000`, which the lines of the log have, too. Outside a connection only
+ * the arrow.
+ */
+function origin(connection: ConnectionInfo | undefined): { arrow: string; id: string; whole: string; short: string } {
   const arrow = connection?.direction === 'reply' ? '←' : '→'
-  if (!connection) return { arrow, peer: '' }
-  return { arrow: `${arrow} ${connection.id}`, peer: ` ${escapeLine(formatRemote(connection))}` }
+  if (!connection) return { arrow, id: '', whole: '', short: '' }
+  const id = ` ${connection.id}`
+  const short = connection.port === undefined ? id : ` :${connection.port}`
+  return { arrow, id, whole: `${id} ${escapeLine(formatRemote(connection))}`, short }
 }
 
 function bold(text: string, { colored }: View): string {

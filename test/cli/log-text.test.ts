@@ -42,6 +42,12 @@ t.test('a connection is two short lines', async t => {
   t.match(lines({ ...closed, level: 40, warnings: ['it grew', 'x'] }), [/^! .*; it grew; x$/])
 })
 
+t.test('clients without a port are told apart by the id; send has only one peer', async t => {
+  const record = { connection: 'c1', remote: 'unix', msg: 'connection opened' }
+  t.same(lines(record), ['● unix c1 connected'])
+  t.same(lines(record, { sender }), ['● unix connected'])
+})
+
 t.test('send says what it has sent, and how that ended', async t => {
   const record = { ...closed, bytesIn: 3, bytesOut: 500_000_000 }
   t.same(lines(record, { sender }), [

@@ -15,7 +15,7 @@ t.test('on a terminal the dump fits its width', { skip }, async t => {
     [50, 8, /^00000000 {2}47 45 54 20 2f 61 2f 70 {2}\|GET \/a\/p\|$/],
   ] as const) {
     const lines = await shownBy(t, 'dump', columns)
-    t.match(lines[0], /^→ \w+ .*\+0\.0 ms 58 bytes · HTTP GET \/a\/p/, 'the heading')
+    t.match(lines[0], /^→ :?\w+ .*\+0\.0 ms 58 bytes · HTTP GET \/a\/p/, 'the heading')
     t.match(lines[1], first)
     t.equal(lines.filter(line => line.startsWith('000000')).length, rows, `rows at ${columns}`)
     t.ok(Math.max(...lines.map(line => line.length)) <= columns, `no line is wider than ${columns}`)
@@ -29,7 +29,7 @@ t.test('text and one line on a terminal', { skip }, async t => {
     const brief = await shownBy(t, 'dump brief=true', columns)
     t.equal(brief.length, 1)
     t.equal(brief[0]?.length, columns)
-    t.match(brief[0], /^→ \w+ \+0\.0 ms 58 bytes · HTTP GET \/.*…$/)
+    t.match(brief[0], /^→ :\d+ \+0\.0 ms 58 bytes · HTTP GET \/.*…$/)
   }
 })
 

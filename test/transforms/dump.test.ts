@@ -230,12 +230,12 @@ t.test('on a terminal, rows and headings fit its width, which can change', async
   const chunk = 'GET /a/long/path/for/a/narrow/terminal HTTP/1.1\r\n\r\n'
   for (const [columns, perRow, heading] of [
     [200, 16, '→ c2 127.0.0.1:4000 +0ms 51 bytes · HTTP GET /a/long/path/for/a/narrow/terminal'],
-    [80, 16, '→ c2 +0ms 51 bytes · HTTP GET /a/long/path/for/a/narrow/terminal'],
-    [50, 8, '→ c2 +0ms 51 bytes · HTTP GET /a/long/path/for…'],
-    [40, 4, '→ c2 +0ms 51 bytes · HTTP GET /a/lon…'],
-    [20, 1, '→ c2 +0ms 51 byt…'],
-    [8, 1, '→ c2 +0…'],
-    [0, 16, '→ c2 +0ms 51 bytes · HTTP GET /a/long/path/for/a/narrow/terminal'],
+    [80, 16, '→ :4000 +0ms 51 bytes · HTTP GET /a/long/path/for/a/narrow/terminal'],
+    [50, 8, '→ :4000 +0ms 51 bytes · HTTP GET /a/long/path/…'],
+    [40, 4, '→ :4000 +0ms 51 bytes · HTTP GET /a/…'],
+    [20, 1, '→ :4000 +0ms 51 …'],
+    [8, 1, '→ :4000…'],
+    [0, 16, '→ :4000 +0ms 51 bytes · HTTP GET /a/long/path/for/a/narrow/terminal'],
   ] as const) {
     const terminal = { isTTY: true, columns }
     const blocks = await shownOn(t, terminal, dump({}, { connection: forward }), chunk)
@@ -252,6 +252,11 @@ t.test('on a terminal, rows and headings fit its width, which can change', async
   t.match(text, /\n {2}a{18}\n {2}a{12}\n$/)
   const [brief = ''] = await shownOn(t, { isTTY: true, columns: 30 }, dump({ brief: true }), 'a'.repeat(90))
   t.equal(brief.length, 31)
+  const named = dump({ brief: true }, { connection: forward })
+  t.match((await shownOn(t, { isTTY: true, columns: 80 }, named, 'a'))[0], /^→ :4000 \+/, 'as the log names it')
+  const unix = { ...forward, remote: 'unix', port: undefined }
+  const portless = dump({}, { connection: unix })
+  t.match((await shownOn(t, { isTTY: true, columns: 20 }, portless, 'a'))[0], /^→ c2 \+/, 'without a port, its id')
   const [wide = ''] = await shownOn(t, { isTTY: true, columns: 50 }, dump({ width: 16 }), 'a'.repeat(16))
   t.match(wide, '|aaaaaaaaaaaaaaaa|', 'a given width stays')
 })
