@@ -1,6 +1,6 @@
 /** The log of a command: pino on stderr, as JSON lines or as text for people. */
 import { type Logger, pino } from 'pino'
-import type { Observer } from '../lib/index.js'
+import type { Observer, Summary } from '../lib/index.js'
 import { escapeJson } from '../lib/text/escape.js'
 import { lineWriter } from '../lib/text/line-writer.js'
 import { logMethod } from '../lib/text/log-safety.js'
@@ -67,4 +67,9 @@ export function openLog(options: LogOptions, sender?: Sender): Log {
 function fullnessOf({ chat, maxConnections }: LogOptions): string {
   if (chat) return 'while busy with one client'
   return maxConnections === undefined ? 'beyond the limit of open files' : 'beyond --max-connections'
+}
+
+/** Whether the log shows the line about the end of a connection. */
+export function isReported(log: Logger, { error, warnings }: Pick<Summary, 'error' | 'warnings'>): boolean {
+  return log.isLevelEnabled(error ? 'error' : warnings.length > 0 ? 'warn' : 'info')
 }

@@ -1,9 +1,9 @@
 /** A progress line on stderr, in the style of pv. */
 
 import cliProgress from 'cli-progress'
-import type { Connection } from '../lib/index.js'
+import type { Connection, Summary } from '../lib/index.js'
 import { formatBytes } from '../lib/text/quantities.js'
-import { eraseStatus, statusLine } from './terminal.js'
+import { eraseStatus, freshLine, statusLine } from './terminal.js'
 
 const { Format, SingleBar } = cliProgress
 
@@ -16,7 +16,8 @@ export interface Figures {
 
 export interface Progress {
   start(): void
-  stop(): void
+  /** Removes the line if the log has reported the end. Otherwise, its last form has the average rate. */
+  stop(isReported: boolean): void
 }
 
 /** Milliseconds until the line appears: a shorter transfer needs none. */
@@ -28,14 +29,16 @@ const interval = 200
 export function createProgress({ bytes, size }: Figures): Progress {
   let timer: NodeJS.Timeout | undefined
   let bar: InstanceType<typeof SingleBar> | undefined
+  let isOver = false
   const meter = rateMeter(bytes)
+  const format = () =>
+    formatLine({ bytes: bytes(), size: isOver ? undefined : size(), ...meter.now() }, statusLine.columns)
 
   const redraw = () => {
     eraseStatus()
     bar?.render()
   }
   const begin = () => {
-    const format = () => formatLine({ bytes: bytes(), size: size(), ...meter.now() }, statusLine.columns)
     bar = new SingleBar({
       ...{ format, stream: statusLine as unknown as NodeJS.WriteStream, fps: 1000 / interval, forceRedraw: true },
       ...{ hideCursor: true, linewrap: true, gracefulExit: false, clearOnComplete: false },
@@ -48,25 +51,39 @@ export function createProgress({ bytes, size }: Figures): Progress {
   return {
     start() {
       meter.start()
-      timer = setTimeout(begin, patience)
+      timer = setTimeout(isDumb() ? () => {} : begin, patience)
     },
-    /** The last line shows the average rate, like pv. */
-    stop() {
+    stop(isReported) {
       clearTimeout(timer)
       process.stderr.off('resize', redraw)
       meter.finish()
-      if (bar) statusLine.free()
-      bar?.stop()
+      isOver = true
+      if (isDumb() && !isReported && meter.now().elapsed >= patience)
+        process.stderr.write(`${freshLine()}${format()}\n`)
+      if (!bar) return
+      if (isReported) statusLine.hide()
+      else statusLine.free()
+      bar.stop()
+      statusLine.show()
       bar = undefined
     },
   }
 }
 
+/** A terminal that cannot move its cursor shows only the last line. */
+function isDumb(): boolean {
+  return process.env.TERM === 'dumb'
+}
+
 /**
  * Shows the connections of a server: a line from the first that opens to the last that ends. `bytes` returns those of a
- * connection, `size` is what each of them has in the end.
+ * connection, `size` is what each of them has in the end, and `isReported` whether the log has reported the end.
  */
-export function connectionsProgress(bytes: (connection: Connection) => number, size: number | undefined) {
+export function connectionsProgress(
+  bytes: (connection: Connection) => number,
+  size: number | undefined,
+  isReported: (summary: Summary) => boolean,
+) {
   const open = new Set<Connection>()
   let progress: Progress | undefined
   let [before, clients] = [0, 0] // the bytes of those that have ended, and the number of all
@@ -83,11 +100,11 @@ export function connectionsProgress(bytes: (connection: Connection) => number, s
         progress = createProgress(figures)
         progress.start()
       }
-      void connection.closed.then(() => {
+      void connection.closed.then(summary => {
         open.delete(connection)
         before += bytes(connection)
         if (open.size > 0) return
-        progress?.stop()
+        progress?.stop(isReported(summary))
         progress = undefined
         before = clients = 0
       })

@@ -14,7 +14,7 @@ import type { Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { notePeerEnd, noteTyped } from './chat.js'
 import { withExamples, withNote } from './help.js'
-import { type Logger, openLog } from './log.js'
+import { isReported, type Logger, openLog } from './log.js'
 import { commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
@@ -94,8 +94,8 @@ async function run(options: Options, given: Given, files: string[], size: number
       progress?.start()
     },
   })
-  const over = report(sent, log, abort.signal).finally(() => {
-    progress?.stop()
+  const over = report(sent, log, abort.signal).then(summary => {
+    progress?.stop(summary !== undefined && isReported(log, summary))
     from.destroy()
   })
   // An interrupted send resets: a clean end would tell the peer that it has everything.
@@ -110,15 +110,19 @@ async function run(options: Options, given: Given, files: string[], size: number
   stop()
 }
 
-/** Sets the exit code. Logs a failure to connect; the line of a connection reports how that ended. */
-async function report(sent: Promise<Summary>, log: Logger, signal: AbortSignal): Promise<void> {
+/**
+ * Sets the exit code. Logs a failure to connect; the line of a connection reports how that ended. Resolves with its summary.
+ */
+async function report(sent: Promise<Summary>, log: Logger, signal: AbortSignal): Promise<Summary | undefined> {
   try {
-    const { warnings } = await sent
-    if (warnings.length > 0) process.exitCode = 1
+    const summary = await sent
+    if (summary.warnings.length > 0) process.exitCode = 1
+    return summary
   } catch (error) {
     if (signal.aborted) log.error('interrupted before it was connected')
     else if (!isSendError(error)) log.error({ error: errorMessage(error), code: errorCode(error) }, 'cannot connect')
     process.exitCode ??= 1
+    return isSendError(error) ? error.summary : undefined
   }
 }
 

@@ -13,7 +13,7 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
 import { notePeerEnd, openChat } from './chat.js'
 import { withExamples } from './help.js'
-import { type Logger, openLog } from './log.js'
+import { isReported, type Logger, openLog } from './log.js'
 import { addressFor, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onStdoutError } from './process.js'
@@ -73,8 +73,8 @@ type Given = Omit<ServeOptions, 'transforms'> &
   CommonOptions & { readonly transforms: (info: ConnectionInfo) => Stage[] }
 
 async function run(options: Options, aims: Aims, given: Given, size: number | undefined): Promise<void> {
-  const progress = await openProgress(options, size)
   const { log, mute, observer } = openLog(options)
+  const progress = await openProgress(options, size, log)
   warnOfCollisions(log, options)
   const chat = options.chat
     ? openChat(log, options.once, () => void listening.then(({ server }) => server.close({ drain: Infinity })))
@@ -127,7 +127,7 @@ async function sizeOf(from: string | undefined): Promise<number | undefined> {
  * What goes to a client from --from, otherwise what comes. A terminal that shows the data needs no progress line, and one
  * that is typed at would mix it with what is typed.
  */
-async function openProgress(options: Options, size: number | undefined) {
+async function openProgress(options: Options, size: number | undefined, log: Logger) {
   const { progress, quiet, once, from, chat } = options
   const shows = writesToStdout(options) && process.stdout.isTTY
   const isTyped = chat || (from === '-' && isatty(0))
@@ -137,7 +137,7 @@ async function openProgress(options: Options, size: number | undefined) {
   const direction = from === undefined ? 'forward' : 'reply'
   const bytes = (connection: Connection) =>
     connection.stats().directions.find(each => each.direction === direction)?.bytesIn ?? 0
-  return connectionsProgress(bytes, size)
+  return connectionsProgress(bytes, size, summary => isReported(log, summary))
 }
 
 function writesToStdout({ reply, to, output = '-' }: Options): boolean {

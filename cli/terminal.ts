@@ -8,6 +8,9 @@ let isWithinLine = false
 /** Whether the cursor stands in the status line. */
 let isDrawn = false
 
+/** Whether nothing more is drawn in the status line. */
+let isHidden = false
+
 /** Writes to stderr past `watchTerminal`. */
 let draw = (text: string): boolean => process.stderr.write(text)
 
@@ -64,9 +67,17 @@ export const statusLine = {
   write(text: string): boolean {
     if (savedCursor.includes(text)) return true
     if (cursor.includes(text)) return draw(text)
-    if (isWithinLine) return true
+    if (isWithinLine || isHidden) return true
     isDrawn = text !== '\n'
     return draw(text)
+  },
+  /** Erases the line. Nothing is drawn in it until `show`. */
+  hide(): void {
+    eraseStatus()
+    isHidden = true
+  },
+  show(): void {
+    isHidden = false
   },
   /** Ends an unfinished line of other output. */
   free(): void {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
@@ -18,25 +18,26 @@ import {
 const skip = missing('script')
 /** The cursor stands at the start of the line: also what a narrower terminal has wrapped is erased. */
 const erased = '\r\x1b[J'
-const whole = /^300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\] \[=+>] 100% ETA 0:00:00$/
-const unsized = /^300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\]$/
+const final = /^300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\]$/
+/** What is drawn while it lasts: with a size, and without. */
+const whole = /300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\] \[=+>] 100% ETA 0:00:00/
+const unsized = /300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\](?! \[)/
 
 t.test('progress on a terminal', { skip }, async t => {
   for (const [title, script, last] of [
     ['a file: bytes, time, rate, bar, percentage, ETA', 'tcp-pipe send big', whole],
-    ['a file on stdin', 'tcp-pipe send < big', /^300\.00 KiB 0:00:0\d \[/],
+    ['a file on stdin', 'tcp-pipe send < big', unsized],
     ['a pipe: no percentage', 'cat big | tcp-pipe send', unsized],
     ['a pipe with --size', 'cat big | tcp-pipe send --size 300k', whole],
     ['--progress and -q: progress, no log', 'tcp-pipe send big -q --progress', whole],
   ] as const) {
     t.test(title, async t => {
-      const { lines, row, cursor } = await shownBy(t, script)
-      t.match(lines.at(-1), last)
-      t.equal(lines.filter(line => line.startsWith('300.00 KiB 0:')).length, 1, 'it is one line')
+      const { text, lines, row, cursor } = await shownBy(t, script)
+      t.match(text, last)
+      t.match(lines.at(-1), script.includes('-q') ? final : /✓ .* sent 300.0 KiB/, 'one total, no ETA')
+      t.equal(lines.filter(line => /KiB 0:|ETA/.test(line)).length, Number(script.includes('-q')), 'it is gone')
       t.equal(row, lines.length, 'the prompt comes below it')
       t.ok(cursor, 'the cursor is shown again')
-      if (!script.includes('-q'))
-        t.match(lines.slice(0, 2).join('\n'), /✓ .* sent 300.0 KiB/, 'the log lines stand above it')
     })
   }
 
@@ -55,22 +56,39 @@ t.test('progress on a terminal', { skip }, async t => {
     const client = onTerminal(t, `tcp-pipe send /dev/zero --to ${target.to}`)
     await client.printed('MiB')
     client.child.stdin?.write('\x03')
-    const { stdout } = await client.ended
-    t.ok(screen(stdout).cursor)
+    const { lines, cursor } = screen((await client.ended).stdout)
+    t.ok(cursor)
+    t.match(lines.at(-1), /✗ .* interrupted after sending|the peer sees a reset/)
+    t.notMatch(lines.join('\n'), /ETA|B\/s\]/, 'one total')
+  })
+
+  t.test('a terminal without a movable cursor: only the last line, and only if the log has none', async t => {
+    for (const [script, last] of [
+      ['tcp-pipe send big', /✓ .* sent 300.0 KiB/],
+      ['tcp-pipe send big -q --progress', final],
+    ] as const) {
+      const { text, lines } = await shownBy(t, script, { env: { TERM: 'dumb' } })
+      t.notMatch(text, '\x1b', script)
+      t.match(lines.at(-1), last)
+      t.equal(lines.filter(line => /B\/s\]/.test(line)).length, Number(last === final))
+    }
+    const short = await shownBy(t, 'tcp-pipe send big -q --progress', { env: { TERM: 'dumb' }, time: 0 })
+    t.equal(short.text, '')
   })
 })
 
 t.test('the width of the terminal: percentage and ETA stay', { skip }, async t => {
-  for (const [columns, last] of [
-    [80, /^300\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\] \[=+>] 100% ETA 0:00:00$/],
-    [50, /^300\.00 KiB .*\d 100% ETA 0:00:00$|^300\.00 KiB .*s\] 100% ETA 0:00:00$/],
-    [30, /^300\.00 KiB 100% ETA 0:00:00$/],
-    [20, /^100% ETA 0:00:00$/],
+  for (const [columns, drawn, last] of [
+    [80, whole, final],
+    [50, /300\.00 KiB .*(\d|s\]) 100% ETA 0:00:00/, final],
+    [30, /300\.00 KiB 100% ETA 0:00:00/, /^300\.00 KiB/],
+    [20, /(?<! )100% ETA 0:00:00/, /^300\.00 KiB$/],
   ] as const) {
-    const { lines } = await shownBy(t, 'tcp-pipe send big -q --progress', { columns })
+    const { text, lines } = await shownBy(t, 'tcp-pipe send big -q --progress', { columns })
+    t.match(text, drawn, String(columns))
     t.match(lines.at(-1), last, String(columns))
     t.ok((lines.at(-1) as string).length < columns)
-    t.equal(lines.filter(line => line.includes('ETA')).length, 1)
+    t.equal(lines.length, 1)
   }
 })
 
@@ -138,34 +156,39 @@ t.test('a resize redraws it', { skip }, async t => {
 })
 
 t.test('serve', { skip }, async t => {
-  for (const [title, args, last] of [
+  for (const [title, args, drawn] of [
     ['--once: the size is unknown', '--once -o got', unsized],
     ['--once --from a file: the size is known', '--once --from big > got', whole],
     [
       '--from: the sizes of all clients',
       '--from big > got',
-      /^600\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\] \[=+>] 100% ETA 0:00:00$/,
+      /600\.00 KiB 0:00:0\d \[[\d.]+ [KM]iB\/s\] \[=+>] 100% ETA 0:00:00/,
     ],
     ['--once --from -', '--once --from - < big > got', unsized],
-    ['--once to the terminal: none', '--once', /✓ .* received 300\.0 KiB/],
-    ['--once --progress to the terminal', '--once --progress', /^300\.00 KiB 0:/],
-    ['--once --no-progress', '--once -o got2 --no-progress', /✓ .* received 300\.0 KiB/],
+    ['--once to the terminal: none', '--once', undefined],
+    ['--once --progress to the terminal', '--once --progress', /300\.00 KiB 0:/],
+    ['--once --no-progress', '--once -o got2 --no-progress', undefined],
+    ['--once -q --progress', '--once -o got3 --log-level warn --progress', unsized],
   ] as const) {
     t.test(title, async t => {
       const dir = shortDirectory(t)
       await shell(t, "head -c 307199 /dev/zero | tr '\\0' x > big; echo >> big", { cwd: dir })
       const server = onTerminal(t, `tcp-pipe serve unix:s ${args}`, { cwd: dir })
-      await server.printed('listening')
+      await eventually('the socket', () => existsSync(join(dir, 's')))
       const clients = args.includes('--once') ? [1] : [1, 2]
       const data = args.includes('--from') ? '' : readFileSync(join(dir, 'big'))
       await Promise.all(clients.map(() => stay(t, join(dir, 's'), data)))
       if (clients.length > 1) {
-        await server.printed('100% ETA 0:00:00\x1b[0K\r\x1b[?25h')
+        await server.printed(/(✓[\s\S]*){2}\?25h/)
         server.child.stdin?.write('\x03')
       }
-      const { lines, row, cursor } = screen((await server.ended).stdout)
+      const { stdout } = await server.ended
+      const { lines, row, cursor } = screen(stdout)
+      if (drawn) t.match(String(stdout), drawn)
+      else t.notMatch(String(stdout), /KiB 0:|ETA/)
       const end = lines.findLast(line => !/SIGINT|^\^C/.test(line) && line !== '') ?? ''
-      t.match(end, last)
+      t.match(end, args.includes('warn') ? final : /✓ .* (received|sent) 300\.0 KiB/)
+      t.equal(lines.filter(line => /KiB 0:|ETA/.test(line)).length, Number(args.includes('warn')))
       t.equal(row, lines.length - Number(lines.at(-1) === ''))
       t.ok(cursor)
     })
@@ -213,12 +236,12 @@ t.test('never when stderr is not a terminal', async t => {
 })
 
 /** What a terminal shows of a transfer that lasts longer than this many milliseconds. */
-async function shownBy(t: Test, script: string, { time = 1300, columns = 100 } = {}) {
+async function shownBy(t: Test, script: string, { time = 1300, columns = 100, env = {} } = {}) {
   const dir = t.testdir()
   await shell(t, 'head -c 307200 /dev/zero > big', { cwd: dir })
   const target = await listen(t, socket => socket.resume().on('end', () => setTimeout(() => socket.end(), time)))
   const at = script.replace('tcp-pipe send', `tcp-pipe send --to ${target.to}`)
-  const { code, stdout } = await onTerminal(t, at, { cwd: dir, columns }).ended
+  const { code, stdout } = await onTerminal(t, at, { cwd: dir, columns, env }).ended
   t.equal(code, 0)
-  return screen(stdout)
+  return { text: String(stdout), ...screen(stdout) }
 }
