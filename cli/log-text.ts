@@ -3,7 +3,7 @@ import { escapeLine } from '../lib/text/escape.js'
 import { withAdvice } from './advice.js'
 import { type LogRecord, type Speaker, type Words, wordsOf } from './log-words.js'
 import { type Color, type Look, paint, withSymbols } from './look.js'
-import { shorten, tie, widthOf, wrap } from './wrap.js'
+import { tie, widthOf, wrap } from './wrap.js'
 
 export interface TextOptions extends Speaker {
   readonly look: Look
@@ -16,12 +16,6 @@ const colors: Record<Words['symbol'], Color> = { '●': 'cyan', '✓': 'green', 
 /** The columns of the clock and the symbol, before the text. */
 const margin = '10:14:02 ● '.length
 
-/** The columns beside a path that is not in the first line. */
-const besidePath = 10
-
-/** The least columns that a shortened path has. */
-const leastPath = 12
-
 /** `10:14:02 ● 127.0.0.1:52100 connected`. The lines of a stack follow, indented. Ends with LF. */
 export function formatRecord(record: LogRecord, { look, verbose, ...speaker }: TextOptions): string {
   const { time, stack } = record
@@ -31,9 +25,8 @@ export function formatRecord(record: LogRecord, { look, verbose, ...speaker }: T
   const showsFields = verbose && !words.isWhole
   const fields = showsFields ? fieldsOf(record, ['level', 'time', 'msg', ...(frames.length > 0 ? ['stack'] : [])]) : ''
   const start = `${paint(clockOf(new Date(time as string | number)), 'dim', look)} ${paint(withSymbols(words.symbol, look), colors[words.symbol], look)} `
-  const text = [layout(words, fields, look), ...linesBelow(words, look)]
-    .join('\n')
-    .replaceAll('\n', `\n${' '.repeat(margin)}`)
+  const [first, ...more] = [layout(words, fields, look), ...linesBelow(words, look)].join('\n').split('\n')
+  const text = [first, ...more.map(line => indent(line, look))].join('\n')
   return `${start}${text}${frames.map(line => `\n    ${escapeLine(String(line))}`).join('')}\n`
 }
 
@@ -49,19 +42,27 @@ function clockOf(time: Date): string {
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map(part => String(part).padStart(2, '0')).join(':')
 }
 
-/** Chooses the first text that fits into one line, with its path shortened if need be; otherwise wraps the last one. */
+/**
+ * Chooses the first text that fits into one line together with its path. If none does, the path gets a line of its own: it
+ * is never shortened or broken, so that it can be copied.
+ */
 function layout({ texts, path = '', below = '' }: Words, fields: string, look: Look): string {
   const columns = look.columns - margin
-  const mark = withSymbols('…', look)
-  const arrow = path === '' ? '' : withSymbols(` →${tie}`, look)
+  const arrow = withSymbols('→', look)
   const lines = texts.map(text => withSymbols(escapeLine(text), look))
   const [place, hash, rest] = [path, below, fields].map(escapeLine) as [string, string, string]
   if (hash !== '') return withBelow(lines[0] as string, hash, rest, columns)
-  const least = Math.min(widthOf(place), leastPath)
-  const line = lines.find(line => widthOf(line + arrow) + least + widthOf(rest && ` ${rest}`) <= columns)
-  const text = line ?? (lines.at(-1) as string)
-  const room = columns - (line === undefined ? besidePath : widthOf(line + arrow) + widthOf(rest && ` ${rest}`))
-  return wrap(`${text}${arrow}${shorten(place, room, mark)}${rest && ` ${rest}`}`, columns)
+  const target = place && ` ${arrow}${tie}${place}`
+  const tail = rest && ` ${rest}`
+  const whole = lines.find(line => widthOf(line + target + tail) <= columns)
+  if (whole !== undefined) return wrap(whole + target + tail, columns)
+  const text = lines.find(line => widthOf(line + tail) <= columns) ?? (lines.at(-1) as string)
+  return place === '' ? wrap(text + tail, columns) : `${wrap(text + tail, columns)}\n${arrow} ${place}`
+}
+
+/** A path that is wider than the room begins at the left edge, and the terminal wraps it. */
+function indent(line: string, { columns }: Look): string {
+  return widthOf(line) > columns - margin ? line : ' '.repeat(margin) + line
 }
 
 function linesBelow({ lines = [] }: Words, look: Look): string[] {

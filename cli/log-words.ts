@@ -12,7 +12,7 @@ export interface Words {
   readonly symbol: '●' | '✓' | '✗' | '!' | '·'
   /** From the fullest to the shortest: the first that fits into one line is shown, otherwise the last one is wrapped. */
   readonly texts: readonly string[]
-  /** A path at the end of each text, which is shortened in its middle. */
+  /** A path or an address at the end of each text, in a line of its own if need be. */
   readonly path?: string
   /** What always stands on a line of its own unless all fits into one, such as a digest. */
   readonly below?: string

@@ -182,11 +182,16 @@ t.test('counter and chunk have units', async t => {
   t.same(lines({ msg: 'chunk', ...connection, offset: 7, size: 1 }), ['● 127.0.0.1:52100 1 B at 7'])
 })
 
-t.test('at 80 and 50 columns no line is too wide, and no reason is lost', async t => {
+t.test('at 80 and 50 columns no line is too wide but that of a longer path, and no reason is lost', async t => {
   const path = 'out/a-rather-long-directory-name/127.0.0.1-52100-hok20ag1hs.bin'
   const sink = { file: path, bytes: 1 }
   t.same(lines({ ...closed, sink }, { look: of(80) }), [
-    '✓ 127.0.0.1:52100 received 476.8 MiB in 4.3 s → out/a-r…-hok20ag1hs.bin',
+    '✓ 127.0.0.1:52100 received 476.8 MiB in 4.3 s (111 MiB/s)',
+    `           → ${path}`,
+  ])
+  t.same(lines({ ...closed, target: { to: 'db.example.com:6379' } }, { look: of(70) }), [
+    '✓ 127.0.0.1:52100 received 476.8 MiB in 4.3 s (111 MiB/s)',
+    '           → db.example.com:6379',
   ])
   t.same(
     lines(
@@ -201,7 +206,8 @@ t.test('at 80 and 50 columns no line is too wide, and no reason is lost', async 
   )
   t.same(lines({ ...closed, sink }, { look: of(50) }), [
     '✓ 127.0.0.1:52100 received 476.8 MiB in',
-    '           4.3 s → out/a-rat…2100-hok20ag1hs.bin',
+    '           4.3 s',
+    `→ ${path}`,
   ])
   const reason =
     'read ECONNRESET by somebody-whose-name-is-a-single-word-that-no-line-of-fifty-columns-has-room-for at 日本'
@@ -217,7 +223,7 @@ t.test('at 80 and 50 columns no line is too wide, and no reason is lost', async 
         .trimEnd()
         .split('\n')
       t.ok(
-        shown.every(line => widthOf(line) <= Math.max(columns, 13)),
+        shown.every(line => line === `→ ${path}` || widthOf(line) <= Math.max(columns, 13)),
         `${columns}: ${shown.join('|')}`,
       )
       if ('error' in record || 'warnings' in record)
