@@ -32,5 +32,12 @@ export function adviceFor(code: unknown, timeout?: unknown): string | undefined 
 /** `message; advice`. */
 export function withAdvice(message: string, code: unknown, timeout?: unknown): string {
   const advice = adviceFor(code, timeout)
-  return advice === undefined ? message : `${message}; ${advice}`
+  return advice === undefined ? inWords(message) : `${inWords(message)}; ${advice}`
+}
+
+/** Replaces the names of system calls that do not say what is wrong. */
+export function inWords(message: string): string {
+  return message
+    .replace(/getaddrinfo (ENOTFOUND) (\S+)/g, "the host '$2' is not found ($1)")
+    .replace(/getaddrinfo (EAI_AGAIN) (\S+)/g, "the host '$2' cannot be looked up ($1)")
 }

@@ -5,10 +5,13 @@ import type { DialOptions } from '../lib/endpoints/endpoint.js'
 import { targetContext } from '../lib/endpoints/tls/contexts.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { escapeJson, escapeLine } from '../lib/text/escape.js'
+import { formatDuration } from '../lib/text/quantities.js'
+import { inWords } from './advice.js'
 import { frequent, group, withExamples } from './help.js'
 import { addressFor, duration, effectiveOptions, value } from './options.js'
 import { type Finding, probe, type TlsFinding } from './probe.js'
 import { readSendTls, type SendTlsOptions, sendTlsOptions } from './tls.js'
+import { wrap } from './wrap.js'
 
 interface Options extends SendTlsOptions {
   bind?: Address
@@ -68,7 +71,10 @@ async function run(command: Command, texts: string[]): Promise<void> {
   const addresses = texts.flatMap(expand).map(addressFor('dial'))
   check(options, addresses)
   const settings = await dialOptions(options, addresses)
-  const width = Math.max(...texts.flatMap(expand).map(text => text.length))
+  const form = {
+    width: Math.max(...addresses.map(each => formatAddress(each).length)),
+    wait: options.wait ?? bannerTime,
+  }
   let isOpen = true
   let isClosed = false
   process.stdout.on('error', () => {
@@ -77,7 +83,10 @@ async function run(command: Command, texts: string[]): Promise<void> {
   for await (const finding of inOrder(addresses, settings, options)) {
     if (isClosed) break
     isOpen &&= finding.state === 'open'
-    if (!options.quiet) process.stdout.write(options.json ? json(finding) : text(finding, width))
+    if (!options.quiet)
+      process.stdout.write(
+        options.json ? json(finding) : text(finding, options.banner ? form : { ...form, wait: undefined }),
+      )
   }
   if (!isOpen) process.exitCode ??= 1
 }
@@ -129,17 +138,47 @@ function json(finding: Finding): string {
   return `${escapeJson(JSON.stringify(finding))}\n`
 }
 
-function text({ address, state, connectTime, handshakeTime, tls, banner, error }: Finding, width: number): string {
+/** The least columns of a text beside what it is about. With fewer, it stands below. */
+const narrowest = 20
+
+interface Form {
+  /** The columns of the longest address. */
+  readonly width: number
+  /** How long a banner was waited for; undefined if none was asked for. */
+  readonly wait: number | undefined
+}
+
+function text(finding: Finding, { width, wait }: Form): string {
+  const { address, state, connectTime, handshakeTime, tls, error } = finding
+  const columns = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY
   const times = [
     connectTime === undefined ? '' : `connected in ${connectTime} ms`,
     handshakeTime === undefined ? '' : `TLS handshake in ${handshakeTime} ms`,
-    error !== undefined && error === tls?.problem ? refusal(tls) : (error ?? ''),
+    error !== undefined && error === tls?.problem ? refusal(tls) : inWords(error ?? ''),
   ]
-  const head = [address.padEnd(width), state.padEnd(6), times.filter(Boolean).join(', ')].join('  ')
-  const details = [...(tls ? tlsRows(tls) : []), ...(banner === undefined ? [] : [['banner', banner]])]
-  return [head, ...details.map(([name = '', fact]) => `    ${name.padEnd(8)}  ${fact}`)]
-    .map(line => `${escapeLine(line)}\n`)
-    .join('')
+  const details = [...(tls ? tlsRows(tls) : []), ...(wait === undefined ? [] : bannerRows(finding, wait))]
+  const lines = [
+    ...beside(`${address.padEnd(width)}  ${state.padEnd(6)}  `, times.filter(Boolean).join(', '), columns),
+    ...details.flatMap(([name = '', fact = '']) => beside(`    ${name.padEnd(8)}  `, fact, columns)),
+  ]
+  return lines.map(line => `${line}\n`).join('')
+}
+
+/** A text beside its start, wrapped between words. One that is a single word, such as a pin, is not broken. */
+function beside(start: string, text: string, columns: number): string[] {
+  const [head, body] = [escapeLine(start), escapeLine(text)]
+  if (!body.includes(' ')) return [head + body]
+  const isNarrow = columns - head.length < narrowest
+  const indent = isNarrow ? 6 : head.length
+  const lines = wrap(body, columns - indent).split('\n')
+  const rest = lines.map(line => ' '.repeat(indent) + line)
+  return isNarrow ? [head.trimEnd(), ...rest] : [head + lines[0], ...rest.slice(1)]
+}
+
+function bannerRows({ banner, state, ended }: Finding, wait: number): string[][] {
+  if (banner !== undefined) return [['banner', banner]]
+  if (state !== 'open') return []
+  return [['banner', ended ? 'none: the server ended its side' : `none came in ${formatDuration(wait)}`]]
 }
 
 function refusal({ pinned }: TlsFinding): string {

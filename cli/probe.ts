@@ -16,6 +16,8 @@ export interface Finding {
   tls?: TlsFinding
   /** The first bytes that the peer has sent, as text. */
   banner?: string
+  /** Asked for a banner, the peer has ended its side without a byte. */
+  ended?: true
   error?: string
   code?: string | undefined
 }
@@ -108,7 +110,12 @@ function readBanner(finding: Finding, { stream }: Leg, time: number): Promise<vo
       timer = setTimeout(done, Math.min(time, lineTime))
       if (chunk.includes('\n') || Buffer.concat(chunks).length >= bannerSize) done()
     })
-    stream.once('end', () => done()).once('error', done)
+    stream
+      .once('end', () => {
+        if (chunks.length === 0) finding.ended = true
+        done()
+      })
+      .once('error', done)
   })
 }
 

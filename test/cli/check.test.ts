@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
-import { cleanup, freePort, listen, run, serve, shell, shortDirectory } from '../e2e/support.js'
+import { cleanup, freePort, listen, missing, onTerminal, run, serve, shell, shortDirectory } from '../e2e/support.js'
 import { identity, stranger } from '../lib/tls.js'
 
 /** A TLS server of the test's own. */
@@ -28,6 +28,34 @@ t.test('open and closed ports: a line for each, in their order; exit 1 if one is
   t.match(closed, new RegExp(`^127.0.0.1:${dead} +closed +connect ECONNREFUSED 127.0.0.1:${dead}$`))
   t.equal(end, '')
   t.equal((await run(t, ['check', to])).code, 0)
+})
+
+t.test('bare ports, short addresses and long ones stand in one column', async t => {
+  const { to } = await listen(t, socket => socket.resume())
+  const dead = await freePort()
+  const { stdout } = await run(t, ['check', `${dead}`, `:${dead}`, `localhost:${dead}`, to.replace(/.*:/, '')])
+  const columns = String(stdout)
+    .trimEnd()
+    .split('\n')
+    .map(line => line.search(/(open|closed) /))
+  t.equal(new Set(columns).size, 1, String(stdout))
+})
+
+t.test('50 columns: no line is too wide, no address is broken', { skip: missing('script') }, async t => {
+  const dead = await freePort()
+  const { stdout } = await onTerminal(t, `tcp-pipe check ${dead} :${dead} unix:/a/rather/long/path/of/a/socket`, {
+    columns: 50,
+  }).ended
+  const lines = String(stdout).trimEnd().split('\r\n')
+  for (const line of lines) t.ok(line.length <= 50, line)
+  t.equal(String(stdout).split(`127.0.0.1:${dead}`).length - 1, 4, 'two addresses, twice each')
+  t.match(String(stdout), /connect ENOENT/)
+})
+
+t.test('a host that is not found: in words', async t => {
+  const { code, stdout } = await run(t, ['check', 'no-such-host.invalid:1'])
+  t.equal(code, 1)
+  t.match(String(stdout), /closed +the host 'no-such-host\.invalid' (is not found|cannot be looked up) \(E\w+\)/)
 })
 
 t.test('the server sees a clean end and no byte', async t => {
@@ -139,7 +167,12 @@ t.test('--banner: the first line, escaped and bounded; a server that is silent; 
   t.equal(findings[1].banner, 'a'.repeat(256))
   t.match(findings[2], { state: 'open', banner: undefined })
   t.match(findings[3], { state: /^(failed|closed)$/, code: 'ECONNRESET' }) // the reset may precede the connection
-  const text = String((await run(t, ['check', '--banner', talker.to])).stdout)
+  const quitter = await listen(t, socket => socket.resume().end())
+  const asked = await run(t, ['check', '--banner', talker.to, silent.to, quitter.to, '--wait', '800ms'])
+  const text = String(asked.stdout)
+  t.equal(asked.code, 0)
+  t.match(text, /^ {4}banner {4}none came in 800ms$/m)
+  t.match(text, /^ {4}banner {4}none: the server ended its side$/m)
   t.match(text, /^ {4}banner {4}220 \\e\[2Jmail ready\\r\\n$/m)
 })
 

@@ -87,6 +87,15 @@ t.test('a failure says what, why and what to do', async t => {
   ])
 })
 
+t.test('a host that is not found is called that', async t => {
+  const record = { level: 50, msg: 'cannot connect' }
+  for (const [code, text] of [
+    ['ENOTFOUND', "the host 'nosuchhost' is not found (ENOTFOUND); check the name"],
+    ['EAI_AGAIN', "the host 'nosuchhost' cannot be looked up (EAI_AGAIN); check the network, or try again later"],
+  ] as const)
+    t.same(lines({ ...record, code, error: `getaddrinfo ${code} nosuchhost` }), [`✗ cannot connect: ${text}`])
+})
+
 t.test('send to a peer that may want TLS', async t => {
   const reset = { bytesIn: 0, bytesOut: 6, duration: 5, code: 'ECONNRESET', error: 'reset', closedBy: 'reset' }
   const start = 'failed after sending 6 B in 5 ms: reset; the log of the peer may say why'
