@@ -44,7 +44,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'explain',
     operands: '[options]',
-    summary: 'show what serve, send or proxy would do with the same words',
+    summary: 'show what serve, send, proxy or nc would do with the same words',
     load: async () => (await import('./explain.js')).explainCommand(),
   },
   {

@@ -36,6 +36,12 @@ const hints: readonly Hint[] = [
     mistake: /^unknown option '-[46CDNUcdhklnpqsuvwxz]/,
     remedy: (_, argv) => `for the options of nc use: tcp-pipe nc ${quote(argv)}`,
   },
+  { of: ['explain'], mistake: /^unknown command/, remedy: () => 'explain knows serve, send, proxy and nc' },
+  {
+    of: ['nc'],
+    mistake: /^unknown command 'check'/,
+    remedy: () => 'nc -z is a check; explain knows serve, send, proxy, and nc without -z',
+  },
   { of: ['serve'], mistake: new RegExp(listen), remedy: () => 'serve always listens: tcp-pipe serve PORT' },
   { of: ['serve'], mistake: new RegExp(port), remedy: () => 'the address is a word: tcp-pipe serve PORT' },
   { of: ['send'], mistake: new RegExp(port), remedy: () => 'use --to HOST:PORT' },

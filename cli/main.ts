@@ -19,7 +19,7 @@ const usage = 2
 /** Runs the command that the words ask for. */
 export async function main(argv: string[], version: string, commands: readonly CommandEntry[]): Promise<void> {
   keepFreedBuffers()
-  const typed = unexplained(argv)
+  const typed = explains(argv) ? unexplained(argv) : argv
   const listens = ['serve', 'proxy'].includes(typed[0] as string)
   nameOptionsAsTyped(listens ? { cert: 'targetCert', key: 'targetKey' } : {}) // those that a server asks for
   watchTerminal()
@@ -101,6 +101,12 @@ function inherit(command: Command, parent: Command): Command {
   command.copyInheritedSettings(parent)
   for (const each of command.commands) inherit(each, command)
   return command
+}
+
+/** Whether these words ask to explain a command that can be explained. */
+function explains([word, ...rest]: readonly string[]): boolean {
+  const name = rest.find(each => each !== '--json')
+  return word === 'explain' && ['serve', 'send', 'proxy', 'nc'].includes(name ?? '')
 }
 
 /** The words without those that only ask to explain them. */

@@ -22,6 +22,18 @@ t.test('the words of nc are those of the command that does the same', async t =>
   t.match(endpoints, [{}, { name: 'peer', value: '127.0.0.1:7', origin: 'line' }])
 })
 
+t.test('what cannot be explained: says what can', async t => {
+  for (const words of [['check', '80'], ['transforms'], ['127.0.0.1', '80'], ['chek']]) {
+    const faults = [`unknown command '${words[0]}'; explain knows serve, send, proxy and nc`]
+    t.equal((await run(t, ['explain', ...words], { faults })).code, 2, words.join(' '))
+  }
+  const faults = ["unknown command 'check'; nc -z is a check; explain knows serve, send, proxy, and nc without -z"]
+  t.equal((await run(t, ['explain', 'nc', '-z', '127.0.0.1', '80'], { faults })).code, 2)
+  const help = String((await run(t, ['explain', '--help'])).stdout)
+  for (const name of ['serve', 'send', 'proxy', 'nc']) t.match(help, new RegExp(`^  ${name} `, 'm'))
+  t.match(String((await run(t, ['explain', 'nc', '--help'])).stdout), 'Usage: tcp-pipe explain nc')
+})
+
 t.test('each value has its origin: the line, the environment or the default', async t => {
   const env = { TCP_PIPE_SERVE_IDLE_TIMEOUT: '7', TCP_PIPE_SERVE_MAX_BYTES: '64k', TCP_PIPE_SEND_WAIT: '1' }
   const plan = await explained(
