@@ -63,7 +63,7 @@ const hints: readonly Hint[] = [
   },
   {
     of: ['send'],
-    mistake: /^ENOENT: .* stat '(.+)'$/,
+    mistake: /^'(.+)' cannot be read: ENOENT/,
     remedy: (file, argv) => (isAddress(file) && !argv.includes('--to') ? `did you mean --to ${file}?` : undefined),
   },
   {
@@ -73,7 +73,7 @@ const hints: readonly Hint[] = [
   },
   {
     of: ['serve'],
-    mistake: /^EISDIR: '(.+)' is a directory$/,
+    mistake: /^--from: EISDIR: '(.+)' is a directory$/,
     remedy: path => `to send it use: tar c ${quote([path])} | tcp-pipe serve --once --from -`,
   },
 ]

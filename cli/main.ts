@@ -139,7 +139,7 @@ function report(error: unknown, argv: readonly string[]): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage
   const hint = withHint(errorMessage(error), argv)
   process.stderr.write(freshLine() + oneLine(hint ?? withAdvice(errorMessage(error), errorCode(error))))
-  return hint || (error instanceof TcpPipeError && isUsage(error)) ? usage : 1
+  return error instanceof TcpPipeError && isUsage(error) ? usage : 1
 }
 
 function inOurWords(text: string): string {

@@ -1,8 +1,10 @@
 /** Options of commands: how their values are parsed, and their environment variables. */
 
+import type { Stats } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { type Ability, type Address, addressForms, endpointFor, parseAddress } from '../lib/endpoints/address.js'
-import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { checkFiles } from '../lib/endpoints/file/file-source.js'
+import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatDuration, longestTime, parseBytes, parseDuration } from '../lib/text/quantities.js'
 import { frequent, group } from './help.js'
 
@@ -63,6 +65,25 @@ export function addressFor(ability: Ability): (text: string) => Address {
 export function fileOrStdio(path: string): Address {
   return path === '-' ? { scheme: 'stdio' } : { scheme: 'file', path }
 }
+
+/**
+ * Checks that the files can be read. A mistake of the words, found before anything is opened, is a usage error, also if
+ * only the file system knows it: throws `ERR_OPTION`. `option` names what gives the files, if it is an option.
+ */
+export async function checkInputs(paths: readonly string[], option = ''): Promise<Stats[]> {
+  const all: Stats[] = []
+  for (const path of paths) {
+    try {
+      all.push(...(await checkFiles([path])))
+    } catch (cause) {
+      const why = errorMessage(cause).replace(/, \w+ '.*'$/, '')
+      const message = errorCode(cause) === 'EISDIR' ? why : `'${path}' cannot be read: ${why}`
+      throw new TcpPipeError('ERR_OPTION', `${option && `${option}: `}${message}`, { cause })
+    }
+  }
+  return all
+}
+
 export const count = (flags: string, description: string, min: number) => value(flags, description, wholeNumber(min))
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const

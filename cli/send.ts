@@ -5,7 +5,7 @@ import { isatty, ReadStream } from 'node:tty'
 import { Command } from 'commander'
 import { type Address, defaultPort, formatAddress } from '../lib/endpoints/address.js'
 import type { Source } from '../lib/endpoints/endpoint.js'
-import { checkFiles, concatenate } from '../lib/endpoints/file/file-source.js'
+import { concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
 import type { Connection, Summary } from '../lib/index.js'
 import { isSendError, send } from '../lib/send.js'
@@ -15,7 +15,7 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { notePeerEnd, noteTyped } from './chat.js'
 import { withExamples, withNote } from './help.js'
 import { isReported, type Logger, openLog } from './log.js'
-import { commonOptions, effectiveOptions, fileOrStdio } from './options.js'
+import { checkInputs, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { type Options, ownOptions, timeoutOptions } from './send-options.js'
@@ -140,7 +140,7 @@ function sourceOf(files: string[]): Source {
 
 /** The total size of the input, if known. */
 async function totalSize(files: string[]): Promise<number | undefined> {
-  const stats = await checkFiles(files.filter(file => file !== '-'))
+  const stats = await checkInputs(files.filter(file => file !== '-'))
   const known = files.length > 0 && !files.includes('-') && stats.every(stat => stat.isFile())
   return known ? stats.reduce((sum, stat) => sum + stat.size, 0) : undefined
 }

@@ -3,7 +3,6 @@
 import { isatty } from 'node:tty'
 import { Command } from 'commander'
 import { type Address, addressForms, defaultHost, defaultPort } from '../lib/endpoints/address.js'
-import { checkFiles } from '../lib/endpoints/file/file-source.js'
 import { checkOutput, sourceAt } from '../lib/endpoints/open.js'
 import type { Connection, Server } from '../lib/index.js'
 import { resolveServe, type ServeOptions, serve } from '../lib/serve.js'
@@ -14,7 +13,7 @@ import { formatRemote } from '../lib/text/remote.js'
 import { notePeerEnd, openChat } from './chat.js'
 import { withExamples } from './help.js'
 import { isReported, type Logger, openLog } from './log.js'
-import { addressFor, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
+import { addressFor, checkInputs, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { check, type Options, ownOptions } from './serve-options.js'
@@ -119,7 +118,7 @@ async function untilClosed(server: Server, closed: Promise<void>, log: Logger, m
 
 /** The size of a regular file. */
 async function sizeOf(from: string | undefined): Promise<number | undefined> {
-  const [stat] = await checkFiles(from === undefined || from === '-' ? [] : [from])
+  const [stat] = await checkInputs(from === undefined || from === '-' ? [] : [from], '--from')
   return stat?.isFile() ? stat.size : undefined
 }
 

@@ -23,7 +23,7 @@ const habits: [line: string[], says: string][] = [
   [['send', '-z'], 'to see whether a port is open use: tcp-pipe check HOST:PORT'],
   [['send', '-u'], 'UDP is not supported; use nc -u or socat'],
   [['proxy', '-l', '1'], 'the addresses are words: tcp-pipe proxy LISTEN TARGET'],
-  [['send', 'localhost:3000'], "stat 'localhost:3000'; did you mean --to localhost:3000?"],
+  [['send', 'localhost:3000'], 'no such file or directory; did you mean --to localhost:3000?'],
   [['send', '[::1]:3000'], 'did you mean --to [::1]:3000?'],
   [['send', 'test'], "EISDIR: 'test' is a directory; to send it use: tar c test | tcp-pipe send"],
   [['serve', '0', '--from', 'test'], 'to send it use: tar c test | tcp-pipe serve --once --from -'],
@@ -42,8 +42,8 @@ t.test('a habit from another program: exit 2, and one line with the remedy', asy
 
 t.test('other mistakes get no hint', t => {
   t.equal(withHint("unknown command 'sevre'; did you mean 'serve'?", ['sevre']), undefined)
-  t.equal(withHint("ENOENT: no such file or directory, stat 'a.bin'", ['send', 'a.bin']), undefined)
-  t.equal(withHint("ENOENT: no such file or directory, stat 'x:1'", ['send', 'x:1', '--to', ':2']), undefined)
+  t.equal(withHint("'a.bin' cannot be read: ENOENT: no such file or directory", ['send', 'a.bin']), undefined)
+  t.equal(withHint("'x:1' cannot be read: ENOENT: no such file or directory", ['send', 'x:1', '--to', ':2']), undefined)
   t.equal(withHint("unknown option '--ot'; did you mean '--to'?", ['send', '--ot']), undefined)
   t.end()
 })

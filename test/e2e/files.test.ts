@@ -123,12 +123,12 @@ t.test('a FIFO as an argument is read to its end (A-17)', async t => {
   t.equal((await server.ended).stdout.length, 300_000)
 })
 
-t.test('a file without the right to read it: EACCES, exit 1 (A-17)', { skip: readsAll }, async t => {
+t.test('a file without the right to read it: EACCES, exit 2 (A-17)', { skip: readsAll }, async t => {
   const dir = t.testdir({ secret: 'x' })
   chmodSync(join(dir, 'secret'), 0)
   const words = [...restricted, process.execPath, cli, 'send', 'secret', '--to', ':1']
   const { code, stderr } = await launch(t, 'env', words, { cwd: dir, faults: ['EACCES'] }).ended
-  t.equal(code, 1)
+  t.equal(code, 2)
   t.match(stderr, /^tcp-pipe: [^\n]*secret[^\n]*\n$/)
 })
 

@@ -131,19 +131,23 @@ t.test('a usage error is found before anything is opened, bound or dialled (B-09
   t.notOk(existsSync(join(dir, 'sub')))
 })
 
-t.test('a file that cannot be sent is reported before anything is dialled: exit 1, a directory 2 (A-17)', async t => {
+t.test('a file that cannot be sent is reported before anything is dialled: exit 2 (A-17)', async t => {
   let dialled = 0
   const target = await listen(t, () => dialled++)
-  for (const [file, exit, says] of [
-    ['no-such-file', 1, "ENOENT: no such file or directory, stat 'no-such-file'"],
-    ['test', 2, "EISDIR: 'test' is a directory; to send it use: tar c test | tcp-pipe send"],
+  for (const [file, says] of [
+    ['no-such-file', "'no-such-file' cannot be read: ENOENT: no such file or directory"],
+    ['test', "EISDIR: 'test' is a directory; to send it use: tar c test | tcp-pipe send"],
+    ['3099', "'3099' cannot be read: ENOENT"],
   ] as const) {
     const { code, stderr } = await run(t, ['send', 'README.md', file, '--to', target.to], { faults: [says] })
-    t.equal(code, exit)
+    t.equal(code, 2)
     t.match(stderr, /^[^\n]+\n$/)
   }
-  const served = await run(t, ['serve', '0', '--from', 'no-such-file'], { faults: ['ENOENT'] })
-  t.equal(served.code, 1)
+  for (const [file, says] of [
+    ['no-such-file', "--from: 'no-such-file' cannot be read: ENOENT"],
+    ['test', "--from: EISDIR: 'test' is a directory; to send it use: tar c test | tcp-pipe serve --once --from -"],
+  ] as const)
+    t.equal((await run(t, ['serve', '0', '--from', file], { faults: [says] })).code, 2)
   t.equal(dialled, 0)
 })
 

@@ -89,7 +89,7 @@ export const rows: readonly Row[] = [
     id: 'A-17',
     case: 'A file grows, shrinks or disappears while it is sent; a FIFO, a directory, no read permission, 0 bytes, more than 2 GiB',
     expected:
-      'The bytes that were read are sent. A directory: one line, exit 2. A missing or an unreadable file: one line, exit 1. A changed size: a warning, exit 1',
+      'The bytes that were read are sent. A directory, a missing or an unreadable file: one line, exit 2. A changed size: a warning, exit 1',
   },
   {
     id: 'A-18',
