@@ -117,18 +117,22 @@ export function text({ command, endpoints, directions, settings }: Explanation, 
   return `${parts.join('\n\n').split('\n').map(escapeLine).join('\n')}\n`
 }
 
+type DirectionText = Pick<DirectionPlan, 'to'> & PipelineDescription
+
 /** A row for each stream: the stages that are fused in it, with codecs and bounds. */
-function streams({ streams, makesLines }: PipelineDescription, width: number): string {
+function streams({ streams, makesLines, to }: DirectionText, width: number): string {
   if (streams.length === 0) return '  bytes pass unchanged'
   const rows = streams.map(({ steps, buffers }, i) => {
     const stages = steps.filter(({ kind }) => kind === 'stage')
     const words = steps.map(({ kind, name, unit }) =>
-      kind === 'stage' ? `${name} (${unit ?? 'bytes'})` : `${kind} ${unit}`,
+      kind === 'stage' ? `${name} (takes ${taken[unit ?? 'bytes']})` : `${kind} ${unit}`,
     )
-    const form =
-      stages.length > 1 ? `${stages.length} stages fused` : stages[0]?.unit ? 'a function' : 'a stream of its own'
-    const bound = `buffers ${exactBytes(buffers.input)} in, ${exactBytes(buffers.output)} out`
-    return [`${i + 1}`, `${words.join(' → ')}; ${form}, ${bound}`] as const
+    const form = stages.length > 1 ? `${stages.length} stages in one stream; ` : ''
+    const bound = `buffers up to ${exactBytes(buffers.input)} of input and ${exactBytes(buffers.output)} of output`
+    return [`${i + 1}`, `${words.join(' → ')}; ${form}${bound}`] as const
   })
-  return items([...rows, ['=', makesLines ? 'the output is lines' : 'the output is bytes']], width)
+  const whole = to === 'stdout' ? ', which several connections on one stdout never split' : ''
+  return items([...rows, ['=', makesLines ? `the result is lines${whole}` : 'the result is bytes']], width)
 }
+
+const taken = { bytes: 'bytes', line: 'lines', json: 'JSON values' }

@@ -143,7 +143,13 @@ function report(error: unknown, argv: readonly string[]): number {
 }
 
 function inOurWords(text: string): string {
-  return text.replace(/^error: /, '').replace(/\s*\(Did you mean (?:one of )?(.+)\?\)/, "; did you mean '$1'?")
+  return text
+    .replace(/^error: /, '')
+    .replace(
+      /^command-argument value (.*) is invalid for argument .*\. Allowed choices are (.*), (.*?)\.?$/m,
+      '$1 is not allowed; expected $2 or $3',
+    )
+    .replace(/\s*\(Did you mean (?:one of )?(.+)\?\)/, "; did you mean '$1'?")
 }
 
 function oneLine(message: string): string {

@@ -23,8 +23,8 @@ import { loadStages, terminalStages } from './stages.js'
 import { readSendTls, sendTlsOptions, warnIfInsecure } from './tls.js'
 
 const note =
-  "Exit code 0 and 'the peer ended after it' mean: with tcp-pipe at the other end, it has taken everything; " +
-  'with another program, it has closed the connection in the ordinary way.'
+  "Exit code 0 after the line 'the peer ended after it': tcp-pipe at the other end has taken everything. " +
+  'Another program has only closed the connection without an error.'
 
 export function sendCommand(act: Act = runPlan): Command {
   const command = new Command('send')

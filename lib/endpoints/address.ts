@@ -49,7 +49,7 @@ function named<A>(text: string, make: () => A): A {
     return make()
   } catch (error) {
     const message = errorMessage(error)
-    const words = `'${text}'${message.startsWith('is ') ? ' ' : ': '}${message}`
+    const words = `'${text}'${/^(is|has) /.test(message) ? ' ' : ': '}${message}`
     throw new TcpPipeError('ERR_ADDRESS', `${words}; expected ${addressForms('listen', 'dial')}`)
   }
 }

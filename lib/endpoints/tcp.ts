@@ -41,6 +41,8 @@ export function parseHostAndPort(text: string): TcpAddress {
   if (!match) throw new TcpPipeError('ERR_ADDRESS', 'is not an address')
   const [, bracketed, plain, port = ''] = match
   if (bracketed === '') throw new TcpPipeError('ERR_ADDRESS', 'is not an address: the brackets are empty')
+  if (port === '' || ((plain ?? bracketed) === undefined && !/^[-+]?\d\w*(\.\d+)?$/.test(port)))
+    throw new TcpPipeError('ERR_ADDRESS', 'has no port')
   const number = /^\d+$/.test(port) ? Number(port) : Number.NaN
   return { scheme: 'tcp', host: bracketed || plain || defaultHost, port: checkPort(number) }
 }

@@ -103,7 +103,10 @@ t.test('tcp-pipe completion prints the script; another shell is refused with exi
       String((await run(t, ['completion', shell])).stdout),
       scripts[shell](modelOf(createProgram('0.0.0', await makeCommands(commands)), await definitions())),
     )
-  t.equal((await run(t, ['completion', 'ksh'], { faults: ['Allowed choices are bash, zsh, fish'] })).code, 2)
+  t.equal(
+    (await run(t, ['completion', 'ksh'], { faults: ["'ksh' is not allowed; expected bash, zsh or fish"] })).code,
+    2,
+  )
   t.equal((await run(t, ['completion'], { faults: ["missing required argument 'shell'"] })).code, 2)
 })
 

@@ -229,9 +229,13 @@ t.test('the text fits 80 columns, and a terminal of 50', { skip: missing('script
     t.match(lines.join(' ').replace(/\s+/g, ' '), '--idle-timeout 5s (command line)')
     t.match(
       lines.join(' ').replace(/\s+/g, ' '),
-      /decode line → grep \(line\).*; 3 stages fused, buffers 64k in, 64k out/,
+      /decode line → grep \(takes lines\).*; 3 stages in one stream; buffers up to 64k of input and 64k of output/,
     )
   }
+  const escaped = String((await run(t, ['explain', 'serve', '-t', 'escape'])).stdout)
+  t.match(escaped, '1  escape (takes bytes); buffers up to')
+  t.match(escaped, '=  the result is lines, which several connections on one stdout never split')
+  t.match(String((await run(t, ['explain', 'serve', '-t', 'gzip'])).stdout), '=  the result is bytes')
   const { stdout } = await run(t, ['explain', 'send'])
   t.match(String(stdout), /^tcp-pipe send\n {2}source .*stdin \(default\)\n/)
   t.match(String(stdout), 'forward: stdin → 127.0.0.1:3099 (default)\n  bytes pass unchanged\n')

@@ -32,7 +32,7 @@ const mistakes: [line: string[], says: string][] = [
   // addresses
   [[], 'proxy needs two addresses, got none; expected LISTEN and TARGET'],
   [['6380'], "proxy needs two addresses, got only '6380'; expected"],
-  [['0', ''], "'': the port must be a whole number"],
+  [['0', ''], "'' has no port; expected"],
   [['0', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   // its own address
   [['5999', '5999'], "'127.0.0.1:5999' is the proxy's own address: it would connect to itself endlessly"],

@@ -24,8 +24,14 @@ t.test('what is wrong in a text', async t => {
     ['a:b:80', 'is not an address'],
     ['[]:80', 'the brackets are empty'],
     ['70000', 'the port must be a whole number from 0 to 65535'],
-    ['example.org', 'the port must be a whole number from 0 to 65535'],
-    ['', 'the port must be a whole number from 0 to 65535'],
+    ['-1', 'the port must be a whole number from 0 to 65535'],
+    ['1.5', 'the port must be a whole number from 0 to 65535'],
+    ['x:http', 'the port must be a whole number from 0 to 65535'],
+    ['example.org', 'has no port'],
+    ['127.0.0.1', 'has no port'],
+    ['localhost:', 'has no port'],
+    ['[::1]:', 'has no port'],
+    ['', 'has no port'],
   ] as const)
     t.throws(() => tcp.parse(text), { code: 'ERR_ADDRESS', message }, text)
 })
