@@ -13,7 +13,9 @@ import {
   eventually,
   freePort,
   launch,
+  listen,
   missing,
+  onTerminal,
   pattern,
   prelude,
   reached,
@@ -55,7 +57,7 @@ interface Outcome {
 
 /** The programs of the left side that are not installed. */
 function absent(command: string): string | false {
-  const programs = ['nc', 'ncat', 'socat', 'curl', 'pv', 'mbuffer', 'gunzip', 'hexdump', 'tar']
+  const programs = ['nc', 'ncat', 'socat', 'curl', 'pv', 'mbuffer', 'gunzip', 'hexdump', 'tar', 'openssl']
   const used = programs.filter(name => new RegExp(`(^|[|'] ?)${name} `).test(command))
   return used.map(name => missing(name === 'nc' ? 'nc.openbsd' : name)).find(Boolean) ?? false
 }
@@ -71,12 +73,20 @@ function folder(t: Test): string {
   return cwd
 }
 
-function start(t: Test, command: string, cwd: string, ports: { listen: number; target?: number }) {
-  const script = command
-    .replace(/\b3000\b/g, String(ports.listen))
-    .replace(/\b4000\b/g, String(ports.target))
+interface Ports {
+  readonly listen: number
+  readonly target?: number
+}
+
+function scriptOf(command: string, { listen, target }: Ports): string {
+  return command
+    .replace(/\b3000\b/g, String(listen))
+    .replace(/\b4000\b/g, String(target))
     .replace(/(^|[|'] ?)nc /g, '$1nc.openbsd ')
-  return launch(t, 'bash', ['-c', prelude + script], { cwd, faults: null, timeout: 60_000 })
+}
+
+function start(t: Test, command: string, cwd: string, ports: Ports) {
+  return launch(t, 'bash', ['-c', prelude + scriptOf(command, ports)], { cwd, faults: null, timeout: 60_000 })
 }
 
 function outcome(received: Buffer, stdout: Buffer, cwd: string): Outcome {
@@ -181,7 +191,7 @@ const runs: Record<string, (t: Test, command: string, pair: Pair) => Promise<Out
 }
 
 t.test('there are thirty pairs at least, in sections that are known here', async t => {
-  t.same([...sections.keys()], [...Object.keys(runs), 'toxiproxy'])
+  t.same([...sections.keys()], [...Object.keys(runs), 'By hand', 'toxiproxy'])
   t.ok([...sections.values()].flat().length >= 30)
   for (const [title, pairs] of sections) t.ok(pairs.length > 0, title)
 })
@@ -195,6 +205,74 @@ for (const [title, run] of Object.entries(runs))
       const [theirs, ours] = outcomes
       if (theirs && ours) compare(t, { ours, theirs })
     })
+
+/** Someone types to a server or a client, and the other side replies. */
+async function typed(t: Test, command: string): Promise<void> {
+  const listens = /-l|serve/.test(command)
+  const peer = listens ? undefined : await listen(t, socket => void socket.pipe(socket))
+  const port = peer ? Number(peer.to.split(':')[1]) : await freePort()
+  const script = scriptOf(command, { listen: port })
+  const person = onTerminal(t, script)
+  const socket = listens ? await reached(t, port) : undefined
+  const chunks = socket ? collected(socket) : []
+  socket?.write('from the peer\n')
+  if (listens) await person.printed('from the peer')
+  person.child.stdin?.write('typed\n')
+  if (listens) await eventually('what is typed', () => String(Buffer.concat(chunks)).includes('typed\n'))
+  else await person.printed('typed')
+}
+
+/** Which of the ports are open. */
+async function ports(t: Test, command: string): Promise<void> {
+  const { to } = await listen(t, socket => socket.resume())
+  const port = Math.min(Number(to.split(':')[1]), 65_533)
+  const { stdout, stderr } = await start(t, command.replaceAll('3002', String(port + 2)), '/', { listen: port }).ended
+  const open = `${stdout}${stderr}`.split('\n').filter(line => /succeeded| open /.test(line))
+  t.match(open.join('\n'), to.split(':')[1])
+}
+
+/** What passes is shown on stderr. */
+async function watched(t: Test, command: string): Promise<void> {
+  const target = await listen(t, socket => void socket.pipe(socket))
+  const ports = { listen: await freePort(), target: Number(target.to.split(':')[1]) }
+  const proxy = start(t, command, '/', ports)
+  const socket = await reached(t, ports.listen)
+  const chunks = collected(socket)
+  socket.write('GREETING\n')
+  await eventually('the reply', () => String(Buffer.concat(chunks)) === 'GREETING\n')
+  const shown = / -x | dump$/.test(command.replaceAll("'", '')) ? /47 52 45 45/g : /GREETING/g
+  await eventually('both directions', () => (proxy.stderr().match(shown)?.length ?? 0) >= 2)
+  process.kill(-proxy.pid, 'SIGTERM')
+}
+
+/** The protocol and the certificate of a server, and whether it verifies. */
+async function certificate(t: Test, command: string): Promise<void> {
+  const cwd = folder(t)
+  const port = await opened(
+    t,
+    createTlsServer(identity, socket => socket.on('error', () => {}).resume()),
+    0,
+  )
+  const { code, stdout } = await start(t, command, cwd, { listen: port }).ended
+  t.equal(code, 0)
+  t.match(String(stdout), /TLSv1\.3/)
+  t.match(String(stdout), /CN ?= ?tcp-pipe/)
+  t.match(String(stdout), /Verify return code: 0 \(ok\)|verified +yes/)
+}
+
+for (const pair of sections.get('By hand') ?? [])
+  for (const command of [pair.theirs, pair.ours]) {
+    const look = /check tls/.test(pair.ours)
+      ? certificate
+      : /check/.test(pair.ours)
+        ? ports
+        : /proxy/.test(pair.ours)
+          ? watched
+          : typed
+    t.test(`by hand: ${command}`, { skip: absent(command) || (look === typed && missing('script')) }, async t =>
+      look(t, command),
+    )
+  }
 
 /** What the client of a proxy gets of the answer. */
 const toxics: Record<string, RegExp> = {
