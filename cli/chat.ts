@@ -13,6 +13,8 @@ export interface Chat {
   /** What is typed from now on, for the client that has connected. */
   source(): Source
   watch(connection: Connection): void
+  /** Says how to end, once a client has connected. */
+  greet(): void
   close(): void
 }
 
@@ -51,7 +53,6 @@ export function openChat(log: Logger, once: boolean | undefined, end: () => void
     source: () => sharedSource(typed),
     watch(connection) {
       client = connection
-      noteTyped(log, typed)
       void connection.closed.then(({ closedBy }) => {
         client = undefined
         if (once || isOver || closedBy === 'signal') return
@@ -59,6 +60,7 @@ export function openChat(log: Logger, once: boolean | undefined, end: () => void
         findEnd()
       })
     },
+    greet: () => noteTyped(log, typed),
     close: () => void typed.destroy(),
   }
 }

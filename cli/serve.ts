@@ -4,13 +4,13 @@ import { isatty } from 'node:tty'
 import { Command } from 'commander'
 import { type Address, addressForms, defaultHost, defaultPort } from '../lib/endpoints/address.js'
 import { checkOutput, sourceAt } from '../lib/endpoints/open.js'
-import type { Connection, Server } from '../lib/index.js'
+import type { Connection, Observer, Server } from '../lib/index.js'
 import { resolveServe, type ServeOptions, serve } from '../lib/serve.js'
 import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
-import { notePeerEnd, openChat } from './chat.js'
+import { type Chat, notePeerEnd, openChat } from './chat.js'
 import { withExamples } from './help.js'
 import { isReported, type Logger, openLog } from './log.js'
 import { addressFor, checkInputs, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
@@ -82,7 +82,7 @@ async function run(options: Options, aims: Aims, given: Given, size: number | un
     serve({
       ...given,
       ...more,
-      observer,
+      observer: chat ? greeting(chat, observer) : observer,
       onConnection(connection) {
         more.onConnection?.(connection)
         progress?.watch(connection)
@@ -95,6 +95,16 @@ async function run(options: Options, aims: Aims, given: Given, size: number | un
   listening.then(({ closed }) => closed).then(over, over)
   const { server, closed } = await listening
   await untilClosed(server, closed, log, mute)
+}
+
+/** After the line that a client has connected. */
+function greeting(chat: Chat, { opened }: Observer): Observer {
+  return {
+    opened(connection) {
+      opened?.(connection)
+      chat.greet()
+    },
+  }
 }
 
 async function untilClosed(server: Server, closed: Promise<void>, log: Logger, mute: () => void): Promise<void> {

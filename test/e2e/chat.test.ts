@@ -46,6 +46,7 @@ t.test('two people at two terminals', { skip }, async t => {
       t.ok(String(ended.stdout).indexOf('from the client') < String(ended.stdout).indexOf('the peer has ended'))
       for (const shown of [stdout, ended.stdout]) {
         t.equal(screen(shown).lines.filter(line => / connected$/.test(line)).length, 1, 'connected is said once')
+        t.match(String(shown), / connected[\s\S]*reading from the terminal/, 'and then how to end')
         for (const text of ['from the client', 'from the server', 'after your end'])
           t.ok(
             screen(shown).lines.filter(line => line === text).length <= 1,
