@@ -3,7 +3,7 @@
  * the program and those of the package: a user's module that imports `tcp-pipe` gets the same classes as the program.
  * stream-chain stays outside, because users may import it, too.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 
@@ -64,6 +64,7 @@ const { output } = await bundle.write({
   },
 })
 await bundle.close()
+chmodSync(join(dir, 'cli.js'), 0o755) // npm link made it executable before, and does not do so again
 const packages = [...new Set(output.flatMap(({ moduleIds = [] }) => moduleIds.map(packageOf)))].filter(Boolean).sort()
 writeFileSync(join(dir, 'THIRD-PARTY.txt'), packages.map(noticeOf).join(`\n${'-'.repeat(80)}\n\n`))
 

@@ -41,6 +41,7 @@ export type {
   ConnectionStats,
   Direction,
   DirectionStats,
+  EndStats,
   Reason,
   RunStats,
   SegmentStats,
@@ -48,5 +49,6 @@ export type {
   StageStats,
 } from './stats/snapshot.js'
 export type { FaultNote, Side, Summary, TlsFacts } from './stats/summary.js'
+export { type Part, partsOf, type Verdict, verdict } from './stats/verdict.js'
 export type { ErrorCode, TimeoutName } from './text/errors.js'
 export { TcpPipeError } from './text/errors.js'

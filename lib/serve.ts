@@ -81,13 +81,19 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const piping: Work = async (connection, leg) => {
     const { stream } = leg
     const sink = options.reply ? undefined : await openSink(connection, options, target, contexts)
-    const ends = sink ? { sink } : { sink: stream, sinkLeg: leg }
+    const names = { source: 'client', sink: options.reply ? 'client' : target ? 'target' : 'sink' }
+    const ends = { ...(sink ? { sink } : { sink: stream, sinkLeg: leg }), names }
     const there = forward.run(connection, { source: stream, sourceLeg: leg, ...ends, lazy: true })
     const back = async () => {
       if (!from) return
       const source = openSource(await from(connection.info('reply')))
       const own = options.onEof === 'keep' ? keptOpen(leg, there).sink : stream
-      const done = reply.run(connection, { source, sink: own, sinkLeg: leg })
+      const done = reply.run(connection, {
+        source,
+        sink: own,
+        sinkLeg: leg,
+        names: { source: 'source', sink: 'client' },
+      })
       if (options.onPeerEnd === 'stop') there.then(() => reply.stop(connection), ignore)
       await done
     }
