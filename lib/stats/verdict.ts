@@ -1,12 +1,14 @@
 /** The verdict: which part of a direction is slow, from the times of its source, its stages and its sink. */
 import { type DirectionStats, type StageStats, type Times, times } from './snapshot.js'
 
-/** A part of a direction, with the shares of its time, from 0 to 1. */
+/** A part of a direction, with the shares of its time, from 0 to 1: together with `ended` they are 1. */
 export interface Part extends Times {
   readonly name: string
   readonly kind: 'source' | 'stage' | 'sink'
   /** Whether it is a socket. */
   readonly isNetwork: boolean
+  /** The share of the time after its end, in which what follows goes on. */
+  readonly ended: number
 }
 
 export interface Verdict {
@@ -46,6 +48,7 @@ export function partsOf(direction: DirectionStats, before?: DirectionStats): Par
     kind,
     isNetwork: 'isNetwork' in figures && figures.isNetwork,
     ...shares(spent, life),
+    ended: life > 0 ? 1 - sum(spent) / life : 0,
   }))
 }
 

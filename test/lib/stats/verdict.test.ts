@@ -84,5 +84,5 @@ t.test('the shares are of the life of the direction, or of the time since an ear
 
 t.test('a stage that ended early has its share of the whole life', async t => {
   const given = direction(client(0, 10, 90, 0), [['gzip', [0, 48, 0, 0]]], sink(45, 55, 0, 0))
-  t.match(partsOf(given)[1], { busy: 0.48 })
+  t.match(partsOf(given), [{ ended: 0 }, { busy: 0.48, ended: 0.52 }, { ended: 0 }])
 })
