@@ -12,7 +12,7 @@ import { launch } from './support.js'
 interface Sends {
   readonly blocks?: number
   readonly pause?: number
-  /** Lines of this length. Default: blocks of 16 KiB that do not compress. */
+  /** Lines of this length. Default: blocks of 16 KiB. */
   readonly line?: number
 }
 
@@ -105,7 +105,7 @@ const busySource = (time: number) =>
   )
 const fastSource = (blocks = 600) => Readable.from(Array(blocks).fill(block), { objectMode: false })
 
-const many = { blocks: 600 }
+const many = { blocks: 400 }
 const lines = { blocks: 400, line: 1000 }
 
 const cases: Case[] = [
@@ -271,7 +271,7 @@ const reading = `
 function sender(t: Test, port: number, { blocks = 30, pause = 0, line }: Sends, reply: number, tls = false): void {
   const script = `
     const { randomBytes } = require('node:crypto')
-    const made = Array.from({ length: 64 }, () => ${line === undefined ? 'randomBytes(16384)' : `'x'.repeat(${line}) + '\\n'`})
+    const made = Array.from({ length: 64 }, () => ${line === undefined ? "randomBytes(8192).toString('hex')" : `'x'.repeat(${line}) + '\\n'`})
     ${reading}
     const socket = ${tls ? "require('node:tls')" : "require('node:net')"}.connect({ port: ${port}, host: '127.0.0.1', rejectUnauthorized: false })
     socket.on('error', () => {})
