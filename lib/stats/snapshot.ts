@@ -24,6 +24,14 @@ export interface StageStats {
   readonly waitingForThread: number
 }
 
+/** The states of a stage, and the figures with the time spent in them. They sum to the age of the stage. */
+export const stageTimes = {
+  input: 'waitingForInput',
+  busy: 'busy',
+  output: 'waitingForOutput',
+  thread: 'waitingForThread',
+} as const satisfies Record<string, keyof StageStats>
+
 /** A run: adjacent functions fused into one stream, or a single Duplex. Its four times sum to its age. */
 export interface RunStats {
   /** Bytes that entered the run. */
@@ -99,6 +107,23 @@ export interface ConnectionStats {
 /** The reason for a refusal: the access lists or a limit. */
 export type Reason = 'access' | 'maxConnections' | 'maxPerIp'
 
+/** The figures of all stages of one name in one direction, of open and of ended connections. */
+export interface StageTotals extends StageStats {
+  readonly direction: Direction
+  /** Bytes that entered the stage; of fused stages, only the first one counts them. */
+  readonly bytesIn: number
+  /** Bytes that left the stage; of fused stages, only the last one counts them. */
+  readonly bytesOut: number
+}
+
+/** How long the ended connections lasted. Times are milliseconds. */
+export interface Durations {
+  /** The number of connections that lasted at most so long. Each bucket includes those before it. */
+  readonly buckets: readonly { readonly upTo: number; readonly count: number }[]
+  readonly count: number
+  readonly sum: number
+}
+
 /** The figures of a server since its start. */
 export interface ServerStats {
   /** Milliseconds since the server started. */
@@ -117,6 +142,10 @@ export interface ServerStats {
   readonly bytesIn: number
   /** Bytes sent to clients in total, including open connections. */
   readonly bytesOut: number
+  /** The durations of the ended connections. */
+  readonly durations: Durations
+  /** The stages by direction and name, in total, including those of open connections. */
+  readonly stages: readonly StageTotals[]
   /** The open connections. */
   readonly connections: readonly ConnectionStats[]
 }
@@ -144,7 +173,7 @@ function timesOf({ clock, state }: RunMeter, now: number): Times {
 }
 
 /** The names of the times. */
-export const times = ['waitingForInput', 'busy', 'waitingForOutput', 'waitingForThread'] as const
+export const times = Object.values(stageTimes)
 
 export type Times = Pick<RunStats, (typeof times)[number]>
 

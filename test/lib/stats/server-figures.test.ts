@@ -16,13 +16,16 @@ function summaryOf(closedBy: ClosedBy, more: Partial<Summary> = {}): Summary {
   return { ...identity, bytesIn: 0, bytesOut: 0, duration: 0, closedBy, warnings: [], directions: [], ...more }
 }
 
-const open = (bytesIn: number, bytesOut: number) => ({ bytesIn, bytesOut }) as ConnectionStats
+const open = (bytesIn: number, bytesOut: number) =>
+  ({ bytesIn, bytesOut, directions: [] }) as unknown as ConnectionStats
 
 t.test('everything is there from the beginning, and 0', async t => {
   const clock = stoppedClock(t)
   const figures = serverFigures()
   clock.pass(7)
-  t.strictSame(figures.stats([]), {
+  const { durations, ...stats } = figures.stats([])
+  t.match(durations, { count: 0, sum: 0 })
+  t.strictSame(stats, {
     age: 7,
     accepted: 0,
     closed: { peer: 0, local: 0, reset: 0, timeout: 0, limit: 0, signal: 0, error: 0 },
@@ -31,8 +34,28 @@ t.test('everything is there from the beginning, and 0', async t => {
     handshakeFailures: 0,
     bytesIn: 0,
     bytesOut: 0,
+    stages: [],
     connections: [],
   })
+})
+
+t.test('the stages and the durations of ended connections are kept', async t => {
+  const figures = serverFigures()
+  const times = { waitingForInput: 1, busy: 2, waitingForOutput: 3 }
+  const stages = [{ name: 'hex', recordsIn: 4, recordsOut: 5, ...times }]
+  const runs = [{ bytesIn: 6, bytesOut: 7, ...times, stopped: false, over: true, stages }]
+  const directions = [
+    {
+      direction: 'forward' as const,
+      bytesIn: 6,
+      bytesOut: 7,
+      segments: [{ name: 'main', bytesIn: 6, bytesOut: 7, runs }],
+    },
+  ]
+  figures.closed(summaryOf('peer', { directions, duration: 80 }))
+  const { durations, stages: totals } = figures.stats([{ ...open(0, 0), directions }])
+  t.match(durations, { count: 1, sum: 80 })
+  t.match(totals, [{ name: 'hex', direction: 'forward', busy: 4, recordsIn: 8, bytesOut: 14 }])
 })
 
 t.test('connections are numbered from 1, and counted by what ended them', async t => {
