@@ -2,6 +2,8 @@
 
 import { type Command, Option } from 'commander'
 import { type Ability, type Address, addressForms, endpointFor, parseAddress } from '../lib/endpoints/address.js'
+import { tcp } from '../lib/endpoints/tcp.js'
+import { unix } from '../lib/endpoints/unix.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatDuration, longestTime, parseBytes, parseDuration } from '../lib/text/quantities.js'
 import { frequent, group } from './help.js'
@@ -58,6 +60,23 @@ export function addressFor(ability: Ability): (text: string) => Address {
     throw new TcpPipeError('ERR_ADDRESS', `'${text}' reaches no other process; ${expected}`)
   }
 }
+
+/** An option with an address where the program listens for HTTP. The address may be left out. */
+export function httpAddress(flags: string, description: string, preset: string): Option {
+  const read = (text: string) => {
+    try {
+      const address = parseAddress(text)
+      if (address.scheme === 'tcp' || address.scheme === 'unix') return address
+    } catch (error) {
+      const message = errorMessage(error).replace(addressForms('listen', 'dial'), httpForms)
+      throw new TcpPipeError('ERR_ADDRESS', message, { cause: error })
+    }
+    throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not allowed; expected ${httpForms}`)
+  }
+  return value(flags, `${description} (default address: ${preset})`, read).preset(preset)
+}
+
+const httpForms = list([...tcp.syntax, ...unix.syntax])
 
 /** A file, or for `-` the standard stream. */
 export function fileOrStdio(path: string): Address {

@@ -9,7 +9,7 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
 import { frequent, group } from './help.js'
 import type { Logger } from './log.js'
-import { bytes, count, duration, repeatable, value } from './options.js'
+import { bytes, count, duration, httpAddress, repeatable, value } from './options.js'
 import { dieOf, exitAfter, onSignals } from './process.js'
 import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOptions, warnIfInsecure } from './tls.js'
 
@@ -30,6 +30,7 @@ export interface ServerOptions extends ServerTlsOptions {
   halfClosedTimeout?: number
   drainTimeout?: number
   maxRecord?: number
+  metrics?: Address
 }
 
 export function serverOptions(): Option[] {
@@ -62,6 +63,13 @@ export function serverOptions(): Option[] {
       duration('--drain-timeout <time>', 'for connections to finish after SIGINT or SIGTERM (default: 10s)', Infinity),
     ]),
     ...serverTlsOptions(),
+    ...group('Metrics:', [
+      httpAddress(
+        '--metrics [address]',
+        'serve metrics for Prometheus by HTTP: /metrics, /healthz and /readyz',
+        '127.0.0.1:9464',
+      ),
+    ]),
   ]
 }
 
@@ -123,10 +131,18 @@ export async function runServer(
     reload: hasFiles ? () => server && void reload(server, log, read) : undefined,
     reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   })
-  server = await start({ log, onConnection })
+  const exporter =
+    options.metrics && (await (await import('./metrics.js')).openMetrics(options.metrics, log, () => server))
+  try {
+    server = await start({ log, onConnection })
+  } catch (error) {
+    exporter?.close()
+    throw error
+  }
   if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
   const closed = server.closed.then(() => {
     stop()
+    exporter?.close()
     if (once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
   })
   return { server, closed }

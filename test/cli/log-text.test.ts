@@ -89,6 +89,9 @@ t.test('the events of a server', async t => {
     ],
     [{ msg: 'listening', address: '127.0.0.1', family: 'IPv4', port: 7 }, '● listening on 127.0.0.1:7'],
     [{ msg: 'listening', address: '/run/x', family: 'unix', port: 0 }, '● listening on unix:/run/x'],
+    [{ msg: 'metrics', address: '127.0.0.1', family: 'IPv4', port: 7 }, '● metrics on http://127.0.0.1:7/metrics'],
+    [{ msg: 'metrics', address: '::1', family: 'IPv6', port: 7 }, '● metrics on http://[::1]:7/metrics'],
+    [{ msg: 'metrics', address: '/run/x', family: 'unix', port: 0 }, '● metrics on unix:/run/x, path /metrics'],
     [
       { msg: 'connections refused', refused: { access: 1, other: 2 }, remote: '::1' },
       '! refused 1 connection by --allow or --deny, 2 connections other, the last from ::1',
