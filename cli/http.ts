@@ -36,7 +36,7 @@ export async function listenForHttp(
     server.closeAllConnections()
     process.off('exit', close)
   }
-  process.once('exit', close) // removes a unix socket
+  process.once('exit', close) // a signal before the server listens leaves no unix socket
   return { bound: boundOf(server), close }
 }
 

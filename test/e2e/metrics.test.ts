@@ -117,7 +117,7 @@ t.test('paths and methods', async t => {
 })
 
 t.test('while it drains it is alive, and not ready', async t => {
-  const server = await serve(t, ['0', '--reply', ...metrics])
+  const server = await serve(t, ['0', '--reply', '--drain-timeout', 'off', ...metrics])
   const client = await dial(t, server.port)
   client.resume()
   await reaches(server, 'tcp_pipe_connections_open', 1)
@@ -126,7 +126,8 @@ t.test('while it drains it is alive, and not ready', async t => {
   t.match(await ask(server, '/readyz'), { status: 503, body: 'not accepting connections\n' })
   t.match(await ask(server, '/healthz'), { status: 200 })
   t.equal(await figure(server, 'tcp_pipe_connections_open'), 1)
-  const scraper = await dial(t, Number((await server.logged('metrics')).port)) // keeps no process alive
+  const scraper = await dial(t, Number((await server.logged('metrics')).port))
+  scraper.write('GET /metrics HTTP/1.1\r\n') // what never becomes a request keeps no process alive
   scraper.resume().once('end', () => scraper.end())
   client.end()
   t.match(await server.ended, { code: 0 })
@@ -143,14 +144,19 @@ t.test('with --once it is not ready after its first client', async t => {
 
 t.test('a unix socket, which is removed at the end, whatever that is', async t => {
   const path = join(shortDirectory(t), 's')
-  for (const signals of [['SIGTERM'], ['SIGQUIT']] as const) {
+  for (const signal of ['SIGTERM', 'SIGQUIT'] as const) {
     const server = await serve(t, ['0', '--reply', '--metrics', `unix:${path}`])
     t.match(await server.logged('metrics'), { address: path, family: 'unix', port: 0 })
     t.match(await ask(server, '/readyz'), { status: 200 })
-    for (const signal of signals) server.kill(signal)
+    server.kill(signal)
     await server.ended
-    t.notOk(existsSync(path), signals[0])
+    t.notOk(existsSync(path), signal)
   }
+  const starting = tcpPipe(t, ['serve', '0', '--tls', 'auto', '--metrics', `unix:${path}`])
+  await starting.logged('metrics')
+  starting.kill('SIGTERM') // while it makes its certificate
+  await starting.ended
+  t.notOk(existsSync(path), 'before it listens')
 })
 
 t.test('if the metrics cannot be listened on, nothing is: exit 1', async t => {
