@@ -90,7 +90,7 @@ function stageFamilies(stages: readonly StageTotals[]): Family[] {
     family(
       'counter',
       'stage_seconds_total',
-      'Time of stages waiting for input, busy, or waiting for the consumer of their output.',
+      'Time of stages waiting for input, busy, waiting for the consumer of their output, or for the thread.',
       each(stage =>
         Object.entries(stageTimes).map(([state, figure]) => ({ labels: { state }, value: stage[figure] / 1000 })),
       ),

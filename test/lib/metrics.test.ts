@@ -52,7 +52,7 @@ t.test('durations are a histogram in seconds', async t => {
 t.test('stages, whatever they are called', async t => {
   const server = fakeServer()
   const figures = { recordsIn: 1, recordsOut: 2, bytesIn: 3, bytesOut: 4 }
-  const times = { waitingForInput: 1500, busy: 250, waitingForOutput: 0 }
+  const times = { waitingForInput: 1500, busy: 250, waitingForOutput: 0, waitingForThread: 40 }
   server.set({ stages: [{ name: './a"\n.js', direction: 'reply', ...figures, ...times }] })
   const labels = 'stage="./a\\"\\n.js",direction="reply"'
   t.match(await valuesOf(metrics(server)), {

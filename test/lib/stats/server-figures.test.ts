@@ -41,7 +41,7 @@ t.test('everything is there from the beginning, and 0', async t => {
 
 t.test('the stages and the durations of ended connections are kept', async t => {
   const figures = serverFigures()
-  const times = { waitingForInput: 1, busy: 2, waitingForOutput: 3 }
+  const times = { waitingForInput: 1, busy: 2, waitingForOutput: 3, waitingForThread: 0 }
   const stages = [{ name: 'hex', recordsIn: 4, recordsOut: 5, ...times }]
   const runs = [{ bytesIn: 6, bytesOut: 7, ...times, stopped: false, over: true, stages }]
   const directions = [
@@ -240,10 +240,10 @@ t.test('the times of all runs and stages sum to their age, through all that a co
   }
   for (const { age, directions } of server.stats().connections) {
     for (const run of directions.flatMap(({ segments }) => segments.flatMap(({ runs }) => runs))) {
-      const sum = run.waitingForInput + run.busy + run.waitingForOutput
+      const sum = run.waitingForInput + run.busy + run.waitingForOutput + run.waitingForThread
       t.ok(sum > 0 && sum <= age && age <= clock.now - started)
       for (const stage of run.stages)
-        t.equal(stage.waitingForInput + stage.busy + stage.waitingForOutput, sum, stage.name)
+        t.equal(stage.waitingForInput + stage.busy + stage.waitingForOutput + stage.waitingForThread, sum, stage.name)
     }
   }
   source.end()
@@ -252,7 +252,7 @@ t.test('the times of all runs and stages sum to their age, through all that a co
   const [forward, reply] = (summaries[0]?.directions ?? []).map(({ segments }) => segments[0]?.runs ?? [])
   t.match(forward?.[0]?.stages, [{ name: 'stage 1', busy: 20, recordsIn: 10 }])
   t.match(forward?.[2]?.stages, [{ busy: 15, recordsIn: 5 }])
-  const ages = forward?.map(run => run.waitingForInput + run.busy + run.waitingForOutput) ?? []
+  const ages = forward?.map(run => run.waitingForInput + run.busy + run.waitingForOutput + run.waitingForThread) ?? []
   t.ok((ages[1] as number) >= (ages[0] as number) + 20, 'the delay has ended later')
   t.match(reply, [{ busy: 5, stages: [{ busy: 5, waitingForOutput: 0 }] }])
 })

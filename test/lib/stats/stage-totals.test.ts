@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Direction, DirectionStats, RunStats } from '../../../lib/stats/snapshot.js'
 import { sumStages } from '../../../lib/stats/stage-totals.js'
 
-const times = { waitingForInput: 1, busy: 2, waitingForOutput: 3 }
+const times = { waitingForInput: 1, busy: 2, waitingForOutput: 3, waitingForThread: 4 }
 
 /** A run of stages, each of which has received two records and returned three. */
 function run(names: string[], bytesIn = 10, bytesOut = 20): RunStats {
@@ -23,7 +23,7 @@ t.test('the stages of ended and of open connections are summed by direction and 
   const ended = [
     {
       ...{ name: 'hex', direction: 'forward', bytesIn: 20, bytesOut: 40 },
-      ...{ recordsIn: 6, recordsOut: 9, waitingForInput: 3, busy: 6, waitingForOutput: 9 },
+      ...{ recordsIn: 6, recordsOut: 9, waitingForInput: 3, busy: 6, waitingForOutput: 9, waitingForThread: 12 },
     },
     { name: 'gzip', direction: 'forward', ...figures },
     { name: 'hex', direction: 'reply', ...figures },
