@@ -107,6 +107,9 @@ export function commonOptions(command: Command): Command {
     frequent(new Option('-q, --quiet', 'log errors only')),
     frequent(new Option('-v, --verbose', 'log every field, and what each stage did')),
     choice('--log-format <format>', `text or json (default: ${defaultFormat})`, ['text', 'json']),
+    choice('--stats <format>', 'figures and the slow part at the end of a connection: text, json or none (default)', [
+      ...['text', 'json', 'none'],
+    ]),
   ])
   for (const option of options) command.addOption(option)
   return command.addOption(bytes('--max-record <bytes>', 'maximum length of a line or a JSON value (default: 1m)', 1))
@@ -141,7 +144,7 @@ function isOnLine(command: Command, name: string): boolean {
   return names.some(each => command.getOptionValueSource(each) === 'cli')
 }
 
-const common = new Set(['maxRecord', 'raw', 'logLevel', 'quiet', 'verbose', 'logFormat'])
+const common = new Set(['maxRecord', 'raw', 'logLevel', 'quiet', 'verbose', 'logFormat', 'stats'])
 
 export function variableOf(command: Command, option: Option): string {
   const words = option.attributeName().replace(/[A-Z]/g, letter => `_${letter}`)

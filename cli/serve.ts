@@ -19,6 +19,7 @@ import { closedPipe, onStdoutError } from './process.js'
 import { check, type Options, ownOptions } from './serve-options.js'
 import { type Aims, type CommonOptions, resolveServer, runServer, serverOptions } from './server.js'
 import { loadStages, terminalStages } from './stages.js'
+import { withStats } from './stats.js'
 
 export function serveCommand(act: Act = runPlan): Command {
   const command = new Command('serve')
@@ -74,6 +75,7 @@ type Given = Omit<ServeOptions, 'transforms'> &
 async function run(options: Options, aims: Aims, given: Given, size: number | undefined): Promise<void> {
   const progress = await openProgress(options, size)
   const { log, mute, observer } = openLog(options)
+  const figures = await withStats(options, observer)
   warnOfCollisions(log, options)
   const chat = options.chat
     ? openChat(log, options.once, () => void listening.then(({ server }) => server.close({ drain: Infinity })))
@@ -82,7 +84,7 @@ async function run(options: Options, aims: Aims, given: Given, size: number | un
     serve({
       ...given,
       ...more,
-      observer,
+      ...figures,
       onConnection(connection) {
         more.onConnection?.(connection)
         progress?.watch(connection)
