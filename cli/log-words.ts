@@ -32,6 +32,7 @@ const wordings: Record<string, Wording> = {
     const where = family === 'IPv4' || family === 'IPv6' ? `${host}:${port}` : `${family}:${address}`
     return info(`listening on ${where}${to ? ` → ${to}` : ''}${pin ? `; pin ${pin}` : ''}`)
   },
+  'control socket': ({ control }) => info(`control socket at ${control}`),
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
   'connection failed': failedWords,
@@ -59,6 +60,7 @@ const wordings: Record<string, Wording> = {
 /** The fields that each event of our own has. A stage that logs the same message without them is another event. */
 const fieldsOf: Record<string, readonly string[]> = {
   listening: ['address', 'port'],
+  'control socket': ['control'],
   'connection opened': ['remote'],
   'connection closed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy'],
   'connection failed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy', 'error'],

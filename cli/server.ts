@@ -7,6 +7,7 @@ import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../l
 import type { Limits } from '../lib/serve.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
+import { type ControlChoice, controlOption, openControl } from './control.js'
 import { frequent, group } from './help.js'
 import type { Logger } from './log.js'
 import { bytes, count, duration, repeatable, value } from './options.js'
@@ -30,6 +31,7 @@ export interface ServerOptions extends ServerTlsOptions {
   halfClosedTimeout?: number
   drainTimeout?: number
   maxRecord?: number
+  control?: ControlChoice
 }
 
 export function serverOptions(): Option[] {
@@ -61,6 +63,7 @@ export function serverOptions(): Option[] {
       ),
       duration('--drain-timeout <time>', 'for connections to finish after SIGINT or SIGTERM (default: 10s)', Infinity),
     ]),
+    ...group('Watching:', [controlOption()]),
     ...serverTlsOptions(),
   ]
 }
@@ -123,13 +126,31 @@ export async function runServer(
     reload: hasFiles ? () => server && void reload(server, log, read) : undefined,
     reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   })
-  server = await start({ log, onConnection })
+  const begin = () => start({ log, onConnection })
+  const { control, listening } = options.control
+    ? await controlled(options.control, begin, log)
+    : { listening: begin() }
+  server = await listening
   if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
   const closed = server.closed.then(() => {
     stop()
+    void control?.close({ drain: 0 })
     if (once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
   })
   return { server, closed }
+}
+
+/** The control socket comes first: a reader of the `listening` line may use it at once. */
+async function controlled(choice: Exclude<ControlChoice, false>, begin: () => Promise<Server>, log: Logger) {
+  let open = () => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  const listening = opened.then(begin)
+  const control = await openControl(choice, listening, log)
+  listening.catch(() => control.close({ drain: 0 }))
+  open()
+  return { control, listening }
 }
 
 function checkListen({ socketMode, ipv6Only }: ServerOptions, listen: Address | undefined): void {
