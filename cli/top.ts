@@ -5,19 +5,14 @@ import { formatDuration, longestTime, parseDuration } from '../lib/text/quantiti
 import { controlAddress } from './control.js'
 import { withExamples } from './help.js'
 import { effectiveOptions, value } from './options.js'
-
-export interface TopOptions {
-  interval?: number
-  once?: boolean
-  json?: boolean
-}
+import type { TopOptions } from './top/run.js'
 
 export function topCommand(): Command {
   const command = new Command('top')
     .description(
       'Shows the connections of a server that runs with --control, and which stages are busy. It attaches to the only such server, or to an address.',
     )
-    .argument('[address]', 'the control socket: unix:path or a path', readAddress)
+    .argument('[address]', 'the control socket: unix:path or a path', controlAddress)
     .action(async address => {
       const options = effectiveOptions<TopOptions>(command)
       if (!process.stdout.isTTY && !options.once && !options.json)
@@ -35,10 +30,6 @@ export function topCommand(): Command {
     ['tcp-pipe top unix:/run/user/1000/tcp-pipe/4711.sock'],
     ['tcp-pipe top --once --json | jq .accepted'],
   ])
-}
-
-function readAddress(text: string) {
-  return controlAddress(text)
 }
 
 /** Milliseconds. */

@@ -3,13 +3,18 @@ import type { UnixAddress } from '../../lib/endpoints/unix.js'
 import { escapeJson, escapeLine } from '../../lib/text/escape.js'
 import { lookOf } from '../look.js'
 import { freshLine } from '../terminal.js'
-import type { TopOptions } from '../top.js'
 import { attach, type ControlClient, type Snapshot } from './client.js'
 import { figuresOf } from './figures.js'
 import { textOf } from './frame.js'
 import { snapshots } from './snapshots.js'
 import { onlySocket } from './sockets.js'
 import { firstView } from './view.js'
+
+export interface TopOptions {
+  interval?: number
+  once?: boolean
+  json?: boolean
+}
 
 /** Milliseconds between two drawings. */
 const second = 1000
