@@ -26,7 +26,7 @@ export function topCommand(): Command {
     .addOption(new Option('--json', 'print the figures as one JSON line per interval'))
   return withExamples(command, [
     ['tcp-pipe serve --control', 'a server that top can watch'],
-    ['tcp-pipe top', 'the only server of this user that has a control socket'],
+    ['tcp-pipe top', 'the only server of this user'],
     ['tcp-pipe top unix:/run/user/1000/tcp-pipe/4711.sock'],
     ['tcp-pipe top --once --json | jq .accepted'],
   ])

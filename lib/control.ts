@@ -21,8 +21,8 @@ export type Controlled = Pick<Server, 'address' | 'stats' | 'connections'>
 /** The maximum number of bytes in a request. */
 const longestRequest = 65_536
 
-/** The maximum number of clients at the same time. */
-const mostClients = 64
+/** The maximum number of clients at the same time: their descriptors are those that servers leave free. */
+const mostClients = 32
 
 /**
  * Starts a server that answers requests about another one: `stats`, and `close` and `reset` of a connection. Resolves

@@ -8,8 +8,9 @@ import { bar, legend, states } from './states.js'
 import { type Column, fitColumns, rowOf } from './table.js'
 import { verdictLine } from './verdict.js'
 
-export function connectionLines({ stats, directions }: ConnectionFigures, place: Place): string[] {
-  const verdict = verdictLine(stats)
+export function connectionLines(connection: ConnectionFigures, place: Place): string[] {
+  const directions = connection.directions()
+  const verdict = verdictLine(connection.stats)
   const rows = directions.flatMap(each => each.rows)
   const present = states.filter((_, i) => rows.some(({ shares }) => (shares?.[i] ?? 0) > 0))
   return [
@@ -40,8 +41,8 @@ function directionLines({ name, rows }: DirectionFigures, place: Place): string[
 
 const rowColumns: readonly Column<Row>[] = [
   { title: '', width: 10, side: 'left', drop: 0, grows: true, text: ({ name }) => escapeLine(name) },
-  { title: '', width: 12, side: 'right', drop: 1, text: ({ unit, amount }) => amountText(unit, amount) },
-  { title: '', width: 12, side: 'right', drop: 0, text: ({ unit, rate }) => `${amountText(unit, Math.round(rate))}/s` },
+  { title: '', width: 12, side: 'right', drop: 2, text: ({ unit, amount }) => amountText(unit, amount) },
+  { title: '', width: 12, side: 'right', drop: 1, text: ({ unit, rate }) => `${amountText(unit, Math.round(rate))}/s` },
 ]
 
 function amountText(unit: Row['unit'], amount: number): string {

@@ -30,7 +30,8 @@ export interface ConnectionFigures {
   readonly rateIn: number
   readonly rateOut: number
   readonly stats: ConnectionStats
-  readonly directions: readonly DirectionFigures[]
+  /** Computed when asked for: only those of the selected connection are drawn. */
+  directions(): readonly DirectionFigures[]
 }
 
 export interface DirectionFigures {
@@ -54,12 +55,8 @@ export function figuresOf(now: Snapshot, before?: Snapshot): ServerFigures {
   const { command, address, pid, age, accepted, failed, refused } = now
   const time = age - (before?.age ?? 0)
   const rate = (of: (stats: Snapshot) => number) => perSecond(of(now) - (before ? of(before) : 0), time)
-  const connections = now.connections.map(each => {
-    return connectionFigures(
-      each,
-      before?.connections.find(({ number }) => number === each.number),
-    )
-  })
+  const past = new Map(before?.connections.map(each => [each.number, each]))
+  const connections = now.connections.map(each => connectionFigures(each, past.get(each.number)))
   const speed = ({ rateIn, rateOut }: ConnectionFigures) => rateIn + rateOut
   return {
     ...{ command, address, pid, age, accepted, failed },
@@ -79,7 +76,7 @@ function connectionFigures(now: ConnectionStats, before: ConnectionStats | undef
     remote: formatRemote({ remote, port }),
     rateIn: perSecond(bytesIn - (before?.bytesIn ?? 0), time),
     rateOut: perSecond(bytesOut - (before?.bytesOut ?? 0), time),
-    directions: now.directions.map((each, i) => directionFigures(now, each, before?.directions[i], time)),
+    directions: () => now.directions.map((each, i) => directionFigures(now, each, before?.directions[i], time)),
   }
 }
 

@@ -89,11 +89,11 @@ function bodyLines(figures: ServerFigures, view: View, { look, columns, rows }: 
 const tableColumns: readonly Column<ConnectionFigures>[] = [
   { title: '#', width: 5, side: 'right', drop: 0, text: ({ number }) => String(number) },
   { title: 'remote', width: 15, side: 'left', drop: 0, grows: true, text: ({ remote }) => escapeLine(remote) },
-  { title: 'age', width: 8, side: 'right', drop: 2, text: ({ age }) => formatAge(age) },
-  { title: 'in', width: 10, side: 'right', drop: 4, text: ({ bytesIn }) => formatBytes(bytesIn, 1) },
-  { title: 'out', width: 10, side: 'right', drop: 3, text: ({ bytesOut }) => formatBytes(bytesOut, 1) },
-  { title: 'in/s', width: 12, side: 'right', drop: 0, text: ({ rateIn }) => formatRate(rateIn) },
-  { title: 'out/s', width: 12, side: 'right', drop: 1, text: ({ rateOut }) => formatRate(rateOut) },
+  { title: 'age', width: 8, side: 'right', drop: 3, text: ({ age }) => formatAge(age) },
+  { title: 'in', width: 10, side: 'right', drop: 5, text: ({ bytesIn }) => formatBytes(bytesIn, 1) },
+  { title: 'out', width: 10, side: 'right', drop: 4, text: ({ bytesOut }) => formatBytes(bytesOut, 1) },
+  { title: 'in/s', width: 12, side: 'right', drop: 1, text: ({ rateIn }) => formatRate(rateIn) },
+  { title: 'out/s', width: 12, side: 'right', drop: 2, text: ({ rateOut }) => formatRate(rateOut) },
 ]
 
 function footText({ asks, note, isOpen }: View): string {

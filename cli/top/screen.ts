@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs'
 import { emitKeypressEvents } from 'node:readline'
 import { createLogUpdate } from 'log-update'
+import { noteRestored } from '../terminal.js'
 import type { Key } from './view.js'
 
 export interface Screen {
@@ -54,6 +55,7 @@ export function openScreen({ onKey, onChange, onLost }: Handlers): Screen {
     if (stdin.isTTY) stdin.setRawMode(false)
     stdin.pause()
     write(leave)
+    noteRestored()
   }
 
   process.once('exit', close).on('SIGCONT', resume) // also after a crash

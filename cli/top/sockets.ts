@@ -1,6 +1,6 @@
 /** Which server to attach to, if the command line does not say. */
 import { type UnixAddress, unixAddress } from '../../lib/endpoints/unix.js'
-import { TcpPipeError } from '../../lib/text/errors.js'
+import { errorCode, errorMessage, TcpPipeError } from '../../lib/text/errors.js'
 import { escapeLine } from '../../lib/text/escape.js'
 import { knownSockets } from '../control.js'
 import { quote } from '../quote.js'
@@ -17,16 +17,18 @@ export async function onlySocket(): Promise<UnixAddress> {
   throw new TcpPipeError('ERR_OPTION', `${found.length} servers have a control socket; expected the address of one`)
 }
 
-/** Undefined if nobody answers: the socket of a dead process. */
+/** Undefined if nobody listens: the socket of a dead process. */
 async function live(path: string): Promise<{ address: UnixAddress; about: string } | undefined> {
+  const address = unixAddress(path)
   let client: ControlClient | undefined
   try {
-    const address = unixAddress(path)
-    client = await attach(address, 1000)
-    const { name, address: where, pid } = await client.stats()
+    client = await attach(address)
+    const { name, address: where, pid } = client.server
     return { address, about: `${name} ${where}, pid ${pid}` }
-  } catch {
-    return undefined
+  } catch (error) {
+    return ['ECONNREFUSED', 'ENOENT'].includes(errorCode(error) ?? '')
+      ? undefined
+      : { address, about: errorMessage(error) }
   } finally {
     client?.close()
   }

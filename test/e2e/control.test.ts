@@ -117,8 +117,8 @@ t.test('many clients at once, and one that reads nothing holds nobody', async t 
   const slow = await dial(t, { path })
   slow.pause()
   slow.write(`${stats}\n`.repeat(20_000))
-  const answers = await Promise.all(Array.from({ length: 50 }, () => asked(t, path, stats, stats)))
-  t.equal(answers.flat().length, 100)
+  const answers = await Promise.all(Array.from({ length: 25 }, () => asked(t, path, stats, stats)))
+  t.equal(answers.flat().length, 50)
   t.equal(String(await exchange(t, server.port, 'hello')), 'hello')
 })
 

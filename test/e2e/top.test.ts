@@ -1,5 +1,6 @@
 /** `top`: on a terminal, as text, and as JSON. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
@@ -66,6 +67,27 @@ async function sender(t: Test, port: number) {
   return socket
 }
 
+/** A control socket of the test's own, which gives these results, the last one again and again. Null: no answer. */
+async function answering(t: Test, ...results: (object | null)[]): Promise<string> {
+  const path = join(shortDirectory(t), 'control')
+  const answer = (socket: Socket, line: string) => {
+    const result = results.length > 1 ? results.shift() : results[0]
+    if (result) socket.write(`${JSON.stringify({ id: JSON.parse(line).id, result })}\n`)
+  }
+  const take = (socket: Socket) =>
+    socket.on('data', data => {
+      for (const line of String(data).trim().split('\n')) answer(socket, line)
+    })
+  await listen(t, take, { path })
+  return path
+}
+
+/** The figures of a server without connections. */
+const nobody = {
+  ...{ name: 'serve', pid: 1, address: 'x:1', command: 'tcp-pipe serve', age: 1, accepted: 1, failed: 0 },
+  ...{ refused: {}, bytesIn: 1, bytesOut: 1, connections: [] },
+}
+
 t.test('connections with their figures, and a slow stage with its bar', { skip }, async t => {
   const it = await watched(t, ['-t', 'throttle rate=64k', '-o', '/dev/null'], null)
   const { shows, press, top } = topOf(t, it)
@@ -85,12 +107,13 @@ t.test('connections with their figures, and a slow stage with its bar', { skip }
   t.match(String((await top.ended).stdout), /code 0/)
 })
 
-t.test('q and Ctrl-C restore the terminal, and so does SIGTERM', { skip }, async t => {
+t.test('q and Ctrl-C restore the terminal, and so do signals', { skip }, async t => {
   const it = await watched(t, ['--reply'])
   for (const [end, code] of [
     ['q', 0],
     ['\x03', 0],
-    ['', 143],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const) {
     const dir = t.testdir()
     const start = `'${process.execPath}' '${cli}' top < /dev/tty & echo $! > pid; wait $!; code=$?`
@@ -98,12 +121,12 @@ t.test('q and Ctrl-C restore the terminal, and so does SIGTERM', { skip }, async
     const top = onTerminal(t, script, { env: it.env, cwd: dir })
     await eventually('a frame', () => screen(whole(top.stdout())).lines.some(line => /no connection/.test(line)))
     t.match(screen(whole(top.stdout())), { alternate: true, cursor: false })
-    if (end === '') process.kill(Number(readFileSync(join(dir, 'pid'), 'utf8')), 'SIGTERM')
+    if (end.startsWith('SIG')) process.kill(Number(readFileSync(join(dir, 'pid'), 'utf8')), end as NodeJS.Signals)
     else top.child.stdin?.write(end)
     const { stdout } = await top.ended
     const { lines, ...state } = screen(stdout)
     t.match(state, { alternate: false, cursor: true })
-    t.same(lines.slice(0, 2), ['first', `code ${code}`], JSON.stringify(end))
+    t.same([lines[0], lines.filter(Boolean).at(-1)], ['first', `code ${code}`], JSON.stringify(end))
   }
 })
 
@@ -173,28 +196,12 @@ t.test('a resize draws it anew', { skip }, async t => {
 })
 
 t.test('hostile names are escaped', { skip }, async t => {
-  const path = join(shortDirectory(t), 'control')
   const evil = '\x1b]0;title\x07\u202e\u009b2J'
   const stage = { name: evil, recordsIn: 1, recordsOut: 1, busy: 1, waitingForInput: 1, waitingForOutput: 1 }
   const runs = [{ bytesIn: 1, bytesOut: 1, stages: [stage], over: false, stopped: false }]
   const directions = [{ direction: 'forward', bytesIn: 1, bytesOut: 1, segments: [{ name: evil, runs }] }]
   const connections = [{ id: evil, number: 1, remote: evil, age: 1, bytesIn: 1, bytesOut: 1, directions }]
-  const result = {
-    ...{ name: evil, pid: 1, address: evil, command: evil, age: 1, accepted: 1, failed: 0 },
-    refused: {},
-  }
-  await listen(
-    t,
-    socket => {
-      socket.on('data', data => {
-        for (const line of String(data).trim().split('\n')) {
-          const { id } = JSON.parse(line)
-          socket.write(`${JSON.stringify({ id, result: { ...result, bytesIn: 1, bytesOut: 1, connections } })}\n`)
-        }
-      })
-    },
-    { path },
-  )
+  const path = await answering(t, { ...nobody, name: evil, address: evil, command: evil, connections })
   const { shows, press, top } = topOf(t, { env: {} } as Watched, path)
   const lines = await shows(/\\e\]0;title\\x07\\u202e/)
   t.match(lines[0], '\\e]0;title\\x07\\u202e\\x9b2J')
@@ -218,6 +225,25 @@ t.test('when the server ends, it says so and exits with 0', { skip }, async t =>
   t.match(shown, { alternate: false, cursor: true })
   t.match(shown.lines.join('\n'), `tcp-pipe: serve ${it.server.to} has ended\ncode 0`)
   t.equal((await json.ended).code, 0)
+})
+
+t.test('a failure of its own restores the terminal, too', { skip }, async t => {
+  const path = await answering(t, nobody, nobody, { ...nobody, connections: [null] })
+  const { top, shows } = topOf(t, { env: {} } as Watched, `${path} --interval 300ms`)
+  await shows(/code 1/)
+  const { stdout } = await top.ended
+  t.match(String(stdout), /no connection is open/)
+  const shown = screen(stdout)
+  t.match(shown, { alternate: false, cursor: true })
+  t.match(shown.lines[0], /^tcp-pipe: /)
+})
+
+t.test('a server that does not answer any more: the screen says so', { skip }, async t => {
+  const path = await answering(t, nobody, nobody, null)
+  const { shows, press, top } = topOf(t, { env: {} } as Watched, `${path} --interval 200ms`)
+  await shows(/no answer for [\d.]+(ms|s)/)
+  press('q')
+  t.match(String((await top.ended).stdout), 'code 0')
 })
 
 t.test('without a terminal: a frame as text, or a line of JSON per interval', async t => {
