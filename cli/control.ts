@@ -1,35 +1,12 @@
-/** The control sockets of running servers: where they are, and `--control`, which opens one. */
+/** The control sockets of running servers: where they are, and what `--control` opens. */
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
-import type { Option } from 'commander'
-import { type UnixAddress, unixAddress } from '../lib/endpoints/unix.js'
-import { type Controlled, control, type Server } from '../lib/index.js'
-import { TcpPipeError } from '../lib/text/errors.js'
+import { type Controlled, control } from '../lib/control.js'
+import type { Server } from '../lib/index.js'
+import type { ControlChoice } from './control-option.js'
 import type { Logger } from './log.js'
-import { value } from './options.js'
 import { quote } from './quote.js'
-
-/** True: in the runtime folder. */
-export type ControlChoice = UnixAddress | boolean
-
-export function controlOption(): Option {
-  const what = 'answer stats, close and reset on a unix socket; for tcp-pipe top (default: in the runtime folder)'
-  return value('--control [address]', what, readChoice)
-}
-
-function readChoice(text: string): ControlChoice {
-  if (text === 'true' || text === '1') return true
-  return text === 'false' || text === '0' ? false : controlAddress(text)
-}
-
-/** `unix:PATH` or a path → the address. Throws `ERR_ADDRESS`. */
-export function controlAddress(text: string): UnixAddress {
-  const path = text.replace(/^unix:/, '')
-  if (path === text && /^[\w.-]*:|^\d*$|^\[/.test(text))
-    throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not allowed; expected unix:path or a path`)
-  return unixAddress(path)
-}
 
 /** Opens the control socket of a server that is about to listen. It is removed when the server or the process ends. */
 export async function openControl(

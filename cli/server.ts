@@ -7,7 +7,7 @@ import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../l
 import type { Limits } from '../lib/serve.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
-import { type ControlChoice, controlOption, openControl } from './control.js'
+import { type ControlChoice, controlOption } from './control-option.js'
 import { frequent, group } from './help.js'
 import type { Logger } from './log.js'
 import { bytes, count, duration, repeatable, value } from './options.js'
@@ -142,6 +142,7 @@ export async function runServer(
 
 /** The control socket comes first: a reader of the `listening` line may use it at once. */
 async function controlled(choice: Exclude<ControlChoice, false>, begin: () => Promise<Server>, log: Logger) {
+  const { openControl } = await import('./control.js')
   let open = () => {}
   const opened = new Promise<void>(resolve => {
     open = resolve

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { formatDuration, longestTime, parseDuration } from '../lib/text/quantities.js'
-import { controlAddress } from './control.js'
+import { controlAddress } from './control-option.js'
 import { withExamples } from './help.js'
 import { effectiveOptions, value } from './options.js'
 import type { TopOptions } from './top/run.js'
