@@ -19,10 +19,12 @@ const input = {
 
 /**
  * What a package imports and this one never uses. The transports of pino run in threads, from files of their own.
- * commander starts the commands that are programs of their own.
+ * commander starts the commands that are programs of their own. log-update hides the cursor by a package that takes over
+ * the signals of the process; `top` does that itself.
  */
 const unused = [
   { importer: /\/pino\/(lib\/tools|pino)\.js$/, name: /\/transport$/ },
+  { importer: /\/log-update\/index\.js$/, name: /^cli-cursor$/ },
   { importer: /\/commander\/lib\/command\.js$/, name: /^node:child_process$/ },
 ]
 const nothing = '\0nothing'

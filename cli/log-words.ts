@@ -38,6 +38,7 @@ const wordings: Record<string, Wording> = {
         ? `metrics on unix:${address}, path /metrics`
         : `metrics on http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`,
     ),
+  'control socket': ({ control }) => info(`control socket at ${control}`),
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
   'connection failed': failedWords,
@@ -66,6 +67,7 @@ const wordings: Record<string, Wording> = {
 const fieldsOf: Record<string, readonly string[]> = {
   listening: ['address', 'port'],
   metrics: ['address', 'family', 'port'],
+  'control socket': ['control'],
   'connection opened': ['remote'],
   'connection closed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy'],
   'connection failed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy', 'error'],

@@ -2,6 +2,8 @@
 
 export type { Chain } from './connection/chain.js'
 export type { Connection } from './connection/connection.js'
+export type { Controlled, ControlOptions } from './control.js'
+export { control } from './control.js'
 export type { Address, AddressInput } from './endpoints/address.js'
 export { formatAddress, parseAddress } from './endpoints/address.js'
 export type { Sink, Source } from './endpoints/endpoint.js'

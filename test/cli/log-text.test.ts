@@ -100,6 +100,7 @@ t.test('the events of a server', async t => {
       { msg: 'connections refused in total', refused: { maxPerIp: 3 }, total: 3 },
       '! refused in total: 3 connections beyond --max-per-ip',
     ],
+    [{ msg: 'control socket', control: 'unix:/run/x' }, '● control socket at unix:/run/x'],
     [{ msg: 'not connected, trying again', error: 'x', wait: 200 }, '! not connected: x; trying again in 200 ms'],
     [
       { msg: 'draining', signal: 'SIGINT', connections: 2, drainTimeout: 10_000 },

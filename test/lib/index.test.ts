@@ -3,7 +3,17 @@ import * as api from '../../lib/index.js'
 
 t.test('the public names', async t => {
   t.strictSame(Object.keys(api).sort(), [
-    ...['TcpPipeError', 'blockBytes', 'bytes', 'checkTrigger', 'choice', 'compose', 'concatenate', 'defineTransform'],
+    ...[
+      'TcpPipeError',
+      'blockBytes',
+      'bytes',
+      'checkTrigger',
+      'choice',
+      'compose',
+      'concatenate',
+      'control',
+      'defineTransform',
+    ],
     ...[
       'duration',
       'eachJson',
@@ -27,6 +37,7 @@ t.test('the public names', async t => {
       'none',
       'number',
       'parseAddress',
+      'partsOf',
       'proxy',
       'records',
       'regexp',
@@ -37,6 +48,7 @@ t.test('the public names', async t => {
       'stop',
       'text',
       'triggerOptions',
+      'verdict',
       'words',
     ],
   ])

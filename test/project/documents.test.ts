@@ -32,7 +32,7 @@ t.test('CHANGELOG.md names every transform', async t => {
 
 t.test('the help of every command names every option of its page', async t => {
   const pages = ['serve', 'send', 'proxy', 'check'].map(name => optionsOf(name))
-  const known = [...pages.flat(), ...optionsOf('explain', '--help')]
+  const known = [...pages.flat(), ...optionsOf('explain', '--help'), ...optionsOf('top', '--help')]
   const others = ['--help', '--system', '--shell', '--pinnedpubkey', '--ssl', '--send-only'] // of useradd, curl, ncat
   for (const page of ['docs/command-line.md', 'docs/proxy.md', 'docs/hardening.md', 'SECURITY.md', 'README.md']) {
     for (const [option] of read(page).matchAll(/(?<![\w-])--[a-z][a-z-]{2,}/g)) {
