@@ -3,7 +3,7 @@
  * the program and those of the package: a user's module that imports `tcp-pipe` gets the same classes as the program.
  * stream-chain stays outside, because users may import it, too.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 
@@ -19,10 +19,12 @@ const input = {
 
 /**
  * What a package imports and this one never uses. The transports of pino run in threads, from files of their own.
- * commander starts the commands that are programs of their own.
+ * commander starts the commands that are programs of their own. log-update hides the cursor by a package that takes over
+ * the signals of the process; `top` does that itself.
  */
 const unused = [
   { importer: /\/pino\/(lib\/tools|pino)\.js$/, name: /\/transport$/ },
+  { importer: /\/log-update\/index\.js$/, name: /^cli-cursor$/ },
   { importer: /\/commander\/lib\/command\.js$/, name: /^node:child_process$/ },
 ]
 const nothing = '\0nothing'
@@ -64,6 +66,7 @@ const { output } = await bundle.write({
   },
 })
 await bundle.close()
+chmodSync(join(dir, 'cli.js'), 0o755) // npm link made it executable before, and does not do so again
 const packages = [...new Set(output.flatMap(({ moduleIds = [] }) => moduleIds.map(packageOf)))].filter(Boolean).sort()
 writeFileSync(join(dir, 'THIRD-PARTY.txt'), packages.map(noticeOf).join(`\n${'-'.repeat(80)}\n\n`))
 

@@ -1,27 +1,37 @@
 // How long the command line takes to start.
 import { spawnSync } from 'node:child_process'
-import { compare, tcpPipe } from './support.js'
+import { compare, freePort, listening, shell, tcpPipe } from './support.js'
 
-const commands = {
-  'tcp-pipe --version': `${tcpPipe} --version`,
-  'tcp-pipe transforms': `${tcpPipe} transforms`,
-  'node -e 0': `${process.execPath} -e 0`,
-}
+/** Takes what comes, and ends after its peer. */
+const target = port =>
+  `exec ${process.execPath} -e "require('node:net').createServer({ allowHalfOpen: true }, socket => socket.on('end', () => socket.end()).resume()).listen(${port}, '127.0.0.1')"`
 
 export async function run({ runs }) {
+  const port = await freePort()
+  const server = shell(target(port), { ends: false })
+  await listening(port)
+  const send = 'tcp-pipe send, of an empty file'
+  const commands = {
+    'tcp-pipe --version': `${tcpPipe} --version`,
+    'tcp-pipe --help': `${tcpPipe} --help`,
+    [send]: `${tcpPipe} send /dev/null --to 127.0.0.1:${port}`,
+    'tcp-pipe transforms': `${tcpPipe} transforms`,
+    'node -e 0': `${process.execPath} -e 0`,
+  }
   const candidates = Object.entries(commands).map(([name, command]) => ({ name, words: command.split(' ') }))
   const seconds = await compare(candidates, runs * 3, ({ words }) => {
     const started = performance.now()
     spawnSync(words[0], words.slice(1))
     return (performance.now() - started) / 1000
   })
+  server.kill()
   const time = name => seconds.get(name) * 1000
   const row = (work, atMost) => ({ work, ours: time(work), peer: 'node -e 0', theirs: time('node -e 0'), atMost })
   return {
     title: `Start, wall time, ${runs * 3} runs`,
     unit: 'ms',
-    rows: [row('tcp-pipe --version', 1.4), row('tcp-pipe transforms')],
-    commands: Object.values(commands).map(command => [command]),
+    rows: [row('tcp-pipe --version', 1.4), row('tcp-pipe --help', 1.5), row(send, 1.8), row('tcp-pipe transforms')],
+    commands: Object.values(commands).map(command => [command.replace(String(port), 'PORT')]),
   }
 }
 

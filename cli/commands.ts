@@ -36,6 +36,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./check.js')).checkCommand(),
   },
   {
+    name: 'top',
+    operands: '[options] [address]',
+    summary: 'watch the connections of a server that runs with --control',
+    load: async () => (await import('./top.js')).topCommand(),
+  },
+  {
     name: 'transforms',
     operands: '[options] [transform]',
     summary: 'list the transforms, or show one in detail',

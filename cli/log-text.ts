@@ -53,11 +53,13 @@ function layout({ texts, path = '', below = '' }: Words, fields: string, look: L
   const [place, hash, rest] = [path, below, fields].map(escapeLine) as [string, string, string]
   if (hash !== '') return withBelow(lines[0] as string, hash, rest, columns)
   const target = place && ` ${arrow}${tie}${place}`
+  const fits = (more: string) => lines.find(line => widthOf(line + more) <= columns)
   const tail = rest && ` ${rest}`
-  const whole = lines.find(line => widthOf(line + target + tail) <= columns)
-  if (whole !== undefined) return wrap(whole + target + tail, columns)
-  const text = lines.find(line => widthOf(line + tail) <= columns) ?? (lines.at(-1) as string)
-  return place === '' ? wrap(text + tail, columns) : `${wrap(text + tail, columns)}\n${arrow} ${place}`
+  const whole = fits(target + tail) ?? (rest && fits(target))
+  if (whole) return wrap(whole + target + tail, columns)
+  const text = lines.at(-1) as string
+  if (place === '') return wrap((fits(tail) ?? text) + tail, columns)
+  return [wrap(fits('') ?? text, columns), `${arrow} ${place}`, ...(rest ? [wrap(rest, columns)] : [])].join('\n')
 }
 
 /** A path that is wider than the room begins at the left edge, and the terminal wraps it. */

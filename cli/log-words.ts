@@ -45,6 +45,13 @@ const wordings: Record<string, Wording> = {
     const where = family === 'IPv4' || family === 'IPv6' ? `${host}:${port}` : `${family}:${address}`
     return info(`listening on ${where}${to ? ` → ${to}` : ''}${pin ? `; pin ${pin}` : ''}`)
   },
+  metrics: ({ address, family, port }) =>
+    info(
+      family === 'unix'
+        ? `metrics on unix:${address}, path /metrics`
+        : `metrics on http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`,
+    ),
+  'control socket': ({ control }) => info(`control socket at ${control}`),
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
   'connection failed': failedWords,
@@ -80,6 +87,8 @@ const wordings: Record<string, Wording> = {
 /** The fields that each event of our own has. A stage that logs the same message without them is another event. */
 const fieldsOf: Record<string, readonly string[]> = {
   listening: ['address', 'port'],
+  metrics: ['address', 'family', 'port'],
+  'control socket': ['control'],
   'connection opened': ['remote'],
   'connection closed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy'],
   'connection failed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy', 'error'],

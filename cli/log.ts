@@ -17,6 +17,7 @@ export interface LogOptions {
   logFormat?: 'text' | 'json' | undefined
   quiet?: boolean | undefined
   verbose?: boolean | undefined
+  stats?: 'text' | 'json' | 'none' | undefined
   /** Of a server. */
   chat?: boolean
   /** Of a server. */

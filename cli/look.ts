@@ -29,11 +29,22 @@ function isUtf8({ LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): boolean {
 }
 
 /** Symbols, and what stands for them without UTF-8. */
-const plain: Record<string, string> = { '●': '*', '✓': '+', '✗': 'x', '·': '.', '→': '->', '…': '...' }
+const plain: Record<string, string> = {
+  '●': '*',
+  '✓': '+',
+  '✗': 'x',
+  '·': '.',
+  '→': '->',
+  '…': '...',
+  '░': '.',
+  '█': '#',
+  '▓': '%',
+  '▒': '=',
+}
 
 /** Replaces our own symbols where the locale is not UTF-8. */
 export function withSymbols(text: string, { unicode }: Pick<Look, 'unicode'>): string {
-  return unicode ? text : text.replace(/[●✓✗·→…]/g, symbol => plain[symbol] as string)
+  return unicode ? text : text.replace(/[●✓✗·→…░█▓▒]/g, symbol => plain[symbol] as string)
 }
 
 const codes = { green: 32, yellow: 33, red: 31, cyan: 36, dim: 2 } as const

@@ -128,10 +128,17 @@ async function asNc(given: readonly string[]): Promise<string[]> {
   return words
 }
 
-/** Without this, commander would take an address after `--tls` as its value, in `serve` and `proxy`. */
+/** Without this, commander would take an address after `--tls` or `--control` as its value, in `serve` and `proxy`. */
 function withoutValue(word: string, i: number, argv: readonly string[]): string {
   const [command] = unexplained(argv)
-  return word === '--tls' && command !== 'send' && argv[i + 1] !== 'auto' ? '--tls=true' : word
+  const takes = command === 'send' ? undefined : optionalValues[word]
+  return takes && !takes.test(argv[i + 1] ?? '') ? `${word}=true` : word
+}
+
+/** What of the next word is the value of such an option. */
+const optionalValues: Partial<Record<string, RegExp>> = {
+  '--tls': /^auto$/,
+  '--control': /^unix:|^(?!\w+:\/\/).*\//,
 }
 
 /** Prints the error, unless commander already has, and returns the exit code. Commander's 1 for a usage error becomes 2. */

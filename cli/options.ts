@@ -4,6 +4,8 @@ import type { Stats } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { type Ability, type Address, addressForms, endpointFor, parseAddress } from '../lib/endpoints/address.js'
 import { checkFiles } from '../lib/endpoints/file/file-source.js'
+import { tcp } from '../lib/endpoints/tcp.js'
+import { unix } from '../lib/endpoints/unix.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatDuration, longestTime, parseBytes, parseDuration } from '../lib/text/quantities.js'
 import { frequent, group } from './help.js'
@@ -61,6 +63,23 @@ export function addressFor(ability: Ability): (text: string) => Address {
   }
 }
 
+/** An option with an address where the program listens for HTTP. The address may be left out. */
+export function httpAddress(flags: string, description: string, preset: string): Option {
+  const read = (text: string) => {
+    try {
+      const address = parseAddress(text)
+      if (address.scheme === 'tcp' || address.scheme === 'unix') return address
+    } catch (error) {
+      const message = errorMessage(error).replace(addressForms('listen', 'dial'), httpForms)
+      throw new TcpPipeError('ERR_ADDRESS', message, { cause: error })
+    }
+    throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not allowed; expected ${httpForms}`)
+  }
+  return value(flags, `${description} (default address: ${preset})`, read).preset(preset)
+}
+
+const httpForms = list([...tcp.syntax, ...unix.syntax])
+
 /** A file, or for `-` the standard stream. */
 export function fileOrStdio(path: string): Address {
   return path === '-' ? { scheme: 'stdio' } : { scheme: 'file', path }
@@ -109,6 +128,9 @@ export function commonOptions(command: Command): Command {
     frequent(new Option('-q, --quiet', 'log errors only')),
     frequent(new Option('-v, --verbose', 'log every field, and what each stage did')),
     choice('--log-format <format>', `text or json (default: ${defaultFormat})`, ['text', 'json']),
+    choice('--stats <format>', 'figures and the slow part at the end of a connection: text, json or none (default)', [
+      ...['text', 'json', 'none'],
+    ]),
   ])
   for (const option of options) command.addOption(option)
   return command.addOption(bytes('--max-record <bytes>', 'maximum length of a line or a JSON value (default: 1m)', 1))
@@ -143,7 +165,7 @@ function isOnLine(command: Command, name: string): boolean {
   return names.some(each => command.getOptionValueSource(each) === 'cli')
 }
 
-const common = new Set(['maxRecord', 'raw', 'logLevel', 'quiet', 'verbose', 'logFormat'])
+const common = new Set(['maxRecord', 'raw', 'logLevel', 'quiet', 'verbose', 'logFormat', 'stats'])
 
 export function variableOf(command: Command, option: Option): string {
   const words = option.attributeName().replace(/[A-Z]/g, letter => `_${letter}`)

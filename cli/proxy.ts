@@ -9,6 +9,7 @@ import { addressFor, commonOptions, effectiveOptions, value } from './options.js
 import { type Act, type Plan, run } from './plan.js'
 import { resolveServer, runServer, type ServerOptions, serverOptions } from './server.js'
 import { loadStages } from './stages.js'
+import { withStats } from './stats.js'
 
 interface Options extends LogOptions, ServerOptions {}
 
@@ -70,7 +71,8 @@ async function resolve(
     facts: async () => (await import('./proxy-explanation.js')).proxyFacts(command, options, given, plan),
     async run() {
       const { log, observer } = openLog(options)
-      const { closed } = await runServer(options, aims, common, log, more => proxy({ ...given, ...more, observer }))
+      const figures = await withStats(options, observer)
+      const { closed } = await runServer(options, aims, common, log, more => proxy({ ...given, ...more, ...figures }))
       await closed
     },
   }

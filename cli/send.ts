@@ -20,6 +20,7 @@ import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { type Options, ownOptions, timeoutOptions } from './send-options.js'
 import { loadStages, terminalStages } from './stages.js'
+import { withStats } from './stats.js'
 import { readSendTls, sendTlsOptions, warnIfInsecure } from './tls.js'
 
 const note =
@@ -72,6 +73,7 @@ type Given = SendOptions & { readonly replyTransforms: () => readonly Stage[] }
 async function run(options: Options, given: Given, files: string[], size: number | undefined): Promise<void> {
   const from = options.receiveOnly ? openSource('') : sourceOf(files)
   const { log, mute, observer } = openLog(options, { ending: endingOf(options) })
+  const figures = await withStats(options, observer)
   const progress = await openProgress(options, files, from, size)
   warnIfInsecure(log, options)
   const isTyped = from instanceof ReadStream
@@ -86,7 +88,7 @@ async function run(options: Options, given: Given, files: string[], size: number
     () => {},
   )
   const sent = send({
-    ...{ ...given, from, signal: abort.signal, log, observer },
+    ...{ ...given, from, signal: abort.signal, log, ...figures },
     replyTransforms: () => [...(isTyped ? [notePeerEnd(log)] : []), ...given.replyTransforms()],
     onConnect(opened) {
       connection = opened

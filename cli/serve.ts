@@ -19,6 +19,7 @@ import { closedPipe, onStdoutError } from './process.js'
 import { check, type Options, ownOptions } from './serve-options.js'
 import { type Aims, type CommonOptions, resolveServer, runServer, serverOptions } from './server.js'
 import { loadStages, terminalStages } from './stages.js'
+import { withStats } from './stats.js'
 
 export function serveCommand(act: Act = runPlan): Command {
   const command = new Command('serve')
@@ -73,6 +74,7 @@ type Given = Omit<ServeOptions, 'transforms'> &
 
 async function run(options: Options, aims: Aims, given: Given, size: number | undefined): Promise<void> {
   const { log, mute, observer } = openLog(options)
+  const figures = await withStats(options, observer)
   const progress = await openProgress(options, size, log)
   warnOfCollisions(log, options)
   const chat = options.chat
@@ -82,7 +84,8 @@ async function run(options: Options, aims: Aims, given: Given, size: number | un
     serve({
       ...given,
       ...more,
-      observer: chat ? greeting(chat, observer) : observer,
+      ...figures,
+      ...(chat && { observer: greeting(chat, figures.observer) }),
       onConnection(connection) {
         more.onConnection?.(connection)
         progress?.watch(connection)
@@ -98,10 +101,11 @@ async function run(options: Options, aims: Aims, given: Given, size: number | un
 }
 
 /** After the line that a client has connected. */
-function greeting(chat: Chat, { opened }: Observer): Observer {
+function greeting(chat: Chat, observer: Observer): Observer {
   return {
+    ...observer,
     opened(connection) {
-      opened?.(connection)
+      observer.opened?.(connection)
       chat.greet()
     },
   }

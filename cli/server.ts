@@ -7,9 +7,10 @@ import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../l
 import type { Limits } from '../lib/serve.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { readRules } from './access.js'
+import { type ControlChoice, controlOption } from './control-option.js'
 import { frequent, group } from './help.js'
 import type { Logger } from './log.js'
-import { bytes, count, duration, repeatable, value } from './options.js'
+import { bytes, count, duration, httpAddress, repeatable, value } from './options.js'
 import { dieOf, exitAfter, onSignals } from './process.js'
 import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOptions, warnIfInsecure } from './tls.js'
 
@@ -30,6 +31,8 @@ export interface ServerOptions extends ServerTlsOptions {
   halfClosedTimeout?: number
   drainTimeout?: number
   maxRecord?: number
+  metrics?: Address
+  control?: ControlChoice
 }
 
 export function serverOptions(): Option[] {
@@ -61,7 +64,15 @@ export function serverOptions(): Option[] {
       ),
       duration('--drain-timeout <time>', 'for connections to finish after SIGINT or SIGTERM (default: 10s)', Infinity),
     ]),
+    ...group('Watching:', [controlOption()]),
     ...serverTlsOptions(),
+    ...group('Metrics:', [
+      httpAddress(
+        '--metrics [address]',
+        'serve metrics for Prometheus by HTTP: /metrics, /healthz and /readyz',
+        '127.0.0.1:9464',
+      ),
+    ]),
   ]
 }
 
@@ -123,13 +134,42 @@ export async function runServer(
     reload: hasFiles ? () => server && void reload(server, log, read) : undefined,
     reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   })
-  server = await start({ log, onConnection })
+  const exporter =
+    options.metrics && (await (await import('./metrics.js')).openMetrics(options.metrics, log, () => server))
+  const begin = () => start({ log, onConnection })
+  let control: Server | undefined
+  try {
+    if (options.control) {
+      const opened = await controlled(options.control, begin, log)
+      control = opened.control
+      server = await opened.listening
+    } else server = await begin()
+  } catch (error) {
+    exporter?.close()
+    throw error
+  }
   if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
   const closed = server.closed.then(() => {
     stop()
+    exporter?.close()
+    void control?.close({ drain: 0 })
     if (once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
   })
   return { server, closed }
+}
+
+/** The control socket comes first: a reader of the `listening` line may use it at once. */
+async function controlled(choice: Exclude<ControlChoice, false>, begin: () => Promise<Server>, log: Logger) {
+  const { openControl } = await import('./control.js')
+  let open = () => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  const listening = opened.then(begin)
+  const control = await openControl(choice, listening, log)
+  listening.catch(() => control.close({ drain: 0 }))
+  open()
+  return { control, listening }
 }
 
 function checkListen({ socketMode, ipv6Only }: ServerOptions, listen: Address | undefined): void {

@@ -39,6 +39,11 @@ export function noteInterrupt(): void {
   isWithinLine ||= process.stderr.isTTY && !isDrawn
 }
 
+/** Notes that the terminal shows again what it did before the alternate screen, where lines were drawn. */
+export function noteRestored(): void {
+  isWithinLine = false
+}
+
 /** Returns what must precede a line on stderr, so that it begins a line of its own. Erases the status line. */
 export function freshLine(): string {
   eraseStatus()

@@ -37,3 +37,22 @@ function splitAt(word: string, width: number): [string, string] {
   }
   return [piece, word.slice(piece.length)]
 }
+
+/** `/a/long/path/to/file.bin` → `/a/lo…ile.bin`: the middle is left out, so that both ends can be recognized. */
+export function shorten(text: string, width: number, mark = '…'): string {
+  if (stringWidth(text) <= width) return text
+  const characters = [...text]
+  const room = Math.max(2, width - stringWidth(mark))
+  const head = fitting(characters, Math.floor(room / 3))
+  const tail = fitting(characters.reverse(), room - stringWidth(head))
+  return `${head}${mark}${[...tail].reverse().join('')}`
+}
+
+function fitting(characters: readonly string[], width: number): string {
+  let text = ''
+  for (const character of characters) {
+    if (stringWidth(text + character) > width) break
+    text += character
+  }
+  return text
+}

@@ -2,6 +2,8 @@
 
 export type { Chain } from './connection/chain.js'
 export type { Connection } from './connection/connection.js'
+export type { Controlled, ControlOptions } from './control.js'
+export { control } from './control.js'
 export type { Address, AddressInput } from './endpoints/address.js'
 export { formatAddress, parseAddress } from './endpoints/address.js'
 export type { Sink, Source } from './endpoints/endpoint.js'
@@ -19,6 +21,8 @@ export { checkTrigger, triggerOptions } from './faults/trigger.js'
 export type { Data } from './formats/bytes.js'
 export type { Unit } from './formats/records.js'
 export type { WebReadable, WebTransform, WebWritable } from './formats/web.js'
+export type { Metrics } from './metrics.js'
+export { metrics } from './metrics.js'
 export type { ProxyOptions, ProxyServer } from './proxy.js'
 export { proxy } from './proxy.js'
 export type { SendError } from './send.js'
@@ -28,6 +32,8 @@ export type { Handler, Output, PipeServer, ServeOptions, SinkInput } from './ser
 export { serve } from './serve.js'
 export type { ListenOptions } from './server/listen-options.js'
 export type { CloseOptions, Server } from './server/server.js'
+export type { SnapshotOptions } from './server/snapshots.js'
+export { snapshots } from './server/snapshots.js'
 export { compose, records } from './stages/compose.js'
 export * from './stages/define.js'
 export type { Specs } from './stages/spec.js'
@@ -41,12 +47,16 @@ export type {
   ConnectionStats,
   Direction,
   DirectionStats,
+  Durations,
+  EndStats,
   Reason,
   RunStats,
   SegmentStats,
   ServerStats,
   StageStats,
+  StageTotals,
 } from './stats/snapshot.js'
 export type { FaultNote, Side, Summary, TlsFacts } from './stats/summary.js'
+export { type Part, partsOf, type Verdict, verdict } from './stats/verdict.js'
 export type { ErrorCode, TimeoutName } from './text/errors.js'
 export { TcpPipeError } from './text/errors.js'

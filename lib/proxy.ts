@@ -63,7 +63,7 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
     const alpn = protocolsFor(client, options)
     const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target, alpn })
     connection.join(target, about.to)
-    const [there, back] = [between(client, target), between(target, client)]
+    const [there, back] = [between(client, target, 'client', 'target'), between(target, client, 'target', 'client')]
     await Promise.all([forward.run(connection, there), reply.run(connection, back)])
   }
 
@@ -102,8 +102,8 @@ function protocolsFor({ facts }: Leg, { tls }: ProxyOptions): readonly string[] 
   return facts.tls?.alpn === undefined ? [] : [facts.tls.alpn]
 }
 
-function between(sourceLeg: Leg, sinkLeg: Leg): Ends {
-  return { source: sourceLeg.stream, sink: sinkLeg.stream, sourceLeg, sinkLeg }
+function between(sourceLeg: Leg, sinkLeg: Leg, source: string, sink: string): Ends {
+  return { source: sourceLeg.stream, sink: sinkLeg.stream, sourceLeg, sinkLeg, names: { source, sink } }
 }
 
 function dialAddress(input: AddressInput | undefined): Address {

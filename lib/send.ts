@@ -84,13 +84,13 @@ function open(
   leg: Leg,
   options: OpenOptions,
 ): { connection: OpenConnection; from: Source; observer: Required<Observer> } {
-  const { log, maxRecord, idleTimeout = 0, maxDuration } = options
+  const { log, maxRecord, idleTimeout = 0, maxDuration, measure } = options
   const observer = observers([log && logObserver(log), options.observer])
   let { from } = options
   try {
     from ??= stdinSource()
     return {
-      connection: openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, observer }),
+      connection: openConnection(leg, { log, maxRecord, idleTimeout, maxDuration, measure, observer }),
       from,
       observer,
     }
@@ -120,9 +120,12 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
     )
     if (from.errored) connection.fail(from.errored)
     const output = await openOutput(connection, options)
-    const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink: output, lazy: true })
+    const names = { source: 'peer', sink: 'output' }
+    const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink: output, lazy: true, names })
     const { sink, ended } = options.onEof === 'keep' ? keptOpen(leg, back) : { sink: leg.stream }
-    const there = forward.run(connection, { source: from, sink, sinkLeg: leg })
+    const there = forward.run(connection, {
+      ...{ source: from, sink, sinkLeg: leg, names: { source: 'source', sink: 'peer' } },
+    })
     if (stopsAtPeerEnd(options, from))
       back.then(
         () => forward.stop(connection),

@@ -81,13 +81,19 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const piping: Work = async (connection, leg) => {
     const { stream } = leg
     const sink = options.reply ? undefined : await openSink(connection, options, target, contexts)
-    const ends = sink ? { sink } : { sink: stream, sinkLeg: leg }
+    const names = { source: 'client', sink: options.reply ? 'client' : nameOf(target) }
+    const ends = { ...(sink ? { sink } : { sink: stream, sinkLeg: leg }), names }
     const there = forward.run(connection, { source: stream, sourceLeg: leg, ...ends, lazy: true })
     const back = async () => {
       if (!from) return
       const source = openSource(await from(connection.info('reply')))
       const own = options.onEof === 'keep' ? keptOpen(leg, there).sink : stream
-      const done = reply.run(connection, { source, sink: own, sinkLeg: leg })
+      const done = reply.run(connection, {
+        source,
+        sink: own,
+        sinkLeg: leg,
+        names: { source: 'source', sink: 'client' },
+      })
       if (options.onPeerEnd === 'stop') there.then(() => reply.stop(connection), ignore)
       await done
     }
@@ -98,6 +104,12 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }
   const server = await openServer(address, settings, handler ? handling(handler, settings) : piping)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}
+
+/** What the figures call the sink. */
+function nameOf(target: Address | undefined): string {
+  if (!target) return 'sink'
+  return target.scheme === 'file' ? 'file' : 'target'
 }
 
 /** What a server does with its options: it listens at `address`, and sends what it receives to `target`, if any. */

@@ -18,14 +18,8 @@ const jobs = availableParallelism() + 1
 
 /** Those that take longest start first. */
 const long = [
-  'laws/cuts',
-  'laws/laws',
-  'e2e/tls-proxy',
-  'e2e/limits',
-  'e2e/load',
-  'e2e/timeouts',
-  'e2e/tls',
-  'e2e/churn',
+  ...['e2e/progress', 'e2e/timeouts', 'e2e/verdict', 'laws/cuts', 'laws/laws', 'e2e/limits', 'project/coming-from'],
+  ...['e2e/tls', 'e2e/top', 'e2e/churn', 'e2e/signals', 'laws/errors', 'e2e/tls-proxy', 'e2e/load'],
 ].map(name => `dist/test/${name}.test.js`)
 
 const files = process.argv.length > 2 ? process.argv.slice(2) : all()

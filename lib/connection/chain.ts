@@ -5,7 +5,7 @@ import { checkFunction, type Stages, type Transforms } from '../stages/transform
 import type { Direction } from '../stats/snapshot.js'
 import { TcpPipeError } from '../text/errors.js'
 import type { OpenConnection } from './connection.js'
-import type { SegmentRequest, Transfer } from './transfer.js'
+import type { EndNames, SegmentRequest, Transfer } from './transfer.js'
 
 /**
  * The transforms of one direction, as named segments. A change also applies to open connections: no byte is lost,
@@ -51,6 +51,8 @@ export interface Ends {
   readonly sinkLeg?: Leg | undefined
   /** Creates the stages when the first byte arrives. Default: immediately. */
   readonly lazy?: boolean
+  /** What the figures call the ends. */
+  readonly names?: EndNames
 }
 
 interface Segment {

@@ -41,6 +41,8 @@ export interface ConnectionOptions extends Timeouts {
   number?: number
   /** The maximum number of bytes that the peer may send. Default: no limit. */
   maxBytes?: number | undefined
+  /** Also meters the source and the sink of each direction. Default: false. */
+  measure?: boolean | undefined
   /** Receives the event `closed`. */
   observer?: Pick<Observer, 'closed'> | undefined
 }
@@ -67,10 +69,10 @@ export interface OpenConnection extends Connection {
 }
 
 export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnection {
-  const { number = 1, observer, maxBytes, maxRecord } = options
+  const { number = 1, observer, maxBytes, maxRecord, measure } = options
   const identity = { id: newId(), number, remote: leg.remote, port: leg.port }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
-  const state = openState(leg, identity, { observer, maxBytes, maxRecord })
+  const state = openState(leg, identity, { observer, maxBytes, maxRecord, measure })
   const failWith = (error: unknown) => fail(state, error)
   const stopWatch = watchIdle(state.legs, options, () => waitsForSink(state), failWith)
   watchLeg(state, leg)
@@ -182,7 +184,7 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
   const talk = state.target?.talk
   const heard = talk && sourceLeg && (() => talk.heard(sourceLeg))
   const told = talk && sinkLeg && (() => talk.told(sinkLeg))
-  const transfer = openTransfer(options, plan => forget(state, plan), { heard, told })
+  const transfer = openTransfer(options, plan => forget(state, plan), { heard, told, measure: state.measure })
   state.transfers = [...state.transfers, { transfer, options }]
   if (state.closing) transfer.stop()
   const done = transfer.done.then(

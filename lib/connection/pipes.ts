@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import { notePipe } from '../formats/delivery.js'
 import type { Plan } from '../stages/plan.js'
-import { bytesOf } from '../stats/meter.js'
+import { bytesOf, type RunMeter } from '../stats/meter.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import type { Direction } from '../stats/snapshot.js'
 
@@ -24,6 +24,13 @@ export interface TransferOptions {
   readonly segments: readonly SegmentRequest[]
   /** Creates the stages when the first byte or the end arrives. Default: immediately. */
   readonly lazy?: boolean
+  /** What the figures call the source and the sink. Default: `source` and `sink`. */
+  readonly names?: EndNames
+}
+
+export interface EndNames {
+  readonly source: string
+  readonly sink: string
 }
 
 /** An item accepts bytes at its head, emits bytes at its tail, and is piped into another item. */
@@ -53,10 +60,14 @@ export interface Change {
 
 type Count = (chunk: Buffer) => void
 
-/** What is called for each chunk that comes from the source leg (`heard`) or goes to the sink leg (`told`). */
-export interface Listeners {
+/** Who watches a transfer. */
+export interface Watch {
+  /** Called for each chunk that comes from the source leg. */
   readonly heard?: Count | undefined
+  /** Called for each chunk that goes to the sink leg. */
   readonly told?: Count | undefined
+  /** Also meters the source and the sink. */
+  readonly measure?: boolean | undefined
 }
 
 /** The state of a transfer. */
@@ -70,6 +81,9 @@ export interface Pipes {
   over: boolean
   changes: readonly Change[]
   figures: readonly SegmentFigures[]
+  readonly measure: boolean
+  /** The meters of the source and the sink, if they are measured. They begin with the segments. */
+  ends: { readonly source: RunMeter; readonly sink: RunMeter } | undefined
   /** Bytes read from the source and written to the sink. Legs have their own counters. */
   readonly bytes: { in: number; out: number }
   readonly countIn: Count | undefined
@@ -86,7 +100,7 @@ export interface Pipes {
 export function openPipes(
   options: TransferOptions,
   forget: Pipes['forget'],
-  { heard, told }: Listeners,
+  { heard, told, measure = false }: Watch,
 ): Omit<Pipes, 'unwatch' | 'settle' | 'fail'> {
   const bytes = { in: 0, out: 0 }
   return {
@@ -98,6 +112,8 @@ export function openPipes(
     over: false,
     changes: [],
     figures: [],
+    measure,
+    ends: undefined,
     bytes,
     countIn: options.sourceLeg ? heard : counter(bytes, 'in'),
     countOut: options.sinkLeg ? told : counter(bytes, 'out'),

@@ -16,6 +16,7 @@ export interface ConnectionState {
   readonly observer: Pick<Observer, 'closed'> | undefined
   readonly maxBytes: number | undefined
   readonly maxRecord: number | undefined
+  readonly measure: boolean | undefined
   /** Timestamp of `performance.now()`. */
   readonly started: number
   /** All watched legs: those of the connection and those of sinks. */
@@ -49,7 +50,7 @@ export interface ConnectionState {
 export function openState(
   leg: Leg,
   identity: ConnectionState['identity'],
-  given: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord'>,
+  given: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord' | 'measure'>,
 ): ConnectionState {
   let settle!: (summary: Summary) => void
   let reject!: (error: Error) => void

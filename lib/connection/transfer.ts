@@ -3,21 +3,23 @@ import type { Duplex, Readable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
 import { afterWriting } from '../formats/delivery.js'
 import type { Plan } from '../stages/plan.js'
+import { meterSink, meterSource } from '../stats/foreign-meter.js'
+import { freeze } from '../stats/meter.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
-import type { DirectionStats, SegmentStats } from '../stats/snapshot.js'
+import { type DirectionStats, endStats, type SegmentStats } from '../stats/snapshot.js'
 import {
   endSource,
-  type Listeners,
   openPipes,
   type Pipes,
   relink,
   type SegmentRequest,
   type TransferOptions,
   unlink,
+  type Watch,
 } from './pipes.js'
 import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
 
-export type { SegmentRequest, TransferOptions } from './pipes.js'
+export type { EndNames, SegmentRequest, TransferOptions } from './pipes.js'
 
 export interface Transfer {
   /** Resolves when the sink finishes. Rejects when a part of the transfer fails. */
@@ -42,19 +44,16 @@ export interface Transfer {
  * Starts a transfer. Its owner destroys its streams when the connection fails. When a stage stops early, the sink ends
  * normally and the source is released. Calls `forget` with stages that are finished while the connection continues.
  */
-export function openTransfer(
-  options: TransferOptions,
-  forget: (plan: Plan) => void,
-  listeners: Listeners = {},
-): Transfer {
+export function openTransfer(options: TransferOptions, forget: (plan: Plan) => void, watch: Watch = {}): Transfer {
   const { source, sink, sourceLeg, lazy } = options
-  const pipes = openPipes(options, forget, listeners) as Pipes
+  const pipes = openPipes(options, forget, watch) as Pipes
   const done = new Promise<void>((resolve, reject) => {
     pipes.settle = resolve
     pipes.fail = error => {
       if (!pipes.over && sourceLeg) pipes.bytes.in = takenFrom(sourceLeg)
       pipes.over = true
       pipes.unwatch()
+      freezeEnds(pipes)
       reject(error)
       resolveChanges(pipes)
     }
@@ -71,7 +70,15 @@ export function openTransfer(
 
 function begin(pipes: Pipes): void {
   pipes.unwatch()
+  const { source, sink } = pipes.options
+  if (pipes.measure && !pipes.over) pipes.ends ??= { source: meterSource(source), sink: meterSink(sink) }
   startSegments(pipes)
+}
+
+function freezeEnds({ ends }: Pipes): void {
+  if (!ends) return
+  freeze(ends.source)
+  freeze(ends.sink)
 }
 
 /** A class, since the transfers of thousands of idle connections share its methods. */
@@ -113,8 +120,19 @@ class LiveTransfer implements Transfer {
       direction,
       bytesIn: pipes.over || !sourceLeg ? pipes.bytes.in : takenFrom(sourceLeg),
       bytesOut: sinkLeg ? sinkLeg.bytes.out : pipes.bytes.out,
+      ...endsStats(pipes),
       segments: segmentStats(pipes),
     }
+  }
+}
+
+function endsStats({ ends, options }: Pipes): Pick<DirectionStats, 'source' | 'sink'> {
+  if (!ends) return {}
+  const { names = { source: 'source', sink: 'sink' }, sourceLeg, sinkLeg, sink } = options
+  const now = performance.now()
+  return {
+    source: endStats(names.source, sourceLeg !== undefined, ends.source, now),
+    sink: endStats(names.sink, sinkLeg !== undefined || sink.leg !== undefined, ends.sink, now),
   }
 }
 
@@ -172,6 +190,7 @@ function finish(pipes: Pipes): void {
   const { source, sourceLeg } = pipes.options
   pipes.over = true
   pipes.unwatch()
+  freezeEnds(pipes)
   unlink(pipes, pipes.first)
   if (sourceLeg) pipes.bytes.in = takenFrom(sourceLeg) // what still comes is not read
   if (!source.readableEnded) {

@@ -18,6 +18,8 @@ export type { Work } from './state.js'
 export interface Server extends AsyncDisposable {
   /** The bound address. `port` is the assigned port if 0 was requested; for a unix socket, the path and port 0. */
   readonly address: Bound
+  /** Whether it accepts connections. False after `close`, an abort, or the first connection with `once`. */
+  readonly listening: boolean
   /** The connections that are currently open. */
   readonly connections: ReadonlySet<Connection>
   /** The pin of the server certificate, `sha256//…`, for `send --pin`. Undefined without TLS. */
@@ -61,6 +63,9 @@ export async function openServer(address: Address, options: ServerOptions, work:
   announce(state, listener.bound)
   return {
     address: listener.bound,
+    get listening() {
+      return !state.isOver && !state.isDisabled
+    },
     get connections() {
       return new Set(state.active)
     },

@@ -4,7 +4,19 @@ import { isStop, none } from 'stream-chain/defs.js'
 import { cancelSymbol, exec, type Push } from 'stream-chain/exec.js'
 import { afterDelivery, markStage, notePipe } from '../formats/delivery.js'
 import { type Batch, type BatchFunction, blockBytes } from '../formats/records.js'
-import { bytesOf, filled, inputEnds, outputEnds, type RunMeter, taken, takes, wanted } from '../stats/meter.js'
+import {
+  bytesOf,
+  filled,
+  goesOn,
+  inputEnds,
+  look,
+  outputEnds,
+  pushing,
+  type RunMeter,
+  taken,
+  takes,
+  wanted,
+} from '../stats/meter.js'
 
 /** The output of a run: bytes, or, in object mode, the batches of records from its last stage. */
 export type Output = 'bytes' | 'batches'
@@ -44,6 +56,8 @@ export class Run extends Duplex {
   private releases: RunOptions['releases']
   /** A function waits here until the consumer reads. */
   private parked: { resolve(): void; reject(reason: unknown): void } | undefined
+  /** Whether a write goes on after its function has returned. */
+  private isWaiting = false
   /** Whether a function ended the run before its input. */
   private stopped = false
   private flushed = false
@@ -107,8 +121,9 @@ export class Run extends Duplex {
       return super.push(null)
     }
     this.meter.bytesOut += bytesOf(chunk)
+    if (this.isWaiting) return pushing(this.meter, () => super.push(chunk))
     const isWanted = super.push(chunk)
-    if (!isWanted) filled(this.meter)
+    if (!isWanted) filled(this.meter, true)
     return isWanted
   }
 
@@ -151,15 +166,22 @@ export class Run extends Duplex {
       this.failed(error, callback)
       return
     }
-    if (!pending) this.done(callback)
-    else
-      pending.then(
-        () => this.done(callback),
-        error => this.failed(error, callback),
-      )
+    if (!pending) {
+      taken(this.meter, true)
+      callback()
+      return
+    }
+    this.isWaiting = true
+    goesOn(this.meter)
+    pending.then(
+      () => this.done(callback),
+      error => this.failed(error, callback),
+    )
   }
 
   private done(callback: Callback, error?: Error): void {
+    this.isWaiting = false
+    look()
     taken(this.meter)
     callback(error)
   }

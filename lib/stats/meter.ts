@@ -1,4 +1,10 @@
-/** Meters: the data through stages and runs, and the time they spend. Times are milliseconds. */
+/**
+ * Meters: the data through stages and runs, and the time they spend. Times are milliseconds.
+ *
+ * JavaScript has one thread. While one stage works on it, everything else that is under way looks busy: its completion is
+ * only heard of later. Such time counts as waiting for the thread. What is under way can only have been late by the work
+ * that was done since the event loop last waited.
+ */
 import type { Duplex } from 'node:stream'
 
 /** The meter of one function stage. A record of a bytes stage is a chunk. An await inside the stage is busy time. */
@@ -32,14 +38,36 @@ export interface RunMeter {
   readonly stages: readonly StageMeter[]
 }
 
-export type RunClock = [since: number, tick: number, input: number, busy: number, output: number]
+export type RunClock = [since: number, tick: number, input: number, busy: number, output: number, ...rest: number[]]
 
 /** When the run entered its state. */
 export const since = 0
 /** The last handover between stages. Stages share this clock, since reading the system clock is slow. */
 const tick = 1
-/** The time in each state. */
-export const [input, busy, output] = [2, 3, 4] as const
+/** The time in each state, and the time that something else held the thread while the run was busy. */
+export const [input, busy, output, thread] = [2, 3, 4, 5] as const
+/** The work of the run on the thread. */
+const own = 6
+/** `own`, and the work of all, when the run entered its state. */
+const [ownBefore, allBefore] = [7, 8] as const
+
+/** The work of all meters on the thread, now and when the event loop last waited. */
+let all = 0
+let allAtWait = 0
+let idle = 0
+
+/** Notes whether the event loop has waited. Call it when the loop calls, before any work. */
+export function look(): void {
+  const { idleTime } = performance.nodeTiming
+  if (idleTime === idle) return
+  idle = idleTime
+  allAtWait = all
+}
+
+function addWork({ clock }: RunMeter, time: number): void {
+  all += time
+  clock[own] = (clock[own] as number) + time
+}
 
 export function stageMeter(name: string): StageMeter {
   return { name, recordsIn: 0, recordsOut: 0, busy: 0, busySince: -1 }
@@ -48,7 +76,7 @@ export function stageMeter(name: string): StageMeter {
 export function runMeter(stages: readonly StageMeter[]): RunMeter {
   const now = performance.now()
   const flags = { stopped: false, isWriting: false, hasEnded: false, isFull: false }
-  return { bytesIn: 0, bytesOut: 0, state: 'input', clock: [now, now, 0, 0, 0], ...flags, stages }
+  return { bytesIn: 0, bytesOut: 0, state: 'input', clock: [now, now, 0, 0, 0, 0, 0, 0, 0], ...flags, stages }
 }
 
 /** Counts busy time from the start of the run or the handover of the previous stage. */
@@ -84,16 +112,51 @@ export function freeze(meter: RunMeter): void {
 
 /** A write begins: the run is busy until `taken`. */
 export function takes(meter: RunMeter, bytes: number): void {
+  look()
   meter.bytesIn += bytes
   meter.isWriting = true
   update(meter)
 }
 
-/** A write ends. The work since the last handover belongs to streams that follow. */
-export function taken(meter: RunMeter): void {
-  const { clock } = meter
+/** A write ends. `worked` tells that the run has worked on the thread since the write began. */
+export function taken(meter: RunMeter, worked = false): void {
   meter.isWriting = false
-  update(meter, clock[tick] > clock[since] ? clock[tick] : undefined)
+  if (meter.state === 'busy') handsOn(meter, worked)
+  update(meter)
+}
+
+/** The time since the last handover between stages belongs to streams that follow. */
+function handsOn(meter: RunMeter, worked: boolean): void {
+  const { clock } = meter
+  const now = performance.now()
+  const last = clock[tick] > clock[since] ? clock[tick] : now
+  if (worked) addWork(meter, last - clock[since])
+  if (last < now) enter(meter, 'output', last)
+}
+
+/** A write goes on after its function has returned: it has worked until now. */
+export function goesOn(meter: RunMeter): void {
+  if (meter.state === 'busy') addWork(meter, performance.now() - meter.clock[since])
+}
+
+/** Counts the work of a call, without that of other meters which it calls. */
+export function working<T>(meter: RunMeter, call: () => T): T {
+  const [start, before] = [performance.now(), all]
+  try {
+    return call()
+  } finally {
+    addWork(meter, Math.max(0, performance.now() - start - (all - before)))
+  }
+}
+
+/** Calls `push`. In it, the streams that follow work. */
+export function pushing(meter: RunMeter, push: () => boolean): boolean {
+  look()
+  if (meter.state !== 'over') enter(meter, 'output', performance.now())
+  const isWanted = push()
+  if (isWanted) update(meter)
+  else filled(meter)
+  return isWanted
 }
 
 /** The input ends: the run is busy until its output ends. */
@@ -102,10 +165,11 @@ export function inputEnds(meter: RunMeter): void {
   update(meter)
 }
 
-/** A `push` returned false: the run waits for output until `wanted`. */
-export function filled(meter: RunMeter): void {
+/** A `push` returned false: the run waits for output until `wanted`. `worked` is as in `taken`. */
+export function filled(meter: RunMeter, worked = false): void {
   if (meter.isFull) return
   meter.isFull = true
+  if (worked && meter.state === 'busy') handsOn(meter, worked)
   update(meter)
 }
 
@@ -128,73 +192,28 @@ function update(meter: RunMeter, now?: number): void {
   if (state !== meter.state) enter(meter, state, now ?? performance.now())
 }
 
+/** Books the time until now to the present state, and begins another one. */
 function enter(meter: RunMeter, state: RunState, now: number): void {
   const { clock } = meter
   const time = now - clock[since]
   if (meter.state === 'input') clock[input] += time
-  else if (meter.state === 'busy') clock[busy] += time
-  else clock[output] += time
+  else if (meter.state === 'output') clock[output] += time
+  else {
+    const late = lateness(clock, time)
+    clock[busy] += time - late
+    clock[thread] = (clock[thread] as number) + late
+  }
   clock[since] = now
+  clock[ownBefore] = clock[own] as number
+  clock[allBefore] = all
   meter.state = state
 }
 
-/** Meters a foreign stream from outside, by wrapping its methods. */
-export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
-  meterInput(stream, meter)
-  meterOutput(stream, meter)
-  return meter
-}
-
-type Callback = (error?: Error | null) => void
-
-function meterInput(stream: Duplex, meter: RunMeter): void {
-  const { _write, _writev } = stream
-  const begin = (bytes: number, callback: Callback): Callback => {
-    takes(meter, bytes)
-    return error => {
-      taken(meter)
-      callback(error)
-    }
-  }
-
-  stream._write = (chunk, encoding, callback) => _write.call(stream, chunk, encoding, begin(bytesOf(chunk), callback))
-  if (_writev) {
-    stream._writev = (chunks, callback) => {
-      const bytes = chunks.reduce((sum, { chunk }) => sum + bytesOf(chunk), 0)
-      _writev.call(stream, chunks, begin(bytes, callback))
-    }
-  }
-  onEnd(stream, () => inputEnds(meter))
-}
-
-type Finish = (callback: Callback) => void
-
-/** Calls `ended` when the input ends. A Transform needs its own `_final`, which calls `_flush`. */
-function onEnd(stream: Duplex, ended: () => void): void {
-  const name = '_transform' in stream ? '_flush' : '_final'
-  const methods = stream as unknown as Record<typeof name, Finish | undefined>
-  const method = methods[name]
-  if (!method && name === '_flush') return // its output ends immediately
-  methods[name] = callback => {
-    ended()
-    if (method) method.call(stream, callback)
-    else callback()
-  }
-}
-
-function meterOutput(stream: Duplex, meter: RunMeter): void {
-  const { push, _read } = stream
-  stream.push = (chunk, encoding) => {
-    if (chunk === null) outputEnds(meter, stream)
-    meter.bytesOut += bytesOf(chunk)
-    const isWanted = push.call(stream, chunk, encoding)
-    if (!isWanted) filled(meter)
-    return isWanted
-  }
-  stream._read = size => {
-    wanted(meter)
-    _read.call(stream, size)
-  }
+/** How much of the time others have worked on the thread since the event loop last waited. */
+function lateness(clock: RunClock, time: number): number {
+  const worked = (clock[own] as number) - (clock[ownBefore] as number)
+  const others = all - Math.max(allAtWait, clock[allBefore] as number) - worked
+  return Math.max(0, Math.min(others, time - worked))
 }
 
 /** The size of a chunk in bytes; the values of an object-mode stream have none. */

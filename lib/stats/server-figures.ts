@@ -1,5 +1,7 @@
 /** The figures of a server: its connections and its refused clients. */
+import { countDurations } from './durations.js'
 import type { ClosedBy, ConnectionStats, Reason, ServerStats } from './snapshot.js'
+import { sumStages } from './stage-totals.js'
 import type { Summary } from './summary.js'
 
 export interface ServerFigures {
@@ -17,6 +19,8 @@ export function serverFigures(): ServerFigures {
   const closed: Record<ClosedBy, number> = { peer: 0, local: 0, reset: 0, timeout: 0, limit: 0, signal: 0, error: 0 }
   const refused: Record<Reason, number> = { access: 0, maxConnections: 0, maxPerIp: 0 }
   const bytes = { in: 0, out: 0 }
+  const durations = countDurations()
+  const stages = sumStages()
   let accepted = 0
   let failed = 0
   let handshakeFailures = 0
@@ -30,6 +34,8 @@ export function serverFigures(): ServerFigures {
       if (summary.error) failed++
       bytes.in += summary.bytesIn
       bytes.out += summary.bytesOut
+      durations.add(summary.duration)
+      stages.add(summary.directions)
     },
     stats: connections => ({
       age: performance.now() - started,
@@ -40,6 +46,8 @@ export function serverFigures(): ServerFigures {
       handshakeFailures,
       bytesIn: connections.reduce((sum, { bytesIn }) => sum + bytesIn, bytes.in),
       bytesOut: connections.reduce((sum, { bytesOut }) => sum + bytesOut, bytes.out),
+      durations: durations.stats(),
+      stages: stages.with(connections.flatMap(({ directions }) => directions)),
       connections,
     }),
   }

@@ -1,5 +1,5 @@
 /** Snapshots: the current figures as plain JSON. Times are milliseconds and include work in progress. */
-import { busy, input, output, type RunMeter, type StageMeter, since } from './meter.js'
+import { busy, input, output, type RunMeter, type StageMeter, since, thread } from './meter.js'
 
 /** `forward`: from the client, or the source of `send`, to the sink or the target. `reply`: the opposite direction. */
 export type Direction = 'forward' | 'reply'
@@ -20,9 +20,19 @@ export interface StageStats {
   readonly waitingForInput: number
   /** Time spent waiting for the consumer of the output, including later stages of the run. */
   readonly waitingForOutput: number
+  /** Time that something else held the thread while the stage had something to do. */
+  readonly waitingForThread: number
 }
 
-/** A run: adjacent functions fused into one stream, or a single Duplex. Its three times sum to its age. */
+/** The states of a stage, and the figures with the time spent in them. They sum to the age of the stage. */
+export const stageTimes = {
+  input: 'waitingForInput',
+  busy: 'busy',
+  output: 'waitingForOutput',
+  thread: 'waitingForThread',
+} as const satisfies Record<string, keyof StageStats>
+
+/** A run: adjacent functions fused into one stream, or a single Duplex. Its four times sum to its age. */
 export interface RunStats {
   /** Bytes that entered the run. */
   readonly bytesIn: number
@@ -31,6 +41,7 @@ export interface RunStats {
   readonly waitingForInput: number
   readonly busy: number
   readonly waitingForOutput: number
+  readonly waitingForThread: number
   /** True if the run ended before its input. */
   readonly stopped: boolean
   /** True if other stages replaced the run, or its output ended. */
@@ -49,6 +60,14 @@ export interface SegmentStats {
   readonly runs: readonly RunStats[]
 }
 
+/** The figures of a source or a sink: the times of a run. A source never waits for input, a sink never for output. */
+export interface EndStats extends Times {
+  /** What it is, such as `client`. */
+  readonly name: string
+  /** Whether it is a socket. */
+  readonly isNetwork: boolean
+}
+
 /** The figures of one direction of a connection. */
 export interface DirectionStats {
   readonly direction: Direction
@@ -56,6 +75,10 @@ export interface DirectionStats {
   readonly bytesIn: number
   /** Bytes written to the sink. */
   readonly bytesOut: number
+  /** The source, if the option `measure` is set and data has come. */
+  readonly source?: EndStats
+  /** The sink, in the same case. */
+  readonly sink?: EndStats
   /** From the source to the sink, then those that were removed. */
   readonly segments: readonly SegmentStats[]
 }
@@ -84,6 +107,23 @@ export interface ConnectionStats {
 /** The reason for a refusal: the access lists or a limit. */
 export type Reason = 'access' | 'maxConnections' | 'maxPerIp'
 
+/** The figures of all stages of one name in one direction, of open and of ended connections. */
+export interface StageTotals extends StageStats {
+  readonly direction: Direction
+  /** Bytes that entered the stage; of fused stages, only the first one counts them. */
+  readonly bytesIn: number
+  /** Bytes that left the stage; of fused stages, only the last one counts them. */
+  readonly bytesOut: number
+}
+
+/** How long the ended connections lasted. Times are milliseconds. */
+export interface Durations {
+  /** The number of connections that lasted at most so long. Each bucket includes those before it. */
+  readonly buckets: readonly { readonly upTo: number; readonly count: number }[]
+  readonly count: number
+  readonly sum: number
+}
+
 /** The figures of a server since its start. */
 export interface ServerStats {
   /** Milliseconds since the server started. */
@@ -102,6 +142,10 @@ export interface ServerStats {
   readonly bytesIn: number
   /** Bytes sent to clients in total, including open connections. */
   readonly bytesOut: number
+  /** The durations of the ended connections. */
+  readonly durations: Durations
+  /** The stages by direction and name, in total, including those of open connections. */
+  readonly stages: readonly StageTotals[]
   /** The open connections. */
   readonly connections: readonly ConnectionStats[]
 }
@@ -109,39 +153,53 @@ export interface ServerStats {
 /** Returns the current figures of a run. */
 export function runStats(meter: RunMeter, now = performance.now()): RunStats {
   const { bytesIn, bytesOut, stopped, state } = meter
-  const { clock } = meter
+  const spent = timesOf(meter, now)
+  return { bytesIn, bytesOut, ...spent, stopped, over: state === 'over', stages: stageStats(meter, spent, now) }
+}
+
+/** Returns the current figures of a source or a sink. */
+export function endStats(name: string, isNetwork: boolean, meter: RunMeter, now = performance.now()): EndStats {
+  return { name, isNetwork, ...timesOf(meter, now) }
+}
+
+function timesOf({ clock, state }: RunMeter, now: number): Times {
   const open = now - clock[since]
-  const times = {
+  return {
     waitingForInput: clock[input] + (state === 'input' ? open : 0),
     busy: clock[busy] + (state === 'busy' ? open : 0),
     waitingForOutput: clock[output] + (state === 'output' ? open : 0),
+    waitingForThread: clock[thread] as number,
   }
-  return { bytesIn, bytesOut, ...times, stopped, over: state === 'over', stages: stageStats(meter, times, now) }
 }
 
-type Times = Pick<RunStats, 'waitingForInput' | 'busy' | 'waitingForOutput'>
+/** The names of the times. */
+export const times = Object.values(stageTimes)
+
+export type Times = Pick<RunStats, (typeof times)[number]>
 
 /** A Duplex has the times of its run. A function waits while other stages of its run work. */
-function stageStats({ stages }: RunMeter, times: Times, now: number): StageStats[] {
+function stageStats({ stages }: RunMeter, spent: Times, now: number): StageStats[] {
   const [only] = stages
   if (stages.length === 1 && only && only.recordsIn === 0) {
     const { name, recordsIn, recordsOut } = only
-    return [{ name, recordsIn, recordsOut, ...times }]
+    return [{ name, recordsIn, recordsOut, ...spent }]
   }
-  const age = times.waitingForInput + times.busy + times.waitingForOutput
+  const { waitingForThread } = spent
+  const age = times.reduce((sum, time) => sum + spent[time], 0)
   let after = stages.reduce((sum, stage) => sum + busyTime(stage, now), 0)
   return stages.map(stage => {
     const { name, recordsIn, recordsOut } = stage
     const busy = busyTime(stage, now)
     after -= busy
-    const waitingForOutput = times.waitingForOutput + after
+    const waitingForOutput = spent.waitingForOutput + after
     return {
       name,
       recordsIn,
       recordsOut,
       busy,
-      waitingForInput: Math.max(0, age - busy - waitingForOutput),
+      waitingForInput: Math.max(0, age - busy - waitingForOutput - waitingForThread),
       waitingForOutput,
+      waitingForThread,
     }
   })
 }
@@ -153,18 +211,12 @@ function busyTime({ busy, busySince }: StageMeter, now: number): number {
 /** Adds the figures of two successive runs of the same stages. */
 export function addRuns(one: RunStats, other: RunStats): RunStats {
   return {
-    ...sums(one, other, ['bytesIn', 'bytesOut', 'waitingForInput', 'busy', 'waitingForOutput']),
+    ...sums(one, other, ['bytesIn', 'bytesOut', ...times]),
     stopped: one.stopped || other.stopped,
     over: one.over && other.over,
     stages: one.stages.map((stage, i) => ({
       name: stage.name,
-      ...sums(stage, other.stages[i] as StageStats, [
-        'recordsIn',
-        'recordsOut',
-        'busy',
-        'waitingForInput',
-        'waitingForOutput',
-      ]),
+      ...sums(stage, other.stages[i] as StageStats, ['recordsIn', 'recordsOut', ...times]),
     })),
   }
 }

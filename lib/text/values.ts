@@ -12,6 +12,7 @@ const kinds = {
   flag: ['true or false', value => typeof value === 'boolean'],
   text: ['a text', value => typeof value === 'string'],
   function: ['a function', isFunction],
+  object: ['an object', isObject],
   count: ['a whole number from 1', value => (Number.isInteger(value) || value === Infinity) && Number(value) >= 1],
   address: ['an address', value => typeof value === 'string' || isObject(value)],
   serverTls: ["true, false, 'auto' or an object", value => value === 'auto' || isSwitch(value)],

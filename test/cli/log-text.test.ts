@@ -139,6 +139,9 @@ t.test('the events of a server', async t => {
     ],
     [{ msg: 'listening', address: '127.0.0.1', family: 'IPv4', port: 7 }, '● listening on 127.0.0.1:7'],
     [{ msg: 'listening', address: '/run/x', family: 'unix', port: 0 }, '● listening on unix:/run/x'],
+    [{ msg: 'metrics', address: '127.0.0.1', family: 'IPv4', port: 7 }, '● metrics on http://127.0.0.1:7/metrics'],
+    [{ msg: 'metrics', address: '::1', family: 'IPv6', port: 7 }, '● metrics on http://[::1]:7/metrics'],
+    [{ msg: 'metrics', address: '/run/x', family: 'unix', port: 0 }, '● metrics on unix:/run/x, path /metrics'],
     [
       { msg: 'connections refused', refused: { access: 1, other: 2 }, remote: '::1' },
       '! refused 1 connection by --allow or --deny, 2 connections other, the last from ::1',
@@ -147,6 +150,7 @@ t.test('the events of a server', async t => {
       { msg: 'connections refused in total', refused: { maxPerIp: 3 }, total: 3 },
       '! refused in total: 3 connections beyond --max-per-ip',
     ],
+    [{ msg: 'control socket', control: 'unix:/run/x' }, '● control socket at unix:/run/x'],
     [{ msg: 'not connected, trying again', error: 'x', wait: 200 }, '! not connected: x; trying again in 200 ms'],
     [
       { msg: 'draining', signal: 'SIGINT', connections: 2, drainTimeout: 10_000 },
@@ -256,6 +260,12 @@ t.test('colour, ASCII, and every field', async t => {
     / bytesIn=500000000 .* tls=\{"protocol":"TLSv1.3"\}$/,
   ])
   t.match(lines({ ...closed, sink: { file: 'f' } }, { verbose: true }), [/ → f connection=c1 /])
+  t.match(lines({ ...closed, sink: { file: 'f' } }, { verbose: true, look: of(80) }), [/ → f$/, /^ +connection=c1 /])
+  t.match(lines({ ...closed, sink: { file: 'f'.repeat(60) } }, { verbose: true, look: of(80) }), [
+    /^✓ .* in 4\.3 s \(111 MiB\/s\)$/,
+    /^ +→ f+$/,
+    /^ +connection=c1 /,
+  ])
   const digest = { msg: 'digest', algorithm: 'md5', digest: 'abcd', bytes: 1, remote: 'unix' }
   t.same(lines(digest, { verbose: true }), ['● md5 abcd of 1 bytes unix algorithm=md5 digest=abcd bytes=1 remote=unix'])
 })

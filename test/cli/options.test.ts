@@ -10,6 +10,7 @@ import {
   duration,
   effectiveOptions,
   fileOrStdio,
+  httpAddress,
   rawOption,
   repeatable,
 } from '../../cli/options.js'
@@ -26,6 +27,7 @@ function parse(line: string[], environment: Record<string, string> = {}): Record
     .addOption(count('--retry <n>', '', 0))
     .addOption(choice('--on-eof <action>', '', ['half-close', 'close']))
     .addOption(rawOption())
+    .addOption(httpAddress('--metrics [address]', '', ':9464'))
     .addOption(new Option('--reply'))
     .addOption(new Option('--progress'))
     .addOption(new Option('--no-progress'))
@@ -41,6 +43,26 @@ t.test('values are read', async t => {
     retry: 3,
     onEof: 'close',
   })
+})
+
+t.test('an address for HTTP may be left out, and is TCP or a unix socket', async t => {
+  for (const [line, expected] of [
+    [['--metrics'], { scheme: 'tcp', host: '127.0.0.1', port: 9464 }],
+    [['--metrics', '--reply'], { port: 9464 }],
+    [['--metrics', '80'], { host: '127.0.0.1', port: 80 }],
+    [['--metrics=[::1]:80'], { host: '::1', port: 80 }],
+    [['--metrics', 'unix:/run/x'], { scheme: 'unix', path: '/run/x' }],
+  ] as const)
+    t.match(parse([...line]), { metrics: expected }, line.join(' '))
+  t.match(parse([], { TCP_PIPE_SERVE_METRICS: '81' }), { metrics: { port: 81 } })
+  const forms = 'expected host:port, :port, port, [::1]:port, tcp://host:port or unix:path'
+  for (const [text, message] of [
+    ['tls://:80', `--metrics: 'tls://:80' is not allowed; ${forms}`],
+    ['memory:x', `--metrics: 'memory:x' is not allowed; ${forms}`],
+    ['x:y', `--metrics: 'x:y': the port must be a whole number from 0 to 65535; ${forms}`],
+    ['', `--metrics: '' has no port; ${forms}`],
+  ] as const)
+    t.throws(() => parse([`--metrics=${text}`]), { message, code: 'ERR_OPTION' }, text)
 })
 
 t.test('what is missing on the line comes from the environment', async t => {

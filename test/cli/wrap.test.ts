@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { tie, widthOf, wrap } from '../../cli/wrap.js'
+import { shorten, tie, widthOf, wrap } from '../../cli/wrap.js'
 
 t.test('wrap breaks between words, within long ones, and never between a number and its unit', async t => {
   for (const [text, columns, lines] of [
@@ -31,4 +31,12 @@ t.test('wrap loses nothing and fits', async t => {
       ),
     ),
   )
+})
+
+t.test('shorten leaves out the middle', async t => {
+  t.equal(shorten('/a/file.bin', 11), '/a/file.bin')
+  t.equal(shorten('/home/somebody/logs/file.bin', 16), '/home…s/file.bin')
+  t.equal(shorten('/home/somebody/logs/file.bin', 16, '...'), '/hom.../file.bin')
+  t.equal(widthOf(shorten('日本語日本語日本語', 9)) <= 9, true)
+  t.equal(shorten('abcdef', 1), '…ef')
 })

@@ -413,26 +413,43 @@ export interface TerminalOptions extends Options {
   columns?: number
 }
 
-/** What a terminal shows after these bytes: its lines, and where the cursor stands. */
-export function screen(output: Buffer): { lines: string[]; row: number; cursor: boolean } {
-  const lines: string[] = []
+/** What a terminal shows after these bytes: its lines, where the cursor stands, and whether it is the alternate screen. */
+export function screen(output: Buffer): { lines: string[]; row: number; cursor: boolean; alternate: boolean } {
+  let lines: string[] = []
   let [row, column, cursor] = [0, 0, true]
   let saved: [number, number] = [0, 0]
+  let main: { lines: string[]; row: number; column: number } | undefined
   for (const [token] of String(output)
     .replaceAll('\x1b', '␛')
     .matchAll(/␛\[[?\d;]*[A-Za-z]|␛[78]|[\s\S]/gu)) {
     const line = (lines[row] ?? '').padEnd(column)
+    const count = Number(/\d+/.exec(token)?.[0] ?? 1)
     if (token === '\n') row++
     else if (token === '\r') column = 0
     else if (token === '␛7') saved = [row, column]
     else if (token === '␛8') [row, column] = saved
     else if (token === '␛[?25l') cursor = false
     else if (token === '␛[?25h') cursor = true
+    else if (/^␛\[\?2026[hl]$/.test(token)) continue
+    else if (token === '␛[?1049h') {
+      main ??= { lines, row, column }
+      lines = []
+    } else if (token === '␛[?1049l') {
+      ;({ lines, row, column } = main ?? { lines, row, column })
+      main = undefined
+    } else if (token === '␛[H') [row, column] = [0, 0]
+    else if (/^␛\[\d*A$/.test(token)) row = Math.max(0, row - count)
+    else if (/^␛\[\d*B$/.test(token)) row += count
     else if (/^␛\[\d*G$/.test(token)) column = Number(token.slice(2, -1) || 1) - 1
     else if (/^␛\[0?K$/.test(token)) lines[row] = line.slice(0, column)
+    else if (token === '␛[2K') lines[row] = ''
+    else if (token === '␛[2J') lines = []
     else if (token === '␛[J') lines.splice(row, lines.length, line.slice(0, column))
     else if (token.startsWith('␛')) throw new Error(`unexpected control ${token}`)
     else lines[row] = line.slice(0, column) + token + line.slice(++column)
   }
-  return { lines: Array.from(lines, line => (line ?? '').trimEnd()), row, cursor }
+  return {
+    lines: Array.from(lines, line => (line ?? '').trimEnd()),
+    ...{ row, cursor, alternate: main !== undefined },
+  }
 }

@@ -32,6 +32,8 @@ const mistakes: [line: string[], says: string][] = [
   [['send', '--to', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   [['serve', `unix:/${'x'.repeat(107)}`], 'the path of a unix socket has 1 to 107 bytes, not 108'],
   [['serve', 'tls://:1'], '--tls needs --cert FILE and --key FILE; or use --tls auto'],
+  [['serve', '0', '--metrics', 'tls://:1'], "--metrics: 'tls://:1' is not allowed; expected host:port, :port, port"],
+  [['proxy', '0', ':1', '--metrics', '70000'], "--metrics: '70000': the port must be a whole number from 0 to 65535"],
   [['help', 'base64'], "unknown command 'base64'"],
   // names of files
   [

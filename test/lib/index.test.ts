@@ -3,7 +3,17 @@ import * as api from '../../lib/index.js'
 
 t.test('the public names', async t => {
   t.strictSame(Object.keys(api).sort(), [
-    ...['TcpPipeError', 'blockBytes', 'bytes', 'checkTrigger', 'choice', 'compose', 'concatenate', 'defineTransform'],
+    ...[
+      'TcpPipeError',
+      'blockBytes',
+      'bytes',
+      'checkTrigger',
+      'choice',
+      'compose',
+      'concatenate',
+      'control',
+      'defineTransform',
+    ],
     ...[
       'duration',
       'eachJson',
@@ -23,18 +33,22 @@ t.test('the public names', async t => {
       'isSendError',
       'list',
       'many',
+      'metrics',
       'none',
       'number',
       'parseAddress',
+      'partsOf',
       'proxy',
       'records',
       'regexp',
       'send',
       'serve',
+      'snapshots',
       'specOf',
       'stop',
       'text',
       'triggerOptions',
+      'verdict',
       'words',
     ],
   ])

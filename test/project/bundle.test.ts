@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join } from 'node:path'
 import t from 'tap'
@@ -25,6 +25,10 @@ t.test('the program and the entries of the package share one copy of each module
   )
   for (const source of ['lib/text/errors.ts', 'transforms/hex.ts', 'cli/send.ts'])
     t.ok(bundled.includes(source), source)
+})
+
+t.test('the program can be run, also after another build', async t => {
+  t.equal(statSync(join(root, bin['tcp-pipe'])).mode & 0o111, 0o111)
 })
 
 t.test('nothing is imported but Node.js and the dependencies of the package', async t => {

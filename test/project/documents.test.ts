@@ -32,7 +32,7 @@ t.test('CHANGELOG.md names every transform', async t => {
 
 t.test('the help of every command names every option of its page', async t => {
   const pages = ['serve', 'send', 'proxy', 'check'].map(name => optionsOf(name))
-  const known = [...pages.flat(), ...optionsOf('explain', '--help')]
+  const known = [...pages.flat(), ...optionsOf('explain', '--help'), ...optionsOf('top', '--help')]
   const others = ['--help', '--system', '--shell', '--pinnedpubkey', '--ssl', '--send-only'] // of useradd, curl, ncat
   for (const page of ['docs/command-line.md', 'docs/proxy.md', 'docs/hardening.md', 'SECURITY.md', 'README.md']) {
     for (const [option] of read(page).matchAll(/(?<![\w-])--[a-z][a-z-]{2,}/g)) {
@@ -84,7 +84,7 @@ t.test('the commands of the section TLS of docs/command-line.md', async t => {
 
 t.test('the programs of docs/library.md run', async t => {
   const blocks = [...read('docs/library.md').matchAll(/```ts\n(import .*?)```/gs)].map(match => match[1] as string)
-  t.equal(blocks.length, 5)
+  t.equal(blocks.length, 7)
   const { cert, key } = await selfSigned()
   const programs = Object.fromEntries(blocks.map((code, i) => [`${i}.mjs`, `${code}\nconsole.log('done')`]))
   const cwd = t.testdir({ 'cert.pem': cert, 'key.pem': key, ...programs })
@@ -92,6 +92,13 @@ t.test('the programs of docs/library.md run', async t => {
     const { stdout, stderr } = spawnSync('env', [...node, name], { cwd, encoding: 'utf8' })
     t.equal(stdout, 'done\n', stderr)
   }
+})
+
+t.test('docs/command-line.md names every metric, and no other', async t => {
+  const documented = [...read('docs/command-line.md').matchAll(/`((?:tcp_pipe|process)_\w+)`/g)].map(([, name]) => name)
+  const shown = [...read('docs/grafana.json').matchAll(/\b(?:tcp_pipe|process)_\w+/g)].map(([name]) => name)
+  const names = shown.map(name => name.replace(/_bucket$/, '')) // each metric that exists: test/e2e/metrics.test.ts
+  t.same(documented.sort(), [...new Set(names)].sort())
 })
 
 t.test('the commands and the code of docs/proxy.md', async t => {

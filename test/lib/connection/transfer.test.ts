@@ -823,3 +823,49 @@ t.test('several changes before the first byte are in place when it comes', async
   await chain.set('c', () => bracket)
   t.equal(await end('x'), '[X]')
 })
+
+t.test('with measure, the figures have the source and the sink, from the first byte to the end', async t => {
+  const source = new PassThrough()
+  const { sink, release } = heldSink()
+  const plain = { direction: 'forward', source, sink, segments: [] } as const
+  const transfer = openTransfer(plain, () => {}, { measure: true })
+  t.match(transfer.stats(), { source: { name: 'source', isNetwork: false }, sink: { name: 'sink', busy: 0 } })
+  source.end('abc')
+  await turns(5)
+  release()
+  await transfer.done
+  const before = transfer.stats()
+  t.ok((before.sink?.busy ?? 0) > 0)
+  await turns(5)
+  t.same(transfer.stats(), before, 'nothing counts after the end')
+  t.notMatch(openTransfer({ ...plain, source: silent(), sink: memorySink() }, () => {}).stats(), { source: {} })
+})
+
+t.test('the source and the sink have the names that they are given, and are known as legs', async t => {
+  const { leg, peer, connection } = open(t, { measure: true })
+  const sink = memorySink()
+  const names = { source: 'client', sink: 'file' }
+  const done = openChain('forward', undefined).run(connection, { ...from(leg, sink), names, lazy: true })
+  t.equal(connection.stats().directions[0]?.source, undefined, 'no byte has come')
+  peer.end('abc')
+  await done
+  t.match(connection.stats().directions, [
+    { source: { name: 'client', isNetwork: true }, sink: { name: 'file', isNetwork: false } },
+  ])
+})
+
+t.test('a transfer that fails is measured until then', async t => {
+  const source = new PassThrough()
+  const transfer = openTransfer(
+    { direction: 'forward', source, sink: failingSink(new Error('full')), segments: [] },
+    () => {},
+    {
+      measure: true,
+    },
+  )
+  source.write('x')
+  await t.rejects(transfer.done)
+  const before = transfer.stats()
+  await turns(5)
+  t.same(transfer.stats(), before)
+})

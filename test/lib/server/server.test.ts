@@ -95,6 +95,18 @@ t.test('close: those that are left are reset, and their number is told', async t
   t.match(server.stats(), { failed: 3, closed: { timeout: 3 }, connections: [] })
 })
 
+t.test('listening: until it is closed, and not while it is disabled', async t => {
+  const { server } = await open(t, {}, forever)
+  t.equal(server.listening, true)
+  await server.disable()
+  t.equal(server.listening, false)
+  await server.enable()
+  t.equal(server.listening, true)
+  const closing = server.close()
+  t.equal(server.listening, false, 'at once')
+  await closing
+})
+
 t.test('once: the server is closed behind its first connection', async t => {
   const { server, dial } = await open(t, { once: true })
   const client = dial()

@@ -16,13 +16,16 @@ function summaryOf(closedBy: ClosedBy, more: Partial<Summary> = {}): Summary {
   return { ...identity, bytesIn: 0, bytesOut: 0, duration: 0, closedBy, warnings: [], directions: [], ...more }
 }
 
-const open = (bytesIn: number, bytesOut: number) => ({ bytesIn, bytesOut }) as ConnectionStats
+const open = (bytesIn: number, bytesOut: number) =>
+  ({ bytesIn, bytesOut, directions: [] }) as unknown as ConnectionStats
 
 t.test('everything is there from the beginning, and 0', async t => {
   const clock = stoppedClock(t)
   const figures = serverFigures()
   clock.pass(7)
-  t.strictSame(figures.stats([]), {
+  const { durations, ...stats } = figures.stats([])
+  t.match(durations, { count: 0, sum: 0 })
+  t.strictSame(stats, {
     age: 7,
     accepted: 0,
     closed: { peer: 0, local: 0, reset: 0, timeout: 0, limit: 0, signal: 0, error: 0 },
@@ -31,8 +34,28 @@ t.test('everything is there from the beginning, and 0', async t => {
     handshakeFailures: 0,
     bytesIn: 0,
     bytesOut: 0,
+    stages: [],
     connections: [],
   })
+})
+
+t.test('the stages and the durations of ended connections are kept', async t => {
+  const figures = serverFigures()
+  const times = { waitingForInput: 1, busy: 2, waitingForOutput: 3, waitingForThread: 0 }
+  const stages = [{ name: 'hex', recordsIn: 4, recordsOut: 5, ...times }]
+  const runs = [{ bytesIn: 6, bytesOut: 7, ...times, stopped: false, over: true, stages }]
+  const directions = [
+    {
+      direction: 'forward' as const,
+      bytesIn: 6,
+      bytesOut: 7,
+      segments: [{ name: 'main', bytesIn: 6, bytesOut: 7, runs }],
+    },
+  ]
+  figures.closed(summaryOf('peer', { directions, duration: 80 }))
+  const { durations, stages: totals } = figures.stats([{ ...open(0, 0), directions }])
+  t.match(durations, { count: 1, sum: 80 })
+  t.match(totals, [{ name: 'hex', direction: 'forward', busy: 4, recordsIn: 8, bytesOut: 14 }])
 })
 
 t.test('connections are numbered from 1, and counted by what ended them', async t => {
@@ -217,10 +240,10 @@ t.test('the times of all runs and stages sum to their age, through all that a co
   }
   for (const { age, directions } of server.stats().connections) {
     for (const run of directions.flatMap(({ segments }) => segments.flatMap(({ runs }) => runs))) {
-      const sum = run.waitingForInput + run.busy + run.waitingForOutput
+      const sum = run.waitingForInput + run.busy + run.waitingForOutput + run.waitingForThread
       t.ok(sum > 0 && sum <= age && age <= clock.now - started)
       for (const stage of run.stages)
-        t.equal(stage.waitingForInput + stage.busy + stage.waitingForOutput, sum, stage.name)
+        t.equal(stage.waitingForInput + stage.busy + stage.waitingForOutput + stage.waitingForThread, sum, stage.name)
     }
   }
   source.end()
@@ -229,7 +252,7 @@ t.test('the times of all runs and stages sum to their age, through all that a co
   const [forward, reply] = (summaries[0]?.directions ?? []).map(({ segments }) => segments[0]?.runs ?? [])
   t.match(forward?.[0]?.stages, [{ name: 'stage 1', busy: 20, recordsIn: 10 }])
   t.match(forward?.[2]?.stages, [{ busy: 15, recordsIn: 5 }])
-  const ages = forward?.map(run => run.waitingForInput + run.busy + run.waitingForOutput) ?? []
+  const ages = forward?.map(run => run.waitingForInput + run.busy + run.waitingForOutput + run.waitingForThread) ?? []
   t.ok((ages[1] as number) >= (ages[0] as number) + 20, 'the delay has ended later')
   t.match(reply, [{ busy: 5, stages: [{ busy: 5, waitingForOutput: 0 }] }])
 })

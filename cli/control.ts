@@ -1,0 +1,74 @@
+/** The control sockets of running servers: where they are, and what `--control` opens. */
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
+import { type Controlled, control } from '../lib/control.js'
+import type { Server } from '../lib/index.js'
+import type { ControlChoice } from './control-option.js'
+import type { Logger } from './log.js'
+import { quote } from './quote.js'
+
+/** Opens the control socket of a server that is about to listen. It is removed when the server or the process ends. */
+export async function openControl(
+  choice: Exclude<ControlChoice, false>,
+  server: Promise<Controlled>,
+  log: Logger,
+): Promise<Server> {
+  const address = choice === true ? ({ scheme: 'unix', path: ownPath() } as const) : choice
+  if (choice === true) prepareFolder(dirname(address.path))
+  else checkFolder(dirname(address.path), statSync)
+  const controller = await control(server, { listen: address, about: aboutUs() })
+  const remove = () => void controller.close({ drain: 0 }) // unlinks at once
+  process.once('exit', remove)
+  void controller.closed.then(() => process.off('exit', remove))
+  log.info({ control: `unix:${address.path}` }, 'control socket')
+  return controller
+}
+
+function aboutUs(): object {
+  const words = process.argv.slice(2)
+  return { name: words[0], pid: process.pid, command: `tcp-pipe ${quote(words)}` }
+}
+
+function ownPath(): string {
+  return join(runtimeFolder(), `${process.pid}.sock`)
+}
+
+/** The folder of the sockets: of the user alone. */
+export function runtimeFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const { XDG_RUNTIME_DIR: base = '' } = env
+  if (isAbsolute(base) && existsSync(base)) return join(base, 'tcp-pipe')
+  return join(tmpdir(), `tcp-pipe-${process.getuid?.() ?? userInfo().username}`)
+}
+
+/** The paths of the sockets in the runtime folder, also those that dead processes have left behind. */
+export function knownSockets(folder = runtimeFolder()): string[] {
+  if (!existsSync(folder)) return []
+  checkFolder(folder, lstatSync)
+  const isSocket = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isSocket()
+  return readdirSync(folder)
+    .map(name => join(folder, name))
+    .filter(path => path.endsWith('.sock') && isSocket(path))
+}
+
+function prepareFolder(folder: string): void {
+  if (dirname(folder) === process.env.XDG_RUNTIME_DIR) checkFolder(dirname(folder), statSync)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  checkFolder(folder, lstatSync)
+  chmodSync(folder, 0o700)
+}
+
+/**
+ * Another user could replace a socket in a folder that this user may write to, and serve its clients.
+ *
+ * @throws a system error, which exits with 1: no word of the command line is wrong
+ */
+function checkFolder(folder: string, stat: (path: string) => Stats): void {
+  const found = stat(folder)
+  const refuse = (why: string) => {
+    throw Object.assign(new Error(`the control socket cannot be in ${folder}: ${why}`), { code: 'EACCES' })
+  }
+  if (!found.isDirectory()) refuse('it is not a folder')
+  if (process.getuid && found.uid !== process.getuid()) refuse('it belongs to another user')
+  if ((found.mode & 0o022) !== 0) refuse(`other users may write to it (mode ${(found.mode & 0o777).toString(8)})`)
+}

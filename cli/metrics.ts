@@ -1,0 +1,46 @@
+/** `--metrics`: the figures of the server and of the process, by HTTP. */
+import type { Address } from '../lib/endpoints/address.js'
+import type { Server } from '../lib/index.js'
+import { metrics } from '../lib/metrics.js'
+import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { exposition } from '../lib/text/exposition.js'
+import { listenForHttp, text } from './http.js'
+import type { Logger } from './log.js'
+import { openProcessFigures } from './process-figures.js'
+
+/** Listens, and logs where. `server` may come later; until then, there are no metrics and nothing is ready. */
+export async function openMetrics(
+  address: Address,
+  log: Logger,
+  server: () => Server | undefined,
+): Promise<{ close(): void }> {
+  const figures = metrics({ stats: () => (server() as Server).stats() })
+  const process = openProcessFigures()
+  const listener = await listenForHttp(address, {
+    async '/metrics'() {
+      if (!server()) return text(503, 'not listening yet')
+      const body = (await figures.text()) + exposition(process.families())
+      return { status: 200, type: figures.contentType, body }
+    },
+    '/healthz': () => text(200, 'alive'),
+    '/readyz': () => (server()?.listening ? text(200, 'ready') : text(503, 'not accepting connections')),
+  }).catch(error => {
+    process.close()
+    throw named(error)
+  })
+  const { address: where, family, port } = listener.bound
+  log.info({ address: where, family, port }, 'metrics')
+  return {
+    close() {
+      listener.close()
+      process.close()
+    },
+  }
+}
+
+/** The error of the system does not say which of the two addresses it means. */
+function named(error: Error): Error {
+  const message = `--metrics: ${errorMessage(error)}`
+  if (error instanceof TcpPipeError) return new TcpPipeError(error.code, message, { cause: error })
+  return Object.assign(new Error(message, { cause: error }), { code: errorCode(error) })
+}

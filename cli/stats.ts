@@ -1,0 +1,13 @@
+/** `--stats`: what a connection has done, and which part was slow, at its end. */
+import type { Observer } from '../lib/index.js'
+import type { LogOptions } from './log.js'
+
+/** What a run needs to measure, for `top` too, and to report to stderr at the end of each connection. */
+export async function withStats(
+  { stats = 'none', control }: LogOptions & { control?: unknown },
+  observer: Observer,
+): Promise<{ measure?: boolean; observer: Observer }> {
+  if (stats === 'none') return { observer, ...(control !== undefined && { measure: true }) }
+  const { writeReport } = await import('./stats-report.js')
+  return { measure: true, observer: { ...observer, closed: summary => writeReport(summary, stats) } }
+}

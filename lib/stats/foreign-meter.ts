@@ -1,0 +1,100 @@
+/** Meters streams that are not ours from outside, by wrapping their methods. */
+import type { Duplex, Readable, Writable } from 'node:stream'
+import {
+  bytesOf,
+  freeze,
+  inputEnds,
+  look,
+  outputEnds,
+  pushing,
+  type RunMeter,
+  runMeter,
+  taken,
+  takes,
+  wanted,
+  working,
+} from './meter.js'
+
+/** Meters a stage. */
+export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
+  meterInput(stream, meter, callback => callback)
+  meterOutput(stream, meter, () => outputEnds(meter, stream))
+  return meter
+}
+
+/** Meters a source: it is busy until it has something to give. */
+export function meterSource(source: Readable): RunMeter {
+  const meter = runMeter([])
+  inputEnds(meter)
+  meterOutput(source, meter, () => freeze(meter))
+  return meter
+}
+
+/** Meters a sink: it is busy until it has taken what it was given. */
+export function meterSink(sink: Writable): RunMeter {
+  const meter = runMeter([])
+  meterInput(sink, meter, callback => error => {
+    freeze(meter)
+    callback(error)
+  })
+  return meter
+}
+
+type Callback = (error?: Error | null) => void
+
+/** `final` wraps the callback of the end. */
+function meterInput(stream: Writable, meter: RunMeter, final: (callback: Callback) => Callback): void {
+  const { _write, _writev } = stream
+  const begin = (bytes: number, callback: Callback): Callback => {
+    takes(meter, bytes)
+    return error => {
+      look()
+      taken(meter)
+      callback(error)
+    }
+  }
+
+  stream._write = (chunk, encoding, callback) => {
+    const done = begin(bytesOf(chunk), callback)
+    working(meter, () => _write.call(stream, chunk, encoding, done))
+  }
+  if (_writev) {
+    stream._writev = (chunks, callback) => {
+      const bytes = chunks.reduce((sum, { chunk }) => sum + bytesOf(chunk), 0)
+      const done = begin(bytes, callback)
+      working(meter, () => _writev.call(stream, chunks, done))
+    }
+  }
+  onEnd(stream, () => inputEnds(meter), final)
+}
+
+type Finish = (callback: Callback) => void
+
+/** Calls `ended` when the input ends. A Transform needs its own `_final`, which calls `_flush`. */
+function onEnd(stream: Writable, ended: () => void, final: (callback: Callback) => Callback): void {
+  const name = '_transform' in stream ? '_flush' : '_final'
+  const methods = stream as unknown as Record<typeof name, Finish | undefined>
+  const method = methods[name]
+  if (!method && name === '_flush') return // its output ends immediately
+  methods[name] = callback => {
+    ended()
+    if (method) method.call(stream, final(callback))
+    else final(callback)()
+  }
+}
+
+function meterOutput(stream: Readable, meter: RunMeter, ended: () => void): void {
+  const { push, _read } = stream
+  stream.push = (chunk, encoding) => {
+    if (chunk === null) {
+      ended()
+      return push.call(stream, chunk, encoding)
+    }
+    meter.bytesOut += bytesOf(chunk)
+    return pushing(meter, () => push.call(stream, chunk, encoding))
+  }
+  stream._read = size => {
+    wanted(meter)
+    working(meter, () => _read.call(stream, size))
+  }
+}

@@ -1,0 +1,88 @@
+import t from 'tap'
+import type { DirectionStats, EndStats, StageStats, Times } from '../../../lib/stats/snapshot.js'
+import { partsOf, verdict } from '../../../lib/stats/verdict.js'
+
+type Shares = readonly [input: number, busy: number, output: number, thread: number]
+
+function timesOf([waitingForInput, busy, waitingForOutput, waitingForThread]: Shares): Times {
+  return { waitingForInput, busy, waitingForOutput, waitingForThread }
+}
+
+function end(name: string, shares: Shares, isNetwork = false): EndStats {
+  return { name, isNetwork, ...timesOf(shares) }
+}
+
+function direction(source: EndStats, stages: readonly (readonly [string, Shares])[], sink: EndStats): DirectionStats {
+  const runs = stages.map(([name, shares]) => {
+    const stage: StageStats = { name, recordsIn: 0, recordsOut: 0, ...timesOf(shares) }
+    return { ...timesOf(shares), bytesIn: 0, bytesOut: 0, stopped: false, over: false, stages: [stage] }
+  })
+  const segment = { name: 'transforms', bytesIn: 0, bytesOut: 0, runs }
+  return { direction: 'forward', bytesIn: 0, bytesOut: 0, source, sink, segments: [segment] }
+}
+
+const client = (...shares: Shares) => end('client', shares, true)
+const sink = (...shares: Shares) => end('sink', shares)
+
+t.test('the part that works most is the slow one; the ends that wait for it are named', async t => {
+  for (const [text, given] of [
+    [
+      'slowest: gzip (busy 94 %); the network and the sink waited',
+      direction(client(0, 5, 95, 0), [['gzip', [4, 94, 2, 0]]], sink(99, 1, 0, 0)),
+    ],
+    [
+      'slowest: the client or its network (busy 98 %); the sink waited',
+      direction(client(0, 98, 2, 0), [['gzip', [97, 3, 0, 0]]], sink(100, 0, 0, 0)),
+    ],
+    ['slowest: the sink (busy 99 %); the network waited', direction(client(0, 1, 99, 0), [], sink(1, 99, 0, 0))],
+    [
+      'slowest: the target or its network (busy 90 %); the client waited',
+      direction(client(0, 10, 90, 0), [], end('target', [10, 90, 0, 0], true)),
+    ],
+    [
+      'slowest: a (busy 80 %) and the sink (busy 60 %); the network waited',
+      direction(client(0, 10, 90, 0), [['a', [10, 80, 10, 0]]], sink(40, 60, 0, 0)),
+    ],
+  ] as const)
+    t.equal(verdict(given)?.text, text)
+})
+
+t.test('neither of two that share the load needs half of the time', async t => {
+  const given = direction(client(0, 0, 30, 70), [['a', [30, 40, 30, 0]]], sink(45, 45, 0, 10))
+  t.match(verdict(given), { isThread: false, slowest: [{ name: 'a' }, { name: 'sink' }] })
+})
+
+t.test('other work of the process', async t => {
+  const given = direction(client(0, 3, 0, 97), [['gzip', [2, 8, 0, 90]]], sink(90, 2, 0, 8))
+  t.match(verdict(given), { isThread: true, slowest: [], text: 'slowest: other work of this process; the sink waited' })
+})
+
+t.test('nothing', async t => {
+  const given = direction(client(0, 0, 100, 0), [], sink(100, 0, 0, 0))
+  t.equal(verdict(given)?.text, 'slowest: nothing; the network and the sink waited')
+  const young = direction(client(0, 0, 0, 0), [], sink(0, 0, 0, 0))
+  t.match(verdict(young), { slowest: [], isThread: false })
+})
+
+t.test('without measure there is none', async t => {
+  const { source: _, ...given } = direction(client(0, 5, 95, 0), [], sink(99, 1, 0, 0))
+  t.equal(verdict(given as DirectionStats), undefined)
+  t.same(partsOf(given as DirectionStats), [])
+})
+
+t.test('the shares are of the life of the direction, or of the time since an earlier snapshot', async t => {
+  const before = direction(client(0, 100, 0, 0), [['a', [100, 0, 0, 0]]], sink(100, 0, 0, 0))
+  const now = direction(client(0, 110, 90, 0), [['a', [120, 70, 10, 0]]], sink(195, 5, 0, 0))
+  t.match(verdict(now)?.slowest, [
+    { name: 'client', busy: 0.55, kind: 'source' },
+    { name: 'a', busy: 0.35 },
+  ])
+  t.match(verdict(now, before)?.slowest, [{ name: 'a', busy: 0.7, waitingForInput: 0.2, kind: 'stage' }])
+  const other = direction(client(0, 100, 0, 0), [['b', [90, 10, 0, 0]]], sink(100, 0, 0, 0))
+  t.match(partsOf(now, other)[1], { name: 'a', busy: 0.35 }, 'another stage was in its place')
+})
+
+t.test('a stage that ended early has its share of the whole life', async t => {
+  const given = direction(client(0, 10, 90, 0), [['gzip', [0, 48, 0, 0]]], sink(45, 55, 0, 0))
+  t.match(partsOf(given), [{ ended: 0 }, { busy: 0.48, ended: 0.52 }, { ended: 0 }])
+})
