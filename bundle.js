@@ -105,10 +105,11 @@ function packageOf(id) {
   return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0]
 }
 
-/** The name of a package, and its licence in full. */
+/** The name of a package, and its licence and notices in full. */
 function noticeOf(folder) {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  const file = readdirSync(folder).find(each => /^(licen[sc]e|copying)/i.test(each))
-  if (file === undefined) throw new Error(`${name} has no file with its licence`)
-  return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+  const files = readdirSync(folder).filter(each => /^(licen[sc]e|copying|copyright|notice)/i.test(each))
+  if (files.length === 0) throw new Error(`${name} has no file with its licence`)
+  const texts = files.map(file => readFileSync(join(folder, file), 'utf8').trim())
+  return `${name} ${version} (${license})\n\n${texts.join('\n\n')}\n`
 }

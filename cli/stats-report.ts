@@ -1,6 +1,6 @@
 /** The report of `--stats`. */
 import { type DirectionStats, type Part, partsOf, type RunStats, type Summary, verdict } from '../lib/index.js'
-import { errorMessage } from '../lib/text/errors.js'
+import { errorCode, errorMessage } from '../lib/text/errors.js'
 import { escapeJson, escapeLine } from '../lib/text/escape.js'
 import { formatBytes, formatDuration } from '../lib/text/quantities.js'
 import { formatRemote } from '../lib/text/remote.js'
@@ -21,12 +21,12 @@ export function jsonReport({ error, ...summary }: Summary, peakMemory: number): 
   const verdicts = Object.fromEntries(summary.directions.map(each => [each.direction, verdict(each)?.text]))
   const report = {
     ...summary,
-    ...(error && { error: errorMessage(error) }),
+    ...(error && { error: errorMessage(error), code: errorCode(error) }),
     rate: rateOf(summary),
     peakMemory,
     verdicts,
   }
-  return `${escapeJson(JSON.stringify({ level: 30, time: new Date().toISOString(), ...report, msg: 'stats' }, rounded))}\n`
+  return `${escapeJson(JSON.stringify({ level: error ? 50 : 30, time: new Date().toISOString(), ...report, msg: 'stats' }, rounded))}\n`
 }
 
 /** Hundredths of a millisecond say enough. */

@@ -7,7 +7,7 @@ export async function withStats(
   { stats = 'none', control }: LogOptions & { control?: unknown },
   observer: Observer,
 ): Promise<{ measure?: boolean; observer: Observer }> {
-  if (stats === 'none') return { observer, ...(control !== undefined && { measure: true }) }
+  if (stats === 'none') return { observer, ...(control ? { measure: true } : {}) }
   const { writeReport } = await import('./stats-report.js')
   return { measure: true, observer: { ...observer, closed: summary => writeReport(summary, stats) } }
 }

@@ -60,6 +60,7 @@ function meterInput(stream: Writable, meter: RunMeter, final: (callback: Callbac
   }
   if (_writev) {
     stream._writev = (chunks, callback) => {
+      if (meter.isWriting) return _writev.call(stream, chunks, callback) // called by a `_write` that is Node's own
       const bytes = chunks.reduce((sum, { chunk }) => sum + bytesOf(chunk), 0)
       const done = begin(bytes, callback)
       working(meter, () => _writev.call(stream, chunks, done))

@@ -33,11 +33,11 @@ const similar = 0.6
 export function partsOf(direction: DirectionStats, before?: DirectionStats): Part[] {
   const { source, sink } = direction
   if (!source || !sink) return []
-  const earlier = before ? stagesOf(before) : []
+  const earlier = new Map(before && stagesOf(before).map(({ key, stage }) => [key, stage]))
   const spent = [
     { kind: 'source', figures: source, spent: since(source, before?.source) } as const,
     ...stagesOf(direction).map(
-      (figures, i) => ({ kind: 'stage', figures, spent: since(figures, sameStage(figures, earlier[i])) }) as const,
+      ({ key, stage }) => ({ kind: 'stage', figures: stage, spent: since(stage, earlier.get(key)) }) as const,
     ),
     { kind: 'sink', figures: sink, spent: since(sink, before?.sink) } as const,
   ]
@@ -52,12 +52,24 @@ export function partsOf(direction: DirectionStats, before?: DirectionStats): Par
   }))
 }
 
-function stagesOf({ segments }: DirectionStats): StageStats[] {
-  return segments.flatMap(({ runs }) => runs.flatMap(run => run.stages))
+/** A stage, and what tells it from the others of its direction, in each snapshot. */
+interface PlacedStage {
+  readonly key: string
+  readonly stage: StageStats
 }
 
-function sameStage({ name }: StageStats, earlier: StageStats | undefined): StageStats | undefined {
-  return earlier?.name === name ? earlier : undefined
+function stagesOf({ segments }: DirectionStats): PlacedStage[] {
+  const seen = new Map<string, number>()
+  return segments.flatMap(({ name, runs }) =>
+    runs.flatMap(run =>
+      run.stages.map(stage => {
+        const place = JSON.stringify([name, stage.name])
+        const count = seen.get(place) ?? 0
+        seen.set(place, count + 1)
+        return { key: `${place}${count}`, stage }
+      }),
+    ),
+  )
 }
 
 function since(now: Times, before: Times | undefined): number[] {
@@ -78,7 +90,7 @@ function shares(spent: readonly number[], life: number): Times {
  */
 export function verdict(direction: DirectionStats, before?: DirectionStats): Verdict | undefined {
   const parts = partsOf(direction, before)
-  if (parts.length === 0) return undefined
+  if (parts.length === 0 || direction.bytesIn + direction.bytesOut === 0) return undefined
   const slowest = slowestOf(parts)
   const isThread = slowest.length === 0 && parts.some(({ waitingForThread }) => waitingForThread >= most)
   return { slowest, isThread, text: textOf(parts, slowest, isThread) }

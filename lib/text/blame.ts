@@ -78,7 +78,8 @@ function pathIn(frame: string): string {
   return pathOf(inBrackets ?? plain ?? '')
 }
 
-const root = fileURLToPath(import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 1))
+/** The folder of the package; in a bundle of a user, that of the bundle. */
+const root = fileURLToPath(new URL('./', import.meta.url.replace(/\/dist\/(?!.*\/dist\/).*/, '/')))
 
 /** The files of this package, compiled, bundled or as source maps name them, and of what calls its stages. */
 const isOurs = new RegExp(

@@ -41,6 +41,19 @@ t.test(
   },
 )
 
+t.test('a folder that others may write to, or a link in its place, is not used', async t => {
+  const home = t.testdir({
+    '.cache': { 'tcp-pipe': {} },
+    other: {},
+    linked: { 'tcp-pipe': t.fixture('symlink', '../other') },
+  })
+  chmodSync(join(home, '.cache/tcp-pipe'), 0o777)
+  t.same(cached(join(home, '.cache/tcp-pipe'), { HOME: home }), [])
+  t.same(cached(join(home, 'other'), { HOME: home, XDG_CACHE_HOME: join(home, 'linked') }), [])
+  chmodSync(join(home, 'other'), 0o777)
+  t.same(cached(join(home, 'other'), { HOME: home, XDG_CACHE_HOME: join(home, 'other') }), [])
+})
+
 t.test('NODE_DISABLE_COMPILE_CACHE turns it off', async t => {
   const home = t.testdir({})
   const found = cached(home, { HOME: home, NODE_DISABLE_COMPILE_CACHE: '1' })

@@ -205,6 +205,8 @@ const cases: Case[] = [
   { title: 'deflate', slow: 'deflate', client: many, stages: () => [deflate({ level: 9 })] },
 ]
 
+t.setTimeout(240_000)
+
 for (const each of cases)
   t.test(`${each.title}: slow is ${each.slow}`, async t => {
     const summary = await run(t, each)

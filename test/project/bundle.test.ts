@@ -46,6 +46,11 @@ t.test('the licence of every package in the bundle is with it', async t => {
   const notices = read('dist/bundle/THIRD-PARTY.txt')
   const packages = bundled.flatMap(source => /.*\/?node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? [])
   t.ok(packages.includes('pino') && packages.includes('commander'))
+  t.match(
+    notices,
+    'Copyright (c) Microsoft Corporation. All rights reserved.',
+    'reflect-metadata has a notice of its own',
+  )
   for (const name of new Set(packages))
     t.match(notices, new RegExp(`^${name} \\d.*\\((MIT|BSD-3-Clause|0BSD|Apache-2.0)\\)$`, 'm'))
 })
@@ -55,6 +60,13 @@ t.test('with --enable-source-maps, a stack names the sources', async t => {
   const { stdout } = spawnSync('env', [...node, '--enable-source-maps', '-e', script], { cwd: root, encoding: 'utf8' })
   const [, source = '', line] = /\((?:file:\/\/)?\/?.*?((?:lib)\/[^:]+\.ts):(\d+)/.exec(stdout) ?? []
   t.match(read(source).split('\n')[Number(line) - 1], /throw|fault|Error/, stdout)
+})
+
+t.test('the library can be bundled by its users, whatever they call the folder', async t => {
+  const folder = join(t.testdir({ 'package.json': '{ "type": "module" }' }), 'out')
+  cpSync(join(root, 'dist/bundle'), folder, { recursive: true })
+  const { stderr, status } = spawnSync('env', [...node, join(folder, 'index.js')], { encoding: 'utf8' })
+  t.same([status, stderr], [0, ''])
 })
 
 t.test('installed with its dependencies and nothing else, the program does everything', async t => {

@@ -166,6 +166,14 @@ t.test('bytes in and out, chunk by chunk and several at once', async t => {
   t.equal(meter.state, 'over')
 })
 
+t.test('a stream that takes only several chunks at once counts each of them once', async t => {
+  const stream = new Duplex({ read() {}, writev: (_chunks, callback) => callback() })
+  const meter = meterRun(stream, runMeter([]))
+  stream.write('abc')
+  await turns(2)
+  t.equal(meter.bytesIn, 3)
+})
+
 t.test('an error that a stream throws comes through', async t => {
   const stream = new Duplex({
     read() {},

@@ -18,7 +18,7 @@ function direction(source: EndStats, stages: readonly (readonly [string, Shares]
     return { ...timesOf(shares), bytesIn: 0, bytesOut: 0, stopped: false, over: false, stages: [stage] }
   })
   const segment = { name: 'transforms', bytesIn: 0, bytesOut: 0, runs }
-  return { direction: 'forward', bytesIn: 0, bytesOut: 0, source, sink, segments: [segment] }
+  return { direction: 'forward', bytesIn: 1, bytesOut: 0, source, sink, segments: [segment] }
 }
 
 const client = (...shares: Shares) => end('client', shares, true)
@@ -62,6 +62,7 @@ t.test('nothing', async t => {
   t.equal(verdict(given)?.text, 'slowest: nothing; the network and the sink waited')
   const young = direction(client(0, 0, 0, 0), [], sink(0, 0, 0, 0))
   t.match(verdict(young), { slowest: [], isThread: false })
+  t.equal(verdict({ ...given, bytesIn: 0 }), undefined, 'no byte has come')
 })
 
 t.test('without measure there is none', async t => {
@@ -85,4 +86,17 @@ t.test('the shares are of the life of the direction, or of the time since an ear
 t.test('a stage that ended early has its share of the whole life', async t => {
   const given = direction(client(0, 10, 90, 0), [['gzip', [0, 48, 0, 0]]], sink(45, 55, 0, 0))
   t.match(partsOf(given), [{ ended: 0 }, { busy: 0.48, ended: 0.52 }, { ended: 0 }])
+})
+
+t.test('a stage is found again by its name, wherever it stands now', async t => {
+  const before = direction(client(0, 100, 0, 0), [['slow', [100, 0, 0, 0]]], sink(100, 0, 0, 0))
+  const now = direction(
+    client(0, 101, 99, 0),
+    [
+      ['pass', [100, 0, 0, 0]],
+      ['slow', [101, 99, 0, 0]],
+    ],
+    sink(199, 1, 0, 0),
+  )
+  t.match(verdict(now, before)?.slowest, [{ name: 'slow', busy: 0.99 }])
 })
