@@ -36,9 +36,14 @@ function ownPath(): string {
 
 /** The folder of the sockets: of the user alone. */
 export function runtimeFolder(env: NodeJS.ProcessEnv = process.env): string {
-  const { XDG_RUNTIME_DIR: base = '' } = env
-  if (isAbsolute(base) && existsSync(base)) return join(base, 'tcp-pipe')
+  const base = sessionFolder(env)
+  if (base !== undefined) return join(base, 'tcp-pipe')
   return join(tmpdir(), `tcp-pipe-${process.getuid?.() ?? userInfo().username}`)
+}
+
+/** The folder that the session of the user has, if there is one. */
+function sessionFolder({ XDG_RUNTIME_DIR: base = '' }: NodeJS.ProcessEnv): string | undefined {
+  return isAbsolute(base) && existsSync(base) ? base : undefined
 }
 
 /** The paths of the sockets in the runtime folder, also those that dead processes have left behind. */
@@ -52,7 +57,7 @@ export function knownSockets(folder = runtimeFolder()): string[] {
 }
 
 function prepareFolder(folder: string): void {
-  if (dirname(folder) === process.env.XDG_RUNTIME_DIR) checkFolder(dirname(folder), statSync)
+  if (sessionFolder(process.env) !== undefined) checkFolder(dirname(folder), statSync)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   checkFolder(folder, lstatSync)
   chmodSync(folder, 0o700)

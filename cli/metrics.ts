@@ -16,11 +16,11 @@ export async function openMetrics(
 ): Promise<{ close(): void }> {
   const figures = metrics({ stats: () => (server() as Server).stats() })
   const process = openProcessFigures()
+  const body = shared(async () => (await figures.text()) + exposition(process.families()))
   const listener = await listenForHttp(address, {
     async '/metrics'() {
       if (!server()) return text(503, 'not listening yet')
-      const body = (await figures.text()) + exposition(process.families())
-      return { status: 200, type: figures.contentType, body }
+      return { status: 200, type: figures.contentType, body: await body() }
     },
     '/healthz': () => text(200, 'alive'),
     '/readyz': () => (server()?.listening ? text(200, 'ready') : text(503, 'not accepting connections')),
@@ -35,6 +35,20 @@ export async function openMetrics(
       listener.close()
       process.close()
     },
+  }
+}
+
+/** Milliseconds in which scrapes get the same figures: to collect those of thousands of connections takes as long. */
+const fresh = 100
+
+function shared(make: () => Promise<string>): () => Promise<string> {
+  let made: Promise<string> | undefined
+  let until = 0
+  return () => {
+    if (made && performance.now() < until) return made
+    made = make()
+    until = performance.now() + fresh
+    return made
   }
 }
 

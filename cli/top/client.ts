@@ -16,7 +16,8 @@ export interface Snapshot extends ServerStats {
 export interface ControlClient {
   /** The server, as it has answered first. */
   readonly server: Snapshot
-  stats(): Promise<Snapshot>
+  /** Rejects if the answer has no figures, or, if `time` is given, if it takes longer. */
+  stats(time?: number): Promise<Snapshot>
   /** Closes or resets the connection with this number. Rejects with the reason why the server does not. */
   end(method: 'close' | 'reset', connection: number): Promise<void>
   /** Aborts when the server has closed the control socket. Requests that are under way never settle. */
@@ -24,8 +25,8 @@ export interface ControlClient {
   close(): void
 }
 
-/** Milliseconds to connect, and to wait for the first answer. */
-const patience = 5000
+/** Milliseconds to connect, and to wait for an answer. */
+export const patience = 5000
 
 interface Pending {
   resolve(result: object): void
@@ -47,7 +48,7 @@ export async function attach(address: UnixAddress, time = patience): Promise<Con
     const request = pending.get(id)
     pending.delete(id)
     if (error) request?.reject(new Error(error.message))
-    else request?.resolve(result ?? {})
+    else request?.resolve(isObject(result) ? result : {})
   })
   const request = (method: string, more = {}) =>
     new Promise<object>((resolve, reject) => {
@@ -56,13 +57,17 @@ export async function attach(address: UnixAddress, time = patience): Promise<Con
     })
   const close = () => void stream.destroy()
 
-  const server = await first(request('stats'), over.signal, time, what).catch(error => {
+  const stats = async (limit?: number) => {
+    const answer = request('stats')
+    return figuresIn(await (limit === undefined ? answer : within(limit, answer, what)), what)
+  }
+  const server = await unlessOver(stats(time), over.signal, what).catch(error => {
     close()
     throw error
   })
   return {
     server,
-    stats: async () => (await request('stats')) as Snapshot,
+    stats,
     end: async (method, connection) => void (await request(method, { connection })),
     over: over.signal,
     close,
@@ -79,21 +84,42 @@ interface Answer {
 function answerOf(line: string): Answer {
   try {
     const answer = JSON.parse(line)
-    return typeof answer === 'object' && answer !== null ? answer : { id: 0 }
+    return isObject(answer) ? (answer as Answer) : { id: 0 }
   } catch {
     return { id: 0 }
   }
 }
 
-/** The first answer shows whether it is a control socket. */
-async function first(answer: Promise<object>, over: AbortSignal, time: number, what: string): Promise<Snapshot> {
-  const late = AbortSignal.timeout(time)
-  const ended = new Promise<never>((_, reject) => {
-    over.addEventListener('abort', () => reject(new Error(`${what}: it has closed the connection`)))
-    late.addEventListener('abort', () => reject(new Error(`${what}: no answer in ${time / 1000} s`)))
+function unlessOver<T>(work: Promise<T>, over: AbortSignal, what: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = () => reject(new Error(`${what}: it has closed the connection`))
+    over.addEventListener('abort', end)
+    work.then(resolve, reject).finally(() => over.removeEventListener('abort', end))
   })
-  const stats = (await Promise.race([answer, ended])) as Partial<Snapshot>
-  if (!Array.isArray(stats.connections) || typeof stats.age !== 'number')
-    throw new Error(`${what}: its answer has no figures`)
-  return stats as Snapshot
+}
+
+function within<T>(time: number, work: Promise<T>, what: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error(`${what}: no answer in ${time / 1000} s`))
+    const timer = setTimeout(late, time).unref()
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+/** The answer shows whether it is a control socket. */
+function figuresIn(answer: object, what: string): Snapshot {
+  const stats = answer as Snapshot
+  const isRight =
+    [stats.name, stats.address, stats.command].every(each => typeof each === 'string') &&
+    [stats.pid, stats.age, stats.accepted, stats.failed, stats.bytesIn, stats.bytesOut].every(Number.isFinite) &&
+    isObject(stats.refused) &&
+    Object.values(stats.refused).every(Number.isFinite) &&
+    Array.isArray(stats.connections) &&
+    stats.connections.every(each => Array.isArray(each?.directions))
+  if (!isRight) throw new Error(`${what}: its answer has no figures`)
+  return stats
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

@@ -3,7 +3,7 @@ import type { UnixAddress } from '../../lib/endpoints/unix.js'
 import { escapeJson, escapeLine } from '../../lib/text/escape.js'
 import { lookOf } from '../look.js'
 import { freshLine } from '../terminal.js'
-import { attach, type ControlClient, type Snapshot } from './client.js'
+import { attach, type ControlClient, patience, type Snapshot } from './client.js'
 import { figuresOf } from './figures.js'
 import { textOf } from './frame.js'
 import { snapshots } from './snapshots.js'
@@ -41,19 +41,19 @@ function sayEnded({ server }: ControlClient): void {
 
 async function printJson(client: ControlClient, interval: number, once: boolean | undefined): Promise<void> {
   const end = new AbortController()
+  const print = (stats: Snapshot) => void process.stdout.write(`${escapeJson(JSON.stringify(stats))}\n`)
   process.stdout.on('error', () => end.abort()) // main sets the exit code
-  for await (const stats of snapshots(client, interval, end)) {
-    process.stdout.write(`${escapeJson(JSON.stringify(stats))}\n`)
-    if (once) return
-  }
+  if (once) return print(client.server)
+  for await (const stats of snapshots(client, interval, end, patience)) print(stats)
 }
 
-/** Rates need two snapshots. */
+/** Rates need two snapshots. If the server ends before the second, they are those since its start. */
 async function printOnce(client: ControlClient, interval: number): Promise<void> {
-  let before: Snapshot | undefined
-  for await (const stats of snapshots(client, interval, new AbortController())) {
-    const place = { look: lookOf(process.stdout), columns: process.stdout.columns || plainColumns }
-    if (before) return void process.stdout.write(textOf(figuresOf(stats, before), firstView, place))
-    before = stats
-  }
+  const taken: Snapshot[] = []
+  for await (const stats of snapshots(client, interval, new AbortController(), patience))
+    if (taken.push(stats) === 2) break
+  const [first = client.server, second] = taken
+  const figures = second ? figuresOf(second, first) : figuresOf(first)
+  const place = { look: lookOf(process.stdout), columns: process.stdout.columns || plainColumns }
+  process.stdout.write(textOf(figures, firstView, place))
 }

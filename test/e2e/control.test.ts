@@ -178,6 +178,7 @@ t.test('a folder that others may write to, or that belongs to another user, is r
   const open = shortDirectory(t)
   chmodSync(open, 0o770)
   await refused({ XDG_RUNTIME_DIR: open }, `cannot be in ${open}: other users may write to it (mode 770)`)
+  await refused({ XDG_RUNTIME_DIR: `${open}/` }, `cannot be in ${open}: other users may write to it (mode 770)`)
   await refused({}, `cannot be in ${open}: other users may write to it`, join(open, 'own'))
   const base = shortDirectory(t)
   mkdirSync(join(base, 'tcp-pipe'))

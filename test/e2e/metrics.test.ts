@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
@@ -114,6 +115,66 @@ t.test('paths and methods', async t => {
   for (const path of ['/', '/metrics/', '/constructor', '//', '/x']) t.match(await ask(server, path), { status: 404 })
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS'])
     t.match(await ask(server, '/metrics', method), { status: 405, headers: { allow: 'GET, HEAD' } })
+})
+
+/** What comes back on one connection. */
+async function spoken(t: Test, server: Process, words: string): Promise<string> {
+  const { port } = await server.logged('metrics')
+  const socket = await dial(t, Number(port))
+  const answer = text(socket)
+  socket.write(words)
+  return bounded(answer, words.slice(0, 40))
+}
+
+t.test('one answer per connection, however many requests come', async t => {
+  const server = await serve(t, ['0', ...metrics])
+  const answer = await spoken(t, server, 'GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'.repeat(500))
+  t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
+  t.match(answer, /^HTTP\/1\.1 200 OK\r\n(.+\r\n)*connection: close\r\n/i)
+})
+
+t.test('scrapes at the same time get the same figures', async t => {
+  const server = await serve(t, ['0', ...metrics])
+  await ask(server)
+  const bodies = await Promise.all(Array.from({ length: 10 }, async () => (await ask(server)).body))
+  t.ok(new Set(bodies).size < 10)
+})
+
+t.test('on loopback, no name but localhost is answered', async t => {
+  const server = await serve(t, ['0', ...metrics])
+  for (const [host, status] of [
+    ['127.0.0.1', 200],
+    ['127.0.0.1:9464', 200],
+    ['10.1.2.3:1', 200],
+    ['[::1]:9464', 200],
+    ['localhost', 200],
+    ['LocalHost:9464', 200],
+    ['evil.example', 403],
+    ['evil.example:9464', 403],
+    ['localhost.evil.example', 403],
+    ['127.0.0.1.evil.example', 403],
+  ] as const) {
+    const answer = await spoken(t, server, `GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    t.match(answer, `HTTP/1.1 ${status} `, host)
+  }
+  t.match(await spoken(t, server, 'GET /healthz HTTP/1.0\r\n\r\n'), 'HTTP/1.1 200 ')
+  const open = await serve(t, ['0', '--metrics', '0.0.0.0:0'])
+  t.match(await spoken(t, open, 'GET /healthz HTTP/1.1\r\nHost: name.example\r\n\r\n'), 'HTTP/1.1 200 ')
+})
+
+t.test('silent clients lock out nobody, and are gone after some seconds', async t => {
+  const server = await serve(t, ['0', ...metrics])
+  const { port } = await server.logged('metrics')
+  const silent = []
+  for (let i = 0; i < 17; i++) {
+    const socket = await dial(t, Number(port))
+    socket.resume().once('end', () => socket.end())
+    silent.push(socket)
+  }
+  await bounded(closed(silent[0] as Socket), 'the oldest makes room')
+  t.match(await ask(server, '/healthz'), { status: 200 })
+  silent[16]?.write('GET /metrics HTTP/1.1\r\n')
+  await bounded(Promise.all(silent.map(closed)), 'the others end', 60_000)
 })
 
 t.test('while it drains it is alive, and not ready', async t => {

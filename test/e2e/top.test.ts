@@ -247,6 +247,31 @@ t.test('a server that does not answer any more: the screen says so', { skip }, a
   t.match(String((await top.ended).stdout), 'code 0')
 })
 
+t.test('without a terminal: a server that does not answer any more is a failure', async t => {
+  for (const words of [['--once'], ['--json']]) {
+    const path = await answering(t, nobody, null)
+    const faults = ['is not the control socket of a server: no answer in 5 s']
+    t.equal((await run(t, ['top', path, ...words], { faults })).code, 1)
+  }
+})
+
+t.test('--once: a server that ends before the second snapshot is shown as it was', async t => {
+  for (const answers of [1, 2]) {
+    const path = join(shortDirectory(t), 'control')
+    let count = 0
+    const take = (socket: Socket) =>
+      socket.on('data', data => {
+        if (++count > answers) return socket.destroy()
+        return socket.write(`${JSON.stringify({ id: JSON.parse(String(data)).id, result: nobody })}\n`)
+      })
+    await listen(t, take, { path })
+    const words = ['top', path, '--once', '--interval', '100ms']
+    const { stdout, code } = await run(t, words, { faults: ['serve x:1 has ended'] })
+    t.equal(code, 0)
+    t.match(String(stdout), /0 open . 1 accepted/)
+  }
+})
+
 t.test('without a terminal: a frame as text, or a line of JSON per interval', async t => {
   const it = await watched(t, ['-t', 'throttle rate=64k', '-o', '/dev/null'], null)
   await sender(t, it.server.port)
@@ -299,6 +324,11 @@ t.test('what is no control socket', async t => {
     (await run(t, ['top', path, '--once'], { faults: [`unix:${path} ${is}: its answer has no figures`] })).code,
     1,
   )
+  for (const wrong of [{ refused: undefined }, { age: '1' }, { connections: [null] }, { command: 7 }]) {
+    const faults = [`${is}: its answer has no figures`]
+    const other = await answering(t, { ...nobody, ...wrong })
+    t.equal((await run(t, ['top', other, '--once'], { faults })).code, 1)
+  }
   echo.kill('SIGTERM')
   await echo.ended
   await listen(t, socket => socket.end('what?\nnull\n'), { path })
