@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { control } from '../../lib/control.js'
 import { type PipeServer, type ServeOptions, serve } from '../../lib/serve.js'
@@ -149,6 +150,26 @@ t.test('a client that reads nothing holds no other, nor much memory', async t =>
   slow.write('{"id":1,"method":"stats"}\n'.repeat(50_000))
   await once(slow, 'connect')
   for (let i = 0; i < 20; i++) t.match(await asked(t, path, `{"id":${i},"method":"stats"}`), [{ id: i }])
+})
+
+t.test('answers that nobody reads are not made', async t => {
+  let made = 0
+  const stats = () => {
+    made++
+    return { text: 'x'.repeat(1_000_000) }
+  }
+  const server = { address: { family: 'memory', address: 'x', port: 0 }, connections: [], stats } as never
+  const path = socketPath(t)
+  const controller = await control(server, { listen: { path } })
+  t.teardown(() => controller.close({ drain: 0 }))
+  const slow = clientOf(t, path)
+  slow.pause()
+  slow.write('{"id":1,"method":"stats"}\n'.repeat(500))
+  for (let before = -1; before < made || made === 0; await setTimeout(200)) before = made
+  t.ok(made < 20, `${made} answers`)
+  slow.resume().end()
+  await once(slow, 'close')
+  t.equal(made, 500)
 })
 
 t.test('requests wait for a server that is yet to listen', async t => {
