@@ -12,7 +12,7 @@ export async function run({ runs, quick }) {
 }
 
 async function bulk(runs, quick) {
-  const bytes = (quick ? 256 : 1024) * MiB
+  const bytes = (quick ? 1024 : 4096) * MiB
   const file = makeFile('figures', bytes, randomBytes)
   const sender = `exec ${tcpPipe} send ${file} --to 127.0.0.1:PORT -q`
   const candidates = ['', ` ${asked}`].map((options, i) => ({

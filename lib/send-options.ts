@@ -76,8 +76,8 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   maxRecord?: number | undefined
   signal?: AbortSignal | undefined
   /**
-   * Also measures the source and the sink of each direction, so that `verdict` can tell which part is slow. Takes 1 % of
-   * the time. Default: false.
+   * Also measures the source and the sink of each direction, so that `verdict` can tell which part is slow. Costs small
+   * messages a tenth of their rate. Default: false.
    */
   measure?: boolean | undefined
   /** A pino logger. Default: no log. */

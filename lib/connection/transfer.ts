@@ -70,8 +70,9 @@ export function openTransfer(options: TransferOptions, forget: (plan: Plan) => v
 
 function begin(pipes: Pipes): void {
   pipes.unwatch()
-  const { source, sink } = pipes.options
-  if (pipes.measure && !pipes.over) pipes.ends ??= { source: meterSource(source), sink: meterSink(sink) }
+  const { source, sink, sourceLeg } = pipes.options
+  if (pipes.measure && !pipes.over)
+    pipes.ends ??= { source: meterSource(source, sourceLeg === undefined), sink: meterSink(sink) }
   startSegments(pipes)
 }
 

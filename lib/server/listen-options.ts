@@ -51,8 +51,8 @@ export interface ListenOptions extends AccessLists {
   /** Aborting it closes the server and resets all connections; `closed` then rejects with an AbortError. */
   signal?: AbortSignal | undefined
   /**
-   * Also measures the source and the sink of each direction, so that `verdict` can tell which part is slow. Takes 1 % of
-   * the time and 3 KiB of memory per connection. Default: false.
+   * Also measures the source and the sink of each direction, so that `verdict` can tell which part is slow. Costs small
+   * messages a tenth of their rate. Default: false.
    */
   measure?: boolean | undefined
   /** A pino logger. Default: no log. */

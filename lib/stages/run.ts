@@ -11,7 +11,8 @@ import {
   inputEnds,
   look,
   outputEnds,
-  pushing,
+  pushed,
+  pushes,
   type RunMeter,
   taken,
   takes,
@@ -121,9 +122,21 @@ export class Run extends Duplex {
       return super.push(null)
     }
     this.meter.bytesOut += bytesOf(chunk)
-    if (this.isWaiting) return pushing(this.meter, () => super.push(chunk))
+    if (this.isWaiting) return this.pushLater(chunk)
     const isWanted = super.push(chunk)
     if (!isWanted) filled(this.meter, true)
+    return isWanted
+  }
+
+  /** In a write that goes on later, the streams that follow work in between. */
+  private pushLater(chunk: unknown): boolean {
+    let isWanted = true
+    pushes(this.meter)
+    try {
+      isWanted = super.push(chunk)
+    } finally {
+      pushed(this.meter, isWanted)
+    }
     return isWanted
   }
 

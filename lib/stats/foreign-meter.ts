@@ -1,18 +1,21 @@
 /** Meters streams that are not ours from outside, by wrapping their methods. */
 import type { Duplex, Readable, Writable } from 'node:stream'
 import {
+  begins,
   bytesOf,
   freeze,
   inputEnds,
   look,
   outputEnds,
-  pushing,
+  pushed,
+  pushes,
   type RunMeter,
   runMeter,
   taken,
   takes,
   wanted,
-  working,
+  worked,
+  workOfAll,
 } from './meter.js'
 
 /** Meters a stage. */
@@ -22,11 +25,11 @@ export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
   return meter
 }
 
-/** Meters a source: it is busy until it has something to give. */
-export function meterSource(source: Readable): RunMeter {
+/** Meters a source: it is busy until it has something to give. `reads` tells whether its `_read` works on the thread. */
+export function meterSource(source: Readable, reads = true): RunMeter {
   const meter = runMeter([])
   inputEnds(meter)
-  meterOutput(source, meter, () => freeze(meter))
+  meterOutput(source, meter, () => freeze(meter), reads)
   return meter
 }
 
@@ -42,28 +45,36 @@ export function meterSink(sink: Writable): RunMeter {
 
 type Callback = (error?: Error | null) => void
 
-/** `final` wraps the callback of the end. */
+/** `final` wraps the callback of the end. Only one write is under way, so all share one callback. */
 function meterInput(stream: Writable, meter: RunMeter, final: (callback: Callback) => Callback): void {
   const { _write, _writev } = stream
-  const begin = (bytes: number, callback: Callback): Callback => {
+  let pending: Callback
+  let isCalling = false
+  const done: Callback = error => {
+    if (!isCalling) look()
+    taken(meter)
+    pending(error)
+  }
+  const call = (bytes: number, callback: Callback, method: () => void) => {
     takes(meter, bytes)
-    return error => {
-      look()
-      taken(meter)
-      callback(error)
+    pending = callback
+    const [start, before] = [begins(), workOfAll()]
+    isCalling = true
+    try {
+      method()
+    } finally {
+      isCalling = false
+      worked(meter, start, before)
     }
   }
 
-  stream._write = (chunk, encoding, callback) => {
-    const done = begin(bytesOf(chunk), callback)
-    working(meter, () => _write.call(stream, chunk, encoding, done))
-  }
+  stream._write = (chunk, encoding, callback) =>
+    call(bytesOf(chunk), callback, () => _write.call(stream, chunk, encoding, done))
   if (_writev) {
     stream._writev = (chunks, callback) => {
       if (meter.isWriting) return _writev.call(stream, chunks, callback) // called by a `_write` that is Node's own
       const bytes = chunks.reduce((sum, { chunk }) => sum + bytesOf(chunk), 0)
-      const done = begin(bytes, callback)
-      working(meter, () => _writev.call(stream, chunks, done))
+      call(bytes, callback, () => _writev.call(stream, chunks, done))
     }
   }
   onEnd(stream, () => inputEnds(meter), final)
@@ -84,7 +95,7 @@ function onEnd(stream: Writable, ended: () => void, final: (callback: Callback) 
   }
 }
 
-function meterOutput(stream: Readable, meter: RunMeter, ended: () => void): void {
+function meterOutput(stream: Readable, meter: RunMeter, ended: () => void, reads = true): void {
   const { push, _read } = stream
   stream.push = (chunk, encoding) => {
     if (chunk === null) {
@@ -92,10 +103,23 @@ function meterOutput(stream: Readable, meter: RunMeter, ended: () => void): void
       return push.call(stream, chunk, encoding)
     }
     meter.bytesOut += bytesOf(chunk)
-    return pushing(meter, () => push.call(stream, chunk, encoding))
+    pushes(meter)
+    let isWanted = true
+    try {
+      isWanted = push.call(stream, chunk, encoding)
+    } finally {
+      pushed(meter, isWanted)
+    }
+    return isWanted
   }
   stream._read = size => {
     wanted(meter)
-    working(meter, () => _read.call(stream, size))
+    if (!reads) return _read.call(stream, size)
+    const [start, before] = [begins(), workOfAll()]
+    try {
+      _read.call(stream, size)
+    } finally {
+      worked(meter, start, before)
+    }
   }
 }

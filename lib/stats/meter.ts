@@ -56,6 +56,15 @@ let all = 0
 let allAtWait = 0
 let idle = 0
 
+/** The last time that was read, and how many calls of `push` are under way: in them, time goes on from there. */
+let recent = 0
+let depth = 0
+
+function read(): number {
+  recent = performance.now()
+  return recent
+}
+
 /** Notes whether the event loop has waited. Call it when the loop calls, before any work. */
 export function look(): void {
   const { idleTime } = performance.nodeTiming
@@ -81,7 +90,7 @@ export function runMeter(stages: readonly StageMeter[]): RunMeter {
 
 /** Counts busy time from the start of the run or the handover of the previous stage. */
 export function handOver(stage: StageMeter, { clock }: RunMeter): void {
-  const now = performance.now()
+  const now = read()
   if (stage.busySince < 0) stage.busy += now - latest(clock)
   else {
     stage.busy += now - stage.busySince
@@ -106,29 +115,31 @@ export function resume(stage: StageMeter): void {
 
 /** Ends the run and stops its clock. */
 export function freeze(meter: RunMeter): void {
-  if (meter.state !== 'over') enter(meter, 'over', performance.now())
+  if (meter.state !== 'over') enter(meter, 'over', read())
   for (const stage of meter.stages) if (stage.busySince >= 0) handOver(stage, meter)
 }
 
 /** A write begins: the run is busy until `taken`. */
 export function takes(meter: RunMeter, bytes: number): void {
-  look()
+  if (depth === 0) look()
   meter.bytesIn += bytes
   meter.isWriting = true
-  update(meter)
+  update(meter, depth > 0 ? recent : undefined)
 }
 
 /** A write ends. `worked` tells that the run has worked on the thread since the write began. */
 export function taken(meter: RunMeter, worked = false): void {
   meter.isWriting = false
-  if (meter.state === 'busy') handsOn(meter, worked)
-  update(meter)
+  if (meter.state === 'busy') {
+    handsOn(meter, worked)
+    update(meter, recent)
+  } else update(meter)
 }
 
 /** The time since the last handover between stages belongs to streams that follow. */
 function handsOn(meter: RunMeter, worked: boolean): void {
   const { clock } = meter
-  const now = performance.now()
+  const now = read()
   const last = clock[tick] > clock[since] ? clock[tick] : now
   if (worked) addWork(meter, last - clock[since])
   if (last < now) enter(meter, 'output', last)
@@ -136,27 +147,37 @@ function handsOn(meter: RunMeter, worked: boolean): void {
 
 /** A write goes on after its function has returned: it has worked until now. */
 export function goesOn(meter: RunMeter): void {
-  if (meter.state === 'busy') addWork(meter, performance.now() - meter.clock[since])
+  if (meter.state === 'busy') addWork(meter, read() - meter.clock[since])
 }
 
-/** Counts the work of a call, without that of other meters which it calls. */
-export function working<T>(meter: RunMeter, call: () => T): T {
-  const [start, before] = [performance.now(), all]
-  try {
-    return call()
-  } finally {
-    addWork(meter, Math.max(0, performance.now() - start - (all - before)))
-  }
+/** The time at which a call begins. */
+export function begins(): number {
+  return depth > 0 ? recent : read()
 }
 
-/** Calls `push`. In it, the streams that follow work. */
-export function pushing(meter: RunMeter, push: () => boolean): boolean {
-  look()
-  if (meter.state !== 'over') enter(meter, 'output', performance.now())
-  const isWanted = push()
-  if (isWanted) update(meter)
-  else filled(meter)
-  return isWanted
+/** The work of all meters so far. */
+export function workOfAll(): number {
+  return all
+}
+
+/** A call has ended, which began at `start`, after so much work of all. The work of other meters in it is theirs. */
+export function worked(meter: RunMeter, start: number, before: number): void {
+  const end = recent > start ? recent : read()
+  addWork(meter, Math.max(0, end - start - (all - before)))
+}
+
+/** A `push` begins. In it, the streams that follow work. */
+export function pushes(meter: RunMeter): void {
+  if (depth === 0) look()
+  if (meter.state !== 'over') enter(meter, 'output', read())
+  depth++
+}
+
+/** The `push` has ended. */
+export function pushed(meter: RunMeter, isWanted: boolean): void {
+  depth--
+  if (!isWanted) filled(meter)
+  else update(meter, recent > meter.clock[since] ? recent : undefined)
 }
 
 /** The input ends: the run is busy until its output ends. */
@@ -189,7 +210,7 @@ export function outputEnds(meter: RunMeter, { writableEnded, writableLength }: D
 function update(meter: RunMeter, now?: number): void {
   if (meter.state === 'over') return
   const state = meter.isFull ? 'output' : meter.isWriting || meter.hasEnded ? 'busy' : 'input'
-  if (state !== meter.state) enter(meter, state, now ?? performance.now())
+  if (state !== meter.state) enter(meter, state, now ?? read())
 }
 
 /** Books the time until now to the present state, and begins another one. */
