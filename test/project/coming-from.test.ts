@@ -120,6 +120,7 @@ async function runClient(t: Test, command: string, { ours }: Pair): Promise<Outc
   const chunks: Buffer[] = []
   const enough = command.includes('lines') ? lines.length : file.length
   const takesNothing = ours.includes('--receive-only')
+  const isOneWay = ours.includes('> /dev/null') // a client that closes with an unread answer resets, and its data may be lost
   const serve = (socket: Duplex) => {
     const size = () => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     socket.on('error', () => {}).on('end', () => socket.end())
@@ -127,7 +128,7 @@ async function runClient(t: Test, command: string, { ours }: Pair): Promise<Outc
       chunks.push(chunk)
       if (size() >= enough) socket.end()
     })
-    socket.write('answer\n')
+    if (!isOneWay) socket.write('answer\n')
     if (takesNothing) socket.end()
   }
   const options = { allowHalfOpen: true }
