@@ -4,6 +4,7 @@ import {
   begins,
   bytesOf,
   freeze,
+  goesOn,
   inputEnds,
   look,
   outputEnds,
@@ -49,32 +50,41 @@ type Callback = (error?: Error | null) => void
 function meterInput(stream: Writable, meter: RunMeter, final: (callback: Callback) => Callback): void {
   const { _write, _writev } = stream
   let pending: Callback
-  let isCalling = false
   const done: Callback = error => {
-    if (!isCalling) look()
-    taken(meter)
+    if (!meter.isCalled) look()
+    taken(meter, meter.isCalled)
     pending(error)
   }
-  const call = (bytes: number, callback: Callback, method: () => void) => {
+  const begin = (bytes: number, callback: Callback) => {
     takes(meter, bytes)
     pending = callback
-    const [start, before] = [begins(), workOfAll()]
-    isCalling = true
-    try {
-      method()
-    } finally {
-      isCalling = false
-      worked(meter, start, before)
-    }
+    meter.isCalled = true
+  }
+  const returned = () => {
+    meter.isCalled = false
+    if (meter.isWriting) goesOn(meter)
   }
 
-  stream._write = (chunk, encoding, callback) =>
-    call(bytesOf(chunk), callback, () => _write.call(stream, chunk, encoding, done))
+  stream._write = (chunk, encoding, callback) => {
+    begin(bytesOf(chunk), callback)
+    try {
+      _write.call(stream, chunk, encoding, done)
+    } finally {
+      returned()
+    }
+  }
   if (_writev) {
     stream._writev = (chunks, callback) => {
       if (meter.isWriting) return _writev.call(stream, chunks, callback) // called by a `_write` that is Node's own
-      const bytes = chunks.reduce((sum, { chunk }) => sum + bytesOf(chunk), 0)
-      call(bytes, callback, () => _writev.call(stream, chunks, done))
+      begin(
+        chunks.reduce((sum, { chunk }) => sum + bytesOf(chunk), 0),
+        callback,
+      )
+      try {
+        _writev.call(stream, chunks, done)
+      } finally {
+        returned()
+      }
     }
   }
   onEnd(stream, () => inputEnds(meter), final)

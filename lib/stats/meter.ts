@@ -35,6 +35,8 @@ export interface RunMeter {
   hasEnded: boolean
   /** Whether the buffer of the output is full. */
   isFull: boolean
+  /** Whether a method of a foreign stream is being called: what it does now is work on the thread. */
+  isCalled: boolean
   readonly stages: readonly StageMeter[]
 }
 
@@ -84,7 +86,7 @@ export function stageMeter(name: string): StageMeter {
 
 export function runMeter(stages: readonly StageMeter[]): RunMeter {
   const now = performance.now()
-  const flags = { stopped: false, isWriting: false, hasEnded: false, isFull: false }
+  const flags = { stopped: false, isWriting: false, hasEnded: false, isFull: false, isCalled: false }
   return { bytesIn: 0, bytesOut: 0, state: 'input', clock: [now, now, 0, 0, 0, 0, 0, 0, 0], ...flags, stages }
 }
 
@@ -169,7 +171,11 @@ export function worked(meter: RunMeter, start: number, before: number): void {
 /** A `push` begins. In it, the streams that follow work. */
 export function pushes(meter: RunMeter): void {
   if (depth === 0) look()
-  if (meter.state !== 'over') enter(meter, 'output', read())
+  if (meter.state !== 'over') {
+    const now = read()
+    if (meter.isCalled && meter.state === 'busy') addWork(meter, now - meter.clock[since])
+    enter(meter, 'output', now)
+  }
   depth++
 }
 

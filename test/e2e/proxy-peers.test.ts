@@ -10,6 +10,7 @@ import {
   dial,
   eventually,
   freePort,
+  type LogLine,
   launch,
   listen,
   missing,
@@ -224,15 +225,21 @@ t.test('PostgreSQL', { skip: lacks('initdb', 'postgres', 'psql') || (isRoot && m
     'psql with TLS of its own: its server resets what follows its goodbye (G-46)',
     { skip: noOpenssl },
     async t => {
-      const tool = await proxy(t, ['0', `127.0.0.1:${port}`])
+      const tool = await proxy(t, ['0', `127.0.0.1:${port}`], { faults: null })
       const words = ['-h', '127.0.0.1', '-p', String(tool.port), '-XqAt', '-c', 'select 6 * 7']
+      const ends: unknown[] = []
       for (let i = 1; i <= 5; i++) {
         t.equal(
           await output(t, program('psql') as string, [...words, 'sslmode=require user=test dbname=postgres']),
           '42\n',
         )
-        await tool.logged('connection closed', () => tool.logs.length === i + 1)
+        await eventually('the end', () => tool.logs.length === i + 1)
+        const line = tool.logs[i] as LogLine
+        ends.push(line.msg)
+        t.match(line, { msg: /^connection (closed|failed)$/, closedBy: 'reset', side: 'target' })
       }
+      // On a busy machine the reset may come before psql, which has said goodbye, has closed its socket: then it counts.
+      t.ok(ends.includes('connection closed'), String(ends))
     },
   )
 

@@ -223,10 +223,7 @@ export async function dial(t: Test, to: number | NetConnectOpts): Promise<Socket
   socket.on('error', error => {
     socket.failed = error
   })
-  // A server that refuses can reset before we hear that we are connected.
-  await once(socket, 'connect').catch(error => {
-    if (error.code !== 'ECONNRESET') throw error
-  })
+  await once(socket, 'connect')
   return socket
 }
 

@@ -84,7 +84,7 @@ async function playCase(test: Test, { mode, existing, writers }: Case): Promise<
           index,
           group[0] === index ? undefined : before,
         )
-        all.push(ran)
+        if (ran) all.push(ran)
       }
     })
     await Promise.all(works)
@@ -117,7 +117,7 @@ async function start(
   { client, drains }: Writer,
   index: number,
   before: Ran | undefined,
-): Promise<Ran> {
+): Promise<Ran | undefined> {
   let port = 0
   if (before) {
     port = Number((await before.server.logged('listening')).port)
@@ -127,7 +127,12 @@ async function start(
   const args = ['serve', `127.0.0.1:${port}`, '--once', '-o', output, ...(mode === '--force' ? ['--force'] : [])]
   const options = { cwd: folder, faults: null, timeout: 120_000, stdio: ['ignore', 'ignore', 'pipe'] } as const
   const server = tcpPipe(test, [...args, '--drain-timeout', '20s'], { ...options, stdio: [...options.stdio] })
-  const place = await server.logged('listening')
+  const place = await server.logged('listening').catch(async error => {
+    const { code, stderr } = await server.ended
+    const isRefused = mode === 'refuse' && code === 2 && stderr.includes(`'${output}' exists; --force`)
+    if (!isRefused) throw error // one that starts when another has claimed the name
+  })
+  if (!place) return undefined
   const playing = play(client, { port: Number(place.port), host: '127.0.0.1' }, Buffer.alloc(0))
   if (drains !== undefined) {
     await delay(drains)
