@@ -24,7 +24,7 @@ export const outputs = {
   '-o --append': ['-o', '{remote}', '--append'],
   tee: ['-o', '/dev/null', '-t', 'tee {remote}'],
   'tee append=true': ['-o', '/dev/null', '-t', 'slice 777 | tee {remote} append=true'],
-  dump: ['-o', '/dev/null', '-t', 'dump file={remote}'],
+  dump: ['-o', '/dev/null', '-t', 'dump file={remote} max=off'],
 } as const
 
 export type Output = keyof typeof outputs

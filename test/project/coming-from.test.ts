@@ -121,7 +121,9 @@ async function runClient(t: Test, command: string, { ours }: Pair): Promise<Outc
   const enough = command.includes('lines') ? lines.length : file.length
   const takesNothing = ours.includes('--receive-only')
   const isOneWay = ours.includes('> /dev/null') // a client that closes with an unread answer resets, and its data may be lost
+  const over: Promise<unknown>[] = []
   const serve = (socket: Duplex) => {
+    over.push(new Promise(resolve => socket.once('end', resolve).once('close', resolve)))
     const size = () => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     socket.on('error', () => {}).on('end', () => socket.end())
     socket.on('data', (chunk: Buffer) => {
@@ -137,6 +139,8 @@ async function runClient(t: Test, command: string, { ours }: Pair): Promise<Outc
     : createServer(options, serve)
   const listen = await opened(t, server, ours.includes('unix:') ? join(cwd, 'socket') : 0)
   const { stdout } = await start(t, command, cwd, { listen }).ended
+  if (isOneWay) await eventually('its connection', () => over.length > 0) // it may have gone before we accept it
+  await bounded(Promise.all(over), 'the end of its connection')
   return outcome(Buffer.concat(chunks), stdout, cwd)
 }
 
