@@ -3,7 +3,7 @@
  * the program and those of the package: a user's module that imports `tcp-pipe` gets the same classes as the program.
  * stream-chain stays outside, because users may import it, too.
  */
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 
@@ -45,9 +45,8 @@ const bundle = await rolldown({
   ],
 })
 let groupOf
-const { output } = await bundle.write({
+const { output } = await bundle.generate({
   dir,
-  cleanDir: true,
   sourcemap: true,
   keepNames: true,
 
@@ -66,9 +65,20 @@ const { output } = await bundle.write({
   },
 })
 await bundle.close()
-chmodSync(join(dir, 'cli.js'), 0o755) // npm link made it executable before, and does not do so again
 const packages = [...new Set(output.flatMap(({ moduleIds = [] }) => moduleIds.map(packageOf)))].filter(Boolean).sort()
-writeFileSync(join(dir, 'THIRD-PARTY.txt'), packages.map(noticeOf).join(`\n${'-'.repeat(80)}\n\n`))
+const files = new Map([
+  ...output.map(({ fileName, code, source }) => [fileName, code ?? source]),
+  ['THIRD-PARTY.txt', packages.map(noticeOf).join(`\n${'-'.repeat(80)}\n\n`)],
+])
+mkdirSync(dir, { recursive: true })
+for (const [name, text] of files) writeIfChanged(join(dir, name), text)
+for (const name of readdirSync(dir)) if (!files.has(name)) rmSync(join(dir, name), { recursive: true })
+chmodSync(join(dir, 'cli.js'), 0o755) // npm link made it executable before, and does not do so again
+
+/** A program that runs from the bundle is not disturbed by another build of the same. */
+function writeIfChanged(path, text) {
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text)
+}
 
 /**
  * Modules that are needed together become one chunk: few files are fast to load. Nothing of the program comes into a

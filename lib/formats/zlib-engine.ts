@@ -62,9 +62,14 @@ export function readBy(stream: Transform & Zlib, piece: Buffer): Promise<number>
   const before = stream.bytesWritten
   return new Promise((resolve, reject) => {
     stream.once('error', reject)
+    // zlib does not wait until its last block is read, unless it is a full one.
+    const settle = () => {
+      if (stream.readableLength === 0) resolve(stream.bytesWritten - before)
+      else stream.once('data', settle)
+    }
     stream.write(piece, error => {
       stream.off('error', reject)
-      if (!error && !stream.destroyed) resolve(stream.bytesWritten - before)
+      if (!error && !stream.destroyed) settle()
     })
   })
 }

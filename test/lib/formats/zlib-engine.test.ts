@@ -10,7 +10,7 @@ import {
 } from 'node:zlib'
 import t from 'tap'
 import { decompressor } from '../../../lib/formats/decompressor.js'
-import { type Format, zlibEngine } from '../../../lib/formats/zlib-engine.js'
+import { type Format, outputOptions, zlibEngine } from '../../../lib/formats/zlib-engine.js'
 import { TcpPipeError } from '../../../lib/text/errors.js'
 import { noise } from '../../laws/support.js'
 import { cutEvery, errorOf, run, textOf } from '../pipes.js'
@@ -80,4 +80,18 @@ t.test('input can be cut before zlib gets it, and checked at its end', async t =
   pieces.length = 0
   t.match(await errorOf([stage(createGunzip(), { cut })], parts[0] as Buffer), { message: 'too few' })
   t.match(await errorOf([stage(createGunzip(), { cut })], Buffer.of(0xff)), { message: 'no such byte' })
+})
+
+t.test('a call ends when its last block has been read, although it is not a full one', async t => {
+  const data = Buffer.alloc(135_693, 'abc')
+  const blocks: Buffer[] = []
+  const engine = zlibEngine({ name: 'unbrotli', stream: createBrotliDecompress(outputOptions) })(block => {
+    blocks.push(block)
+    engine.pause()
+    setTimeout(() => engine.resume(), 20) // zlib goes on meanwhile
+  })
+  for (const byte of brotliCompressSync(data)) await engine.write(Buffer.of(byte))
+  t.ok(Buffer.concat(blocks).equals(data))
+  await t.rejects(engine.write(Buffer.of(0)), { code: 'ERR_INPUT' })
+  engine.destroy()
 })
