@@ -197,3 +197,13 @@ t.test('the end of a Transform is that of its flush', async t => {
     t.match(meter, { bytesIn: 1, bytesOut: 1, state: 'over' })
   }
 })
+
+t.test('a source whose reading does not work on the thread', async t => {
+  const source = new Readable({ read() {} })
+  const meter = meterSource(source, false)
+  source.resume()
+  await turns(2)
+  source.push('abc')
+  t.match(meter, { bytesOut: 3, state: 'busy' })
+  source.destroy()
+})

@@ -5,9 +5,13 @@ import { createGzip } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { meterRun } from '../../../lib/stats/foreign-meter.js'
 import {
+  begins,
+  filled,
   freeze,
   handOver,
   keepBusy,
+  pushed,
+  pushes,
   type RunMeter,
   type RunState,
   resume,
@@ -371,4 +375,24 @@ t.test('the times of a run are its age, whatever stages it has and however it is
         )
     }
   }
+})
+
+t.test('a call within a push begins where the clock was read last', async t => {
+  const clock = stoppedClock(t)
+  const run = runMeter([])
+  t.equal(begins(), clock.now)
+  pushes(run)
+  const read = clock.now
+  clock.pass(5)
+  t.equal(begins(), read)
+  pushed(run, true)
+  t.equal(begins(), clock.now)
+})
+
+t.test('a run that is full and does not work gives nothing on', async t => {
+  const clock = stoppedClock(t)
+  const run = runMeter([])
+  clock.pass(3)
+  filled(run, true)
+  t.match(runStats(run), { waitingForInput: 3, waitingForOutput: 0 })
 })

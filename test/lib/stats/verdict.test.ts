@@ -100,3 +100,8 @@ t.test('a stage is found again by its name, wherever it stands now', async t => 
   )
   t.match(verdict(now, before)?.slowest, [{ name: 'slow', busy: 0.99 }])
 })
+
+t.test('a part that works less than half of the time is not slow, if no other comes near it', async t => {
+  const given = direction(client(0, 45, 55, 0), [['a', [80, 20, 0, 0]]], sink(90, 10, 0, 0))
+  t.match(verdict(given), { slowest: [], isThread: false })
+})
