@@ -592,3 +592,19 @@ t.test('a source is destroyed if the options of TLS are refused after it was ope
   await t.rejects(send({ to: '127.0.0.1:1', tls: { pin: 'nonsense' }, from }), { code: 'ERR_OPTION' })
   t.ok(from.destroyed)
 })
+
+t.test('a frozen error of the user is the cause of an error that has the summary', async t => {
+  const server = await serve({ port: 0, to: () => new PassThrough().resume() })
+  t.teardown(() => server.close({ drain: 0 }))
+  for (const code of ['EOWN', undefined]) {
+    const frozen = Object.freeze(Object.assign(new Error('frozen'), code && { code }))
+    const from = () =>
+      (async function* () {
+        yield 'abc'
+        throw frozen
+      })()
+    const error = await send({ port: server.address.port, from: from() }).catch(caught => caught)
+    t.ok(isSendError(error))
+    t.match(error, { message: 'frozen', cause: frozen, code, summary: { closedBy: 'error' } })
+  }
+})
