@@ -818,3 +818,29 @@ t.test('a sink that ends before the first byte ends the connection, which is no 
   client.end()
   t.match(await connection?.closed, { closedBy: 'local', error: undefined })
 })
+
+t.test('the figures name the sink: a file, a target, a stream, or the client', async t => {
+  const target = await serve({ port: 0, to: () => new PassThrough().resume() })
+  t.teardown(() => target.close({ drain: 0 }))
+  const file = `file:${join(t.testdir(), 'out')}`
+  for (const [name, sink] of [
+    ['file', { to: file }],
+    ['target', { to: `127.0.0.1:${target.address.port}` }],
+    ['sink', { to: () => new PassThrough().resume() }],
+    ['client', { reply: true }],
+  ] as const) {
+    const { promise, resolve } = withResolvers<unknown>()
+    const server = await serve({ port: 0, measure: true, ...sink, observer: { closed: resolve } })
+    await send({ port: server.address.port, from: 'abc', output: new PassThrough().resume() })
+    t.match(await promise, { directions: [{ source: { name: 'client' }, sink: { name } }] })
+    await server.close()
+  }
+})
+
+function withResolvers<T>() {
+  let resolve!: (value: T) => void
+  const promise = new Promise<T>(settle => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
