@@ -967,3 +967,28 @@ t.test('the stages know the local address and port, if the carrier has them (G-4
   t.ok(port > 0)
   t.notOk('local' in open(t).connection.info('reply'))
 })
+
+t.test('an end without its notice after the conversation is an end, of the client or of the target', async t => {
+  const notice = () => ({ acceptMissing: () => false, omit() {} })
+  const [pair, other] = [legs(t), legs(t)]
+  const [client, target] = [
+    { ...pair[0], endNotice: notice() },
+    { ...other[0], endNotice: notice() },
+  ]
+  const { connection } = openOver([client, pair[1]])
+  connection.join(target, 'target')
+  const run = (direction: 'forward' | 'reply', from: typeof client, to: typeof client) =>
+    openChain(direction, undefined)
+      .run(connection, { source: from.stream, sink: to.stream, sourceLeg: from, sinkLeg: to })
+      .catch(() => {})
+  const both = [run('forward', client, target), run('reply', target, client)]
+  pair[1].stream.write('question')
+  await once(other[1].stream, 'data')
+  t.equal(target.endNotice.acceptMissing(), false, 'it owes an answer')
+  other[1].stream.write('answer')
+  await once(pair[1].stream, 'data')
+  t.equal(client.endNotice.acceptMissing(), true)
+  client.stream.destroy(Object.assign(new Error('no notice'), { code: 'ERR_UNEXPECTED_EOF' }))
+  await Promise.all(both)
+  t.match(await connection.finish(), { closedBy: 'peer', error: undefined, side: 'client' })
+})

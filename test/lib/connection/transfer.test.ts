@@ -869,3 +869,14 @@ t.test('a transfer that fails is measured until then', async t => {
   await turns(5)
   t.same(transfer.stats(), before)
 })
+
+t.test('it tells whether data is on its way, from any source to any sink', async t => {
+  const { sink, release } = heldSink()
+  const source = Readable.from([Buffer.from('abc')])
+  const transfer = openTransfer({ direction: 'forward', source, sink, segments: [] }, () => {})
+  await turns(5)
+  t.equal(transfer.isHolding(), true)
+  release()
+  await transfer.done
+  t.equal(transfer.isHolding(), false)
+})
