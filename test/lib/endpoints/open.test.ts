@@ -184,3 +184,11 @@ t.test('a source is data, or what is read at an address', async t => {
   t.equal(String(await collect(openSource(Buffer.from('data')))), 'data')
   t.throws(() => openSource(parseAddress('80')), { code: 'ERR_ADDRESS', message: /cannot be read/ })
 })
+
+t.test('an end in which the leg has failed is no end: the failure counts', async t => {
+  const { sink, near, target } = await targetOf(t, 'memory')
+  near.stream.prependOnceListener('end', () => void near.stream.destroy(new Error('failed')))
+  const failed = once(sink, 'error')
+  target.stream.resume().end()
+  t.match(await failed, [{ message: 'failed' }])
+})

@@ -290,3 +290,9 @@ t.test('bytes out of a carrier that does not tell what waits in it', async t => 
   const { bytes } = socketLeg(Object.assign((await socketPair(t))[0] as Socket, { _handle: { bytesWritten: 7 } }))
   t.equal(bytes.out, 7)
 })
+
+t.test('a leg has the notice of its end that it is given', async t => {
+  const [socket] = await socketPair(t)
+  const notice = { acceptMissing: () => false, omit() {} }
+  t.equal(socketLeg(socket, undefined, {}, notice).endNotice, notice)
+})

@@ -1,12 +1,13 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { lazyStream } from '../../../lib/stages/compose.js'
 import { isModulePath, loadModule } from '../../../lib/stages/modules.js'
 import { eachJson } from '../../../lib/stages/stage.js'
 import { originOf } from '../../../lib/text/blame.js'
+import { node, root } from '../../project/support.js'
 import { errorOf, textOf } from '../pipes.js'
 
 const library = new URL('../../../lib/index.js', import.meta.url).href
@@ -124,7 +125,19 @@ t.test('a module finds this package, wherever it lies, and it is this copy (G-42
     join(dir, 'helper.mjs'),
     "import 'tcp-pipe/transforms'; export const upper = line => line.toUpperCase()",
   )
-  t.same(await through(join(dir, 'stage.mjs'), 'a\nb\n'), ['A\nB\n', 'A\nB\n'])
-  const module = await import(pathToFileURL(join(dir, 'stage.mjs')).href)
-  t.equal(module.eachLine, (await import('tcp-pipe')).eachLine)
+  // In a process of its own: the name stands for the bundle, whose coverage is not that of the sources.
+  const script = `
+    const { loadModule } = await import('${new URL('../../../lib/stages/modules.js', import.meta.url)}')
+    const { compose } = await import('${library}')
+    const path = '${join(dir, 'stage.mjs')}'
+    const { recipe } = await loadModule(path)
+    const stream = compose((await import(path)).default)
+    stream.end('a\\nb\\n')
+    const same = (await import(path)).eachLine === (await import('tcp-pipe')).eachLine
+    console.log(JSON.stringify([(await stream.toArray()).join(''), typeof recipe, same]))`
+  const { stdout, stderr } = spawnSync('env', [...node, '--input-type=module', '-e', script], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  t.same(JSON.parse(stdout || '0'), ['A\nB\n', 'function', true], stderr)
 })

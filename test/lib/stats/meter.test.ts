@@ -18,6 +18,8 @@ import {
   runMeter,
   since,
   stageMeter,
+  taken,
+  takes,
 } from '../../../lib/stats/meter.js'
 import { runStats, times } from '../../../lib/stats/snapshot.js'
 import { exec } from '../../../transforms/exec.js'
@@ -395,4 +397,29 @@ t.test('a run that is full and does not work gives nothing on', async t => {
   clock.pass(3)
   filled(run, true)
   t.match(runStats(run), { waitingForInput: 3, waitingForOutput: 0 })
+})
+
+t.test('the time behind the last handover is that of the streams that follow', async t => {
+  const clock = stoppedClock(t)
+  const stage = stageMeter('x')
+  for (const finish of [(run: RunMeter) => taken(run, true), (run: RunMeter) => filled(run, true)]) {
+    const run = runMeter([stage])
+    takes(run, 1)
+    clock.pass(3)
+    handOver(stage, run)
+    clock.pass(2)
+    finish(run)
+    t.match(runStats(run), { busy: 3, waitingForOutput: 2 })
+  }
+})
+
+t.test('a push ends when the last of those that follow has read the clock', async t => {
+  const clock = stoppedClock(t)
+  const [run, next] = [runMeter([]), runMeter([])]
+  pushes(run)
+  takes(next, 1)
+  clock.pass(4)
+  taken(next, true)
+  pushed(run, true)
+  t.match(runStats(run), { waitingForOutput: 4 })
 })
