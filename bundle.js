@@ -49,7 +49,6 @@ const { output } = await bundle.generate({
   dir,
   sourcemap: true,
   keepNames: true,
-
   chunkFileNames: '[name].js',
   codeSplitting: {
     includeDependenciesRecursively: false,

@@ -30,7 +30,7 @@ export function formatRecord(record: LogRecord, { look, verbose, ...speaker }: T
   return `${start}${text}${frames.map(line => `\n    ${escapeLine(String(line))}`).join('')}\n`
 }
 
-/** Clients without a port, as of a unix socket, are told apart by the id. */
+/** Names a client that has no port, such as one of a unix socket, by its id. */
 function withName(record: LogRecord): LogRecord {
   const { remote, connection } = record
   const isNamed = typeof remote !== 'string' || connection === undefined || /:\d+$/.test(remote)

@@ -42,7 +42,7 @@ t.test('a connection is two short lines', async t => {
   t.match(lines({ ...closed, level: 40, warnings: ['it grew', 'x'] }), [/^! .*; it grew; x$/])
 })
 
-t.test('clients without a port are told apart by the id; send has only one peer', async t => {
+t.test('a client without a port is named by its id; the only peer of send is not', async t => {
   const record = { connection: 'c1', remote: 'unix', msg: 'connection opened' }
   t.same(lines(record), ['● unix c1 connected'])
   t.same(lines(record, { sender }), ['● unix connected'])

@@ -17,7 +17,7 @@ function loop(t: Parameters<typeof stoppedClock>[0], clock: StoppedClock) {
     } as never,
   })
   return {
-    /** Waits so many milliseconds in the event loop. */
+    /** Lets the event loop wait for this number of milliseconds. */
     wait(time: number) {
       idleTime += time
       clock.pass(time)

@@ -399,7 +399,7 @@ t.test('a run that is full and does not work gives nothing on', async t => {
   t.match(runStats(run), { waitingForInput: 3, waitingForOutput: 0 })
 })
 
-t.test('the time behind the last handover is that of the streams that follow', async t => {
+t.test('the time after the last handover belongs to the streams that follow', async t => {
   const clock = stoppedClock(t)
   const stage = stageMeter('x')
   for (const finish of [(run: RunMeter) => taken(run, true), (run: RunMeter) => filled(run, true)]) {
