@@ -26,10 +26,16 @@ const files = process.argv.length > 2 ? process.argv.slice(2) : all()
 const queue = files.values()
 const failed = []
 const work = async () => {
-  for (const file of queue) if (!(await passes(file))) failed.push(file)
+  for (const file of queue) {
+    const reasons = await reasonsAgainst(file)
+    if (reasons) failed.push({ file, reasons })
+  }
 }
 await Promise.all(Array.from({ length: jobs }, work))
-for (const file of failed) console.log(`FAILED ${file}`)
+for (const { file, reasons } of failed) {
+  console.log(`FAILED ${file}`)
+  for (const line of reasons) console.log(`  ${line}`)
+}
 console.log(`${files.length - failed.length} files passed, ${failed.length} failed`)
 process.exitCode = failed.length > 0 || files.length === 0 ? 1 : 0
 
@@ -38,7 +44,8 @@ function all() {
   return [...new Set([...long, ...names.map(name => join('dist/test', name)).sort()])]
 }
 
-async function passes(file) {
+/** Runs a test. Returns undefined if it passes, otherwise what it said of each check that failed. */
+async function reasonsAgainst(file) {
   const start = performance.now()
   const { reason, output, errors } = await run(file)
   const time = `${((performance.now() - start) / 1000).toFixed(1)} s`
@@ -46,7 +53,19 @@ async function passes(file) {
   const lines = output.split('\n').filter(line => !/^ *ok /.test(line) || / # (SKIP|TODO)/.test(line))
   const shown = reason ? [...lines, ...errors.split('\n')] : lines.filter(line => /^ *ok /.test(line))
   for (const line of shown) console.log(`  ${line}`)
-  return reason === undefined
+  return reason && failures(output)
+}
+
+/** The innermost checks that failed, each with at most 30 lines of its explanation. */
+function failures(output) {
+  const lines = output.split('\n')
+  return lines.flatMap((line, at) => {
+    const [, margin] = /^( *)not ok (?!.* # (TODO|SKIP))/.exec(line) ?? []
+    if (margin === undefined || lines[at + 1] !== `${margin}  ---`) return []
+    const end = lines.indexOf(`${margin}  ...`, at)
+    const said = lines.slice(at, Math.min(end + 1, at + 30))
+    return said.some(word => /\b(diff|found|stack|signal|expired):/.test(word)) ? said : []
+  })
 }
 
 /** A test, run to its end: what it printed, and why it has failed if it has. */

@@ -227,20 +227,23 @@ t.test('PostgreSQL', { skip: lacks('initdb', 'postgres', 'psql') || (isRoot && m
     async t => {
       const tool = await proxy(t, ['0', `127.0.0.1:${port}`], { faults: null })
       const words = ['-h', '127.0.0.1', '-p', String(tool.port), '-XqAt', '-c', 'select 6 * 7']
-      const ends: unknown[] = []
-      for (let i = 1; i <= 5; i++) {
+      // On a busy machine the reset may come before psql, which has said goodbye, has closed its socket, or before all of
+      // its goodbye has been passed on: then it counts. Several tries meet the order in which it does not.
+      const ends: LogLine[] = []
+      while (ends.length < 5 || (!ends.some(isClosed) && ends.length < 50)) {
         t.equal(
           await output(t, program('psql') as string, [...words, 'sslmode=require user=test dbname=postgres']),
           '42\n',
         )
-        await eventually('the end', () => tool.logs.length === i + 1)
-        const line = tool.logs[i] as LogLine
-        ends.push(line.msg)
-        if (line.msg !== 'connection closed')
-          t.match(line, { msg: 'connection failed', side: 'target', code: 'ECONNRESET' })
+        await eventually('the end', () => tool.logs.length === ends.length + 2)
+        ends.push(tool.logs.at(-1) as LogLine)
       }
-      // On a busy machine the reset may come before psql, which has said goodbye, has closed its socket: then it counts.
-      t.ok(ends.includes('connection closed'), String(ends))
+      t.ok(ends.some(isClosed), JSON.stringify(ends))
+      const failures = ends.filter(line => !isClosed(line))
+      t.ok(
+        failures.every(({ code }) => code === 'ECONNRESET' || code === 'EPIPE'),
+        JSON.stringify(failures),
+      )
     },
   )
 
@@ -359,6 +362,10 @@ t.test('ssh', { skip: lacks('sshd', 'ssh', 'ssh-keygen') || unprivileged() }, as
 /** A program that runs on, with its stdin open; what it writes to stderr is its own affair. */
 function runs(t: Test, command: string, args: readonly string[], options?: Options): Process {
   return launch(t, command, args, { input: null, faults: null, timeout: 60_000, ...options })
+}
+
+function isClosed({ msg }: LogLine): boolean {
+  return msg === 'connection closed'
 }
 
 /** What a program prints that must succeed. */
