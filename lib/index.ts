@@ -41,7 +41,7 @@ export { specOf } from './stages/spec.js'
 export type { OutOf, RecordOf, Stage, StageObject, TransformStream } from './stages/stage.js'
 export { eachJson, eachLine } from './stages/stage.js'
 export type { Stages, Transforms } from './stages/transforms.js'
-export type { Listening, ObservedConnection, Observer } from './stats/observer.js'
+export type { Identity, Listening, ObservedConnection, Observer, Way } from './stats/observer.js'
 export type {
   ClosedBy,
   ConnectionStats,
@@ -56,7 +56,8 @@ export type {
   StageStats,
   StageTotals,
 } from './stats/snapshot.js'
-export type { FaultNote, Side, Summary, TlsFacts } from './stats/summary.js'
+export type { FaultNote, Side, Summary } from './stats/summary.js'
+export type { TlsFacts } from './stats/tls-facts.js'
 export { type Part, partsOf, type Verdict, verdict } from './stats/verdict.js'
 export type { ErrorCode, TimeoutName } from './text/errors.js'
 export { TcpPipeError } from './text/errors.js'
