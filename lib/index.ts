@@ -42,6 +42,8 @@ export type { OutOf, RecordOf, Stage, StageObject, TransformStream } from './sta
 export { eachJson, eachLine } from './stages/stage.js'
 export type { Stages, Transforms } from './stages/transforms.js'
 export type { Identity, Listening, ObservedConnection, Observer, Way } from './stats/observer.js'
+export { type Amounts, type Part, partsOf } from './stats/parts.js'
+export { type Pipeline, type PipelinePart, pipelineOf } from './stats/pipeline.js'
 export type {
   ClosedBy,
   ConnectionStats,
@@ -58,6 +60,6 @@ export type {
 } from './stats/snapshot.js'
 export type { FaultNote, Side, Summary } from './stats/summary.js'
 export type { TlsFacts } from './stats/tls-facts.js'
-export { type Part, partsOf, type Verdict, verdict } from './stats/verdict.js'
+export { type Verdict, verdict } from './stats/verdict.js'
 export type { ErrorCode, TimeoutName } from './text/errors.js'
 export { TcpPipeError } from './text/errors.js'

@@ -37,7 +37,7 @@ export function segmentFigures(name: string): SegmentFigures {
       name,
       bytesIn: bytesIn + sum(runs => runs[0]?.bytesIn),
       bytesOut: bytesOut + sum(runs => runs.at(-1)?.bytesOut),
-      runs: [...past.values(), ...sets].flat(),
+      runs: [...[...past.values()].flat().map(run => ({ ...run, removed: true }) as const), ...sets.flat()],
     }
   }
 

@@ -47,6 +47,8 @@ export interface RunStats {
   readonly stopped: boolean
   /** True if other stages replaced the run, or its output ended. */
   readonly over: boolean
+  /** True if it has left the direction: other stages have replaced it, or its segment was removed. */
+  readonly removed?: true
   readonly stages: readonly StageStats[]
 }
 

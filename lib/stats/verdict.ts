@@ -1,23 +1,17 @@
 /** The verdict: which part of a direction is slow, from the times of its source, its stages and its sink. */
-import { type DirectionStats, type StageStats, type Times, times } from './snapshot.js'
+import { type Part, partsOf } from './parts.js'
+import type { DirectionStats } from './snapshot.js'
 
-/** A part of a direction, with the shares of its time, from 0 to 1: together with `ended` they are 1. */
-export interface Part extends Times {
-  readonly name: string
-  readonly kind: 'source' | 'stage' | 'sink'
-  /** Whether it is a socket. */
-  readonly isNetwork: boolean
-  /** The share of the time after its end, in which what follows goes on. */
-  readonly ended: number
-}
-
-export interface Verdict {
+/** What is slow, among parts of the kind `P`. */
+export interface Verdict<P extends Part = Part> {
   /** The slow part; two if they share the load. Empty if this process is the slow one, or if nothing has been done. */
-  readonly slowest: readonly Part[]
+  readonly slowest: readonly P[]
   /** Whether other work of this process held the thread. */
   readonly isThread: boolean
   /** In words: `slowest: gzip (busy 94 %); the network waited`. */
   readonly text: string
+  /** The parts that were compared: those of `partsOf`. */
+  readonly parts: readonly P[]
 }
 
 /** The least share of time for a part to be called slow. */
@@ -27,76 +21,23 @@ const most = 0.5
 const similar = 0.6
 
 /**
- * Returns the source, the stages and the sink, with their shares of the time since `before`, or since the first byte.
- * Empty without the option `measure`, or before data has come.
- */
-export function partsOf(direction: DirectionStats, before?: DirectionStats): Part[] {
-  const { source, sink } = direction
-  if (!source || !sink) return []
-  const earlier = new Map(before && stagesOf(before).map(({ key, stage }) => [key, stage]))
-  const spent = [
-    { kind: 'source', figures: source, spent: since(source, before?.source) } as const,
-    ...stagesOf(direction).map(
-      ({ key, stage }) => ({ kind: 'stage', figures: stage, spent: since(stage, earlier.get(key)) }) as const,
-    ),
-    { kind: 'sink', figures: sink, spent: since(sink, before?.sink) } as const,
-  ]
-  // A stage that has ended counts no further, so the longest life is that of the direction.
-  const life = Math.max(...spent.map(part => sum(part.spent)))
-  return spent.map(({ kind, figures, spent }) => ({
-    name: figures.name,
-    kind,
-    isNetwork: 'isNetwork' in figures && figures.isNetwork,
-    ...shares(spent, life),
-    ended: life > 0 ? 1 - sum(spent) / life : 0,
-  }))
-}
-
-/** A stage, and what tells it from the others of its direction, in each snapshot. */
-interface PlacedStage {
-  readonly key: string
-  readonly stage: StageStats
-}
-
-function stagesOf({ segments }: DirectionStats): PlacedStage[] {
-  const seen = new Map<string, number>()
-  return segments.flatMap(({ name, runs }) =>
-    runs.flatMap(run =>
-      run.stages.map(stage => {
-        const place = JSON.stringify([name, stage.name])
-        const count = seen.get(place) ?? 0
-        seen.set(place, count + 1)
-        return { key: `${place}${count}`, stage }
-      }),
-    ),
-  )
-}
-
-function since(now: Times, before: Times | undefined): number[] {
-  return times.map(time => Math.max(0, now[time] - (before?.[time] ?? 0)))
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0)
-}
-
-function shares(spent: readonly number[], life: number): Times {
-  return Object.fromEntries(times.map((time, i) => [time, life > 0 ? (spent[i] as number) / life : 0])) as never
-}
-
-/**
  * Judges a direction, over its life or since an earlier snapshot of it. Undefined without the option `measure`, or before
  * data has come.
  */
 export function verdict(direction: DirectionStats, before?: DirectionStats): Verdict | undefined {
   const parts = partsOf(direction, before)
   if (parts.length === 0 || direction.bytesIn + direction.bytesOut === 0) return undefined
-  const slowest = slowestOf(parts)
-  const isThread = slowest.length === 0 && parts.some(({ waitingForThread }) => waitingForThread >= most)
-  return { slowest, isThread, text: textOf(parts, slowest, isThread) }
+  return judge(parts)
 }
 
-function slowestOf(parts: readonly Part[]): Part[] {
+/** Judges parts, from the source to the sink. */
+export function judge<P extends Part>(parts: readonly P[]): Verdict<P> {
+  const slowest = slowestOf(parts)
+  const isThread = slowest.length === 0 && parts.some(({ waitingForThread }) => waitingForThread >= most)
+  return { slowest, isThread, text: textOf(parts, slowest, isThread), parts }
+}
+
+function slowestOf<P extends Part>(parts: readonly P[]): P[] {
   const [first, second] = [...parts].sort((a, b) => b.busy - a.busy)
   if (!first || !second || first.busy + second.busy < most) return []
   if (second.busy < similar * first.busy) return first.busy < most ? [] : [first]

@@ -48,10 +48,10 @@ t.test('the figures of stages that are replaced by the same ones are added up, o
   const { bytesIn, bytesOut, runs } = figures.stats()
   t.same([bytesIn, bytesOut], [1111, 3133])
   t.match(runs, [
-    { stages: [{ name: 'a' }], bytesIn: 11, waitingForInput: 15, over: true },
+    { stages: [{ name: 'a' }], bytesIn: 11, waitingForInput: 15, over: true, removed: true },
     { stages: [{ name: 'b' }], bytesOut: 33, over: true },
     { stages: [{ name: 'c' }], bytesIn: 100, over: true },
-    { stages: [{ name: 'a' }], bytesIn: 1000, over: false },
+    { stages: [{ name: 'a' }], bytesIn: 1000, over: false, removed: undefined },
     { stages: [{ name: 'b' }], bytesOut: 3000, over: false },
   ])
   t.equal(runs.length, 5)
