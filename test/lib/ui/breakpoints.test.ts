@@ -384,6 +384,21 @@ t.test('a connection that ends or fails takes with it what is held', async t => 
   t.throws(() => breakpoints.held('1'), { status: 404, message: "there is no held direction '1'" })
 })
 
+t.test('a connection that is closed delivers what is held when it goes on', async t => {
+  const { breakpoints, connect, held, ends } = await openHeld(t)
+  await breakpoints.add({ direction: 'forward', on: '!' })
+  const { client, target, connection } = await connect()
+  await client.say('a!')
+  void connection.close('enough')
+  await turns()
+  t.match(held(), [{ ended: true }])
+  breakpoints.release('1')
+  await target.end()
+  await client.end()
+  t.equal(target.heard(), 'a!.')
+  t.match(await ends[0], { reason: 'enough', error: undefined })
+})
+
 t.test('nothing stays of connections: no timer, no listener, no stage', async t => {
   const { breakpoints, connect, ends, held } = await openHeld(t)
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
@@ -572,6 +587,7 @@ t.test(
     const { breakpoints, connect, held, link } = await openHeld(t)
     const { client, target } = await connect()
     const lines = Array.from({ length: 60_000 }, (_, i) => `${String(i).padStart(9, '0')}\n`).join('')
+    const hits = 0
     client.stream.end(lines)
     for (let i = 0; !target.heard().endsWith('.'); i++) {
       const { id } = await breakpoints.add({ direction: 'forward', on: `${i % 10}\n` })
