@@ -25,7 +25,7 @@ export interface HoldingStage {
 }
 
 export function holdingStage({ hear, over }: HoldingOptions): HoldingStage {
-  const state: State = { hear, held: undefined, rest: nothing, isWanted: true, isAtWork: false }
+  const state: State = { hear, held: undefined, rest: nothing, isWanted: true }
   const stream = new Duplex({
     readableHighWaterMark: blockBytes,
     writableHighWaterMark: blockBytes,
@@ -73,8 +73,6 @@ interface State {
   rest: Buffer
   /** Whether the reader takes more. */
   isWanted: boolean
-  /** Whether `advance` runs: a push can call `read`. */
-  isAtWork: boolean
   /** Takes the next chunk. */
   writer?: (() => void) | undefined
   /** Completes the end. */
@@ -90,10 +88,7 @@ interface Held {
 const nothing = Buffer.alloc(0)
 
 function advance(state: State, stream: Duplex): void {
-  if (state.isAtWork) return
-  state.isAtWork = true
   while (state.rest.length > 0 && roomOf(state) > 0) take(state, stream)
-  state.isAtWork = false
   if (state.rest.length > 0) return
   if (state.writer && (state.held || state.isWanted)) {
     const resume = state.writer

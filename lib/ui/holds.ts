@@ -153,7 +153,10 @@ function isHit({ finders }: Place, breakpoint: Breakpoint, bytes: Buffer, isTurn
 
 /** The number of bytes that came from the source before the first ones that came here. */
 function startOf({ connections }: State, { connection: { id, direction }, stage }: Place): number {
-  const figures = connections.find(id)?.stats().directions.find(each => each.direction === direction)
+  const figures = connections
+    .find(id)
+    ?.stats()
+    .directions.find(each => each.direction === direction)
   return figures ? figures.bytesIn - stage.stream.writableLength : 0
 }
 

@@ -2,6 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Chain } from '../../../lib/connection/chain.js'
 import { finder } from '../../../lib/faults/finder.js'
+import { proxy } from '../../../lib/proxy.js'
+import type { Stage } from '../../../lib/stages/stage.js'
+import type { Transforms } from '../../../lib/stages/transforms.js'
 import { openBreakpoints } from '../../../lib/ui/breakpoints.js'
 import { Refusal } from '../../../lib/ui/refusal.js'
 import { noise } from '../../laws/support.js'
@@ -343,6 +346,18 @@ t.test('if others remove the segment, everything passes; the next breakpoint bri
   t.same(breakpoints.list(), { breakpoints: [], held: [] })
 })
 
+t.test('a stage that others remove does not hold again what it still has', async t => {
+  const { breakpoints, connect, held, link } = await openHeld(t)
+  await breakpoints.add({ direction: 'forward', on: '!' })
+  const { client, target } = await connect()
+  const text = `a!${'b'.repeat(100_000)}!`
+  await client.say(text)
+  await link.forward.clear()
+  await turns()
+  t.same(held(), [])
+  t.equal(target.heard(), text)
+})
+
 t.test('a stage that leaves while its reader waits does not hold again', async t => {
   const { breakpoints, connect, held } = await openHeld(t)
   await breakpoints.add({ direction: 'forward', on: '!' })
@@ -417,6 +432,41 @@ t.test('nothing stays of connections: no timer, no listener, no stage', async t 
   await turns()
   t.same(held(), [])
   t.equal(timers(), before)
+})
+
+t.test('nothing refers to a connection that has ended', async t => {
+  const server = await listener(t, socket => void socket.on('end', () => socket.end()).resume())
+  const ends: Promise<unknown>[] = []
+  const link = await proxy({ port: 0, to: { port: portOf(server) }, onConnection: ({ closed }) => ends.push(closed) })
+  t.teardown(() => link.close({ drain: 0 }))
+  const infos: WeakRef<object>[] = []
+  const { forward } = link
+  const noting: Chain = {
+    ...forward,
+    set: (name, transforms, place) =>
+      forward.set(
+        name,
+        info => {
+          infos.push(new WeakRef(info))
+          return (transforms as Transforms)(info) as Stage
+        },
+        place,
+      ),
+  }
+  const find = (id: string) => [...link.connections].find(each => each.id === id)
+  const breakpoints = openBreakpoints({ forward: noting }, { find }, () => {})
+  await breakpoints.add({ direction: 'forward', on: '!' })
+  for (const [i, act] of ['release', 'drop', 'reset'].entries()) {
+    const client = clientOf(t, link.address)
+    client.end('a!')
+    await until(() => breakpoints.list().held.length > 0)
+    breakpoints[act as 'drop'](String(i + 1))
+    client.resume()
+    await ends[i]
+  }
+  t.equal(infos.length, 3)
+  await until(() => memoryInUse() > 0 && infos.every(each => !each.deref()))
+  t.same(breakpoints.list().held, [])
 })
 
 t.test('a large upload is held at its first match: memory is bounded, and all of it arrives', async t => {
@@ -587,7 +637,7 @@ t.test(
     const { breakpoints, connect, held, link } = await openHeld(t)
     const { client, target } = await connect()
     const lines = Array.from({ length: 60_000 }, (_, i) => `${String(i).padStart(9, '0')}\n`).join('')
-    const hits = 0
+    let hits = 0
     client.stream.end(lines)
     for (let i = 0; !target.heard().endsWith('.'); i++) {
       const { id } = await breakpoints.add({ direction: 'forward', on: `${i % 10}\n` })
@@ -596,8 +646,10 @@ t.test(
       for (const hold of held()) breakpoints.release(hold.id)
       await turns(1)
       if (i % 2 === 0) await link.forward.remove('other')
+      hits += breakpoints.list().breakpoints[0]?.hits as number
       await breakpoints.remove(id)
     }
+    t.ok(hits > 0)
     t.equal(target.heard(), `${lines}.`)
   },
 )

@@ -165,6 +165,17 @@ t.test('it may be released as soon as it holds', async t => {
   t.equal((await run([stage.stream], chunks)).text, 'one! two! three, four! and the rest')
 })
 
+t.test('the order stays, although a reader reads in between', async t => {
+  const { stream } = open('never')
+  const seen: number[] = []
+  stream.on('data', () => stream.read(0))
+  stream.on('data', chunk => seen.push(chunk[0]))
+  await turns()
+  stream.end(Buffer.concat([1, 2, 3, 4, 5].map(each => Buffer.alloc(block, each))))
+  await closed(stream)
+  t.same(seen, [1, 2, 3, 4, 5])
+})
+
 const actions = fc.array(fc.constantFrom('pass', 'edit', 'drop', 'wait'), { minLength: 1, maxLength: 30 })
 
 t.test('whatever the chunks, the holds and the releases: what passes is what the model says', async t => {
