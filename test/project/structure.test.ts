@@ -6,7 +6,7 @@ import { files, read, root } from './support.js'
 const sources = ['lib', 'transforms', 'cli'].flatMap(folder => files(folder, '.ts'))
 
 /** The rooms of `lib`, each of which may import itself and those after it. The first is its top level. */
-const rooms = ['', 'server', 'connection', 'endpoints', 'faults', 'stages', 'formats', 'stats', 'text']
+const rooms = ['', 'ui', 'server', 'connection', 'endpoints', 'faults', 'stages', 'formats', 'stats', 'text']
 
 /** What a file outside of `lib` may import of it: authors of transforms see what a stage is, and no socket. */
 const doors: Record<string, RegExp> = {
