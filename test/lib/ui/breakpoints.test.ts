@@ -377,7 +377,7 @@ t.test('a stage that leaves while its reader waits does not hold again', async t
 
 t.test('a connection that ends or fails takes with it what is held', async t => {
   failOnWarning(t)
-  const { breakpoints, connect, held, link, ends } = await openHeld(t, { idleTimeout: 100 })
+  const { breakpoints, connect, held, link, ends } = await openHeld(t, { idleTimeout: 500 })
   await breakpoints.add({ direction: 'forward', on: '!', time: 3_600_000 })
   await breakpoints.add({ direction: 'reply', turn: true })
   const idle = await connect()
