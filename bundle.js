@@ -1,5 +1,6 @@
 /**
- * Bundles the program and the library into `dist/bundle`: `node bundle.js`. One build, split into chunks, whose entries are
+ * Bundles the program and the library into `dist/bundle`, and copies the page and its charts to `dist/page`: `node
+ * bundle.js`. One build, split into chunks, whose entries are
  * the program and those of the package: a user's module that imports `tcp-pipe` gets the same classes as the program.
  * stream-chain stays outside, because users may import it, too.
  */
@@ -64,15 +65,29 @@ const { output } = await bundle.generate({
   },
 })
 await bundle.close()
-const packages = [...new Set(output.flatMap(({ moduleIds = [] }) => moduleIds.map(packageOf)))].filter(Boolean).sort()
-const files = new Map([
+const charts = 'node_modules/uplot'
+const bundled = output.flatMap(({ moduleIds = [] }) => moduleIds.map(packageOf))
+const packages = [...new Set([...bundled, resolve(charts)])].filter(Boolean).sort()
+fill(dir, [
   ...output.map(({ fileName, code, source }) => [fileName, code ?? source]),
   ['THIRD-PARTY.txt', packages.map(noticeOf).join(`\n${'-'.repeat(80)}\n\n`)],
 ])
-mkdirSync(dir, { recursive: true })
-for (const [name, text] of files) writeIfChanged(join(dir, name), text)
-for (const name of readdirSync(dir)) if (!files.has(name)) rmSync(join(dir, name), { recursive: true })
+const page = readdirSync('page').map(name => [name, readFileSync(join('page', name), 'utf8')])
+fill('dist/page', page)
+fill(
+  'dist/page/uplot',
+  ['uPlot.iife.min.js', 'uPlot.min.css'].map(name => [name, readFileSync(join(charts, 'dist', name), 'utf8')]),
+)
 chmodSync(join(dir, 'cli.js'), 0o755) // npm link made it executable before, and does not do so again
+
+/** Makes a folder hold these files, and no others. Leaves its folders alone. */
+function fill(folder, entries) {
+  const files = new Map(entries)
+  mkdirSync(folder, { recursive: true })
+  for (const [name, text] of files) writeIfChanged(join(folder, name), text)
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isFile() && !files.has(entry.name)) rmSync(join(folder, entry.name))
+}
 
 /** A program that runs from the bundle is not disturbed by another build of the same. */
 function writeIfChanged(path, text) {

@@ -4,10 +4,10 @@ import { tmpdir, userInfo } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { type Controlled, control } from '../lib/control.js'
 import type { Server } from '../lib/index.js'
+import { aboutUs } from './about.js'
 import type { ControlChoice } from './control-option.js'
 import type { Logger } from './log.js'
 import { notOurs } from './own-folder.js'
-import { quote } from './quote.js'
 
 /** Opens the control socket of a server that is about to listen. It is removed when the server or the process ends. */
 export async function openControl(
@@ -24,11 +24,6 @@ export async function openControl(
   void controller.closed.then(() => process.off('exit', remove))
   log.info({ control: `unix:${address.path}` }, 'control socket')
   return controller
-}
-
-function aboutUs(): object {
-  const words = process.argv.slice(2)
-  return { name: words[0], pid: process.pid, command: `tcp-pipe ${quote(words)}` }
 }
 
 function ownPath(): string {

@@ -19,8 +19,7 @@ const margin = '10:14:02 ● '.length
 /** `10:14:02 ● 127.0.0.1:52100 connected`. The lines of a stack follow, indented. Ends with LF. */
 export function formatRecord(record: LogRecord, { look, verbose, ...speaker }: TextOptions): string {
   const { time, stack } = record
-  const named = speaker.sender ? record : withName(record)
-  const words = wordsOf(named, speaker) ?? plainWords(named, verbose)
+  const words = wordsFor(record, speaker, verbose)
   const frames = Array.isArray(stack) ? stack : []
   const showsFields = verbose && !words.isWhole
   const fields = showsFields ? fieldsOf(record, ['level', 'time', 'msg', ...(frames.length > 0 ? ['stack'] : [])]) : ''
@@ -28,6 +27,17 @@ export function formatRecord(record: LogRecord, { look, verbose, ...speaker }: T
   const [first, ...more] = [layout(words, fields, look), ...linesBelow(words, look)].join('\n').split('\n')
   const text = [first, ...more.map(line => indent(line, look))].join('\n')
   return `${start}${text}${frames.map(line => `\n    ${escapeLine(String(line))}`).join('')}\n`
+}
+
+/** The words of a record in one line, without its time. */
+export function textOf(record: LogRecord, speaker: Speaker): string {
+  const { texts, path, below } = wordsFor(record, speaker)
+  return escapeLine([texts[0], path && `→ ${path}`, below].filter(part => part !== undefined).join(' '))
+}
+
+function wordsFor(record: LogRecord, speaker: Speaker, verbose = false): Words {
+  const named = speaker.sender ? record : withName(record)
+  return wordsOf(named, speaker) ?? plainWords(named, verbose)
 }
 
 /** Names a client that has no port, such as one of a unix socket, by its id. */

@@ -51,6 +51,7 @@ const wordings: Record<string, Wording> = {
         ? `metrics on unix:${address}, path /metrics`
         : `metrics on http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`,
     ),
+  page: ({ url }) => info(`page at ${url}`),
   'control socket': ({ control }) => info(`control socket at ${control}`),
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
@@ -88,6 +89,7 @@ const wordings: Record<string, Wording> = {
 const fieldsOf: Record<string, readonly string[]> = {
   listening: ['address', 'port'],
   metrics: ['address', 'family', 'port'],
+  page: ['url'],
   'control socket': ['control'],
   'connection opened': ['remote'],
   'connection closed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy'],

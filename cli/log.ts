@@ -5,7 +5,7 @@ import { escapeJson } from '../lib/text/escape.js'
 import { lineWriter } from '../lib/text/line-writer.js'
 import { logMethod } from '../lib/text/log-safety.js'
 import { formatRemote } from '../lib/text/remote.js'
-import { formatRecord } from './log-text.js'
+import { formatRecord, textOf } from './log-text.js'
 import type { Sender } from './log-words.js'
 import { lookOf } from './look.js'
 import { freshLine } from './terminal.js'
@@ -30,6 +30,8 @@ export interface Log {
   observer: Observer
   /** Stops all further output. */
   mute(): void
+  /** Calls back for each further line, with its level and its text. */
+  watch(add: (level: string, text: string) => void): void
 }
 
 /** Opens the log. `sender` is for `send`, whose log is text wherever it goes. */
@@ -46,8 +48,13 @@ export function openLog(options: LogOptions, sender?: Sender): Log {
     return format === 'json' ? escapeJson(line) : start + toText(line)
   })
   process.once('exit', lines.end)
+  const watchers: ((level: string, text: string) => void)[] = []
   const write = (line: string) => {
-    if (!muted) lines.write(line)
+    if (muted) return
+    lines.write(line)
+    if (watchers.length === 0) return
+    const record = JSON.parse(line)
+    for (const add of watchers) add(levels[record.level] ?? 'info', textOf(record, speaker))
   }
   const timestamp = pino.stdTimeFunctions.isoTime
   const log = pino({ base: null, level, timestamp, hooks: { logMethod } }, { write })
@@ -61,8 +68,12 @@ export function openLog(options: LogOptions, sender?: Sender): Log {
     mute() {
       muted = true
     },
+    watch: add => void watchers.push(add),
   }
 }
+
+/** The levels of pino by their numbers. */
+const { labels: levels } = pino.levels
 
 /** Why a server has no room for a further client. */
 function fullnessOf({ chat, maxConnections }: LogOptions): string {

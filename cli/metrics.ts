@@ -2,10 +2,10 @@
 import type { Address } from '../lib/endpoints/address.js'
 import type { Server } from '../lib/index.js'
 import { metrics } from '../lib/metrics.js'
-import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { exposition } from '../lib/text/exposition.js'
-import { listenForHttp, text } from './http.js'
+import { answerPaths, text } from './http.js'
 import type { Logger } from './log.js'
+import { named } from './named.js'
 import { openProcessFigures } from './process-figures.js'
 
 /** Listens, and logs where. `server` may come later; until then, there are no metrics and nothing is ready. */
@@ -17,7 +17,7 @@ export async function openMetrics(
   const figures = metrics({ stats: () => (server() as Server).stats() })
   const process = openProcessFigures()
   const body = shared(async () => (await figures.text()) + exposition(process.families()))
-  const listener = await listenForHttp(address, {
+  const listener = await answerPaths(address, {
     async '/metrics'() {
       if (!server()) return text(503, 'not listening yet')
       return { status: 200, type: figures.contentType, body: await body() }
@@ -26,7 +26,7 @@ export async function openMetrics(
     '/readyz': () => (server()?.listening ? text(200, 'ready') : text(503, 'not accepting connections')),
   }).catch(error => {
     process.close()
-    throw named(error)
+    throw named('--metrics', error)
   })
   const { address: where, family, port } = listener.bound
   log.info({ address: where, family, port }, 'metrics')
@@ -50,11 +50,4 @@ function shared(make: () => Promise<string>): () => Promise<string> {
     until = performance.now() + fresh
     return made
   }
-}
-
-/** The error of the system does not say which of the two addresses it means. */
-function named(error: Error): Error {
-  const message = `--metrics: ${errorMessage(error)}`
-  if (error instanceof TcpPipeError) return new TcpPipeError(error.code, message, { cause: error })
-  return Object.assign(new Error(message, { cause: error }), { code: errorCode(error) })
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { formatAddress } from '../lib/endpoints/address.js'
 import type { ProxyOptions, ProxyPlan } from '../lib/proxy.js'
 import { type Facts, originOf } from './plan.js'
-import { type ServerOptions, serverDefaults } from './server.js'
+import { type ServerOptions, serverDefaults } from './server-options.js'
 import { tlsFacts } from './tls-facts.js'
 
 export function proxyFacts(

@@ -7,7 +7,8 @@ import { frequent, withExamples } from './help.js'
 import { type LogOptions, openLog } from './log.js'
 import { addressFor, commonOptions, effectiveOptions, value } from './options.js'
 import { type Act, type Plan, run } from './plan.js'
-import { resolveServer, runServer, type ServerOptions, serverOptions } from './server.js'
+import { type Run, runServer } from './server.js'
+import { resolveServer, type ServerOptions, serverOptions } from './server-options.js'
 import { loadStages } from './stages.js'
 import { withStats } from './stats.js'
 
@@ -70,9 +71,11 @@ async function resolve(
     command,
     facts: async () => (await import('./proxy-explanation.js')).proxyFacts(command, options, given, plan),
     async run() {
-      const { log, observer } = openLog(options)
-      const figures = await withStats(options, observer)
-      const { closed } = await runServer(options, aims, common, log, more => proxy({ ...given, ...more, ...figures }))
+      const log = openLog(options)
+      const figures = await withStats(options, log.observer)
+      const faults = options.ui && (await import('./faults.js')).faults
+      const start: Run['start'] = more => proxy({ ...given, ...more, ...figures })
+      const { closed } = await runServer({ options, aims, common, log, start, ...(faults && { faults }) })
       await closed
     },
   }

@@ -7,15 +7,16 @@ import { type Address, defaultPort, formatAddress } from '../lib/endpoints/addre
 import type { Source } from '../lib/endpoints/endpoint.js'
 import { concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
-import type { Connection, Summary } from '../lib/index.js'
+import type { Connection, SendConnection, Summary } from '../lib/index.js'
 import { isSendError, send } from '../lib/send.js'
 import { checkSendOptions, type SendOptions } from '../lib/send-options.js'
 import type { Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { notePeerEnd, noteTyped } from './chat.js'
 import { withExamples, withNote } from './help.js'
-import { isReported, type Logger, openLog } from './log.js'
+import { isReported, type Log, type Logger, openLog } from './log.js'
 import { checkInputs, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
+import { checkPage, pageOptions } from './page-options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { type Options, ownOptions, timeoutOptions } from './send-options.js'
@@ -35,7 +36,8 @@ export function sendCommand(act: Act = runPlan): Command {
     )
     .argument('[files...]', "files to send, one after the other; '-' is stdin (default)")
     .action(async (files: string[]) => act(await resolve(command, files)))
-  for (const option of [...ownOptions(), ...timeoutOptions(), ...sendTlsOptions()]) command.addOption(option)
+  for (const option of [...ownOptions(), ...timeoutOptions(), ...pageOptions(), ...sendTlsOptions()])
+    command.addOption(option)
   withExamples(commonOptions(command), [
     ['cat file | tcp-pipe send', `stdin to port ${defaultPort}`],
     ['tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip', 'one after the other'],
@@ -73,13 +75,15 @@ type Given = SendOptions & { readonly replyTransforms: () => readonly Stage[] }
 
 async function run(options: Options, given: Given, files: string[], size: number | undefined): Promise<void> {
   const from = options.receiveOnly ? openSource('') : sourceOf(files)
-  const { log, mute, observer } = openLog(options, { ending: endingOf(options) })
+  const logging = openLog(options, { ending: endingOf(options) })
+  const { log, mute, observer } = logging
   const figures = await withStats(options, observer)
   const progress = await openProgress(options, files, from, size)
   warnIfInsecure(log, options)
   const isTyped = from instanceof ReadStream
   const abort = new AbortController()
   let connection: Connection | undefined
+  const { page, connected } = await openPage(options, logging)
   onStdoutError(
     () => {
       process.exitCode = closedPipe
@@ -93,6 +97,7 @@ async function run(options: Options, given: Given, files: string[], size: number
     replyTransforms: () => [...(isTyped ? [notePeerEnd(log)] : []), ...given.replyTransforms()],
     onConnect(opened) {
       connection = opened
+      connected(opened)
       noteTyped(log, from)
       progress?.start()
     },
@@ -100,6 +105,7 @@ async function run(options: Options, given: Given, files: string[], size: number
   const over = report(sent, log, abort.signal).then(summary => {
     progress?.stop(summary !== undefined && isReported(log, summary))
     from.destroy()
+    page?.close()
   })
   // An interrupted send resets: a clean end would tell the peer that it has everything.
   const stop = onSignals({
@@ -111,6 +117,17 @@ async function run(options: Options, given: Given, files: string[], size: number
   })
   await over
   stop()
+}
+
+/** The page waits for the connection. */
+async function openPage(options: Options, log: Log) {
+  let connected: (connection: SendConnection) => void = () => {}
+  if (!options.ui) return { page: undefined, connected }
+  const opened = new Promise<SendConnection>(resolve => {
+    connected = resolve
+  })
+  const page = await (await import('./page.js')).openPage(options, opened, log)
+  return { page, connected }
 }
 
 /**
@@ -163,6 +180,7 @@ async function openProgress(
 
 function check(options: Options, files: string[]): void {
   const { to, bind } = options
+  checkPage(options)
   checkReceiveOnly(options, files)
   if (files.filter(file => file === '-').length > 1) fault("'-' is given twice; stdin can be read only once")
   if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host or host:port`)

@@ -4,7 +4,7 @@ import { formatAddress } from '../lib/endpoints/address.js'
 import type { ServeOptions, ServePlan } from '../lib/serve.js'
 import { type DirectionPlan, type Fact, type Facts, originOf } from './plan.js'
 import type { Options } from './serve-options.js'
-import { serverDefaults } from './server.js'
+import { serverDefaults } from './server-options.js'
 import { tlsFacts } from './tls-facts.js'
 
 export function serveFacts(command: Command, options: Options, given: ServeOptions, plan: ServePlan): Facts {

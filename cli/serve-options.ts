@@ -7,7 +7,7 @@ import { isTemplate } from '../lib/text/template.js'
 import { frequent, group } from './help.js'
 import type { LogOptions } from './log.js'
 import { address, choice, rawOption, repeatable } from './options.js'
-import type { ServerOptions } from './server.js'
+import type { ServerOptions } from './server-options.js'
 
 export interface Options extends LogOptions, ServerOptions {
   transform?: string[]

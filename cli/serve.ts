@@ -17,7 +17,8 @@ import { addressFor, checkInputs, commonOptions, effectiveOptions, fileOrStdio }
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { check, type Options, ownOptions } from './serve-options.js'
-import { type Aims, type CommonOptions, resolveServer, runServer, serverOptions } from './server.js'
+import { type Run, runServer } from './server.js'
+import { type Aims, type CommonOptions, resolveServer, serverOptions } from './server-options.js'
 import { loadStages, terminalStages } from './stages.js'
 import { withStats } from './stats.js'
 
@@ -73,14 +74,15 @@ type Given = Omit<ServeOptions, 'transforms'> &
   CommonOptions & { readonly transforms: (info: ConnectionInfo) => Stage[] }
 
 async function run(options: Options, aims: Aims, given: Given, size: number | undefined): Promise<void> {
-  const { log, mute, observer } = openLog(options)
+  const logging = openLog(options)
+  const { log, mute, observer } = logging
   const figures = await withStats(options, observer)
   const progress = await openProgress(options, size, log)
   warnOfCollisions(log, options)
   const chat = options.chat
     ? openChat(log, options.once, () => void listening.then(({ server }) => server.close({ drain: Infinity })))
     : undefined
-  const listening = runServer(options, aims, given, log, more =>
+  const start: Run['start'] = more =>
     serve({
       ...given,
       ...more,
@@ -92,8 +94,8 @@ async function run(options: Options, aims: Aims, given: Given, size: number | un
         chat?.watch(connection)
       },
       ...(chat && { from: chat.source, transforms: info => [notePeerEnd(log), ...given.transforms(info)] }),
-    }),
-  )
+    })
+  const listening = runServer({ options, aims, common: given, log: logging, start })
   const over = () => chat?.close()
   listening.then(({ closed }) => closed).then(over, over)
   const { server, closed } = await listening

@@ -1,123 +1,28 @@
-/** Shared by the commands that listen: options, signals and exit. */
-import { Option } from 'commander'
-import { type Address, defaultPort, formatAddress } from '../lib/endpoints/address.js'
-import { defaultTimes } from '../lib/endpoints/endpoint.js'
-import { parseIp } from '../lib/endpoints/ip.js'
-import type { ClientTls, Connection, ListenOptions, Server, Summary } from '../lib/index.js'
-import type { Limits } from '../lib/serve.js'
-import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
-import { readRules } from './access.js'
-import { type ControlChoice, controlOption } from './control-option.js'
-import { frequent, group } from './help.js'
-import type { Logger } from './log.js'
-import { bytes, count, duration, httpAddress, repeatable, value } from './options.js'
+/** Runs a command that listens: what stands beside its server, signals and exit. */
+import type { Connection, ListenOptions, Server, Summary } from '../lib/index.js'
+import type { TransformEntry } from '../lib/stages/define.js'
+import { errorCode, errorMessage } from '../lib/text/errors.js'
+import type { ShownServer } from '../lib/ui.js'
+import type { Log, Logger } from './log.js'
 import { dieOf, exitAfter, onSignals } from './process.js'
-import { readServerTls, type ServerSideTls, type ServerTlsOptions, serverTlsOptions, warnIfInsecure } from './tls.js'
+import { type Aims, type CommonOptions, defaultDrain, type ServerOptions } from './server-options.js'
+import { readServerTls, type ServerSideTls, warnIfInsecure } from './tls.js'
 
-export interface ServerOptions extends ServerTlsOptions {
-  once?: boolean
-  chat?: boolean
-  socketMode?: number
-  ipv6Only?: boolean
-  allow?: string[]
-  deny?: string[]
-  maxConnections?: number
-  maxPerIp?: number
-  maxBytes?: number
-  maxDuration?: number
-  connectTimeout?: number
-  firstByteTimeout?: number
-  idleTimeout?: number
-  halfClosedTimeout?: number
-  drainTimeout?: number
-  maxRecord?: number
-  metrics?: Address
-  control?: ControlChoice
+export interface Run {
+  readonly options: ServerOptions
+  readonly aims: Aims
+  readonly common: CommonOptions
+  readonly log: Log
+  /** What the page offers as faults. */
+  readonly faults?: readonly TransformEntry[]
+  /** Starts the server, with what a run adds. */
+  start(more: Pick<ListenOptions, 'log' | 'onConnection'>): Promise<ShownServer & Server>
 }
 
-export function serverOptions(): Option[] {
-  return [
-    ...group('Where to listen:', [
-      value('--socket-mode <mode>', 'permissions of a unix socket, such as 660 (default: from the umask)', readMode),
-      new Option('--ipv6-only', 'do not accept IPv4 connections on [::]'),
-    ]),
-    ...group('Who may connect:', [
-      frequent(
-        repeatable('--allow <rule>', 'allow only these: an address, a CIDR, a range a-b or @file; may be repeated'),
-      ),
-      repeatable('--deny <rule>', 'deny these, even if --allow lists them; may be repeated'),
-    ]),
-    ...group('Limits:', [
-      count('--max-connections <n>', 'reset further connections (default: from the limit of open files)', 1),
-      count('--max-per-ip <n>', 'reset further connections from one address (default: no limit)', 1),
-      bytes('--max-bytes <bytes>', 'reset a connection if a side sends more (default: no limit)', 1),
-      duration('--max-duration <time>', 'reset a connection that lasts longer (default: off)'),
-    ]),
-    ...group('Timeouts (off disables one):', [
-      duration('--connect-timeout <time>', 'to connect to the target (default: 10s)'),
-      duration('--handshake-timeout <time>', 'for the whole TLS handshake (default: 10s)'),
-      duration('--first-byte-timeout <time>', "for a client's first byte (default: off)"),
-      frequent(duration('--idle-timeout <time>', 'without a byte (default: 10m)')),
-      duration(
-        '--half-closed-timeout <time>',
-        'without a byte after one side has ended (default: that of --idle-timeout)',
-      ),
-      duration('--drain-timeout <time>', 'for connections to finish after SIGINT or SIGTERM (default: 10s)', Infinity),
-    ]),
-    ...group('Watching:', [controlOption()]),
-    ...serverTlsOptions(),
-    ...group('Metrics:', [
-      httpAddress(
-        '--metrics [address]',
-        'serve metrics for Prometheus by HTTP: /metrics, /healthz and /readyz',
-        '127.0.0.1:9464',
-      ),
-    ]),
-  ]
-}
-
-function readMode(text: string): number {
-  if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8)
-  throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected three octal digits, such as 660`)
-}
-
-/** The library options common to all servers. */
-export type CommonOptions = ListenOptions & { connectTimeout?: number | undefined; targetTls?: ClientTls | undefined }
-
-export interface Aims {
-  listen: Address | undefined
-  /** Where connections are forwarded. */
-  target: Address | undefined
-}
-
-/** Checks the options, reads their files, and returns the library options. Opens nothing. Throws `ERR_OPTION`. */
-export async function resolveServer(options: ServerOptions, { listen, target }: Aims): Promise<CommonOptions> {
-  const { once, socketMode, ipv6Only, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord } = options
-  const { connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout } = options
-  const allow = options.allow && (await readRules('--allow', options.allow))
-  const deny = options.deny && (await readRules('--deny', options.deny))
-  if (listen && !('host' in listen) && (allow ?? deny ?? maxPerIp))
-    throw new TcpPipeError(
-      'ERR_OPTION',
-      '--allow, --deny and --max-per-ip do not apply to a unix socket: its clients have no address',
-    )
-  checkListen(options, listen)
-  return {
-    ...{ once, socketMode, ipv6Only, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord },
-    ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
-    ...(await readServerTls(options, listen, target)),
-  }
-}
-
-/** Calls `start` with what a run adds. Resolves when the server listens; `closed` resolves when it has ended. */
-export async function runServer(
-  options: ServerOptions,
-  { listen, target }: Aims,
-  common: CommonOptions,
-  log: Logger,
-  start: (more: Pick<ListenOptions, 'log' | 'onConnection'>) => Promise<Server>,
-): Promise<{ server: Server; closed: Promise<void> }> {
-  const { once } = options
+/** Resolves when the server listens; `closed` resolves when it has ended. */
+export async function runServer(run: Run): Promise<{ server: Server; closed: Promise<void> }> {
+  const { options, aims, common, start } = run
+  const { log } = run.log
   warnIfInsecure(log, options)
   let first: Summary | undefined
   let server: Server | undefined
@@ -126,7 +31,7 @@ export async function runServer(
       first ??= summary
     })
   }
-  const read = () => readServerTls(options, listen, target)
+  const read = () => readServerTls(options, aims.listen, aims.target)
   const hasFiles = common.tls || common.targetTls
   // Before listening: a reader of the `listening` line may send a signal at once.
   const stop = onSignals({
@@ -134,66 +39,48 @@ export async function runServer(
     reload: hasFiles ? () => server && void reload(server, log, read) : undefined,
     reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
   })
-  const exporter =
-    options.metrics && (await (await import('./metrics.js')).openMetrics(options.metrics, log, () => server))
-  const begin = () => start({ log, onConnection })
-  let control: Server | undefined
-  try {
-    if (options.control) {
-      const opened = await controlled(options.control, begin, log)
-      control = opened.control
-      server = await opened.listening
-    } else server = await begin()
-  } catch (error) {
-    exporter?.close()
-    throw error
-  }
+  const { listening, close } = await besides(run, () => start({ log, onConnection }))
+  server = listening
   if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
   const closed = server.closed.then(() => {
     stop()
-    exporter?.close()
-    void control?.close({ drain: 0 })
-    if (once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
+    close()
+    if (options.once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
   })
   return { server, closed }
 }
 
-/** The control socket comes first: a reader of the `listening` line may use it at once. */
-async function controlled(choice: Exclude<ControlChoice, false>, begin: () => Promise<Server>, log: Logger) {
-  const { openControl } = await import('./control.js')
-  let open = () => {}
-  const opened = new Promise<void>(resolve => {
-    open = resolve
-  })
-  const listening = opened.then(begin)
-  const control = await openControl(choice, listening, log)
-  listening.catch(() => control.close({ drain: 0 }))
-  open()
-  return { control, listening }
-}
+/** Something that stands beside a server and shows it. */
+type Opened = { close(): unknown }
 
-function checkListen({ socketMode, ipv6Only }: ServerOptions, listen: Address | undefined): void {
-  const where = listen ? `; ${formatAddress(listen)} is another` : ''
-  if (socketMode !== undefined && !(listen && 'path' in listen))
-    throw new TcpPipeError(
-      'ERR_OPTION',
-      `--socket-mode needs the address of a unix socket, such as unix:/run/x${where}`,
-    )
-  if (ipv6Only && !(listen && 'host' in listen && parseIp(listen.host)?.family !== 4))
-    throw new TcpPipeError('ERR_OPTION', `--ipv6-only needs an IPv6 address, such as [::]:${defaultPort}${where}`)
-}
-
-/** Milliseconds. */
-const defaultDrain = 10_000
-
-/** The values of options that are not given, where they have an effect. */
-export function serverDefaults({ idleTimeout, maxConnections }: Limits, listen: Address, target?: Address) {
-  const isTls = listen.scheme === 'tls' || target?.scheme === 'tls'
-  return {
-    ...{ maxConnections, maxPerIp: 'no limit', maxBytes: 'no limit', maxDuration: 0 },
-    ...{ firstByteTimeout: 0, idleTimeout, halfClosedTimeout: idleTimeout, drainTimeout: defaultDrain },
-    ...(target && { connectTimeout: defaultTimes.connect }),
-    ...(isTls && { handshakeTimeout: defaultTimes.handshake }),
+/** Opens what shows the server, and then the server: a reader of the `listening` line may use it at once. */
+async function besides(
+  { options, aims: { target }, log: logging, faults }: Run,
+  start: () => Promise<ShownServer & Server>,
+): Promise<{ listening: Server; close(): void }> {
+  const { metrics, control, ui } = options
+  const { log } = logging
+  const opened: Opened[] = []
+  const close = () => opened.map(each => each.close())
+  let begin = () => {}
+  let server: Server | undefined
+  const listening = new Promise<void>(resolve => {
+    begin = resolve
+  }).then(start)
+  listening.catch(() => {}) // awaited below
+  try {
+    if (metrics) opened.push(await (await import('./metrics.js')).openMetrics(metrics, log, () => server))
+    if (control) {
+      const controller = await (await import('./control.js')).openControl(control, listening, log)
+      opened.push({ close: () => controller.close({ drain: 0 }) })
+    }
+    if (ui) opened.push(await (await import('./page.js')).openPage(options, listening, logging, { faults, target }))
+    begin()
+    server = await listening
+    return { listening: server, close }
+  } catch (error) {
+    close()
+    throw error
   }
 }
 

@@ -5,8 +5,6 @@ import type { Logger } from './log.js'
 import { checked, type Files, fault, identityFiles } from './tls-files.js'
 import type { PeerOptions, SendTlsOptions, ServerTlsOptions } from './tls-options.js'
 
-export { type ServerTlsOptions, serverTlsOptions } from './tls-options.js'
-
 export interface ServerSideTls {
   tls?: ServerTls
   targetTls?: ClientTls

@@ -41,7 +41,7 @@ export { specOf } from './stages/spec.js'
 export type { OutOf, RecordOf, Stage, StageObject, TransformStream } from './stages/stage.js'
 export { eachJson, eachLine } from './stages/stage.js'
 export type { Stages, Transforms } from './stages/transforms.js'
-export type { Listening, ObservedConnection, Observer } from './stats/observer.js'
+export type { Identity, Listening, ObservedConnection, Observer, Way } from './stats/observer.js'
 export { type Amounts, type Part, partsOf } from './stats/parts.js'
 export { type Pipeline, type PipelinePart, pipelineOf } from './stats/pipeline.js'
 export type {
@@ -58,7 +58,10 @@ export type {
   StageStats,
   StageTotals,
 } from './stats/snapshot.js'
-export type { FaultNote, Side, Summary, TlsFacts } from './stats/summary.js'
+export type { FaultNote, Side, Summary } from './stats/summary.js'
+export type { TlsFacts } from './stats/tls-facts.js'
 export { type Verdict, verdict } from './stats/verdict.js'
 export type { ErrorCode, TimeoutName } from './text/errors.js'
 export { TcpPipeError } from './text/errors.js'
+export type { About, ShownConnection, ShownServer, Ui, UiOptions } from './ui.js'
+export { serveUi } from './ui.js'

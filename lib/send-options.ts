@@ -82,8 +82,8 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   measure?: boolean | undefined
   /** A pino logger. Default: no log. */
   log?: Logger | undefined
-  /** Receives the events `opened` and `closed`. */
-  observer?: Pick<Observer, 'opened' | 'closed'> | undefined
+  /** Receives the events of the connection. */
+  observer?: Pick<Observer, 'opened' | 'passed' | 'faulted' | 'closed'> | undefined
   /** Called when the connection opens. */
   onConnect?: ((connection: SendConnection) => void) | undefined
 }
@@ -98,6 +98,8 @@ export interface SendConnection extends Connection {
   readonly forward: Chain
   /** The transforms from the peer to the output. */
   readonly reply: Chain
+  /** Adds an observer; in `onConnect`, one that hears of the bytes, too. Returns a function that removes it. */
+  observe(observer: NonNullable<SendOptions['observer']>): () => void
 }
 
 const kinds: Partial<Record<keyof SendOptions, ValueKind>> = {

@@ -13,7 +13,7 @@ import { targetContext } from './endpoints/tls/contexts.js'
 import { checkSendOptions, peerEndPolicy, type SendOptions, waitPolicy } from './send-options.js'
 import type { Stages } from './stages/transforms.js'
 import { logObserver } from './stats/log-observer.js'
-import { type Observer, observers } from './stats/observer.js'
+import { type Observers, observers } from './stats/observer.js'
 import type { Summary } from './stats/summary.js'
 import { abortError, attempt, errorCode, errorMessage, type TimeoutName, timeoutError } from './text/errors.js'
 import { formatDuration } from './text/quantities.js'
@@ -80,10 +80,7 @@ async function dialFor(options: OpenOptions, address: Address): Promise<Leg> {
 }
 
 /** Opens what belongs to the connection. If that fails, resets the leg. */
-function open(
-  leg: Leg,
-  options: OpenOptions,
-): { connection: OpenConnection; from: Source; observer: Required<Observer> } {
+function open(leg: Leg, options: OpenOptions): { connection: OpenConnection; from: Source; observer: Observers } {
   const { log, maxRecord, idleTimeout = 0, maxDuration, measure } = options
   const observer = observers([log && logObserver(log), options.observer])
   let { from } = options
@@ -112,7 +109,7 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
   observer.opened(connection)
   let timer: NodeJS.Timeout | undefined
   try {
-    const ours = Object.assign(connection, { forward: forward.chain, reply: reply.chain })
+    const ours = Object.assign(connection, { observe: observer.add, forward: forward.chain, reply: reply.chain })
     const called: unknown = options.onConnect?.(ours)
     attempt(
       () => called,

@@ -4,6 +4,7 @@ export const insides = {
   'lib/connection/connection.ts': ['lib/connection/failure.ts', 'lib/connection/state.ts', 'lib/connection/streams.ts'],
   'lib/connection/parting.ts': ['lib/connection/talk.ts'],
   'lib/send.ts': ['lib/send-options.ts'],
+  'lib/ui/breakpoints.ts': ['lib/ui/breakpoint.ts', 'lib/ui/holds.ts'],
   'lib/server/server.ts': ['lib/server/admission.ts', 'lib/server/closing.ts', 'lib/server/state.ts'],
 }
 

@@ -4,7 +4,6 @@ import { capBytes } from '../endpoints/max-bytes.js'
 import type { ConnectionInfo, Logger } from '../stages/context.js'
 import type { Plan } from '../stages/plan.js'
 import type { Transforms } from '../stages/transforms.js'
-import type { Observer } from '../stats/observer.js'
 import type { ConnectionStats, Direction } from '../stats/snapshot.js'
 import type { Summary } from '../stats/summary.js'
 import { TcpPipeError } from '../text/errors.js'
@@ -13,11 +12,19 @@ import { endedFirst } from './closed-by.js'
 import { closedError, fail, failBy, sinksClosed } from './failure.js'
 import { leave, lingerTime } from './linger.js'
 import { acceptsBareEnd } from './parting.js'
-import { type ConnectionState, connectionStats, newId, openState, summarize, waitsForSink } from './state.js'
+import {
+  type ConnectionObserver,
+  type ConnectionState,
+  connectionStats,
+  newId,
+  openState,
+  summarize,
+  waitsForSink,
+} from './state.js'
 import { adopt, forget, prepare } from './streams.js'
 import { Talk } from './talk.js'
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
-import { openTransfer, type Transfer, type TransferOptions } from './transfer.js'
+import { openTransfer, type Transfer, type TransferOptions, type Watch } from './transfer.js'
 
 /** A connection, as the API exposes it. */
 export interface Connection extends Omit<ConnectionInfo, 'direction'> {
@@ -25,6 +32,8 @@ export interface Connection extends Omit<ConnectionInfo, 'direction'> {
   readonly closed: Promise<Summary>
   /** Returns the current figures. */
   stats(): ConnectionStats
+  /** Also measures the source and the sink of each direction from now on, as the option `measure` does from the start. */
+  measure(): void
   /**
    * Ends the connection successfully: stops reading, delivers the data that it has read, and ends both sides. The
    * summary reports `reason`. Resolves with the summary.
@@ -43,8 +52,8 @@ export interface ConnectionOptions extends Timeouts {
   maxBytes?: number | undefined
   /** Also meters the source and the sink of each direction. Default: false. */
   measure?: boolean | undefined
-  /** Receives the event `closed`. */
-  observer?: Pick<Observer, 'closed'> | undefined
+  /** Receives the events of the connection. */
+  observer?: ConnectionObserver | undefined
 }
 
 export interface OpenConnection extends Connection {
@@ -69,7 +78,7 @@ export interface OpenConnection extends Connection {
 }
 
 export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnection {
-  const { number = 1, observer, maxBytes, maxRecord, measure } = options
+  const { number = 1, observer, maxBytes, maxRecord, measure = false } = options
   const identity = { id: newId(), number, remote: leg.remote, port: leg.port }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
   const state = openState(leg, identity, { observer, maxBytes, maxRecord, measure })
@@ -144,6 +153,11 @@ class LiveConnection implements OpenConnection {
     return connectionStats(this.#state)
   }
 
+  measure(): void {
+    this.#state.measure = true
+    for (const { transfer } of this.#state.transfers) transfer.measure()
+  }
+
   close(reason?: string): Promise<Summary> {
     return close(this.#state, reason)
   }
@@ -181,10 +195,8 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
     adopt(state, stream)
     if (state.failure || state.finishing) stream.destroy(state.failure) // it ended before its sink opened
   }
-  const talk = state.target?.talk
-  const heard = talk && sourceLeg && (() => talk.heard(sourceLeg))
-  const told = talk && sinkLeg && (() => talk.told(sinkLeg))
-  const transfer = openTransfer(options, plan => forget(state, plan), { heard, told, measure: state.measure })
+  const watch = { ...watchBytes(state, options), measure: state.measure }
+  const transfer = openTransfer(options, plan => forget(state, plan), watch)
   state.transfers = [...state.transfers, { transfer, options }]
   if (state.closing) transfer.stop()
   const done = transfer.done.then(
@@ -195,6 +207,29 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
     },
   )
   return Object.assign(transfer, { done })
+}
+
+/** Who hears of the bytes of a transfer: the talk of a proxy, and observers of what passes between the peer and us. */
+function watchBytes(state: ConnectionState, { sourceLeg, sinkLeg }: TransferOptions): Pick<Watch, 'heard' | 'told'> {
+  const { identity, leg, target, observer } = state
+  const talk = target?.talk
+  const takes = observer?.takesBytes ? observer : undefined
+  const heard = talk && sourceLeg && (() => talk.heard(sourceLeg))
+  const told = talk && sinkLeg && (() => talk.told(sinkLeg))
+  return {
+    heard: both(heard, takes && sourceLeg === leg && (chunk => takes.passed(identity, 'in', chunk))),
+    told: both(told, takes && sinkLeg === leg && (chunk => takes.passed(identity, 'out', chunk))),
+  }
+}
+
+type Hear = ((chunk: Buffer) => void) | false | undefined
+
+function both(one: Hear, other: Hear): Watch['heard'] {
+  if (!one || !other) return one || other || undefined
+  return chunk => {
+    one(chunk)
+    other(chunk)
+  }
 }
 
 function finish(state: ConnectionState): Promise<Summary> {

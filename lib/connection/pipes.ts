@@ -81,7 +81,7 @@ export interface Pipes {
   over: boolean
   changes: readonly Change[]
   figures: readonly SegmentFigures[]
-  readonly measure: boolean
+  measure: boolean
   /** The meters of the source and the sink, if they are measured. They begin with the segments. */
   ends: { readonly source: RunMeter; readonly sink: RunMeter } | undefined
   /** Bytes read from the source and written to the sink. Legs have their own counters. */
@@ -154,8 +154,8 @@ function link(pipes: Pipes, item: Item, next: Item | undefined): void {
 
 function pipe({ first, last, countIn, countOut }: Pipes, item: Item, next: Item): void {
   const tail = item.tail as Readable
-  if (item === first && countIn) tail.prependListener('data', countIn) // unlike `on`, it starts no flow
-  if (next === last && countOut) tail.prependListener('data', countOut)
+  if (next === last && countOut) tail.prependListener('data', countOut) // unlike `on`, it starts no flow
+  if (item === first && countIn) tail.prependListener('data', countIn) // what goes has come before
   notePipe(tail, next.head as Writable)
   tail.pipe(next.head as Writable, { end: false })
 }

@@ -33,10 +33,10 @@ export function startSegments(pipes: Pipes): void {
 /** Resolves when the replaced segments are gone, or when the transfer is over. */
 export async function changeSegments(pipes: Pipes, next: readonly SegmentRequest[]): Promise<void> {
   const { source, sink } = pipes.options
-  if (pipes.over || sink.writableEnded || source.readableEnded) changeAtEnd(pipes, next)
+  const kept = new Set(next.filter(({ plan }) => !plan).map(({ name }) => name))
+  if (pipes.over || sink.writableEnded || source.readableEnded) changeAtEnd(pipes, next, kept)
   else if (pipes.requests) changeRequests(pipes, pipes.requests, next)
   else {
-    const kept = new Set(next.filter(({ plan }) => !plan).map(({ name }) => name))
     const retired = pipes.slots.filter(({ name, state }) => state === 'live' && !kept.has(name))
     pipes.slots = arrange(pipes, next, retired)
     await retire(pipes, retired)
@@ -53,10 +53,10 @@ function isSame({ name }: SegmentRequest): (other: SegmentRequest) => boolean {
   return other => other.name === name
 }
 
-/** The new segments receive no data, but the present ones must still release the data that they hold. */
-function changeAtEnd(pipes: Pipes, next: readonly SegmentRequest[]): void {
+/** The new segments receive no data, but those that they replace must still release the data that they hold. */
+function changeAtEnd(pipes: Pipes, next: readonly SegmentRequest[], kept: ReadonlySet<string>): void {
   for (const { plan } of next) drop(pipes, plan)
-  for (const { plan } of pipes.slots) plan.replace(false)
+  for (const { name, plan } of pipes.slots) if (!kept.has(name)) plan.replace(false)
 }
 
 /** Discards stages that receive no data. */

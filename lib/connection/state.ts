@@ -1,7 +1,7 @@
 /** The state of a connection, and its reports: the figures and the final summary. */
 import type { Readable, Writable } from 'node:stream'
 import type { Leg, Sink } from '../endpoints/endpoint.js'
-import type { Observer } from '../stats/observer.js'
+import type { Observers } from '../stats/observer.js'
 import type { ConnectionStats } from '../stats/snapshot.js'
 import type { FaultNote, Side, Summary } from '../stats/summary.js'
 import { originOf } from '../text/blame.js'
@@ -10,13 +10,16 @@ import { closedBy } from './closed-by.js'
 import type { Talk } from './talk.js'
 import type { Transfer, TransferOptions } from './transfer.js'
 
+/** Who hears of a connection. */
+export type ConnectionObserver = Pick<Observers, 'passed' | 'faulted' | 'closed' | 'takesBytes'>
+
 export interface ConnectionState {
   readonly leg: Leg
   readonly identity: Pick<Summary, 'id' | 'number' | 'remote' | 'port'>
-  readonly observer: Pick<Observer, 'closed'> | undefined
+  readonly observer: ConnectionObserver | undefined
   readonly maxBytes: number | undefined
   readonly maxRecord: number | undefined
-  readonly measure: boolean | undefined
+  measure: boolean
   /** Timestamp of `performance.now()`. */
   readonly started: number
   /** All watched legs: those of the connection and those of sinks. */
@@ -83,12 +86,14 @@ export function openState(
 
 export function connectionStats({ identity, leg, target, transfers, started }: ConnectionState): ConnectionStats {
   const { port, ...rest } = identity
+  const { tls } = leg.facts
   return {
     ...rest,
     ...(port !== undefined && { port }), // plain JSON has no undefined
     age: performance.now() - started,
     bytesIn: leg.bytes.in,
     bytesOut: leg.bytes.out,
+    ...(tls && { tls }),
     ...(target && { target: targetStats(target) }),
     directions: transfers.map(({ transfer }) => transfer.stats()),
   }
@@ -132,8 +137,8 @@ function reportOf({ warnings }: ConnectionState, sink: Sink): object[] {
   }
 }
 
-function targetStats({ leg: { bytes }, to }: NonNullable<ConnectionState['target']>) {
-  return { to, bytesIn: bytes.in, bytesOut: bytes.out }
+function targetStats({ leg: { bytes, facts }, to }: NonNullable<ConnectionState['target']>) {
+  return { to, bytesIn: bytes.in, bytesOut: bytes.out, ...(facts.tls && { tls: facts.tls }) }
 }
 
 function sideOf({ leg }: ConnectionState, each: Leg | undefined): Side | undefined {

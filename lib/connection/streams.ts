@@ -23,7 +23,10 @@ export function prepare(
 ): Plan {
   const { warnings, faults, maxRecord } = state
   const warn = (message: string) => void warnings.push(message)
-  const noteFault = (fault: FaultNote) => void (faults.length < mostFaults && faults.push(fault))
+  const noteFault = (fault: FaultNote) => {
+    if (faults.length < mostFaults) faults.push(fault)
+    state.observer?.faulted(state.identity, fault)
+  }
   const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
   for (const [i, stream] of planned.streams.entries()) {
     state.streams.add(stream)

@@ -19,7 +19,7 @@ import {
 } from './pipes.js'
 import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
 
-export type { EndNames, SegmentRequest, TransferOptions } from './pipes.js'
+export type { EndNames, SegmentRequest, TransferOptions, Watch } from './pipes.js'
 
 export interface Transfer {
   /** Resolves when the sink finishes. Rejects when a part of the transfer fails. */
@@ -37,6 +37,8 @@ export interface Transfer {
   stop(): void
   /** Returns whether data is on its way from the source to the sink. */
   isHolding(): boolean
+  /** Also meters the source and the sink from now on. */
+  measure(): void
   stats(): DirectionStats
 }
 
@@ -70,10 +72,15 @@ export function openTransfer(options: TransferOptions, forget: (plan: Plan) => v
 
 function begin(pipes: Pipes): void {
   pipes.unwatch()
-  const { source, sink, sourceLeg } = pipes.options
-  if (pipes.measure && !pipes.over)
-    pipes.ends ??= { source: meterSource(source, sourceLeg === undefined), sink: meterSink(sink) }
+  if (pipes.measure) meterEnds(pipes)
   startSegments(pipes)
+}
+
+function meterEnds(pipes: Pipes): void {
+  if (pipes.over || pipes.ends) return
+  const { source, sink, sourceLeg } = pipes.options
+  pipes.ends = { source: meterSource(source, sourceLeg === undefined), sink: meterSink(sink) }
+  if (pipes.first.ended) freeze(pipes.ends.source)
 }
 
 function freezeEnds({ ends }: Pipes): void {
@@ -112,6 +119,12 @@ class LiveTransfer implements Transfer {
     const { over, slots, options } = this.#pipes
     const streams = [options.source, options.sink, ...slots.flatMap(({ plan }) => plan.streams)]
     return !over && streams.some(isHolding)
+  }
+
+  measure(): void {
+    const pipes = this.#pipes
+    pipes.measure = true
+    if (!pipes.requests) meterEnds(pipes)
   }
 
   stats(): DirectionStats {

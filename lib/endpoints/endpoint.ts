@@ -1,7 +1,7 @@
 /** The contracts of an endpoint (the start or the end of a pipeline) and of a leg (one end of a connection). */
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
-import type { TlsFacts } from '../stats/summary.js'
+import type { TlsFacts } from '../stats/tls-facts.js'
 import type { ClientContext } from './tls/secure-context.js'
 
 /** One end of a connection over any carrier. */

@@ -175,6 +175,6 @@ function atBytes(search: Search): Search {
 }
 
 /** Quotes a word for a spec. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return /^[\w.:,/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

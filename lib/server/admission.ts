@@ -52,7 +52,7 @@ async function serve(state: ServerState, leg: Leg): Promise<void> {
   const { options, observer, figures, active, work } = state
   const number = figures.accepted()
   if (options.once) stop(state)
-  const connection = openConnection(leg, { ...options, observer, number })
+  const connection = openConnection(leg, { ...options, observer, number, measure: state.measure })
   const ended = Promise.race([work(connection, leg), connection.failed, connection.closed])
     .catch(error => connection.fail(error))
     .then(() => connection.finish())

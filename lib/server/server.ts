@@ -4,8 +4,10 @@ import type { Connection } from '../connection/connection.js'
 import type { Address } from '../endpoints/address.js'
 import type { Bound } from '../endpoints/endpoint.js'
 import type { SecureContexts } from '../endpoints/tls/contexts.js'
+import type { Observer } from '../stats/observer.js'
 import type { ServerStats } from '../stats/snapshot.js'
 import { abortError, attempt } from '../text/errors.js'
+import { checkValues } from '../text/values.js'
 import { admit } from './admission.js'
 import { type CloseOptions, close, disable, enable, listen } from './closing.js'
 import type { ServerOptions } from './listen-options.js'
@@ -26,6 +28,13 @@ export interface Server extends AsyncDisposable {
   readonly pin: string | undefined
   /** Returns the current figures. */
   stats(): ServerStats
+  /** Adds an observer. It hears of the bytes of new connections only. Returns a function that removes it. */
+  observe(observer: Observer): () => void
+  /**
+   * Also measures the source and the sink of each direction from now on, as the option `measure` does from the start. With
+   * false: no longer those of new connections, unless the option is set.
+   */
+  measure(on?: boolean): void
   /**
    * Sets certificates, keys and authorities for new connections. Rejects with `ERR_OPTION` and changes nothing if one
    * of them is invalid.
@@ -73,6 +82,14 @@ export async function openServer(address: Address, options: ServerOptions, work:
       return contexts.pin
     },
     stats: () => statsOf(state),
+    observe(observer) {
+      checkValues({ observer }, { observer: 'observer' })
+      return state.observer.add(observer)
+    },
+    measure(on = true) {
+      state.measure = on || (options.measure ?? false)
+      if (on) for (const connection of state.active) connection.measure()
+    },
     async setSecureContext(next) {
       await contexts.setSecureContext(next)
       warnIfExpired(options)

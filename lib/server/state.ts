@@ -4,7 +4,7 @@ import type { OpenConnection } from '../connection/connection.js'
 import type { Address } from '../endpoints/address.js'
 import type { Leg, Listener } from '../endpoints/endpoint.js'
 import { logObserver } from '../stats/log-observer.js'
-import { type Observer, observers } from '../stats/observer.js'
+import { type Observers, observers } from '../stats/observer.js'
 import { type ServerFigures, serverFigures } from '../stats/server-figures.js'
 import type { ServerStats } from '../stats/snapshot.js'
 import { accessCheck } from './access.js'
@@ -20,7 +20,7 @@ export interface ServerState {
   readonly work: Work
   readonly mayConnect: ReturnType<typeof accessCheck>
   readonly tally: Tally | undefined
-  readonly observer: Required<Observer>
+  readonly observer: Observers
   readonly figures: ServerFigures
   /** The open connections. */
   readonly active: Set<OpenConnection>
@@ -32,6 +32,8 @@ export interface ServerState {
   listener: Listener | undefined
   /** Aborts the pending handshakes. */
   handshakes: AbortController
+  /** Whether the sources and sinks of new connections are measured. */
+  measure: boolean
   isOver: boolean
   isDisabled: boolean
   isEnabling: boolean
@@ -53,6 +55,7 @@ export function openState(address: Address, options: ServerOptions, work: Work):
     running: new Set(),
     listener: undefined,
     handshakes: newHandshakes(),
+    measure: options.measure ?? false,
     isOver: false,
     isDisabled: false,
     isEnabling: false,

@@ -1,5 +1,6 @@
 /** Snapshots: the current figures as plain JSON. Times are milliseconds and include work in progress. */
 import { busy, input, output, type RunMeter, type StageMeter, since, thread } from './meter.js'
+import type { TlsFacts } from './tls-facts.js'
 
 /** `forward`: from the client, or the source of `send`, to the sink or the target. `reply`: the opposite direction. */
 export type Direction = 'forward' | 'reply'
@@ -100,8 +101,15 @@ export interface ConnectionStats {
   readonly bytesIn: number
   /** Bytes sent to the peer. */
   readonly bytesOut: number
+  /** The result of the TLS handshake with the peer; undefined without TLS. */
+  readonly tls?: TlsFacts
   /** For a proxy: the address of the target, the bytes received from it (`bytesIn`) and sent to it (`bytesOut`). */
-  readonly target?: { readonly to: string; readonly bytesIn: number; readonly bytesOut: number }
+  readonly target?: {
+    readonly to: string
+    readonly bytesIn: number
+    readonly bytesOut: number
+    readonly tls?: TlsFacts
+  }
   /** Empty for a handler, which uses the stream directly. */
   readonly directions: readonly DirectionStats[]
 }

@@ -2,6 +2,7 @@
 import type { Origin } from '../text/blame.js'
 import type { TimeoutName } from '../text/errors.js'
 import type { ClosedBy, Direction, DirectionStats } from './snapshot.js'
+import type { TlsFacts } from './tls-facts.js'
 
 /** A deliberate fault that occurred. */
 export interface FaultNote {
@@ -64,19 +65,4 @@ export interface Summary {
     readonly tls?: TlsFacts
     readonly alert?: true
   }
-}
-
-/** The result of a TLS handshake. */
-export interface TlsFacts {
-  /** The version of TLS, such as `TLSv1.3`. */
-  readonly protocol: string
-  readonly cipher: string
-  /** The application protocol that both have agreed on (ALPN). */
-  readonly alpn?: string
-  /** The name that the client requested (SNI), unverified. */
-  readonly serverName?: string
-  /** The name in the peer's certificate, if the certificate was verified. */
-  readonly subject?: string
-  /** False if the peer ended without close_notify. */
-  readonly closeNotify?: false
 }

@@ -6,7 +6,7 @@ import { checkTime } from './quantities.js'
 type Kind = readonly [allowed: string, accepts: (value: unknown) => boolean]
 
 const logMethods = ['child', 'debug', 'info', 'warn', 'error']
-const observerMethods = ['listening', 'opened', 'refused', 'handshakeFailed', 'closed', 'stopped']
+const observerMethods = ['listening', 'opened', 'refused', 'handshakeFailed', 'passed', 'faulted', 'closed', 'stopped']
 
 const kinds = {
   flag: ['true or false', value => typeof value === 'boolean'],

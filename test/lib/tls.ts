@@ -6,7 +6,7 @@ import type { EndNotice, HandshakeOptions, SecureSocket } from '../../lib/endpoi
 import { tlsAcceptor, tlsConnect } from '../../lib/endpoints/tls/handshake.js'
 import { type ClientTls, clientContext, type ServerTls, serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import { selfSigned } from '../../lib/endpoints/tls/self-signed.js'
-import type { TlsFacts } from '../../lib/stats/summary.js'
+import type { TlsFacts } from '../../lib/stats/tls-facts.js'
 import { socketPair } from './network.js'
 
 /** A certificate for localhost and its key. */

@@ -6,12 +6,12 @@ import { files, read, root } from './support.js'
 const sources = ['lib', 'transforms', 'cli'].flatMap(folder => files(folder, '.ts'))
 
 /** The rooms of `lib`, each of which may import itself and those after it. The first is its top level. */
-const rooms = ['', 'server', 'connection', 'endpoints', 'faults', 'stages', 'formats', 'stats', 'text']
+const rooms = ['', 'ui', 'http', 'server', 'connection', 'endpoints', 'faults', 'stages', 'formats', 'stats', 'text']
 
 /** What a file outside of `lib` may import of it: authors of transforms see what a stage is, and no socket. */
 const doors: Record<string, RegExp> = {
   transforms: /^lib\/(faults|stages|formats|text)\//,
-  cli: /^lib\/([^/]+\.ts|(endpoints|stages|text)\/|server\/access\.ts)/,
+  cli: /^lib\/([^/]+\.ts|(endpoints|http|stages|text)\/|server\/access\.ts)/,
 }
 
 t.test('imports point one way: cli → transforms → lib, and in lib from room to room', async t => {
@@ -62,7 +62,7 @@ t.test('every test of lib and transforms mirrors a source', async t => {
 })
 
 t.test('dist holds nothing but what the sources are compiled to, and the bundle', async t => {
-  for (const compiled of files('dist', '.js').filter(path => !path.startsWith('dist/bundle/'))) {
+  for (const compiled of files('dist', '.js').filter(path => !/^dist\/(bundle|page)\//.test(path))) {
     const source = compiled.replace(/^dist\//, '').replace(/\.js$/, '.ts')
     t.ok(existsSync(join(root, source)), `${compiled} has a source; if not, remove dist and build it anew`)
   }

@@ -5,7 +5,7 @@
 import { constants, X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect, createServer, type PeerCertificate, type TLSSocket } from 'node:tls'
-import type { TlsFacts } from '../../stats/summary.js'
+import type { TlsFacts } from '../../stats/tls-facts.js'
 import { abortError, errorCode, isReset, TcpPipeError, timeoutError } from '../../text/errors.js'
 import { optionName, withOptionNames } from '../../text/option-name.js'
 import { formatDuration } from '../../text/quantities.js'

@@ -361,6 +361,29 @@ t.test('a change at the end, and behind it, is for connections that come later',
   t.same(chain.list(), ['main'])
 })
 
+t.test('a change at the end tells only the stages that it replaces', async t => {
+  const told: string[] = []
+  const { make: last, release } = slowEnd()
+  const note = (name: string) =>
+    divisible(({ replaced }) => {
+      replaced.addEventListener('abort', () => told.push(name))
+      return new PassThrough()
+    })
+  const { chain, say, peer, leg, done, text } = flow(t, { segments: { a: note('a'), b: note('b'), last } })
+  await say('a')
+  peer.end('b')
+  await once(leg.stream, 'end')
+  await turns()
+  await chain.set('more', () => upper)
+  t.same(told, [])
+  await chain.remove('b')
+  t.same(told, ['b'])
+  release()
+  await done
+  t.equal(text(), 'ab')
+  t.same(told, ['b'])
+})
+
 t.test('the figures of a segment go on through all stages that it has, also when it is removed', async t => {
   const { chain, say, end, connection } = flow(t, { segments: { a: () => upper, b: () => bracket } })
   await say('12')

@@ -13,8 +13,10 @@ import type { ServeOptions } from '../../../lib/serve.js'
 import { defineTransform, stop } from '../../../lib/stages/define.js'
 import { eachJson, eachLine } from '../../../lib/stages/stage.js'
 import type { Transforms } from '../../../lib/stages/transforms.js'
+import { type Observer, observers } from '../../../lib/stats/observer.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { TcpPipeError } from '../../../lib/text/errors.js'
+import { corrupt } from '../../../transforms/corrupt.js'
 import {
   closed,
   collect,
@@ -881,11 +883,67 @@ t.test('the summary tells of TLS on both sides', async t => {
 
 t.test('an observer hears of the end, with the summary', async t => {
   const heard: Summary[] = []
-  const { leg, peer, connection } = open(t, { observer: { closed: summary => void heard.push(summary) } })
+  const { leg, peer, connection } = open(t, { observer: observers([{ closed: summary => void heard.push(summary) }]) })
   peer.end()
   const summary = await work(connection, from(leg, memorySink()))
   t.equal(heard[0], summary)
   t.equal(heard.length, 1)
+})
+
+t.test('an observer hears of the bytes from the peer and to it, before they are passed on, and of faults', async t => {
+  const heard: unknown[] = []
+  const observer: Observer = {
+    passed: ({ id }, way, chunk) => void heard.push([id, way, String(chunk)]),
+    faulted: ({ id }, { fault, offset }) => void heard.push([id, fault, offset]),
+  }
+  const { leg, peer, connection } = open(t, { observer: observers([observer]) })
+  const upper = (chunk: Buffer) => String(chunk).toUpperCase()
+  peer.end('hello')
+  await work(connection, around(leg), () => [upper, corrupt({ after: 2, seed: 1 })])
+  t.same(heard, [
+    [connection.id, 'in', 'hello'],
+    [connection.id, 'corrupt', 2],
+    [connection.id, 'out', String(peer.read())],
+  ])
+})
+
+t.test('it measures its ends from now on', async t => {
+  const { leg, peer, connection } = open(t)
+  connection.measure()
+  peer.end('hello')
+  await work(connection, around(leg))
+  t.match(connection.stats().directions, [{ source: {}, sink: {} }])
+  const running = open(t)
+  running.peer.write('hello')
+  const done = work(running.connection, around(running.leg))
+  running.connection.measure()
+  t.match(running.connection.stats().directions, [{ source: {}, sink: {} }])
+  running.peer.end()
+  await done
+})
+
+t.test('bytes of other legs are not those of the peer', async t => {
+  const heard: unknown[] = []
+  const observer: Observer = { passed: (_, way, chunk) => void heard.push([way, String(chunk)]) }
+  const { leg, peer, connection } = open(t, { observer: observers([observer]) })
+  const [target, far] = legs(t)
+  connection.join(target, 'memory:far')
+  const forward = openChain('forward', undefined)
+  const reply = openChain('reply', undefined)
+  const done = Promise.all([
+    forward.run(connection, { ...from(leg, target.stream), sinkLeg: target }),
+    reply.run(connection, { ...into(target.stream, leg), sourceLeg: target }),
+  ])
+  peer.end('question')
+  far.stream.end('answer')
+  far.stream.resume()
+  peer.resume()
+  await done
+  await connection.finish()
+  t.same(heard.sort(), [
+    ['in', 'question'],
+    ['out', 'answer'],
+  ])
 })
 
 t.test('a Duplex whose output ends before its input is done is no failure', async t => {

@@ -10,6 +10,7 @@ import type { Context } from '../../../lib/stages/context.js'
 import { defineTransform } from '../../../lib/stages/define.js'
 import type { Transforms } from '../../../lib/stages/transforms.js'
 import { logObserver } from '../../../lib/stats/log-observer.js'
+import { observers } from '../../../lib/stats/observer.js'
 import type { Direction } from '../../../lib/stats/snapshot.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { memorySink, recorder, socketPair } from '../network.js'
@@ -35,7 +36,7 @@ export async function socketLegs(t: Test, sockets = socketPair(t)): Promise<[Leg
 export function openOver(pair: [Leg, Leg], options: Partial<ConnectionOptions> = {}) {
   const [leg, { stream: peer }] = pair
   const { log, lines } = recorder()
-  const observer = logObserver(log)
+  const observer = observers([logObserver(log)])
   const connection = openConnection(leg, { log, maxRecord: undefined, idleTimeout: 0, observer, ...options })
   return { leg, stream: leg.stream, peer, connection, lines }
 }

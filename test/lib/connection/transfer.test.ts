@@ -15,7 +15,7 @@ import { fakeClock } from '../clock.js'
 import { closed, collect, endless, failingSink, heldSink, memorySink, silent } from '../network.js'
 import { settled } from '../pipes.js'
 import { stoppedClock, turns } from '../stats/stopped-clock.js'
-import { around, bracket, divisible, flow, from, holder, into, open, slowEnd, upper } from './support.js'
+import { around, bracket, divisible, flow, from, holder, into, open, slowEnd, upper, write } from './support.js'
 
 /** A transfer between streams that are no legs. */
 function between(t: Test, source: Readable, sink: Sink, transforms?: Transforms) {
@@ -852,6 +852,53 @@ t.test('the source and the sink have the names that they are given, and are know
   t.match(connection.stats().directions, [
     { source: { name: 'client', isNetwork: true }, sink: { name: 'file', isNetwork: false } },
   ])
+})
+
+t.test('it is measured from the middle on, too', async t => {
+  const { leg, peer, connection } = open(t)
+  const { sink, release } = heldSink()
+  const done = openChain('forward', undefined).run(connection, { ...from(leg, sink), lazy: true })
+  await write(peer, 'abc')
+  t.equal(connection.stats().directions[0]?.source, undefined)
+  connection.measure()
+  connection.measure()
+  const [direction] = connection.stats().directions
+  t.match(direction, { source: { isNetwork: true }, sink: { isNetwork: false } })
+  peer.end('def')
+  release()
+  await done
+  connection.measure()
+  t.match(connection.stats().directions[0]?.sink, { busy: Number })
+})
+
+t.test('what has not begun is measured when it begins, and what is over is not', async t => {
+  const { leg, peer, connection } = open(t)
+  const done = openChain('forward', undefined).run(connection, { ...from(leg, memorySink()), lazy: true })
+  connection.measure()
+  t.equal(connection.stats().directions[0]?.source, undefined)
+  peer.end('abc')
+  await done
+  t.match(connection.stats().directions[0]?.source, { isNetwork: true })
+  const { leg: other, peer: its, connection: over } = open(t)
+  its.end('abc')
+  await openChain('forward', undefined).run(over, from(other, memorySink()))
+  over.measure()
+  t.equal(over.stats().directions[0]?.source, undefined)
+})
+
+t.test('a source that has ended before it is measured waits for nothing', async t => {
+  const { sink, release } = heldSink()
+  const transfer = openTransfer(
+    { direction: 'forward', source: Readable.from([Buffer.from('x')]), sink, segments: [] },
+    () => {},
+  )
+  await turns(5)
+  transfer.measure()
+  const before = transfer.stats().source
+  await turns(5)
+  t.same(transfer.stats().source, before)
+  release()
+  await transfer.done
 })
 
 t.test('a transfer that fails is measured until then', async t => {

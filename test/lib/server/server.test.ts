@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { generate } from 'selfsigned'
 import t, { type Test } from 'tap'
 import type { OpenConnection } from '../../../lib/connection/connection.js'
@@ -9,10 +10,22 @@ import type { Leg } from '../../../lib/endpoints/endpoint.js'
 import { dial as dialLeg } from '../../../lib/endpoints/open.js'
 import { openTlsContexts } from '../../../lib/endpoints/tls/contexts.js'
 import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
+import { send, serve } from '../../../lib/index.js'
 import type { ServerOptions } from '../../../lib/server/listen-options.js'
 import { openServer, type Work } from '../../../lib/server/server.js'
 import type { Summary } from '../../../lib/stats/summary.js'
-import { clientOf, collect, failOnWarning, handles, outcome, recorder, socketPath, until } from '../network.js'
+import {
+  clientOf,
+  collect,
+  failOnWarning,
+  handles,
+  memorySink,
+  outcome,
+  recorder,
+  socketPath,
+  until,
+} from '../network.js'
+import { turns } from '../stats/stopped-clock.js'
 import { identity, stranger } from '../tls.js'
 import { defaults } from './states.js'
 
@@ -421,6 +434,59 @@ t.test('an observer hears everything that happens, in its order; what it throws 
   await until(() => server.connections.size === 0)
   await server.close()
   t.same(events, ['listening', 'opened', 'refused', 'closed', 'stopped'])
+})
+
+t.test('an observer that comes later hears of new connections, until it goes', async t => {
+  const heard: unknown[] = []
+  const server = await serve({ listen: 'memory:later', reply: true })
+  t.teardown(() => server.close({ drain: 0 }))
+  const stop = server.observe({
+    opened: ({ number }) => void heard.push(number),
+    passed: ({ number }, way, chunk) => void heard.push([number, way, String(chunk)]),
+  })
+  const talk = () => send({ to: 'memory:later', from: 'hi', output: memorySink() })
+  await talk()
+  t.same(heard, [1, [1, 'in', 'hi'], [1, 'out', 'hi']])
+  stop()
+  await talk()
+  t.equal(heard.length, 3)
+  t.throws(() => server.observe({ opened: 'x' } as never), { code: 'ERR_OPTION', message: /^observer: / })
+})
+
+t.test('measure: of open connections, and of new ones until it is switched off', async t => {
+  const server = await serve({ listen: 'memory:measured', reply: true })
+  t.teardown(() => server.close({ drain: 0 }))
+  const sources: PassThrough[] = []
+  const talk = async () => {
+    const from = new PassThrough()
+    sources.push(from)
+    send({ to: 'memory:measured', from, output: memorySink() }).catch(() => {})
+    from.write('x')
+    await turns(5)
+  }
+  const measured = () => server.stats().connections.map(({ directions }) => directions[0]?.source !== undefined)
+  await talk()
+  t.same(measured(), [false])
+  server.measure()
+  t.same(measured(), [true])
+  await talk()
+  server.measure(false)
+  await talk()
+  t.same(measured(), [true, true, false])
+  for (const source of sources) source.end()
+})
+
+t.test('measure: the option stays', async t => {
+  const server = await serve({ listen: 'memory:option', reply: true, measure: true })
+  t.teardown(() => server.close({ drain: 0 }))
+  server.measure(false)
+  const from = new PassThrough()
+  const sent = send({ to: 'memory:option', from, output: memorySink() })
+  from.write('x')
+  await turns(5)
+  t.match(server.stats().connections, [{ directions: [{ source: { name: 'client' } }] }])
+  from.end()
+  await sent
 })
 
 t.test('it serves legs of any kind', async t => {

@@ -8,16 +8,18 @@ import { turns } from './stopped-clock.js'
 
 const names = ['listening', 'opened', 'refused', 'handshakeFailed', 'closed', 'stopped'] as const
 
+const allNames = [...names, 'passed', 'faulted'] as const
+
 /** What all methods of an observer have been called with. */
 function spy(heard: unknown[], more: Observer = {}): Observer {
-  const methods = Object.fromEntries(names.map(name => [name, (event: unknown) => heard.push([name, event])]))
+  const methods = Object.fromEntries(allNames.map(name => [name, (event: unknown) => void heard.push([name, event])]))
   return { ...methods, ...more }
 }
 
 function tellAll(observer: Required<Observer>): unknown[] {
-  const events = names.map(name => ({ of: name }))
-  for (const [i, name] of names.entries()) observer[name](events[i] as never)
-  return names.map((name, i) => [name, events[i]])
+  const events = allNames.map(name => ({ of: name }))
+  for (const [i, name] of allNames.entries()) (observer[name] as (event: unknown) => void)(events[i])
+  return allNames.map((name, i) => [name, events[i]])
 }
 
 t.test('every observer hears every event, in the order of the list', async t => {
@@ -42,7 +44,7 @@ t.test('an observer that throws disturbs nobody', async t => {
   const heard: unknown[] = []
   let thrown = 0
   const broken = Object.fromEntries(
-    names.map(name => [
+    allNames.map(name => [
       name,
       () => {
         if (thrown++ % 2 > 0) throw new Error(name)
@@ -52,7 +54,7 @@ t.test('an observer that throws disturbs nobody', async t => {
   )
   const told = tellAll(observers([broken, spy(heard)]))
   t.strictSame(heard, told)
-  t.equal(thrown, names.length)
+  t.equal(thrown, allNames.length)
 })
 
 t.test('an observer is called as a method of its own', async t => {
@@ -65,6 +67,32 @@ t.test('an observer is called as a method of its own', async t => {
   const counter = new Counter()
   tellAll(observers([counter]))
   t.equal(counter.count, 1)
+})
+
+t.test('an observer comes and goes; one that was added twice is removed once', async t => {
+  const heard: unknown[] = []
+  const all = observers([])
+  t.equal(all.takesBytes, false)
+  const observer = { passed: (_: unknown, way: string) => void heard.push(way) }
+  const remove = all.add(observer)
+  all.add(observer)
+  t.equal(all.takesBytes, true)
+  all.passed({} as never, 'in', Buffer.from('x'))
+  t.same(heard, ['in', 'in'])
+  remove()
+  remove()
+  all.passed({} as never, 'out', Buffer.from('x'))
+  t.same(heard, ['in', 'in', 'out'])
+})
+
+t.test('an observer of bytes that throws disturbs nobody', async t => {
+  let heard = 0
+  const fail = () => {
+    throw new Error('broken')
+  }
+  const all = observers([{ passed: fail }, { passed: () => void heard++ }])
+  all.passed({} as never, 'in', Buffer.from('x'))
+  t.equal(heard, 1)
 })
 
 /** What an observer hears of a server, by the names of the events. */

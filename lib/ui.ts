@@ -1,0 +1,81 @@
+/** serveUi: a page that shows a server, and the API behind it, by HTTP. */
+import { type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
+import type { Bound } from './endpoints/endpoint.js'
+import type { TransformEntry } from './stages/define.js'
+import { TcpPipeError } from './text/errors.js'
+import { checkValues } from './text/values.js'
+import type { About } from './ui/page.js'
+import type { ShownConnection, ShownServer } from './ui/shown.js'
+
+export type { About } from './ui/page.js'
+export type { ShownConnection, ShownServer } from './ui/shown.js'
+
+/** The options of `serveUi`. Sizes are bytes. */
+export interface UiOptions {
+  /** Where to listen. Default: 127.0.0.1:3098. */
+  listen?: AddressInput | undefined
+  /** The token that changes need, and on an address that is not loopback also reads. Default: a random one. */
+  token?: string | undefined
+  /** The last bytes that are kept of each connection; 0 keeps none. Default: 256 KiB. */
+  keep?: number | undefined
+  /** The last bytes that are kept in all. Default: 64 MiB. */
+  keepTotal?: number | undefined
+  /** Also keeps the bytes of connections with TLS. Default: false. */
+  keepTls?: boolean | undefined
+  /** The transforms that the page offers as faults. Default: none. */
+  faults?: readonly TransformEntry[] | undefined
+  /** Facts about the program, which the page shows. Default: none. */
+  about?: About | undefined
+  /** False: the page shows only the lines that `log` adds. Default: true; it shows those that the server would log. */
+  ownLog?: boolean | undefined
+}
+
+/** A page that is served. Disposing of it (`await using`) closes it. */
+export interface Ui extends AsyncDisposable {
+  /** The bound address. */
+  readonly address: Bound
+  /** The URL of the page with the token; for a unix socket, its address. */
+  readonly url: string
+  readonly token: string
+  /** Adds a line to the log that the page shows. */
+  log(level: string, text: string): void
+  /** Stops listening, lets go what breakpoints hold, and switches the faults off. */
+  close(): Promise<void>
+}
+
+const defaultAddress = '127.0.0.1:3098'
+
+/**
+ * Serves a page that shows a server, or the connection of a `send`. Resolves when it listens. If `server` is a promise,
+ * requests wait for it. The bytes of connections are kept from then on. Closes with the server.
+ *
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system error if it cannot listen
+ */
+export async function serveUi(
+  server: ShownServer | ShownConnection | PromiseLike<ShownServer | ShownConnection>,
+  options: UiOptions = {},
+): Promise<Ui> {
+  check(options)
+  const address = toAddress(options.listen ?? defaultAddress)
+  if (address.scheme !== 'tcp' && address.scheme !== 'unix')
+    throw new TcpPipeError(
+      'ERR_ADDRESS',
+      `'${formatAddress(address)}' is not allowed; expected an address of TCP or a unix socket`,
+    )
+  const { openUi } = await import('./ui/open.js') // the rest of the library needs no HTTP
+  const { token, faults = [], about = {}, ownLog = true } = options
+  const { keep = 256 * 1024, keepTotal = 64 * 1024 ** 2, keepTls = false } = options
+  return openUi(server, address, token, {
+    ...{ about, faults, ownLog, keep: { perConnection: keep, total: keepTotal, tls: keepTls } },
+  })
+}
+
+function check(options: UiOptions): void {
+  checkValues(options, { listen: 'address', token: 'text', keepTls: 'flag', ownLog: 'flag', about: 'object' })
+  for (const name of ['keep', 'keepTotal'] as const) checkSize(name, options[name])
+}
+
+function checkSize(name: string, value: number | undefined): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return
+  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a number of bytes`)
+}

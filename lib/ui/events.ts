@@ -1,0 +1,136 @@
+/** Server-sent events (WHATWG HTML, section 9.2): what pages hear while they are open. */
+import type { ServerResponse } from 'node:http'
+import type { Asked } from './asked.js'
+import { type ListQuery, listParameters } from './connections.js'
+import { bytesOf, listOf, statsOf } from './figures.js'
+import { securityHeaders } from './guard.js'
+import type { Page } from './page.js'
+import { anyText, whole } from './parameters.js'
+
+export const eventParameters = {
+  ...listParameters,
+  connection: anyText(undefined),
+  after: whole(0, Number.MAX_SAFE_INTEGER, 0),
+  interval: whole(200, 60_000, 1000),
+}
+
+interface Query extends ListQuery {
+  readonly connection: string | undefined
+  readonly after: number
+  readonly interval: number
+}
+
+export interface Events {
+  /** Begins a stream. */
+  open(asked: Pick<Asked, 'response' | 'rights'>, query: Query): undefined
+  /** Tells all that the server has ended, and ends their streams. */
+  close(): void
+}
+
+/** A page that listens. */
+interface Listener {
+  readonly response: ServerResponse
+  readonly query: Query
+  readonly mayChange: boolean
+  /** When the next figures are due: a timestamp of `performance.now()`. */
+  due: number
+  /** When something was sent last. */
+  sent: number
+  bytesAfter: number
+  bytesState: string
+  linesAfter: number
+  samplesAfter: number
+}
+
+/** Milliseconds between two looks for something new. */
+const tick = 250
+
+/** Milliseconds after which a silent stream is shown to be alive: less than those after which the server gives it up. */
+const heartbeat = 2000
+
+/** The bytes that a page may leave unread before it misses figures. */
+const mostUnread = 64 * 1024
+
+/** One timer serves all pages, and only while there are any. */
+export function openEvents(page: Page): Events {
+  const listeners = new Set<Listener>()
+  let timer: NodeJS.Timeout | undefined
+
+  function rest(listener: Listener): void {
+    listeners.delete(listener)
+    if (listeners.size > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
+
+  return {
+    open({ response, rights }, query) {
+      response.writeHead(200, { ...securityHeaders, 'content-type': 'text/event-stream; charset=utf-8' })
+      const listener: Listener = {
+        ...{ response, query, mayChange: rights.mayChange, due: performance.now(), sent: 0 },
+        ...{ bytesAfter: query.after, bytesState: '', linesAfter: 0, samplesAfter: 0 },
+      }
+      listeners.add(listener)
+      response.once('close', () => rest(listener))
+      tell(page, listener)
+      timer ??= setInterval(() => {
+        for (const each of listeners) tell(page, each)
+      }, tick).unref()
+    },
+    close() {
+      for (const { response } of listeners) response.end('event: end\ndata: {}\n\n')
+      clearInterval(timer)
+    },
+  }
+}
+
+/** Nothing is owed to a page that does not read: it gets what is new when it has read the rest. */
+function tell(page: Page, listener: Listener): void {
+  const now = performance.now()
+  if (listener.response.writableLength > mostUnread) return
+  tellFigures(page, listener, now)
+  tellHistory(page, listener, now)
+  tellBytes(page, listener, now)
+  tellLines(page, listener, now)
+  if (now - listener.sent >= heartbeat) write(listener, ': alive\n\n', now)
+}
+
+function tellFigures(page: Page, listener: Listener, now: number): void {
+  if (now < listener.due) return
+  const { query, mayChange } = listener
+  listener.due = Math.max(listener.due + query.interval, now + tick)
+  send(listener, 'stats', statsOf(page, query.connection, mayChange), now)
+  send(listener, 'connections', listOf(page, query), now)
+}
+
+function tellHistory({ record: { recent } }: Page, listener: Listener, now: number): void {
+  if (recent.count === listener.samplesAfter) return
+  send(listener, 'history', recent.after(listener.samplesAfter), now)
+  listener.samplesAfter = recent.count
+}
+
+function tellBytes(page: Page, listener: Listener, now: number): void {
+  const { connection: id } = listener.query
+  if (id === undefined || !page.record.conversations.has(id)) return
+  const bytes = bytesOf(page, id, listener.bytesAfter)
+  const state = `${bytes.state} ${bytes.keeps}`
+  if (bytes.entries.length === 0 && listener.bytesState === state) return
+  send(listener, 'bytes', bytes, now)
+  listener.bytesAfter = bytes.next
+  listener.bytesState = state
+}
+
+function tellLines({ lines }: Page, listener: Listener, now: number): void {
+  if (lines.last === listener.linesAfter) return
+  send(listener, 'log', lines.after(listener.linesAfter), now)
+  listener.linesAfter = lines.last
+}
+
+function send(listener: Listener, event: string, data: object, now: number): void {
+  write(listener, `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`, now)
+}
+
+function write(listener: Listener, text: string, now: number): void {
+  listener.sent = now
+  listener.response.write(text)
+}

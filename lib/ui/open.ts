@@ -1,0 +1,109 @@
+/** Opens the page: listens, and answers its requests when there is something to show. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TcpAddress } from '../endpoints/tcp.js'
+import type { UnixAddress } from '../endpoints/unix.js'
+import { type HttpListener, httpUrl, listenForHttp, type Reach } from '../http/listener.js'
+import { errorCode, errorMessage } from '../text/errors.js'
+import { type Api, openApi } from './api.js'
+import { sendBytes, sendJson } from './body.js'
+import { type Events, openEvents } from './events.js'
+import { pageFiles } from './files.js'
+import { newToken, rightsOf } from './guard.js'
+import { openPage, type Page, type PageOptions } from './page.js'
+import { Refusal } from './refusal.js'
+import { type ShownConnection, type ShownServer, shownOf } from './shown.js'
+
+/** A page has up to six connections at once, one of which stays. */
+const mostClients = 32
+
+type Given = ShownServer | ShownConnection
+
+/** Rejects with the system error if it cannot listen. */
+export async function openUi(
+  given: Given | PromiseLike<Given>,
+  address: TcpAddress | UnixAddress,
+  token = newToken(),
+  options: PageOptions,
+) {
+  const files = pageFiles()
+  const opening = open(given, options)
+  opening.catch(() => {}) // without a server there is nothing to show
+  const { bound, close: stopListening } = await listenForHttp(address, {
+    mostClients,
+    answer: (request, response, reach) =>
+      answer({ request, response, reach, token, files, opening }).catch(error => refuse(response, error)),
+  })
+  const close = async () => {
+    stopListening()
+    await opening.then(({ page, events }) => {
+      events.close()
+      return page.close()
+    }, ignore)
+  }
+  opening.then(({ page }) => page.shown.closed).then(close, close)
+  return {
+    ...{ address: bound, token, close, [Symbol.asyncDispose]: close, url: urlOf(bound, token) },
+    log: (level: string, text: string) => void opening.then(({ page }) => page.lines.add(level, text), ignore),
+  }
+}
+
+function urlOf(bound: HttpListener['bound'], token: string): string {
+  return bound.family === 'unix' ? `unix:${bound.address}` : `${httpUrl(bound)}/#token=${token}`
+}
+
+function ignore(): void {}
+
+interface Opened {
+  readonly page: Page
+  readonly events: Events
+  readonly api: Api
+}
+
+async function open(given: Given | PromiseLike<Given>, options: PageOptions): Promise<Opened> {
+  const page = openPage(shownOf(await given), options)
+  const events = openEvents(page)
+  return { page, events, api: openApi(page, events) }
+}
+
+interface Requested {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly reach: Reach
+  readonly token: string
+  readonly files: ReturnType<typeof pageFiles>
+  readonly opening: Promise<Opened>
+}
+
+async function answer({ request, response, reach, token, files, opening }: Requested): Promise<void> {
+  const rights = rightsOf(request, token, reach)
+  const { pathname, searchParams: query } = urlOfRequest(request)
+  if (pathname.startsWith('/api/')) {
+    const { api } = await opening
+    return api(pathname, { request, response, query, rights })
+  }
+  const file = files(pathname)
+  if (!file) throw new Refusal(404, 'there is no such path')
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    throw new Refusal(405, `${request.method} is not allowed here`)
+  sendBytes(response, 200, file.type, file.body)
+}
+
+function urlOfRequest({ url = '/' }: IncomingMessage): URL {
+  try {
+    return new URL(url, 'http://page')
+  } catch {
+    throw new Refusal(400, 'the path of the request is not allowed')
+  }
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  if (response.headersSent) response.destroy()
+  else sendJson(response, statusOf(error), { error: { message: errorMessage(error) } })
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof Refusal) return error.status
+  const code = errorCode(error)
+  if (code === 'ERR_OPTION' || code === 'ERR_SPEC') return 400
+  return code === 'ERR_STAGE' ? 409 : 500
+}

@@ -1,0 +1,65 @@
+/** What stands behind the page: a server, what is remembered of it, and what holds and bends its traffic. */
+import type { Connection } from '../connection/connection.js'
+import type { TransformEntry } from '../stages/define.js'
+import { type Breakpoints, openBreakpoints } from './breakpoints.js'
+import { type Faults, openFaults } from './faults.js'
+import { LogLines } from './lines.js'
+import { ownLog as logTo } from './own-log.js'
+import { openRecord, type Record, type RecordOptions } from './record.js'
+import type { Shown } from './shown.js'
+import { Snapshots } from './snapshots.js'
+
+/** Facts about the program. */
+export interface About {
+  /** `serve`, `proxy` or `send`. */
+  readonly name?: string
+  readonly version?: string
+  /** The command line. */
+  readonly command?: string
+  readonly pid?: number
+  /** Where it connects to. */
+  readonly target?: string
+}
+
+export interface PageOptions {
+  readonly about: About
+  readonly keep: RecordOptions
+  readonly faults: readonly TransformEntry[]
+  /** Whether the lines of the log are made here. */
+  readonly ownLog: boolean
+}
+
+export interface Page {
+  readonly shown: Shown
+  readonly about: About
+  readonly record: Record
+  readonly snapshots: Snapshots
+  readonly lines: LogLines
+  readonly breakpoints: Breakpoints
+  readonly faults: Faults
+  /** Returns an open connection by its id. */
+  find(id: string): Connection | undefined
+  /** Lets go what is held, switches all faults off, and remembers no more. */
+  close(): Promise<void>
+}
+
+export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }: PageOptions): Page {
+  const find = (id: string) => [...shown.connections].find(connection => connection.id === id)
+  const record = openRecord(shown, keep)
+  const snapshots = new Snapshots(shown)
+  const { forward, reply } = shown
+  const chains = { ...(forward && { forward }), ...(reply && { reply }) }
+  const breakpoints = openBreakpoints(chains, { find }, record.mark)
+  const faults = openFaults(chains, entries)
+  const lines = new LogLines()
+  const stop = ownLog ? shown.observe(logTo(lines)) : () => {}
+  return {
+    ...{ shown, about, record, snapshots, lines, breakpoints, faults, find },
+    async close() {
+      stop()
+      record.stop()
+      snapshots.close()
+      await Promise.all([breakpoints.close(), faults.close()])
+    },
+  }
+}
