@@ -1,6 +1,10 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import t from 'tap'
+import { serve } from '../../../lib/serve.js'
 import { pipelineOf } from '../../../lib/stats/pipeline.js'
 import type { DirectionStats } from '../../../lib/stats/snapshot.js'
+import { spec } from '../../../transforms/spec.js'
 import { client, direction, type Shares, sink } from './directions.js'
 
 interface Given {
@@ -190,4 +194,36 @@ t.test('without connections, bytes and stages there is none', async t => {
 t.test('other work of the process', async t => {
   const given = connection(1, { bytes: 1, source: [0, 3, 0, 97], sink: [90, 2, 0, 8] })
   t.match(pipelineOf('forward', [given], undefined, 1000), { isThread: true, slowest: [] })
+})
+
+t.test('of a server whose stages change while it runs', async t => {
+  const server = await serve({ port: 0, reply: true, measure: true, transforms: spec('slice 1k') })
+  t.teardown(() => server.close({ drain: 0 }))
+  const clients = [0, 1].map(() => connect(server.address.port))
+  t.teardown(() => clients.forEach(client => void client.destroy()))
+  let before: ReturnType<typeof server.stats> | undefined
+
+  /** The pipeline after each client has sent this and has got it back. */
+  async function after(text: string) {
+    const answers = Promise.all(clients.map(client => once(client, 'data')))
+    for (const client of clients) client.write(text)
+    await answers
+    const now = server.stats()
+    const pipeline = pipelineOf('forward', now.connections, before?.connections, 1000)
+    before = now
+    return pipeline
+  }
+
+  const named = (...names: string[]) => names.map(name => ({ name, segment: 'transforms' }))
+  t.match(await after('one'), { bytesIn: 6, parts: [{ name: 'client' }, ...named('slice'), {}] })
+  await server.forward.set('transforms', spec('slice 1k | buffer 1k'))
+  const changed = await after('four')
+  t.match(changed, { bytesIn: 8, verdict: /^slowest: /, parts: [{}, { bytesIn: 8 }, ...named('buffer'), {}] })
+  for (const part of changed?.parts ?? []) {
+    const { waitingForInput, busy, waitingForOutput, waitingForThread, ended } = part
+    const sum = waitingForInput + busy + waitingForOutput + waitingForThread + ended
+    t.ok(Math.abs(sum - 1) < 1e-9, `${part.name}: ${sum}`)
+  }
+  await server.forward.remove('transforms')
+  t.match(await after('five'), { bytesIn: 8, parts: [{ kind: 'source' }, { kind: 'sink' }] })
 })
