@@ -6,7 +6,7 @@ import { counted, duration, number, rate } from './format.js'
 /** @typedef {import('./types.js').History} History */
 /** @typedef {import('uplot')} UPlot */
 /** @typedef {Exclude<keyof History, 'interval' | 'time'>} Column */
-/** @typedef {{ title: string, series: [Column, string, string][], value: (value: number) => string, words: (history: Sample) => string, dash?: boolean }} Chart */
+/** @typedef {{ title: string, series: [Column, string, string][], value: (value: number) => string, words: (history: Sample) => string, steps?: number[] }} Chart */
 /** @typedef {Record<Column, number | null>} Sample */
 
 const columns = /** @type {const} */ (['time', 'in', 'out', 'open', 'accepted', 'replies', 'p50', 'p99'])
@@ -22,6 +22,7 @@ const charts = [
       ['out', 'Out', '--reply'],
     ],
     value: value => rate(value),
+    steps: Array.from({ length: 50 }, (_, i) => 2 ** i),
     words: now => `${rate(now.in)} in, ${rate(now.out)} out`,
   },
   {
@@ -121,7 +122,7 @@ function legendEntry([, name, color], index) {
 }
 
 /** @param {Chart} chart @param {any} values @param {HTMLElement} canvas @param {number} width @returns {UPlot | undefined} */
-function makePlot({ series, value }, values, canvas, width) {
+function makePlot({ series, value, steps }, values, canvas, width) {
   const Plot = /** @type {{ uPlot?: typeof import('uplot') }} */ (/** @type {unknown} */ (globalThis)).uPlot
   if (!Plot) return undefined
   const style = getComputedStyle(document.documentElement)
@@ -142,7 +143,7 @@ function makePlot({ series, value }, values, canvas, width) {
       scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [
         { ...axis, size: 22, space: 70, values: (_plot, times) => times.map(clockOf) },
-        { ...axis, size: 72, space: 36, values: (_plot, ticks) => ticks.map(value) },
+        { ...axis, size: 72, space: 36, ...(steps && { incrs: steps }), values: (_plot, ticks) => ticks.map(value) },
       ],
       series: [
         {},

@@ -78,7 +78,7 @@ class FaultPart {
       'aria-labelledby': name.id,
     })
     this.#details = h('details', { class: 'fault-options' }, h('summary', {}, visibleLine(kind.summary)), this.#form())
-    this.element = h('li', { class: 'fault' }, this.#toggle, name, this.#details, this.#running)
+    this.element = h('li', { class: 'fault-entry' }, this.#toggle, name, this.#details, this.#running)
     this.#fill = keyed(this.#running, {
       key: (/** @type {Fault} */ { id }) => id,
       create: ({ id, spec }) => {

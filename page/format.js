@@ -72,13 +72,6 @@ export function percent(share) {
   return `${Math.round(share * 100)} %`
 }
 
-/** Shortens by the middle: both ends of an address or a path tell more. @param {string} text @param {number} most */
-export function clipped(text, most) {
-  if (text.length <= most) return text
-  const head = Math.ceil((most - 1) / 2)
-  return `${text.slice(0, head)}…${text.slice(text.length - (most - 1 - head))}`
-}
-
 /** `[::1]:80` or `127.0.0.1:80`. @param {string} remote @param {number | null | undefined} port */
 export function address(remote, port) {
   if (port === null || port === undefined) return remote

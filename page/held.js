@@ -123,7 +123,7 @@ class HeldPart {
       if (id !== this.#chosen || (!isNew && this.#editor.isEdited)) return
       const bytes = fromBase64(held.data ?? '')
       this.#editor.load(bytes, isNew)
-      this.#loaded = { id, bytes: bytes.length }
+      this.#loaded = { id, bytes: held.bytes }
     } catch {
       // it has gone on by itself: the next event tells
       return

@@ -128,9 +128,14 @@ function argumentsOf(bytes, start, most) {
 
 /** @param {Uint8Array} bytes @param {number} most */
 function quoted(bytes, most) {
-  const text = visibleLine(visible(bytes.subarray(0, most)).replace(/["\\]/g, '\\$&'))
-  const word = /^[^\s"'\\]+$/.test(text) ? text : `"${text}"`
+  const text = visibleLine(visible(bytes.subarray(0, most)))
+  const word = /^[^\s"'\\]+$/.test(text) ? text : inQuotes(text)
   return bytes.length > most ? `${word}… (${bytes.length} bytes)` : word
+}
+
+/** Those quotes that need fewer escapes: JSON stays readable. @param {string} text */
+function inQuotes(text) {
+  return text.includes('"') && !text.includes("'") ? `'${text}'` : `"${text.replace(/"/g, '\\"')}"`
 }
 
 /**
@@ -215,8 +220,8 @@ function scalar(bytes, at, end, most) {
 
 /** @param {Uint8Array} bytes @param {number} most */
 function quotedString(bytes, most) {
-  const text = visibleLine(visible(bytes.subarray(0, most)).replace(/["\\]/g, '\\$&'))
-  return bytes.length > most ? `"${text}… (${bytes.length} bytes)` : `"${text}"`
+  const text = inQuotes(visibleLine(visible(bytes.subarray(0, most))))
+  return bytes.length > most ? `${text}… (${bytes.length} bytes)` : text
 }
 
 /** @param {string} type @param {string} line */
