@@ -10,6 +10,7 @@ import { hexDump } from './hex-dump.js'
  */
 
 const longestHead = 65_536
+const longestLine = 16_384
 
 /** @param {Uint8Array} bytes @param {number} start @param {number} end */
 function latin1(bytes, start, end) {
@@ -32,18 +33,20 @@ export function looksLikeHttp(text) {
 /**
  * @param {Uint8Array} bytes @param {number} start
  * @param {string} asked the method of the request that is answered; for a request nothing
- * @returns {Head | { need: number } | 'bad'}
+ * @returns {Head | { need: number } | 'bad' | 'long'}
  */
 export function headAt(bytes, start, asked = '') {
+  const first = bytes.subarray(start, start + longestHead).indexOf(10)
+  if (first === -1) return bytes.length - start >= longestHead ? 'bad' : { need: bytes.length + 1 }
+  const line = latin1(bytes, start, start + Math.min(first, longestLine)).replace(/\r$/, '')
+  const [, method = ''] = requestLine.exec(line) ?? []
+  const status = Number(statusLine.exec(line)?.[1] ?? 0)
+  if (!method && !status) return 'bad'
   const text = latin1(bytes, start, Math.min(bytes.length, start + longestHead))
   const end = /\r?\n\r?\n/.exec(text)
-  const line = /^([^\r\n]*)\r?\n/.exec(text)?.[1]
-  if (line !== undefined && !requestLine.test(line) && !statusLine.test(line)) return 'bad'
-  if (!end) return text.length >= longestHead ? 'bad' : { need: bytes.length + 1 }
-  const [, method = ''] = requestLine.exec(line ?? '') ?? []
-  const status = Number(statusLine.exec(line ?? '')?.[1] ?? 0)
+  if (!end) return text.length >= longestHead ? 'long' : { need: bytes.length + 1 }
   const headEnd = start + end.index + end[0].length
-  return { line: line ?? '', method, status, headEnd, ...bodyOf(text.slice(0, end.index + 1), status, asked) }
+  return { line, method, status, headEnd, ...bodyOf(text.slice(0, end.index + 1), status, asked) }
 }
 
 /**
@@ -62,46 +65,58 @@ function bodyOf(head, status, asked) {
 }
 
 /**
+ * A body without an end, such as a malformed one, has all that comes.
  * @param {Uint8Array} bytes @param {number} start @param {string} asked
- * @returns {(Extent & { head?: Head }) | 'bad'}
+ * @param {import('./resp.js').Resume} [resume] of the last time, when bytes were missing
+ * @returns {Extent & { head?: Head }}
  */
-export function httpExtent(bytes, start, asked = '') {
-  const head = headAt(bytes, start, asked)
-  if (head === 'bad' || 'need' in head) return head
+export function httpExtent(bytes, start, asked = '', resume = undefined) {
+  const head = resume?.head ?? headAt(bytes, start, asked)
+  if (head === 'bad') return { bad: start }
+  if (head === 'long') return { end: start + longestHead }
+  if ('need' in head) return head
   if (head.body === 'rest') return { need: Number.POSITIVE_INFINITY, head }
   if (head.body === 'chunked') {
-    const { end, need } = chunksIn(bytes, head.headEnd)
-    if (end !== undefined) return { end, head }
-    return { need: need ?? Number.POSITIVE_INFINITY, head } // a malformed body has no end
+    const { at, end, need = Number.POSITIVE_INFINITY } = chunksIn(bytes, resume?.at ?? head.headEnd, () => {})
+    return end === undefined ? { need, head, resume: { at, head } } : { end, head }
   }
   const end = head.headEnd + head.length
   return end > bytes.length ? { need: end, head } : { end, head }
 }
 
 /**
- * The parts of a chunked body, and its end; without an end and a need it is malformed.
- * @param {Uint8Array} bytes @param {number} start
- * @returns {{ parts: Uint8Array[], end?: number, need?: number }}
+ * Goes through a chunked body. Without an end and a need it is malformed. `at` is the start of the chunk to go on with.
+ * @param {Uint8Array} bytes @param {number} start @param {(part: Uint8Array) => void} found
+ * @returns {{ at: number, end?: number, need?: number }}
  */
-export function chunksIn(bytes, start) {
-  /** @type {Uint8Array[]} */
-  const parts = []
+function chunksIn(bytes, start, found) {
   for (let at = start; ; ) {
     const line = bytes.subarray(at, at + 256)
     const end = line.indexOf(10)
-    if (end === -1) return line.length < 256 ? { parts, need: bytes.length + 1 } : { parts }
+    if (end === -1) return line.length < 256 ? { at, need: bytes.length + 1 } : { at }
     const digits = /^([0-9a-f]{1,12})[ \t]*(;.*)?\r?$/i.exec(latin1(line, 0, end))?.[1]
-    if (digits === undefined) return { parts }
+    if (digits === undefined) return { at }
     const size = Number.parseInt(digits, 16)
-    at += end + 1
-    if (size === 0) return { parts, ...trailersEnd(bytes, at) }
-    parts.push(bytes.subarray(at, at + size))
-    at += size
-    if (at + 2 > bytes.length) return { parts, need: at + 2 }
-    if (bytes[at] === 13) at++
-    if (bytes[at] !== 10) return { parts }
-    at++
+    const data = at + end + 1
+    if (size === 0) return { at, ...trailersEnd(bytes, data) }
+    const next = data + size
+    if (next + 2 > bytes.length) {
+      found(bytes.subarray(data, next))
+      return { at, need: next + 2 }
+    }
+    const after = bytes[next] === 13 ? next + 1 : next
+    found(bytes.subarray(data, next))
+    if (bytes[after] !== 10) return { at }
+    at = after + 1
   }
+}
+
+/** A chunked body without its chunks. @param {Uint8Array} bytes */
+function unchunked(bytes) {
+  /** @type {Uint8Array[]} */
+  const parts = []
+  chunksIn(bytes, 0, part => parts.push(part))
+  return concatenate(parts)
 }
 
 /** @param {Uint8Array} bytes @param {number} start */
@@ -128,9 +143,10 @@ export function httpLabel({ line, method, status }) {
  */
 export function httpParts(bytes, asked, most) {
   const head = headAt(bytes, 0, asked)
-  if (head === 'bad' || 'need' in head) return { label: undefined, head: visible(bytes), body: '', size: 0, more: 0 }
+  if (typeof head === 'string' || 'need' in head)
+    return { label: undefined, head: visible(bytes.subarray(0, Math.max(most, 4096))), body: '', size: 0, more: 0 }
   const raw = bytes.subarray(head.headEnd)
-  const body = head.body === 'chunked' ? concatenate(chunksIn(raw, 0).parts) : raw
+  const body = head.body === 'chunked' ? unchunked(raw) : raw
   const shown = body.subarray(0, most)
   return {
     label: httpLabel(head),

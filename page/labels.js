@@ -3,7 +3,7 @@
 import { counted, number } from './format.js'
 import { httpParts } from './http.js'
 import { protocolOf, Reader } from './messages.js'
-import * as resp from './resp.js'
+import * as resp from './resp-text.js'
 
 /** @typedef {import('./turns.js').Turn} Turn */
 /** @typedef {import('./turns.js').Conversation} Conversation */

@@ -14,8 +14,6 @@ import { respExtent } from './resp.js'
 const sampleBytes = 1024
 /** The longest line, and the longest piece that no protocol explains. */
 const longestPiece = 65_536
-/** From this size on, an unfinished message is looked at again only when it has grown by a half. */
-const large = 65_536
 
 /**
  * @param {Uint8Array} request the first bytes of the requests
@@ -51,6 +49,8 @@ export class Reader {
   #needed = 0
   #answers = 0
   #end = 0
+  /** Where to go on in the unfinished message; places from the start of the way. @type {import('./resp.js').Resume | undefined} */
+  #resume
 
   /**
    * @param {Protocol} protocol
@@ -67,14 +67,13 @@ export class Reader {
    * Reads on. The same bytes may come again: those before the place where it stands are not looked at.
    * @param {Uint8Array} bytes all that are there
    * @param {number} start the place of the first one
-   * @param {boolean} isAll whether nothing follows for now: then even a large message is looked at
    */
-  read(bytes, start, isAll = true) {
+  read(bytes, start) {
     const end = start + bytes.length
     if (end === this.#end) return
     this.#end = end
-    if (this.#at < start) this.#at = start
-    if (end < this.#needed || (!isAll && this.#isHardlyMore(end))) {
+    if (this.#at < start) this.#skipTo(start)
+    if (end < this.#needed) {
       if (this.tail) this.tail.end = end
       return
     }
@@ -111,25 +110,28 @@ export class Reader {
     return found
   }
 
-  /** @param {number} end */
-  #isHardlyMore(end) {
-    const before = this.tail ? this.tail.end - this.tail.start : 0
-    return before > large && end - this.#at < before * 1.5
+  /** What comes before a place is gone. @param {number} place */
+  #skipTo(place) {
+    this.#at = place
+    this.#resume = undefined
+    this.#needed = 0
+    this.tail = undefined
   }
 
   /** @param {Uint8Array} bytes @param {number} at @param {number} start */
   #next(bytes, at, start) {
+    const resume = this.#resume && { ...this.#resume, at: this.#resume.at - start }
+    this.#resume = undefined
     this.#needed = 0
     if (this.protocol === 'resp') {
-      const extent = respExtent(bytes, at)
-      if (extent !== 'bad') return this.#message('resp', bytes, at, start, extent)
+      const extent = respExtent(bytes, at, resume)
+      if (!('bad' in extent)) return this.#message('resp', bytes, at, start, extent)
+      if (extent.bad > at) return this.#message('raw', bytes, at, start, { end: extent.bad })
     } else if (this.protocol === 'http') {
       const asked = this.asked[this.#answers] ?? ''
-      const extent = httpExtent(bytes, at, asked)
-      if (extent !== 'bad') {
-        if ('end' in extent) this.#note(extent.head)
-        return this.#message('http', bytes, at, start, extent, asked)
-      }
+      const extent = httpExtent(bytes, at, asked, resume)
+      if ('end' in extent) this.#note(extent.head)
+      if (!('bad' in extent)) return this.#message('http', bytes, at, start, extent, asked)
     }
     return this.#message(this.protocol === 'lines' ? 'line' : 'raw', bytes, at, start, piece(bytes, at))
   }
@@ -147,10 +149,12 @@ export class Reader {
    * @returns {Message}
    */
   #message(kind, bytes, at, start, extent, asked = '') {
-    if (extent !== 'bad' && 'end' in extent)
-      return { start: start + at, end: start + extent.end, kind, isWhole: true, asked }
-    if (extent !== 'bad') this.#needed = start + extent.need
-    return { start: start + at, end: start + bytes.length, kind, isWhole: false, asked }
+    const isWhole = 'end' in extent
+    if ('need' in extent) {
+      this.#needed = start + extent.need
+      this.#resume = extent.resume && { ...extent.resume, at: start + extent.resume.at }
+    }
+    return { start: start + at, end: start + (isWhole ? extent.end : bytes.length), kind, isWhole, asked }
   }
 }
 

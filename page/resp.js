@@ -1,17 +1,17 @@
 // @ts-check
 /** RESP2 and RESP3, the protocol of Redis. Nothing here recurses by what the bytes say, or makes what it does not show. */
-import { visible, visibleLine } from './bytes.js'
 
 /**
- * What is known of the message at a place: its end; or how many bytes there must be at least, to look again; or that
- * there is none.
- * @typedef {{ end: number } | { need: number } | 'bad'} Extent
+ * What is known of the message at a place: its end; or how many bytes there must be at least to look again, and from
+ * where; or that there is none, and where that was seen.
+ * @typedef {{ at: number, pending?: number, head?: import('./http.js').Head }} Resume
+ * @typedef {{ end: number } | { need: number, resume?: Resume } | { bad: number }} Extent
  */
 
 const cr = 13
 const lf = 10
-const longestLine = 65_536
-const longestNumber = 24
+export const longestLine = 65_536
+export const longestNumber = 24
 
 /** Types whose line is the value; whose line is a length; whose line is a number of values. */
 const lineTypes = new Set('+-:_#,('.split('').map(code))
@@ -19,7 +19,7 @@ const stringTypes = new Set('$!='.split('').map(code))
 const aggregateTypes = new Set('*~>%|'.split('').map(code))
 
 /** @param {string} character */
-function code(character) {
+export function code(character) {
   return character.charCodeAt(0)
 }
 
@@ -28,7 +28,7 @@ function code(character) {
  * @param {Uint8Array} bytes @param {number} at @param {number} longest
  * @returns {number} -1 if it has not ended, -2 if it is not one
  */
-function lineEnd(bytes, at, longest) {
+export function lineEnd(bytes, at, longest) {
   const end = bytes.subarray(at, at + longest + 2).indexOf(lf)
   if (end === -1) return bytes.length - at >= longest + 2 ? -2 : -1
   return end > 0 && bytes[at + end - 1] === cr ? at + end - 1 : -2
@@ -41,33 +41,44 @@ function ascii(bytes, start, end) {
 
 /**
  * @param {Uint8Array} bytes @param {number} start
+ * @param {Resume} [resume] of the last time, when bytes were missing
  * @returns {Extent}
  */
-export function respExtent(bytes, start) {
-  let at = start
-  for (let pending = 1; pending > 0; ) {
-    if (at >= bytes.length) return { need: at + 1 }
-    const type = bytes[at]
-    const isLine = lineTypes.has(type)
-    if (!isLine && !stringTypes.has(type) && !aggregateTypes.has(type)) return 'bad'
-    const end = lineEnd(bytes, at + 1, isLine ? longestLine : longestNumber)
-    if (end === -1) return { need: bytes.length + 1 }
-    if (end === -2) return 'bad'
-    const size = isLine ? 0 : lengthAt(bytes, at + 1, end)
-    if (size === undefined) return 'bad'
-    at = end + 2
-    if (stringTypes.has(type) && size >= 0) {
-      if (at + size + 2 > bytes.length) return { need: at + size + 2 }
-      if (bytes[at + size] !== cr || bytes[at + size + 1] !== lf) return 'bad'
-      at += size + 2
-    }
-    pending += aggregateTypes.has(type) ? valuesIn(type, size) - 1 : -1
+export function respExtent(bytes, start, resume) {
+  let at = resume?.at ?? start
+  for (let pending = resume?.pending ?? 1; pending > 0; ) {
+    const next = oneValue(bytes, at)
+    if ('bad' in next) return { bad: at }
+    if ('need' in next) return { need: next.need, resume: { at, pending } }
+    at = next.end
+    pending += next.more - 1
   }
   return { end: at }
 }
 
+/**
+ * A value without those that it is made of: how many follow.
+ * @param {Uint8Array} bytes @param {number} start
+ * @returns {{ end: number, more: number } | { need: number } | { bad: true }}
+ */
+function oneValue(bytes, start) {
+  if (start >= bytes.length) return { need: start + 1 }
+  const type = bytes[start]
+  const isLine = lineTypes.has(type)
+  if (!isLine && !stringTypes.has(type) && !aggregateTypes.has(type)) return { bad: true }
+  const lineIs = lineEnd(bytes, start + 1, isLine ? longestLine : longestNumber)
+  if (lineIs === -1) return { need: bytes.length + 1 }
+  const size = lineIs === -2 || isLine ? 0 : lengthAt(bytes, start + 1, lineIs)
+  if (lineIs === -2 || size === undefined) return { bad: true }
+  const end = lineIs + 2
+  if (aggregateTypes.has(type)) return { end, more: valuesIn(type, size) }
+  if (isLine || size < 0) return { end, more: 0 }
+  if (end + size + 2 > bytes.length) return { need: end + size + 2 }
+  return bytes[end + size] === cr && bytes[end + size + 1] === lf ? { end: end + size + 2, more: 0 } : { bad: true }
+}
+
 /** @param {Uint8Array} bytes @param {number} start @param {number} end */
-function lengthAt(bytes, start, end) {
+export function lengthAt(bytes, start, end) {
   const text = ascii(bytes, start, end)
   return /^(?:\d{1,15}|-1)$/.test(text) ? Number(text) : undefined
 }
@@ -77,171 +88,4 @@ function valuesIn(type, count) {
   if (count < 0) return 0
   if (type === code('%')) return 2 * count
   return type === code('|') ? 2 * count + 1 : count
-}
-
-/** @typedef {{ depth: number, values: number, bytes: number }} Limits */
-
-/** What is shown of a value, unless all of it is asked for. @type {Limits} */
-export const short = { depth: 8, values: 100, bytes: 512 }
-/** @type {Limits} */
-export const whole = { depth: 32, values: 100_000, bytes: 1 << 24 }
-
-/**
- * A request as it would be typed: `SET key "some text"`. Undefined if it is not an array of strings.
- * @param {Uint8Array} bytes @param {number} start @param {Limits} limits
- */
-export function command(bytes, start, limits = short) {
-  const words = argumentsOf(bytes, start, limits.values)
-  if (!words) return undefined
-  const shown = words.list.map(word => quoted(word, limits.bytes))
-  return words.count > shown.length ? `${shown.join(' ')} … ${words.count - shown.length} more` : shown.join(' ')
-}
-
-/** `SET 3 args`: the label that `tcp-pipe dump` shows, too. @param {Uint8Array} bytes @param {number} start */
-export function commandLabel(bytes, start) {
-  const words = argumentsOf(bytes, start, 1)
-  if (!words?.list[0]) return undefined
-  return `${visible(words.list[0].subarray(0, 40))} ${words.count} ${words.count === 1 ? 'arg' : 'args'}`
-}
-
-/**
- * @param {Uint8Array} bytes @param {number} start @param {number} most
- * @returns {{ count: number, list: Uint8Array[] } | undefined}
- */
-function argumentsOf(bytes, start, most) {
-  if (bytes[start] !== code('*')) return undefined
-  let end = lineEnd(bytes, start + 1, longestNumber)
-  const count = end < 0 ? undefined : lengthAt(bytes, start + 1, end)
-  if (count === undefined || count < 1) return undefined
-  /** @type {Uint8Array[]} */
-  const list = []
-  for (let at = end + 2; list.length < Math.min(count, most); ) {
-    if (bytes[at] !== code('$')) return undefined
-    end = lineEnd(bytes, at + 1, longestNumber)
-    const size = end < 0 ? -1 : (lengthAt(bytes, at + 1, end) ?? -1)
-    if (size < 0) return undefined
-    list.push(bytes.subarray(end + 2, end + 2 + size))
-    at = end + 2 + size + 2
-  }
-  return { count, list }
-}
-
-/** @param {Uint8Array} bytes @param {number} most */
-function quoted(bytes, most) {
-  const text = visibleLine(visible(bytes.subarray(0, most)))
-  const word = /^[^\s"'\\]+$/.test(text) ? text : inQuotes(text)
-  return bytes.length > most ? `${word}… (${bytes.length} bytes)` : word
-}
-
-/** Those quotes that need fewer escapes: JSON stays readable. @param {string} text */
-function inQuotes(text) {
-  return text.includes('"') && !text.includes("'") ? `'${text}'` : `"${text.replace(/"/g, '\\"')}"`
-}
-
-/**
- * A value as redis-cli shows it. Lines are indented by the depth of their aggregate.
- * @param {Uint8Array} bytes @param {number} start @param {Limits} limits
- */
-export function value(bytes, start, limits = short) {
-  const budget = { values: limits.values }
-  /** @type {string[]} */
-  const lines = []
-  show(bytes, start, { lines, budget, limits, depth: 0, prefix: '' })
-  return lines.join('\n')
-}
-
-/**
- * @typedef {{ lines: string[], budget: { values: number }, limits: Limits, depth: number, prefix: string }} Place
- * @param {Uint8Array} bytes @param {number} at @param {Place} place
- * @returns {number} the end of the value; -1 if the rest is not shown
- */
-function show(bytes, at, place) {
-  const { lines, budget, limits, depth, prefix } = place
-  const type = String.fromCharCode(bytes[at] ?? 0)
-  const end = lineEnd(bytes, at + 1, longestLine)
-  if (end < 0) return -1
-  const next = end + 2
-  if (!'*~>%|'.includes(type)) {
-    const { text, after } = scalar(bytes, at, end, limits.bytes)
-    lines.push(prefix + text)
-    return after
-  }
-  const count = lengthAt(bytes, at + 1, end) ?? 0
-  if (count < 0) lines.push(`${prefix}(nil)`)
-  else if (count === 0) lines.push(`${prefix}(empty ${aggregateNames[type]})`)
-  if (count <= 0) return type === '|' ? show(bytes, next, place) : next
-  if (depth >= limits.depth) {
-    lines.push(`${prefix}… ${aggregateNames[type]} of ${count}`)
-    return -1
-  }
-  const after = showItems(bytes, next, type, count, place)
-  if (type !== '|' || after < 0 || budget.values <= 0) return after
-  return show(bytes, after, { ...place, prefix: ' '.repeat(prefix.length) })
-}
-
-/** @type {Record<string, string>} */
-const aggregateNames = { '*': 'array', '~': 'set', '>': 'push', '%': 'map', '|': 'attribute' }
-
-/** @param {Uint8Array} bytes @param {number} start @param {string} type @param {number} count @param {Place} place */
-function showItems(bytes, start, type, count, place) {
-  const { lines, budget, prefix } = place
-  const isMap = type === '%' || type === '|'
-  const width = String(count).length
-  const indent = ' '.repeat(prefix.length)
-  let at = start
-  for (let i = 0; i < count; i++) {
-    const lead = i === 0 ? prefix : indent
-    if (budget.values-- <= 0) {
-      lines.push(`${lead}… ${count - i} more`)
-      return -1
-    }
-    const mark = { '~': '-', '>': '>', '|': '@' }[type] ?? `${String(i + 1).padStart(width)})`
-    const inside = { ...place, depth: place.depth + 1 }
-    at = show(bytes, at, { ...inside, prefix: `${lead}${mark} ` })
-    if (at >= 0 && isMap) at = show(bytes, at, { ...inside, prefix: `${indent}${' '.repeat(mark.length)} => ` })
-    if (at < 0) return -1
-  }
-  return at
-}
-
-/** @param {Uint8Array} bytes @param {number} at @param {number} end of its line @param {number} most */
-function scalar(bytes, at, end, most) {
-  const type = String.fromCharCode(bytes[at])
-  const line = visibleLine(visible(bytes.subarray(at + 1, Math.min(end, at + 1 + most))))
-  if (!'$!='.includes(type)) return { text: lineText(type, line), after: end + 2 }
-  const size = lengthAt(bytes, at + 1, end) ?? -1
-  if (size < 0) return { text: '(nil)', after: end + 2 }
-  const after = end + 2 + size + 2
-  const content = bytes.subarray(end + 2, end + 2 + size)
-  if (type === '!') return { text: `(error) ${visibleLine(visible(content.subarray(0, most)))}`, after }
-  if (type !== '=') return { text: quotedString(content, most), after }
-  return { text: `(${visible(content.subarray(0, 3))}) ${quotedString(content.subarray(4), most)}`, after }
-}
-
-/** @param {Uint8Array} bytes @param {number} most */
-function quotedString(bytes, most) {
-  const text = inQuotes(visibleLine(visible(bytes.subarray(0, most))))
-  return bytes.length > most ? `${text}… (${bytes.length} bytes)` : text
-}
-
-/** @param {string} type @param {string} line */
-function lineText(type, line) {
-  if (type === '-') return `(error) ${line}`
-  if (type === ':') return `(integer) ${line}`
-  if (type === ',') return `(double) ${line}`
-  if (type === '(') return `(big number) ${line}`
-  if (type === '#') return line === 't' ? '(true)' : '(false)'
-  return type === '_' ? '(nil)' : line
-}
-
-/** The first line of a value, for a label. @param {Uint8Array} bytes @param {number} start */
-export function valueLabel(bytes, start) {
-  const type = String.fromCharCode(bytes[start] ?? 0)
-  const end = lineEnd(bytes, start + 1, longestLine)
-  if (end < 0) return 'value'
-  const line = visibleLine(visible(bytes.subarray(start + 1, Math.min(end, start + 61))))
-  if (type === '_' || line === '-1') return type === ':' ? line : 'nil'
-  if (type === '$' || type === '=') return `string of ${line}`
-  const kind = aggregateNames[type]
-  return kind ? `${kind} of ${line}` : lineText(type, line)
 }

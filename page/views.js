@@ -5,7 +5,7 @@ import { clock, counted } from './format.js'
 import { hexDump } from './hex-dump.js'
 import { httpParts } from './http.js'
 import { messagesOf } from './labels.js'
-import * as resp from './resp.js'
+import * as resp from './resp-text.js'
 
 /** @typedef {import('./turns.js').Turn} Turn */
 /** @typedef {import('./turns.js').Conversation} Conversation */
