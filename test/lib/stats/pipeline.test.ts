@@ -119,7 +119,7 @@ t.test('connections that are not measured have stages, and no verdict', async t 
 t.test('an end that was not measured before counts since it is', async t => {
   const before = [connection(1, { bytes: 10, isMeasured: false })]
   const now = [connection(1, { bytes: 10, source: [0, 100, 0, 0], sink: [100, 0, 0, 0] })]
-  t.match(pipelineOf('forward', now, before, 100), { verdict: /client or its network .busy 100/ })
+  t.match(pipelineOf('forward', now, before, 100), { verdict: 'idle: the client sends nothing' })
 })
 
 t.test('connections in which nothing happens do not hide what the others wait for', async t => {
@@ -137,7 +137,7 @@ t.test('connections in which nothing happens do not hide what the others wait fo
     'slowest: the sink (busy 100 %); the network waited',
     'a sink that takes nothing is at work',
   )
-  t.equal(verdictOf([idle(1, 200), idle(2, 200)]), 'slowest: the client or its network (busy 100 %); the sink waited')
+  t.equal(verdictOf([idle(1, 200), idle(2, 200)]), 'idle: the client sends nothing')
 })
 
 t.test('if the parts differ, those with the most bytes are taken', async t => {
