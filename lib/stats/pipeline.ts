@@ -157,7 +157,7 @@ function pipelineIn({ sum, rank, bytes }: Shape, time: number): Pipeline {
   }))
   const [source, sink] = [all[0], all.at(-1)] as [PipelinePart, PipelinePart]
   const parts = all.filter(({ kind }) => isMeasured || kind === 'stage')
-  const isSilent = rank === ranks.idle && source.isNetwork
+  const isSilent = rank === ranks.idle && bytes > 0 && source.isNetwork
   const judged = isMeasured && bytes > 0 && !isSilent ? judge(parts) : undefined
   return {
     verdict: isSilent ? `idle: the ${source.name} sends nothing` : judged?.text,
