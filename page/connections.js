@@ -77,7 +77,9 @@ function createHeads(page) {
   const elements = columns.map(([key, title, kind]) => {
     const sort = () => {
       const isSame = page.query.sort === key
-      page.setQuery({ sort: key, order: isSame && page.query.order === 'desc' ? 'asc' : 'desc' })
+      const first = kind === 'number' ? 'desc' : 'asc'
+      const other = first === 'desc' ? 'asc' : 'desc'
+      page.setQuery({ sort: key, order: isSame && page.query.order === first ? other : first })
       update()
     }
     return h('th', { scope: 'col', class: `${key} ${kind}` }, button(title, sort, { class: 'sort' }))
@@ -199,7 +201,8 @@ function changeRow(page, row, connection) {
   const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (cells[8].querySelectorAll('button'))
   for (const [i, word] of ['Close', 'Reset'].entries())
     setAttribute(buttons[i], 'aria-label', `${word} connection ${connection.number}`)
-  if (isOpen || !cells[8].contains(document.activeElement)) cells[8].classList.toggle('ended', !isOpen)
+  if (!isOpen && cells[8].contains(document.activeElement)) link.focus({ preventScroll: true })
+  cells[8].classList.toggle('ended', !isOpen)
   allow(buttons, page.mayChange && isOpen)
   if (!isOpen) for (const each of buttons) each.title = 'It has ended'
 }

@@ -50,12 +50,14 @@ class ConversationPart {
   })
   #search = new Search()
   #lastTop = 0
+  #lastHeight = 0
 
   /** @param {Page} page */
   constructor(page) {
     this.#page = page
     this.#scroller.append(this.#limits, this.#earlier, this.#list, this.#later)
     byId('conversation-body').append(this.#tools.element, this.#about, this.#scroller)
+    new ResizeObserver(this.#draw).observe(this.#scroller)
     this.#tools.unhide.onclick = () => this.#then(() => this.#turns.hidden.clear())
     this.#scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true })
   }
@@ -100,6 +102,7 @@ class ConversationPart {
     this.#scroller.hidden = items.length === 0
     this.#tools.element.hidden = items.length === 0
     if (items.length === 0) return
+    this.#turns.width = this.#hexWidth()
     const { rows, before, after } = this.#turns.window()
     this.#rows(rows, { turns: this.#turns, protocol: this.#protocol, current: this.#search.current?.turn.id })
     this.#showCounts(before, after)
@@ -108,6 +111,13 @@ class ConversationPart {
     highlight(this.#list, this.#search.needle)
     if (this.#turns.follow) this.#scroller.scrollTop = this.#scroller.scrollHeight
     this.#lastTop = this.#scroller.scrollTop
+    this.#lastHeight = this.#scroller.clientHeight
+  }
+
+  /** As many bytes in a row of hex as there is room for: request and reply may stand side by side. */
+  #hexWidth() {
+    const { clientWidth } = this.#scroller
+    return (clientWidth >= 900 ? clientWidth / 2 : clientWidth) >= 615 ? 16 : 8
   }
 
   get #protocol() {
@@ -167,8 +177,10 @@ class ConversationPart {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller
     const isBack = scrollTop < this.#lastTop - 2 && scrollHeight - clientHeight - scrollTop > 40
+    const isResized = clientHeight !== this.#lastHeight
     this.#lastTop = scrollTop
-    if (!isBack || !this.#turns.follow) return
+    this.#lastHeight = clientHeight
+    if (!isBack || isResized || !this.#turns.follow) return
     this.#turns.follow = false
     this.#tools.follow.checked = false
   }

@@ -78,7 +78,7 @@ class HeldPart {
     if (this.#drawer.hidden !== (length === 0)) {
       this.#drawer.hidden = length === 0
       document.documentElement.style.scrollPaddingBottom = length === 0 ? '' : `${this.#drawer.offsetHeight}px`
-      if (length === 0 && hadFocus) byId('breakpoints-title').closest('section')?.querySelector('select')?.focus()
+      if (length === 0 && hadFocus) byId(this.#page.selected ? 'conversation' : 'main').focus({ preventScroll: true })
     }
     if (!this.#held.some(({ id }) => id === this.#chosen)) this.#chosen = this.#held[0]?.id
     this.#fill(this.#held)

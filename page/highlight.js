@@ -1,6 +1,6 @@
 // @ts-check
 /** Shows where a search has found something, without changing the text. */
-import { digitsAt, rowColumns } from './hex-dump.js'
+import { digitsAt, dumped } from './hex-dump.js'
 
 /** @typedef {import('./search.js').Needle} Needle */
 
@@ -36,18 +36,16 @@ function addText(ranges, node, text) {
     ranges.push(rangeOf(node, at, at + wanted.length))
 }
 
-/** Reads the digits of the dump again: 16 a row. @param {Range[]} ranges @param {Text} node @param {Needle} needle */
+/** Reads the digits of the dump again. @param {Range[]} ranges @param {Text} node @param {Needle} needle */
 function addHex(ranges, node, needle) {
   const fold = (/** @type {number} */ byte) => (!needle.isHex && byte >= 65 && byte <= 90 ? byte + 32 : byte)
-  const bytes = node.data.split('\n').flatMap(row => {
-    const digits = row.slice(10, rowColumns - 18).trim()
-    return digits.split(/ +/).map(each => fold(Number.parseInt(each, 16)))
-  })
+  const width = Number(node.parentElement?.dataset.width)
+  const bytes = dumped(node.data, width).map(fold)
   const wanted = [...needle.bytes].map(fold)
   for (let at = 0; at + wanted.length <= bytes.length && ranges.length < mostRanges; at++) {
     if (!wanted.every((byte, i) => bytes[at + i] === byte)) continue
     for (let i = 0; i < wanted.length; i++) {
-      const { start, end } = digitsAt(at + i)
+      const { start, end } = digitsAt(at + i, width)
       ranges.push(rangeOf(node, start, end))
     }
   }

@@ -132,7 +132,7 @@ function trailersEnd(bytes, start) {
 /** `GET /path` or `200 OK`. @param {Head} head */
 export function httpLabel({ line, method, status }) {
   const text = method ? line.replace(/ HTTP\/1\.\d$/, '') : line.replace(/^HTTP\/1\.\d /, '').trim()
-  const label = visibleLine(text)
+  const label = visibleLine(visible(Uint8Array.from(text, each => each.charCodeAt(0))))
   return label.length > 80 ? `${label.slice(0, 80)}…` : label || String(status)
 }
 
@@ -140,18 +140,27 @@ export function httpLabel({ line, method, status }) {
  * The head, and the body without its chunks.
  * @param {Uint8Array} bytes the message, or what there is of it
  * @param {string} asked @param {number} most bytes of the body that are shown
+ * @param {number} [width] bytes in a row of hex
  */
-export function httpParts(bytes, asked, most) {
+export function httpParts(bytes, asked, most, width) {
   const head = headAt(bytes, 0, asked)
   if (typeof head === 'string' || 'need' in head)
-    return { label: undefined, head: visible(bytes.subarray(0, Math.max(most, 4096))), body: '', size: 0, more: 0 }
+    return {
+      label: undefined,
+      isHex: false,
+      head: visible(bytes.subarray(0, Math.max(most, 4096))),
+      body: '',
+      size: 0,
+      more: 0,
+    }
   const raw = bytes.subarray(head.headEnd)
   const body = head.body === 'chunked' ? unchunked(raw) : raw
   const shown = body.subarray(0, most)
   return {
     label: httpLabel(head),
     head: visible(bytes.subarray(0, head.headEnd)).trimEnd(),
-    body: isText(wholeCharacters(shown)) ? visible(shown) : hexDump(shown, 0),
+    isHex: !isText(wholeCharacters(shown)),
+    body: isText(wholeCharacters(shown)) ? visible(shown) : hexDump(shown, 0, width),
     size: body.length,
     more: body.length - shown.length,
   }

@@ -16,6 +16,9 @@ import { createPipeline } from './pipeline.js'
 /** @typedef {import('./types.js').Stats} Stats */
 /** @typedef {import('./types.js').Connection} Connection */
 
+/** Milliseconds between two looks at what is held, while there is a breakpoint. */
+const heldPause = 300
+
 export class Page {
   api = new Api()
   /** @type {Stats | undefined} */
@@ -59,6 +62,7 @@ export class Page {
     this.#connections.update()
     this.#conversation.update()
     this.#live.open()
+    setInterval(() => this.isLive && !document.hidden && this.stats?.breakpoints?.length && this.refresh(), heldPause)
   }
 
   get mayChange() {

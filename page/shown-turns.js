@@ -18,6 +18,8 @@ export class ShownTurns {
   /** What the user says it is. @type {import('./messages.js').Protocol | ''} */
   protocol = ''
   onlyMarked = false
+  /** Bytes in a row of hex. */
+  width = 16
   follow = true
   /** @type {Set<number>} */
   hidden = new Set()
@@ -98,7 +100,9 @@ export class ShownTurns {
   /** @param {number} id @returns {import('./views.js').Limit} */
   limitOf(id) {
     const bytes = this.#more.get(id)
-    return bytes === undefined ? clippedLimit : { ...noLimit, bytes, messages: 2000 * (bytes / step) }
+    const { width } = this
+    if (bytes === undefined) return { ...clippedLimit, width }
+    return { ...noLimit, width, bytes, messages: 2000 * (bytes / step) }
   }
 
   /** What the row of a turn depends on, apart from its bytes. @param {number} id */

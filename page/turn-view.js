@@ -1,6 +1,5 @@
 // @ts-check
 /** The rows of a conversation: a request and its reply side by side, or a mark. */
-import { visibleLine } from './bytes.js'
 import { button } from './controls.js'
 import { h, keyed } from './dom.js'
 import { clock, counted, duration, size } from './format.js'
@@ -46,7 +45,7 @@ function signature({ request, reply, mark }, { turns, protocol, current }) {
   const parts = [request, reply].map(turn =>
     turn ? [turn.id, turn.start, turn.end, turn.marks.length, turns.stateOf(turn.id), turn.id === current].join() : '',
   )
-  return [turns.view, protocol, ...parts].join('/')
+  return [turns.view, turns.width, protocol, ...parts].join('/')
 }
 
 /** @param {HTMLElement} row @param {Exchange} exchange @param {Look} look @param {Actions} actions */
@@ -67,7 +66,7 @@ function draw(row, { request, reply, mark }, look, actions) {
 
 /** @param {import('./types.js').MarkEntry} mark */
 function markLine(mark) {
-  return h('p', { class: `mark ${mark.mark}` }, visibleLine(markText(mark)))
+  return h('p', { class: `mark ${mark.mark}` }, markText(mark))
 }
 
 /** @param {Turn} turn @param {Look} look @param {Actions} actions */
@@ -126,7 +125,7 @@ function blockElement(block) {
   if (block.kind === 'mark') return markLine(block.mark)
   if (block.kind === 'label' || block.kind === 'note') return h('p', { class: block.kind }, block.text)
   const element = h('pre', { class: block.kind, dir: 'ltr' }, block.text || ' ')
-  if (block.at !== undefined) element.dataset.at = String(block.at)
+  if (block.width !== undefined) element.dataset.width = String(block.width)
   return element
 }
 

@@ -1,8 +1,8 @@
 // @ts-check
 /** A turn as text, hex, JSON lines or messages: what is shown, copied and saved. */
-import { toBase64, utf8Text, visible, wholeCharacters } from './bytes.js'
+import { toBase64, utf8Text, visible, visibleLine, wholeCharacters } from './bytes.js'
 import { clock, counted } from './format.js'
-import { hexDump } from './hex-dump.js'
+import { hexDump, rowBytes } from './hex-dump.js'
 import { httpParts } from './http.js'
 import { messagesOf } from './labels.js'
 import * as resp from './resp-text.js'
@@ -14,10 +14,10 @@ import * as resp from './resp-text.js'
 /** @typedef {import('./types.js').MarkEntry} MarkEntry */
 /** @typedef {'messages' | 'text' | 'hex' | 'json'} View */
 /**
- * A piece of what is shown. `at` is the place of the first byte, where the piece shows bytes one by one.
- * @typedef {{ kind: 'text' | 'hex' | 'head' | 'label' | 'note', text: string, at?: number } | { kind: 'mark', mark: MarkEntry }} Block
+ * A piece of what is shown. `width` is the number of bytes in a row of hex.
+ * @typedef {{ kind: 'text' | 'hex' | 'head' | 'label' | 'note', text: string, width?: number } | { kind: 'mark', mark: MarkEntry }} Block
  */
-/** @typedef {{ bytes: number, lines: number, messages: number }} Limit */
+/** @typedef {{ bytes: number, lines: number, messages: number, width?: number }} Limit */
 /** @typedef {{ blocks: Block[], more: number }} Shown `more`: bytes that are not shown, about */
 
 /** @type {Limit} */
@@ -41,12 +41,12 @@ export function shown(conversation, turn, view, protocol, limit = clippedLimit) 
   return inMessages(turn, messagesOf(conversation, turn, protocol), turn.way === conversation.requestWay, limit)
 }
 
-/** @param {Uint8Array} bytes @param {number} at @param {Limit} limit @returns {{ block: Block, length: number }} */
-function textPiece(bytes, at, limit) {
+/** @param {Uint8Array} bytes @param {Limit} limit @returns {{ block: Block, length: number }} */
+function textPiece(bytes, limit) {
   const cut = cutLines(bytes.subarray(0, Math.min(bytes.length, limit.bytes)), limit.lines)
   const part = cut.length < bytes.length ? wholeCharacters(cut) : cut
   const text = visible(part)
-  return { block: { kind: 'text', text: text.endsWith('\n') ? text.slice(0, -1) : text, at }, length: part.length }
+  return { block: { kind: 'text', text: text.endsWith('\n') ? text.slice(0, -1) : text }, length: part.length }
 }
 
 /** @param {Uint8Array} bytes @param {number} lines */
@@ -60,15 +60,18 @@ function cutLines(bytes, lines) {
   return bytes.subarray(0, at)
 }
 
-/** @param {Uint8Array} bytes @param {number} at @param {Limit} limit @returns {{ block: Block, length: number }} */
-function hexPiece(bytes, at, limit) {
-  const part = bytes.subarray(0, Math.min(limit.bytes, limit.lines * 16))
-  return { block: { kind: 'hex', text: hexDump(part, at), at }, length: part.length }
+/** @param {Uint8Array} bytes @param {Limit} limit @param {number} at @returns {{ block: Block, length: number }} */
+function hexPiece(bytes, limit, at) {
+  const part = bytes.subarray(0, Math.min(limit.bytes, limit.lines * rowBytes))
+  return {
+    block: { kind: 'hex', text: hexDump(part, at, limit.width), width: limit.width ?? rowBytes },
+    length: part.length,
+  }
 }
 
 /**
  * The bytes between the marks, and the marks.
- * @param {Turn} turn @param {Limit} limit @param {typeof textPiece} pieceOf
+ * @param {Turn} turn @param {Limit} limit @param {typeof hexPiece} pieceOf
  * @returns {Shown}
  */
 function inPieces(turn, limit, pieceOf) {
@@ -79,7 +82,7 @@ function inPieces(turn, limit, pieceOf) {
   let more = 0
   for (const { at: end, mark } of [...turn.marks, { at: turn.end, mark: undefined }]) {
     if (end > at && bytes > 0 && lines > 0) {
-      const { block, length } = pieceOf(turn.stretch.bytes(at, end), at, { ...limit, bytes, lines })
+      const { block, length } = pieceOf(turn.stretch.bytes(at, end), { ...limit, bytes, lines }, at)
       blocks.push(block)
       bytes -= length
       if (block.kind !== 'mark') lines -= lineCount(block.text, limit.lines)
@@ -164,7 +167,7 @@ function addMessage(blocks, turn, message, isRequest, limit) {
     blocks.push({ kind: 'text', text })
     return / more$|… \(\d+ bytes\)/m.test(text) ? bytes.length : 0
   }
-  const { block, length } = textPiece(bytes, message.start, limit)
+  const { block, length } = textPiece(bytes, limit)
   if (!message.isWhole)
     blocks.push({ kind: 'note', text: `incomplete message: ${counted(bytes.length, 'byte')} so far` })
   blocks.push(block)
@@ -173,11 +176,12 @@ function addMessage(blocks, turn, message, isRequest, limit) {
 
 /** @param {Block[]} blocks @param {Uint8Array} bytes @param {Message} message @param {Limit} limit */
 function addHttp(blocks, bytes, message, limit) {
-  const { head, body, size, more } = httpParts(bytes, message.asked, limit.bytes)
+  const { head, body, size, more, isHex } = httpParts(bytes, message.asked, limit.bytes, limit.width)
   blocks.push({ kind: 'head', text: head })
   const state = message.isWhole ? '' : ', so far'
   if (size > 0 || !message.isWhole) blocks.push({ kind: 'label', text: `body: ${counted(size, 'byte')}${state}` })
-  if (size > 0) blocks.push({ kind: 'text', text: body })
+  if (size > 0)
+    blocks.push(isHex ? { kind: 'hex', text: body, width: limit.width ?? rowBytes } : { kind: 'text', text: body })
   return more
 }
 
@@ -191,5 +195,5 @@ export function markText({ mark, text = '', time }) {
     dropped: 'dropped',
     reset: 'reset',
   }
-  return `${clock(time)} ${/** @type {any} */ (words)[mark] ?? mark}${text ? `: ${text}` : ''}`
+  return visibleLine(`${clock(time)} ${/** @type {any} */ (words)[mark] ?? mark}${text ? `: ${text}` : ''}`)
 }
