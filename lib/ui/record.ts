@@ -84,6 +84,13 @@ export function openRecord(shown: Shown, keeps: RecordOptions): Record {
     mark(id, { mark: 'opened', text: about })
   }
 
+  /** One whose pipelines have begun tells nobody else of its bytes. */
+  function openEarlier(connection: ObservedConnection): void {
+    const isNew = connection.stats().directions.length === 0
+    if (isNew) open(connection, '', keeps.perConnection > 0 ? 'yes' : 'no')
+    else open(connection, 'before the page was: its bytes are not kept', 'no')
+  }
+
   function mark(id: string, mark: Mark): void {
     conversations.get(id)?.kept.mark(mark, Date.now())
   }
@@ -127,7 +134,7 @@ export function openRecord(shown: Shown, keeps: RecordOptions): Record {
   }
 
   const stop = shown.observe(observer)
-  for (const connection of shown.connections) open(connection, 'before the page was: its bytes are not kept', 'no')
+  for (const connection of shown.connections) openEarlier(connection)
   return {
     ...{ keep, recent, keeps, conversations, ended, mark },
     wayOf,
