@@ -43,7 +43,9 @@ export class Snapshots {
   }
 
   close(): void {
+    if (!this.#timer) return
     clearTimeout(this.#timer)
+    this.#rest()
   }
 
   #rest(): void {
