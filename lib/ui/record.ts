@@ -145,11 +145,9 @@ export function openRecord(shown: Shown, keeps: RecordOptions): Record {
   }
 }
 
-/** Its bytes would be secret without us. A connection knows its target when its first bytes pass. */
+/** Its bytes would be secret without us. A connection knows its other side when its first bytes pass. */
 function refuseSecrets(conversation: Conversation, { tls }: RecordOptions): void {
-  if (tls || conversation.keeps !== 'yes') return
-  const figures = conversation.connection?.stats()
-  if (figures?.tls || figures?.target?.tls) conversation.keeps = 'tls'
+  if (!tls && conversation.keeps === 'yes' && conversation.connection?.hasTls) conversation.keeps = 'tls'
 }
 
 function endOf(summary: Summary): Ended {
