@@ -2,7 +2,8 @@
 import { type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
 import type { Bound } from './endpoints/endpoint.js'
 import type { TransformEntry } from './stages/define.js'
-import { TcpPipeError } from './text/errors.js'
+import { isTransform } from './stages/modules.js'
+import { describe, TcpPipeError } from './text/errors.js'
 import { checkValues } from './text/values.js'
 import type { About } from './ui/page.js'
 import type { ShownConnection, ShownServer } from './ui/shown.js'
@@ -14,7 +15,10 @@ export type { ShownConnection, ShownServer } from './ui/shown.js'
 export interface UiOptions {
   /** Where to listen. Default: 127.0.0.1:3098. */
   listen?: AddressInput | undefined
-  /** The token that changes need, and on an address that is not loopback also reads. Default: a random one. */
+  /**
+   * The token that changes need, and on an address that is not loopback also reads: 16 to 200 letters, digits and the
+   * characters - . _ ~. Default: a random one.
+   */
   token?: string | undefined
   /** The last bytes that are kept of each connection; 0 keeps none. Default: 256 KiB. */
   keep?: number | undefined
@@ -55,6 +59,7 @@ export async function serveUi(
   server: ShownServer | ShownConnection | PromiseLike<ShownServer | ShownConnection>,
   options: UiOptions = {},
 ): Promise<Ui> {
+  checkServer(server)
   check(options)
   const address = toAddress(options.listen ?? defaultAddress)
   if (address.scheme !== 'tcp' && address.scheme !== 'unix')
@@ -72,7 +77,24 @@ export async function serveUi(
 
 function check(options: UiOptions): void {
   checkValues(options, { listen: 'address', token: 'text', keepTls: 'flag', ownLog: 'flag', about: 'object' })
+  const { token, faults } = options as { token?: string; faults?: unknown }
   for (const name of ['keep', 'keepTotal'] as const) checkSize(name, options[name])
+  if (token !== undefined && !tokenForm.test(token))
+    throw new TcpPipeError(
+      'ERR_OPTION',
+      'token is not allowed; expected 16 to 200 of the characters A-Z a-z 0-9 - . _ ~',
+    )
+  if (faults !== undefined && !(Array.isArray(faults) && faults.every(isTransform)))
+    throw new TcpPipeError('ERR_OPTION', `faults: ${describe(faults)} is not allowed; expected an array of transforms`)
+}
+
+/** Characters that need no quoting in a URL or a header. */
+const tokenForm = /^[\w.~-]{16,200}$/
+
+/** What a promise gives is known only later. */
+function checkServer(server: unknown): void {
+  if (typeof server === 'object' && server !== null && ('observe' in server || 'then' in server)) return
+  throw new TcpPipeError('ERR_OPTION', `server: ${describe(server)} is not allowed; expected a server or a connection`)
 }
 
 function checkSize(name: string, value: number | undefined): void {

@@ -149,6 +149,10 @@ class LiveConnection implements OpenConnection {
     drop(this.#state)
   }
 
+  get hasTls(): boolean {
+    return this.#state.legs.some(({ facts }) => facts.tls !== undefined)
+  }
+
   stats(): ConnectionStats {
     return connectionStats(this.#state)
   }

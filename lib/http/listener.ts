@@ -1,5 +1,6 @@
 /** A small HTTP server: how it listens, whom it admits, and that no client can hold up others. */
 import { once } from 'node:events'
+import { chmodSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { parseIp } from '../endpoints/ip.js'
@@ -9,6 +10,8 @@ import { removeStale, type UnixAddress } from '../endpoints/unix.js'
 export interface HttpListener {
   /** As the line `listening` has it: for a unix socket the path, the family `unix` and port 0. */
   readonly bound: { readonly address: string; readonly family: string; readonly port: number }
+  /** Stops listening; answers that have begun go on. */
+  stop(): void
   /** Stops listening and closes the connections. */
   close(): void
 }
@@ -31,14 +34,19 @@ const patience = 5000
 
 const limits = { headersTimeout: patience, requestTimeout: patience, connectionsCheckingInterval: 1000 }
 
+/** The requests of a connection that are ignored after the first one. */
+const mostPipelined = 100
+
 /** Listens. Answers one request of each connection. Rejects with the system error. */
 export async function listenForHttp(address: TcpAddress | UnixAddress, options: HttpOptions): Promise<HttpListener> {
-  const answered = new WeakSet<Duplex>()
+  const requests = new WeakMap<Duplex, number>()
   let reach: Reach = 'network'
   const server = createServer(limits, (request, response) => {
     response.shouldKeepAlive = false
-    if (answered.has(request.socket)) return // pipelined requests would all be answered before anything else runs
-    answered.add(request.socket)
+    const before = requests.get(request.socket) ?? 0
+    requests.set(request.socket, before + 1)
+    if (before > mostPipelined) request.socket.destroy() // they would pile up behind an answer that does not end
+    if (before > 0) return // pipelined requests would all be answered before anything else runs
     options.answer(request, response, reach).catch(error => response.destroy(error))
   })
   server.timeout = patience
@@ -48,6 +56,7 @@ export async function listenForHttp(address: TcpAddress | UnixAddress, options: 
   reach = reachOf(bound)
   return {
     bound,
+    stop: () => void server.close(),
     close() {
       server.close()
       server.closeAllConnections()
@@ -59,7 +68,17 @@ async function listen(server: Server, address: TcpAddress | UnixAddress): Promis
   if ('path' in address) await removeStale(address.path)
   server.listen(address)
   await once(server, 'listening')
+  if ('path' in address && address.mode !== undefined) setMode(server, address.path, address.mode)
   server.on('error', () => {}) // what fails later concerns one client
+}
+
+function setMode(server: Server, path: string, mode: number): void {
+  try {
+    chmodSync(path, mode)
+  } catch (error) {
+    server.close()
+    throw error
+  }
 }
 
 function reachOf({ address, family }: HttpListener['bound']): Reach {

@@ -14,19 +14,18 @@ export interface Look {
 /** Calls `rest` when nobody has looked for ten seconds. Keeps no process alive. */
 export function openLook({ measure }: Pick<Server, 'measure'>, rest: () => void = () => {}): Look {
   let timer: NodeJS.Timeout | undefined
+  const end = () => {
+    clearTimeout(timer)
+    timer = undefined
+    measure(false)
+    rest()
+  }
   return {
     now() {
       if (!timer) measure(true)
       clearTimeout(timer)
-      timer = setTimeout(() => {
-        timer = undefined
-        measure(false)
-        rest()
-      }, patience).unref()
+      timer = setTimeout(end, patience).unref()
     },
-    end() {
-      clearTimeout(timer)
-      timer = undefined
-    },
+    end: () => timer && end(),
   }
 }

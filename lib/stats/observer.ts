@@ -56,6 +56,8 @@ export interface Identity {
 
 /** A connection as observers see it. */
 export interface ObservedConnection extends Identity {
+  /** Whether any side has TLS: the peer, the target, or the address that a server sends to. */
+  readonly hasTls?: boolean
   /** Returns the current figures. */
   stats(): ConnectionStats
 }

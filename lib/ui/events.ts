@@ -1,5 +1,7 @@
 /** Server-sent events (WHATWG HTML, section 9.2): what pages hear while they are open. */
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 import type { Asked } from './asked.js'
 import { type ListQuery, listParameters } from './connections.js'
 import { bytesOf, listOf, statsOf } from './figures.js'
@@ -23,8 +25,8 @@ interface Query extends ListQuery {
 export interface Events {
   /** Begins a stream. */
   open(asked: Pick<Asked, 'response' | 'rights'>, query: Query): undefined
-  /** Tells all that the server has ended, and ends their streams. */
-  close(): void
+  /** Tells all that the server has ended, and ends their streams. Resolves when they have got it, or do not read. */
+  close(): Promise<void>
 }
 
 /** A page that listens. */
@@ -51,10 +53,16 @@ const heartbeat = 2000
 /** The bytes that a page may leave unread before it misses figures. */
 const mostUnread = 64 * 1024
 
+/** Milliseconds for a page to read what is left when the server has ended. */
+const patience = 1000
+
+const end = 'event: end\ndata: {}\n\n'
+
 /** One timer serves all pages, and only while there are any. */
 export function openEvents(page: Page): Events {
   const listeners = new Set<Listener>()
   let timer: NodeJS.Timeout | undefined
+  let isOver = false
 
   function rest(listener: Listener): void {
     listeners.delete(listener)
@@ -65,7 +73,9 @@ export function openEvents(page: Page): Events {
 
   return {
     open({ response, rights }, query) {
+      if (response.destroyed) return // its client has left before there was a server
       response.writeHead(200, { ...securityHeaders, 'content-type': 'text/event-stream; charset=utf-8' })
+      if (isOver || response.req.method === 'HEAD') return void response.end(end)
       const listener: Listener = {
         ...{ response, query, mayChange: rights.mayChange, due: performance.now(), sent: 0 },
         ...{ bytesAfter: query.after, bytesState: '', linesAfter: 0, samplesAfter: 0 },
@@ -77,9 +87,11 @@ export function openEvents(page: Page): Events {
         for (const each of listeners) tell(page, each)
       }, tick).unref()
     },
-    close() {
-      for (const { response } of listeners) response.end('event: end\ndata: {}\n\n')
+    async close() {
+      isOver = true
       clearInterval(timer)
+      const told = [...listeners].map(({ response }) => once(response.end(end), 'close'))
+      await Promise.race([Promise.all(told), setTimeout(patience, undefined, { ref: false })])
     },
   }
 }

@@ -22,8 +22,8 @@ const types: Readonly<Record<string, string>> = {
  *
  * @throws `ERR_OPTION` if the files are missing, because a bundler has left them out
  */
-export function pageFiles(): (path: string) => PageFile | undefined {
-  const folder = pageFolder(dirname(fileURLToPath(import.meta.url)))
+export function pageFiles(start = dirname(fileURLToPath(import.meta.url))): (path: string) => PageFile | undefined {
+  const folder = pageFolder(start)
   const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
   const files = new Map(
     names.map(({ parentPath, name }) => {

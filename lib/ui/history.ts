@@ -94,7 +94,7 @@ export class Recent {
   }
 }
 
-/** Counts latencies in classes that grow by 5 %, from a microsecond to more than a day. */
+/** Counts latencies in classes that grow by 5 %, from a microsecond to 18 hours. */
 class Latencies {
   readonly #classes = new Uint32Array(512)
   #count = 0

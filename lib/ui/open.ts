@@ -27,18 +27,32 @@ export async function openUi(
 ) {
   const files = pageFiles()
   const opening = open(given, options)
-  opening.catch(() => {}) // without a server there is nothing to show
-  const { bound, close: stopListening } = await listenForHttp(address, {
+  const shut = () => opening.then(({ page }) => page.close(), ignore)
+  let isSettled = false
+  const settled = () => {
+    isSettled = true
+  }
+  opening.then(settled, settled) // without a server there is nothing to show
+  const listener = await listenForHttp(address, {
     mostClients,
     answer: (request, response, reach) =>
       answer({ request, response, reach, token, files, opening }).catch(error => refuse(response, error)),
+  }).catch(error => {
+    shut()
+    throw error
   })
-  const close = async () => {
-    stopListening()
-    await opening.then(({ page, events }) => {
-      events.close()
-      return page.close()
-    }, ignore)
+  const { bound } = listener
+  const end = async () => {
+    listener.stop()
+    const over = shut()
+    if (isSettled) await opening.then(({ events }) => events.close(), ignore)
+    listener.close()
+    if (isSettled) await over // what comes later is closed then
+  }
+  let ended: Promise<void> | undefined
+  const close = () => {
+    ended ??= end()
+    return ended
   }
   opening.then(({ page }) => page.shown.closed).then(close, close)
   return {

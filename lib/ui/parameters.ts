@@ -39,7 +39,7 @@ export function choice<const T extends string, const D extends T | undefined>(
 
 export function whole(min: number, max: number, preset: number): Parameter<number> {
   const parse = (text: string) => {
-    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+    const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
     return number >= min && number <= max ? number : undefined
   }
   return { allowed: `a whole number from ${min} to ${max}`, parse, preset }

@@ -87,6 +87,13 @@ export function openRecord(shown: Shown, keeps: RecordOptions): Record {
     mark(id, { mark: 'opened', text: about })
   }
 
+  /** One whose pipelines have begun tells nobody else of its bytes. */
+  function openEarlier(connection: ObservedConnection): void {
+    const isNew = connection.stats().directions.length === 0
+    if (isNew) open(connection, '', keeps.perConnection > 0 ? 'yes' : 'no')
+    else open(connection, 'before the page was: its bytes are not kept', 'no')
+  }
+
   function mark(id: string, mark: Mark): void {
     conversations.get(id)?.kept.mark(mark, Date.now())
   }
@@ -130,7 +137,7 @@ export function openRecord(shown: Shown, keeps: RecordOptions): Record {
   }
 
   const stop = shown.observe(observer)
-  for (const connection of shown.connections) open(connection, 'before the page was: its bytes are not kept', 'no')
+  for (const connection of shown.connections) openEarlier(connection)
   return {
     ...{ keep, recent, keeps, conversations, ended, mark },
     wayOf,
@@ -141,11 +148,9 @@ export function openRecord(shown: Shown, keeps: RecordOptions): Record {
   }
 }
 
-/** Its bytes would be secret without us. A connection knows its target when its first bytes pass. */
+/** Its bytes would be secret without us. A connection knows its other side when its first bytes pass. */
 function refuseSecrets(conversation: Conversation, { tls }: RecordOptions): void {
-  if (tls || conversation.keeps !== 'yes') return
-  const figures = conversation.connection?.stats()
-  if (figures?.tls || figures?.target?.tls) conversation.keeps = 'tls'
+  if (!tls && conversation.keeps === 'yes' && conversation.connection?.hasTls) conversation.keeps = 'tls'
 }
 
 function endOf(summary: Summary): Ended {

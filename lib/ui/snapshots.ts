@@ -36,7 +36,7 @@ export class Snapshots {
     if (last && time - last.time < fresh) return last
     const before = this.#past.findLast(each => time - each.time >= apart)
     const snapshot = take(this.#shown.stats(), time, before)
-    this.#past = [...this.#past.filter(each => before && each.time >= before.time), snapshot]
+    this.#past = [...this.#past.filter(each => !before || each.time >= before.time), snapshot]
     return snapshot
   }
 

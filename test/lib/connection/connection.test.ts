@@ -13,7 +13,7 @@ import type { ServeOptions } from '../../../lib/serve.js'
 import { defineTransform, stop } from '../../../lib/stages/define.js'
 import { eachJson, eachLine } from '../../../lib/stages/stage.js'
 import type { Transforms } from '../../../lib/stages/transforms.js'
-import { type Observer, observers } from '../../../lib/stats/observer.js'
+import { type ObservedConnection, type Observer, observers } from '../../../lib/stats/observer.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { TcpPipeError } from '../../../lib/text/errors.js'
 import { corrupt } from '../../../transforms/corrupt.js'
@@ -1049,4 +1049,25 @@ t.test('an end without its notice after the conversation is an end, of the clien
   client.stream.destroy(Object.assign(new Error('no notice'), { code: 'ERR_UNEXPECTED_EOF' }))
   await Promise.all(both)
   t.match(await connection.finish(), { closedBy: 'peer', error: undefined, side: 'client' })
+})
+
+t.test('TLS on any side is known', async t => {
+  const tls = { tls: { protocol: 'TLSv1.3', cipher: 'x' } }
+  const [near] = legs(t)
+  const [far] = legs(t)
+  const hasTls = (connection: ObservedConnection) => connection.hasTls
+  const plain = openOver([near, far]).connection
+  t.equal(hasTls(plain), false)
+  const sink = Object.assign(memorySink(), { leg: { ...far, facts: tls } })
+  const { done } = plain.transfer({
+    source: near.stream,
+    sourceLeg: near,
+    sink,
+    segments: [],
+    direction: 'forward',
+  } as never)
+  done.catch(() => {}) // it is interrupted
+  t.equal(hasTls(plain), true)
+  const [other] = legs(t)
+  t.equal(hasTls(openOver([{ ...other, facts: tls }, far]).connection), true)
 })

@@ -16,7 +16,8 @@ t.test('it measures while somebody looks, and ten seconds longer', async t => {
   look.now()
   look.end()
   clock.pass(20_000)
-  t.same(calls, [true, false, 'rest', true], 'nothing after the end')
+  look.end()
+  t.same(calls, [true, false, 'rest', true, false, 'rest'], 'nothing after the end')
 })
 
 t.test('nobody needs to know that it rests', async t => {
