@@ -5,6 +5,7 @@ export const insides = {
   'lib/connection/parting.ts': ['lib/connection/talk.ts'],
   'lib/send.ts': ['lib/send-options.ts'],
   'lib/ui/breakpoints.ts': ['lib/ui/breakpoint.ts', 'lib/ui/holds.ts'],
+  'lib/ui/keep.ts': ['lib/ui/block.ts'],
   'lib/server/server.ts': ['lib/server/admission.ts', 'lib/server/closing.ts', 'lib/server/state.ts'],
 }
 

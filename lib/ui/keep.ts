@@ -1,5 +1,6 @@
 /** The last bytes of each connection, and marks among them, in a bounded memory. */
 import type { Way } from '../stats/observer.js'
+import { Block, type Entry, headerSize, type Mark } from './block.js'
 
 /** The limits of the memory, in bytes. */
 export interface KeepLimits {
@@ -7,100 +8,9 @@ export interface KeepLimits {
   readonly total: number
 }
 
-/** Bytes that have passed. */
-export interface Chunk {
-  readonly way: Way
-  /** The number of bytes before it in its way. */
-  readonly offset: number
-  readonly bytes: Buffer
-}
+export type { Chunk, Entry, Mark } from './block.js'
 
-/** Something that happened between the bytes. */
-export interface Mark {
-  readonly mark: 'opened' | 'closed' | 'fault' | 'held' | 'released' | 'edited' | 'dropped' | 'reset'
-  readonly text: string
-  readonly way?: Way
-  readonly offset?: number
-}
-
-/** `sequence` counts from 1 in each connection; `time` is milliseconds since 1970. */
-export type Entry = { readonly sequence: number; readonly time: number } & (Chunk | Mark)
-
-/**
- * Entries of one connection that are dropped together. Small chunks are copied into one buffer: thousands of small
- * objects that live for a while would cost the collector more than all else here. A large chunk is a block of its own, and
- * not copied.
- */
-class Block {
-  /** The next one of its connection, and its neighbours among those of all connections. */
-  next: Block | undefined
-  older: Block | undefined
-  newer: Block | undefined
-  used = 0
-  /** Marks, by the number of the entries before them. */
-  marks: { readonly at: number; readonly time: number; readonly mark: Mark }[] | undefined
-  count = 0
-  readonly bytes = { in: 0, out: 0 }
-
-  constructor(
-    readonly owner: Kept,
-    /** What it takes in the memory. */
-    public size: number,
-    /** The sequence number before its entries, and the bytes that passed before them. */
-    readonly after: number,
-    readonly before: { readonly in: number; readonly out: number },
-    readonly buffer: Buffer,
-    /** The only chunk of a block that has no buffer. */
-    readonly large?: Chunk & { readonly time: number },
-  ) {}
-
-  hasRoomFor(chunk: Buffer): boolean {
-    return !this.large && this.used + headerSize + chunk.length <= this.buffer.length
-  }
-
-  add(way: Way, chunk: Buffer, time: number): void {
-    const { buffer } = this
-    buffer.writeDoubleLE(time, this.used)
-    buffer.writeInt32LE(way === 'in' ? chunk.length : ~chunk.length, this.used + 8)
-    buffer.set(chunk, this.used + headerSize)
-    this.used += headerSize + chunk.length
-    this.bytes[way] += chunk.length
-    this.count++
-  }
-
-  mark(mark: Mark, time: number): void {
-    this.marks ??= []
-    this.marks.push({ at: this.count, time, mark })
-    this.count++
-  }
-
-  *entries(): Generator<Entry> {
-    const { buffer, marks = [], large } = this
-    const passed = { ...this.before }
-    let mark = 0
-    for (let index = 0, at = 0; index < this.count; index++) {
-      const sequence = this.after + index + 1
-      const next = marks[mark]
-      if (next?.at === index) {
-        mark++
-        yield { sequence, time: next.time, ...next.mark }
-      } else if (large) yield { sequence, ...large }
-      else {
-        const code = buffer.readInt32LE(at + 8)
-        const [way, length] = code >= 0 ? (['in', code] as const) : (['out', ~code] as const)
-        const bytes = buffer.subarray(at + headerSize, at + headerSize + length)
-        yield { sequence, time: buffer.readDoubleLE(at), way, offset: passed[way], bytes }
-        passed[way] += length
-        at += headerSize + length
-      }
-    }
-  }
-}
-
-/** The time, and the length, which is negative for the way `out`. */
-const headerSize = 12
-
-/** What a block takes in addition to its buffer. */
+/** What a block takes in addition to its content. */
 const blockSize = 256
 
 const smallestBlock = 512
@@ -130,12 +40,17 @@ export class Keep {
 
   /** For `Kept`: adds its newest block. */
   added(block: Block): void {
-    this.used += block.size
+    this.used += blockSize
     block.older = this.#newest
     if (this.#newest) this.#newest.newer = block
     else this.#oldest = block
     this.#newest = block
-    while (this.used > this.limits.total && this.#oldest) this.#oldest.owner.dropFirst()
+  }
+
+  /** For `Kept`: a block has grown. The oldest of all are dropped first, whichever connection has them. */
+  grown(size: number): void {
+    this.used += size
+    while (this.used > this.limits.total) (this.#oldest as Block).owner.dropFirst()
   }
 
   /** For `Kept`: removes one. Without its links: one in the old space would keep those after it from the collector. */
@@ -143,7 +58,7 @@ export class Keep {
     const { size, older, newer } = block
     block.older = undefined
     block.newer = undefined
-    this.used -= size
+    this.used -= blockSize + size
     if (older) older.newer = newer
     else this.#oldest = newer
     if (newer) newer.older = older
@@ -173,49 +88,52 @@ export class Kept {
     return this.#sequence
   }
 
-  /** The chunk must not change afterwards. */
+  /** The chunk must not change afterwards. Of one that is larger than the limit, the end is kept. */
   add(way: Way, chunk: Buffer, time: number): void {
-    if (chunk.length >= large) this.#addLarge(way, chunk, time)
-    else {
-      let block = this.#last
-      if (!block?.hasRoomFor(chunk)) block = this.#open(chunk.length)
-      block.add(way, chunk, time)
-      this.#sequence++
-      this.bytes += chunk.length
-    }
-    this.#passed[way] += chunk.length
+    const { perConnection } = this.#keep.limits
+    const cut = Math.max(0, chunk.length - perConnection)
+    const bytes = cut > 0 ? chunk.subarray(cut) : chunk
+    this.#passed[way] += cut
+    this.dropped[way] += cut
+    if (bytes.length > 0) this.#add(way, bytes, time)
+  }
+
+  #add(way: Way, bytes: Buffer, time: number): void {
+    const { length } = bytes
+    const last = length < large && this.#last?.hasRoomFor(bytes) ? this.#last : undefined
+    const block = last ?? (length < large ? this.#small(length) : this.#large(way, bytes, time))
+    if (length < large) block.add(way, bytes, time)
+    this.#sequence++
+    this.#passed[way] += length
+    this.bytes += length
+    if (!last) this.#append(block)
   }
 
   mark(mark: Mark, time: number): void {
-    const block = this.#last ?? this.#open(0)
-    block.mark(mark, time)
-    this.#sequence++
+    const last = this.#last?.hasRoomForMark() ? this.#last : undefined
+    const block = last ?? new Block(this, 0, this.#sequence, { ...this.#passed }, none)
     const size = markSize + mark.text.length
+    block.mark(mark, time)
     block.size += size
-    this.#size += size
-    this.#keep.used += size
-  }
-
-  #addLarge(way: Way, chunk: Buffer, time: number): void {
-    const { perConnection } = this.#keep.limits
-    const cut = Math.max(0, chunk.length - perConnection)
-    const bytes = own(cut > 0 ? chunk.subarray(cut) : chunk)
-    const content = { way, offset: this.#passed[way] + cut, bytes, time }
-    const block = new Block(this, blockSize + bytes.length, this.#sequence, { in: 0, out: 0 }, none, content)
-    block.bytes[way] = bytes.length
-    block.count = 1
-    this.dropped[way] += cut
-    this.bytes += bytes.length
     this.#sequence++
-    this.#append(block)
+    if (last) this.#grow(size)
+    else this.#append(block)
   }
 
   /** A block for small chunks: each has four times the room of the one before. */
-  #open(bytes: number): Block {
-    const wanted = Math.min(largestBlock, Math.max(smallestBlock, 4 * (this.#last?.buffer.length ?? 0)))
-    const buffer = Buffer.allocUnsafeSlow(Math.max(wanted, bytes + headerSize))
-    const block = new Block(this, blockSize + buffer.length, this.#sequence, { ...this.#passed }, buffer)
-    this.#append(block)
+  #small(bytes: number): Block {
+    const { perConnection } = this.#keep.limits
+    const wanted = Math.max(smallestBlock, 4 * (this.#last?.buffer.length ?? 0))
+    const room = Math.min(wanted, largestBlock, perConnection)
+    const buffer = Buffer.allocUnsafeSlow(Math.max(room, bytes + headerSize))
+    return new Block(this, buffer.length, this.#sequence, { ...this.#passed }, buffer)
+  }
+
+  #large(way: Way, chunk: Buffer, time: number): Block {
+    const content = { way, offset: this.#passed[way], bytes: own(chunk), time }
+    const block = new Block(this, chunk.length, this.#sequence, { in: 0, out: 0 }, none, content)
+    block.bytes[way] = chunk.length
+    block.count = 1
     return block
   }
 
@@ -223,10 +141,15 @@ export class Kept {
     if (this.#last) this.#last.next = block
     else this.#first = block
     this.#last = block
-    this.#size += block.size
-    const { perConnection } = this.#keep.limits
-    while (this.#size > perConnection + blockSize && this.#first !== block) this.dropFirst()
     this.#keep.added(block)
+    this.#grow(block.size)
+  }
+
+  /** The last block stays, unless there is no room in all. */
+  #grow(size: number): void {
+    this.#size += size
+    while (this.#size > this.#keep.limits.perConnection && this.#first !== this.#last) this.dropFirst()
+    this.#keep.grown(size)
   }
 
   dropFirst(): void {
