@@ -198,7 +198,7 @@ function createField(option) {
 
 /** @param {FaultOption} option */
 function hintOf({ summary, allowed, default: preset }) {
-  return [summary, allowed && `Allowed: ${allowed}`, preset && !summary.includes('default') && `default: ${preset}`]
+  return [summary, allowed && `Allowed: ${allowed}`, preset && !summary.includes('default') && `Default: ${preset}`]
     .filter(Boolean)
     .join('. ')
 }
