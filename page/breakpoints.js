@@ -1,7 +1,7 @@
 // @ts-check
 /** Adds, lists and removes breakpoints. What they hold is in held.js. */
 import { fromHex, visibleLine } from './bytes.js'
-import { allow, button, checkbox, directionName, newId, scopes, segmented, select } from './controls.js'
+import { allow, button, checkbox, directionsOf, newId, scopes, segmented, select } from './controls.js'
 import { byId, h, keyed, setText } from './dom.js'
 import { counted, duration } from './format.js'
 
@@ -27,15 +27,14 @@ export function createBreakpoints(page) {
   function update() {
     const { stats } = page
     if (!stats) return
-    const offered = /** @type {const} */ (['forward', 'reply']).filter(each => stats.segments?.[each])
-    const isThere = offered.length > 0
+    const isThere = directionsOf(page).length > 0
     form.element.hidden = !isThere
     missing.hidden = isThere
     setText(missing, `${stats.about.name} has no direction that a breakpoint could hold.`)
     const breakpoints = stats.breakpoints ?? []
     fill(breakpoints)
     none.hidden = !isThere || breakpoints.length > 0
-    form.update(offered)
+    form.update()
   }
 
   return { update }
@@ -71,7 +70,7 @@ function createForm(page) {
   const id = newId()
   const value = h('input', { id, spellcheck: false, autocomplete: 'off', 'aria-describedby': error.id, class: 'mono' })
   const valueLabel = h('label', { for: id }, 'Text')
-  const direction = select('Direction', [['forward', directionName('forward')]])
+  const direction = select('Direction', directionsOf(page))
   const scope = select('Of', scopes(page))
   const kind = segmented(
     'Hold at',
@@ -118,9 +117,8 @@ function createForm(page) {
     await page.refresh()
   }
 
-  /** @param {readonly ('forward' | 'reply')[]} offered */
-  function update(offered) {
-    direction.offer(offered.map(each => [each, directionName(each)]))
+  function update() {
+    direction.offer(directionsOf(page))
     scope.offer(scopes(page))
     allow([add], page.mayChange)
   }

@@ -41,6 +41,7 @@ const charts = [
     title: 'Connections',
     series: [['open', 'Open', '--request']],
     value: value => number(value),
+    steps: Array.from({ length: 7 }, (_, i) => [1, 2, 5].map(each => each * 10 ** i)).flat(),
     words: ({ open, accepted }) => `${number(open ?? 0)} open, ${number(accepted ?? 0)} accepted in the last second`,
   },
 ]

@@ -91,10 +91,16 @@ export function scopes(page) {
   return selected?.state === 'open' ? [all, [String(selected.number), `connection ${selected.number} only`]] : [all]
 }
 
-/** @type {Record<string, string>} */
-const directions = { forward: 'forward, to the target', reply: 'reply, to the client' }
+/** @type {Record<string, Record<string, string>>} */
+const directions = {
+  proxy: { forward: 'forward, to the target', reply: 'reply, to the client' },
+  serve: { forward: 'forward, from the client', reply: 'reply, to the client' },
+  send: { forward: 'forward, to the server', reply: 'reply, from the server' },
+}
 
-/** @param {string} direction */
-export function directionName(direction) {
-  return directions[direction] ?? direction
+/** The directions that stages can stand in. @param {import('./main.js').Page} page @returns {[string, string][]} */
+export function directionsOf({ stats }) {
+  const names = directions[stats?.about.name ?? ''] ?? directions.serve
+  const offered = ['forward', 'reply'].filter(each => stats?.segments?.[/** @type {'forward'} */ (each)])
+  return offered.map(each => [each, names[each]])
 }

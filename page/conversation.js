@@ -133,7 +133,10 @@ class ConversationPart {
     if (!selected) return 'Choose a connection in the table to read what it says.'
     if (this.#keeps === 'tls')
       return 'The bytes of this connection are not kept, because it has TLS. Start the program with --keep-tls to keep them.'
-    if (this.#keeps === 'no') return 'The bytes of this connection are not kept: --keep is off.'
+    if (this.#keeps === 'no') {
+      const isOff = this.#page.stats?.keep.perConnection === 0
+      return `The bytes of this connection are not kept: ${isOff ? '--keep is 0' : 'it was open before the page'}.`
+    }
     return this.#conversation.items.length > 0 ? '' : 'Nothing has been said yet.'
   }
 

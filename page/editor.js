@@ -5,99 +5,96 @@ import { newId, segmented } from './controls.js'
 import { h, setText } from './dom.js'
 import { counted } from './format.js'
 
-/** @param {() => void} changed after each change of the user */
-export function createEditor(changed) {
-  const hint = h('p', { class: 'hint', id: newId() })
-  const error = h('p', { class: 'field-error', id: newId(), role: 'alert' })
-  const field = h('textarea', {
-    id: newId(),
-    class: 'mono',
-    rows: '7',
-    spellcheck: false,
-    autocomplete: 'off',
-    'aria-describedby': `${hint.id} ${error.id}`,
-    oninput: () => {
-      isEdited = true
-      check()
-      changed()
-    },
-  })
-  const mode = segmented(
+/** @typedef {'text' | 'hex'} Mode */
+
+const hints = {
+  hex: 'Two digits a byte; spaces and line breaks mean nothing.',
+  text: 'Escapes: \\r \\n \\t \\0 \\\\ \\xHH \\u{HHHH}. Line breaks mean nothing: write \\n.',
+}
+
+export class Editor {
+  isEdited = false
+  /** @type {Mode} */
+  #now = 'text'
+  /** @type {Uint8Array} */
+  #original = new Uint8Array()
+  #hint = h('p', { class: 'hint', id: newId() })
+  #error = h('p', { class: 'field-error', id: newId(), role: 'alert' })
+  #label
+  #mode = segmented(
     'Edit as',
     [
       ['text', 'Text'],
       ['hex', 'Hex'],
     ],
-    'text',
-    chosen => convert(chosen),
+    this.#now,
+    chosen => this.#convert(chosen),
   )
-  const label = h('label', { for: field.id }, 'Held bytes')
-  const element = h('div', { class: 'editor' }, h('div', { class: 'tools' }, label, mode.element), field, error, hint)
-  let isEdited = false
-  let now = /** @type {'text' | 'hex'} */ ('text')
-  /** @type {Uint8Array} */
-  let original = new Uint8Array()
+
+  /** @param {() => void} changed after each change of the user */
+  constructor(changed) {
+    this.field = h('textarea', {
+      id: newId(),
+      class: 'mono',
+      rows: '7',
+      spellcheck: false,
+      autocomplete: 'off',
+      'aria-describedby': `${this.#hint.id} ${this.#error.id}`,
+      oninput: () => {
+        this.isEdited = true
+        this.check()
+        changed()
+      },
+    })
+    this.#label = h('label', { for: this.field.id }, 'Held bytes')
+    const head = h('div', { class: 'tools' }, this.#label, this.#mode.element)
+    this.element = h('div', { class: 'editor' }, head, this.field, this.#error, this.#hint)
+  }
 
   /** The bytes in the field. Throws a SyntaxError. */
-  function bytes() {
-    if (!isEdited) return original
-    return now === 'hex' ? fromHex(field.value) : fromEscaped(field.value)
+  bytes() {
+    if (!this.isEdited) return this.#original
+    return this.#now === 'hex' ? fromHex(this.field.value) : fromEscaped(this.field.value)
+  }
+
+  /** @param {Uint8Array} content @param {boolean} isNew of something else than before: opens as what suits it */
+  load(content, isNew) {
+    this.#original = content
+    this.isEdited = false
+    if (isNew) this.#now = isText(content) ? 'text' : 'hex'
+    this.#show(content)
+  }
+
+  /** Whether what is in the field is valid; what is wrong is said. */
+  check() {
+    setText(this.#hint, hints[this.#now])
+    let problem = ''
+    try {
+      const size = counted(this.bytes().length, 'byte')
+      setText(this.#label, `Held bytes: ${size}${this.isEdited ? ', edited' : ''}`)
+    } catch (error) {
+      problem = /** @type {Error} */ (error).message
+    }
+    setText(this.#error, problem)
+    this.field.setAttribute('aria-invalid', String(problem !== ''))
+    return problem === ''
   }
 
   /** @param {Uint8Array} content */
-  function show(content) {
-    mode.value = now
-    field.value = now === 'hex' ? hexLines(content) : toEscaped(content)
-    check()
+  #show(content) {
+    this.#mode.value = this.#now
+    this.field.value = this.#now === 'hex' ? hexLines(content) : toEscaped(content)
+    this.check()
   }
 
-  /** @param {'text' | 'hex'} chosen */
-  function convert(chosen) {
-    try {
-      const content = bytes()
-      now = chosen
-      show(content)
-    } catch {
-      mode.value = now // what is wrong stays, and is said
-      check()
+  /** What is wrong stays, and is said. @param {Mode} chosen */
+  #convert(chosen) {
+    if (!this.check()) {
+      this.#mode.value = this.#now
+      return
     }
-  }
-
-  function check() {
-    setText(
-      hint,
-      now === 'hex'
-        ? 'Two digits a byte; spaces and line breaks mean nothing.'
-        : 'Escapes: \\r \\n \\t \\0 \\\\ \\xHH \\u{HHHH}. Line breaks mean nothing: write \\n.',
-    )
-    try {
-      setText(error, '')
-      setText(label, `Held bytes: ${counted(bytes().length, 'byte')}${isEdited ? ', edited' : ''}`)
-      field.setAttribute('aria-invalid', 'false')
-      return true
-    } catch (problem) {
-      setText(error, /** @type {Error} */ (problem).message)
-      field.setAttribute('aria-invalid', 'true')
-      return false
-    }
-  }
-
-  /** @param {Uint8Array} content @param {boolean} isNew */
-  function load(content, isNew) {
-    original = content
-    isEdited = false
-    if (isNew) now = isText(content) ? 'text' : 'hex'
-    show(content)
-  }
-
-  return {
-    element,
-    field,
-    load,
-    bytes,
-    check,
-    get isEdited() {
-      return isEdited
-    },
+    const content = this.bytes()
+    this.#now = chosen
+    this.#show(content)
   }
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** A switch for each fault, with its options. */
 import { visibleLine } from './bytes.js'
-import { allow, button, directionName, newId, readOnlyHint, scopes, select } from './controls.js'
+import { allow, button, directionsOf, newId, readOnlyHint, scopes, select } from './controls.js'
 import { byId, h, keyed, setAttribute, setText } from './dom.js'
 import { counted } from './format.js'
 
@@ -41,8 +41,7 @@ export function createFaults(page) {
   }
 
   function update() {
-    const offered = /** @type {const} */ (['forward', 'reply']).filter(each => page.stats?.segments?.[each])
-    for (const fault of faults) fault.update(page.stats?.faults ?? [], offered)
+    for (const fault of faults) fault.update(page.stats?.faults ?? [])
   }
 
   return { load, update }
@@ -52,7 +51,7 @@ class FaultPart {
   #page
   #kind
   #fields
-  #direction = select('Direction', [['forward', directionName('forward')]])
+  #direction = select('Direction', [])
   #scope
   #error = h('p', { class: 'field-error', role: 'alert' })
   #another = h('button', { type: 'submit', hidden: true }, 'Switch on once more')
@@ -167,10 +166,10 @@ class FaultPart {
     this.#toggle.title = mayChange ? '' : readOnlyHint
   }
 
-  /** @param {readonly Fault[]} all @param {readonly string[]} offered */
-  update(all, offered) {
+  /** @param {readonly Fault[]} all */
+  update(all) {
     this.#on = all.filter(fault => fault.name === this.#kind.name)
-    this.#direction.offer(offered.map(each => [each, directionName(each)]))
+    this.#direction.offer(directionsOf(this.#page))
     this.#scope.offer(scopes(this.#page))
     this.#show()
   }
@@ -199,7 +198,7 @@ function createField(option) {
 
 /** @param {FaultOption} option */
 function hintOf({ summary, allowed, default: preset }) {
-  return [summary, allowed && `Allowed: ${allowed}`, preset && !summary.includes('default') && `default: ${preset}`]
+  return [summary, allowed && `Allowed: ${allowed}`, preset && !summary.includes('default') && `Default: ${preset}`]
     .filter(Boolean)
     .join('. ')
 }

@@ -3,7 +3,7 @@
 import { fromBase64, toBase64 } from './bytes.js'
 import { allow, button } from './controls.js'
 import { byId, h, keyed, setAttribute, setText } from './dom.js'
-import { createEditor } from './editor.js'
+import { Editor } from './editor.js'
 import { counted } from './format.js'
 
 /** @typedef {import('./types.js').Held} Held */
@@ -21,7 +21,7 @@ class HeldPart {
   #title = h('h2', { id: 'held-title' }, 'Held')
   #list = h('ul', { class: 'held-list', 'aria-label': 'Held directions' })
   #more = h('p', { class: 'note' })
-  #editor = createEditor(() => this.update())
+  #editor = new Editor(() => this.update())
   #buttons = [
     button('Let go', () => this.#release(), { class: 'primary' }),
     button('Drop', () => this.#act('drop', 'What was held is dropped')),

@@ -46,11 +46,15 @@ export function labelOf(conversation, turn, protocol) {
   if (protocol === 'binary') return isTls(bytes) ? 'TLS' : 'binary'
   const messages = messagesOf(conversation, turn, protocol)
   if (protocol === 'lines') return `text, ${counted(messages.length, 'line')}`
-  const first = messages.find(({ kind, start }) => kind !== 'raw' && start >= turn.start)
-  if (!first) return messages.some(({ kind }) => kind !== 'raw') ? `${protocol.toUpperCase()} continued` : 'other bytes'
   const isRequest = turn.way === conversation.requestWay
+  let first
+  for (const message of messages) if (message.start >= turn.start) first ??= labelOfMessage(turn, message, isRequest)
+  if (!first)
+    return messages.some(({ kind, start }) => kind !== 'raw' && start < turn.start)
+      ? `${protocol.toUpperCase()} continued`
+      : 'other bytes'
   const others = messages.length > 1 ? ` and ${number(messages.length - 1)} more` : ''
-  return `${protocol.toUpperCase()} ${labelOfMessage(turn, first, isRequest)}${others}`
+  return `${protocol.toUpperCase()} ${first}${others}`
 }
 
 /** @param {Uint8Array} bytes */
@@ -58,10 +62,11 @@ function isTls(bytes) {
   return bytes.length > 5 && bytes[0] >= 20 && bytes[0] <= 23 && bytes[1] === 3 && bytes[2] <= 4
 }
 
-/** @param {Turn} turn @param {Message} message @param {boolean} isRequest */
-function labelOfMessage(turn, message, isRequest) {
-  const bytes = turn.stretch.bytes(message.start, message.end)
-  if (message.kind === 'http') return httpParts(bytes, message.asked, 0).label ?? 'head'
-  if (!message.isWhole) return 'incomplete'
+/** @param {Turn} turn @param {Message} message @param {boolean} isRequest @returns {string | undefined} */
+function labelOfMessage(turn, { start, end, kind, isWhole, asked }, isRequest) {
+  if (kind === 'raw') return undefined
+  const bytes = turn.stretch.bytes(start, end)
+  if (kind === 'http') return httpParts(bytes, asked, 0).label
+  if (!isWhole) return 'incomplete'
   return (isRequest && resp.commandLabel(bytes, 0)) || resp.valueLabel(bytes, 0)
 }

@@ -136,9 +136,22 @@ export class Page {
     return { ...query, connection: selected?.id, after: selected && this.#conversation.next() }
   }
 
+  /** The numbers and ids of connections begin again. */
+  #restarted() {
+    this.notice('The program has been started again')
+    this.#faults.load()
+    if (!this.selected) return
+    this.#deselect()
+    this.#live.open()
+  }
+
   #forgetSelected() {
     if (!this.selected) return
     this.notice(`Connection ${this.selected.number} is not kept any more`)
+    this.#deselect()
+  }
+
+  #deselect() {
     this.selected = undefined
     this.pipelineOf = 'server'
     this.#conversation.select()
@@ -176,6 +189,7 @@ export class Page {
   async #heardStats(stats) {
     const isServers = this.selected && this.pipelineOf === 'server'
     const before = this.stats?.pipeline
+    if (this.stats && this.stats.about.pid !== stats.about.pid) this.#restarted()
     this.stats = stats
     this.clockOffset = stats.time - Date.now()
     if (isServers) {

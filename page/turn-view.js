@@ -124,7 +124,11 @@ function headOf(turn, label, isRequest, isMarked, actions) {
 function blockElement(block) {
   if (block.kind === 'mark') return markLine(block.mark)
   if (block.kind === 'label' || block.kind === 'note') return h('p', { class: block.kind }, block.text)
-  const element = h('pre', { class: block.kind, dir: 'ltr' }, block.text || ' ')
+  const element = h(
+    'pre',
+    { class: `bytes ${block.kind === 'head' ? 'message-head' : block.kind}`, dir: 'ltr' },
+    block.text || ' ',
+  )
   if (block.width !== undefined) element.dataset.width = String(block.width)
   return element
 }

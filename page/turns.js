@@ -142,7 +142,8 @@ export class Conversation {
   #open(stretch, start, time, missing) {
     const { way } = stretch
     const before = this.#turn
-    const wait = before?.way === this.requestWay && way !== this.requestWay ? time - before.lastTime : undefined
+    const isReply = before?.way === this.requestWay && way !== this.requestWay && missing === 0
+    const wait = isReply ? time - before.lastTime : undefined
     /** @type {Turn} */
     const turn = {
       kind: 'turn',
