@@ -102,8 +102,8 @@ t.test('requests do not pile up behind an answer that does not end', async t => 
   const isOver = gone(socket)
   socket.write(get)
   await once(socket, 'data')
-  socket.write(get.repeat(50))
-  socket.write(get.repeat(100))
+  socket.write(get.repeat(500))
+  socket.write(get.repeat(1000))
   await isOver
 })
 
