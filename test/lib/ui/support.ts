@@ -8,10 +8,11 @@ import type { Leg } from '../../../lib/endpoints/endpoint.js'
 import { memory } from '../../../lib/endpoints/memory.js'
 import type { Connection } from '../../../lib/index.js'
 import { type ProxyOptions, proxy } from '../../../lib/proxy.js'
+import { serve } from '../../../lib/serve.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { openBreakpoints } from '../../../lib/ui/breakpoints.js'
 import type { Connections, Mark } from '../../../lib/ui/holds.js'
-import { serveUi, type UiOptions } from '../../../lib/ui.js'
+import { type ShownServer, serveUi, type UiOptions } from '../../../lib/ui.js'
 import { turns } from '../stats/stopped-clock.js'
 
 /** One end of a conversation: what it says, and what it has been told. */
@@ -167,4 +168,12 @@ export async function openShown(t: Test, options: UiOptions = {}, proxied: Parti
     post: (path: string, body: object = {}) =>
       ask({ port }, path, { method: 'POST', token, body: JSON.stringify(body) }),
   }
+}
+
+/** A server whose stages nobody can change. */
+export async function bareServer(t: Test): Promise<ShownServer> {
+  const server = await serve({ listen: '127.0.0.1:0', reply: true })
+  t.teardown(() => server.close())
+  const { address, closed, observe, measure, stats, connections } = server
+  return { address, closed, observe, measure, stats, connections }
 }
