@@ -1,9 +1,15 @@
-// What it costs to measure: bulk data and requests with `--metrics --stats`, against the same without.
+// What it costs to be watched: bulk data and requests with `--metrics --stats` and `--ui --metrics`, against the same without.
 import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { compare, freePort, has, listening, MiB, makeFile, randomBytes, shell, tcpPipe, transfer } from './support.js'
 
-const asked = '--metrics 127.0.0.1:0 --stats json'
+/** The options of a server, those of its sender, and the least ratios for bulk data and for requests. */
+const watched = [
+  { server: '--metrics 127.0.0.1:0 --stats json', sender: '--stats json', bulk: 0.98, requests: 0.97 },
+  { server: '--ui 127.0.0.1:0 --metrics 127.0.0.1:0', sender: '', bulk: 0.97, requests: 0.95 },
+]
+
+const plain = { server: '', sender: '' }
 
 export async function run({ runs, quick }) {
   const sections = [await bulk(runs, quick)]
@@ -15,23 +21,23 @@ async function bulk(runs, quick) {
   const bytes = (quick ? 1024 : 4096) * MiB
   const file = makeFile('figures', bytes, randomBytes)
   const sender = `exec ${tcpPipe} send ${file} --to 127.0.0.1:PORT -q`
-  const candidates = ['', ` ${asked}`].map((options, i) => ({
-    name: i === 0 ? 'without' : `with ${asked}`,
-    receiver: `exec ${tcpPipe} serve 127.0.0.1:PORT --once -q${options} > /dev/null`,
-    sender: i === 0 ? sender : `${sender} --stats json`,
+  const candidates = [plain, ...watched].map(asked => ({
+    name: nameOf(asked),
+    receiver: `exec ${tcpPipe} serve 127.0.0.1:PORT --once -q ${asked.server} > /dev/null`,
+    sender: `${sender} ${asked.sender}`.trim(),
   }))
   const seconds = await compare(candidates, runs, candidate => transfer({ ...candidate, bytes: 0 }))
   rmSync(file)
-  return section('Figures: bulk data', 'MiB/s', candidates, name => bytes / MiB / seconds.get(name), 0.98)
+  return section('Figures: bulk data', 'MiB/s', candidates, name => bytes / MiB / seconds.get(name), 'bulk')
 }
 
 async function requests(runs, quick) {
   const target = await freePort()
   const redis = shell(`exec redis-server --port ${target} --bind 127.0.0.1 --save '' --appendonly no`, { ends: false })
   await listening(target)
-  const candidates = ['', ` ${asked}`].map((options, i) => ({
-    name: i === 0 ? 'without' : `with ${asked}`,
-    command: `exec ${tcpPipe} proxy PORT 127.0.0.1:TARGET -q${options}`,
+  const candidates = [plain, ...watched].map(asked => ({
+    name: nameOf(asked),
+    command: `exec ${tcpPipe} proxy PORT 127.0.0.1:TARGET -q ${asked.server}`.trim(),
   }))
   const rates = await compare(candidates, runs, async ({ command }) => {
     const port = await freePort()
@@ -50,20 +56,22 @@ async function requests(runs, quick) {
     'requests/s',
     candidates,
     name => rates.get(name),
-    0.97,
+    'requests',
   )
 }
 
-function section(title, unit, [plain, measured], figure, atLeast) {
-  const row = {
-    work: measured.name,
-    ours: figure(measured.name),
-    peer: plain.name,
-    theirs: figure(plain.name),
-    atLeast,
-  }
-  const commands = [plain, measured].map(({ receiver, sender, command }) => [receiver, sender, command].filter(Boolean))
-  return { title, unit, rows: [row], commands }
+function nameOf({ server }) {
+  return server === '' ? 'without' : `with ${server}`
+}
+
+function section(title, unit, candidates, figure, kind) {
+  const [peer] = candidates
+  const rows = watched.map((asked, i) => {
+    const work = candidates[i + 1].name
+    return { work, ours: figure(work), peer: peer.name, theirs: figure(peer.name), atLeast: asked[kind] }
+  })
+  const commands = candidates.map(({ receiver, sender, command }) => [receiver, sender, command].filter(Boolean))
+  return { title, unit, rows, commands }
 }
 
 export const peers = ['redis-server', 'redis-benchmark']

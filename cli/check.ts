@@ -10,7 +10,8 @@ import { inWords } from './advice.js'
 import { frequent, group, withExamples } from './help.js'
 import { addressFor, duration, effectiveOptions, value } from './options.js'
 import { type Finding, probe, type TlsFinding } from './probe.js'
-import { readSendTls, type SendTlsOptions, sendTlsOptions } from './tls.js'
+import { readSendTls } from './tls.js'
+import { type SendTlsOptions, sendTlsOptions } from './tls-options.js'
 import { wrap } from './wrap.js'
 
 interface Options extends SendTlsOptions {

@@ -2,6 +2,7 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import * as module from 'node:module'
 import { join } from 'node:path'
+import { notOurs } from './own-folder.js'
 
 /**
  * Uses `tcp-pipe` in `$XDG_CACHE_HOME` or in `~/.cache`. Without a folder that is ours alone, as under `sudo`, code is
@@ -20,10 +21,9 @@ export function useCompileCache({ XDG_CACHE_HOME, HOME } = process.env): void {
   } catch {} // a folder that cannot be made: no cache
 }
 
-/** Whether the path is a folder, no link to one, that belongs to us, and that no other user may write to. */
+/** A link to a folder of ours is not ours. */
 function isOurs(path: string): boolean {
-  const stat = lstatSync(path)
-  return stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0
+  return notOurs(lstatSync(path)) === undefined
 }
 
 /** Not `recursive`, nor left to Node.js: both wait for ever in /proc. */

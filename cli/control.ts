@@ -7,6 +7,7 @@ import type { Server } from '../lib/index.js'
 import { aboutUs } from './about.js'
 import type { ControlChoice } from './control-option.js'
 import type { Logger } from './log.js'
+import { notOurs } from './own-folder.js'
 
 /** Opens the control socket of a server that is about to listen. It is removed when the server or the process ends. */
 export async function openControl(
@@ -64,11 +65,6 @@ function prepareFolder(folder: string): void {
  * @throws a system error, which exits with 1: no word of the command line is wrong
  */
 function checkFolder(folder: string, stat: (path: string) => Stats): void {
-  const found = stat(folder)
-  const refuse = (why: string) => {
-    throw Object.assign(new Error(`the control socket cannot be in ${folder}: ${why}`), { code: 'EACCES' })
-  }
-  if (!found.isDirectory()) refuse('it is not a folder')
-  if (process.getuid && found.uid !== process.getuid()) refuse('it belongs to another user')
-  if ((found.mode & 0o022) !== 0) refuse(`other users may write to it (mode ${(found.mode & 0o777).toString(8)})`)
+  const why = notOurs(stat(folder))
+  if (why) throw Object.assign(new Error(`the control socket cannot be in ${folder}: ${why}`), { code: 'EACCES' })
 }

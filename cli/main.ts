@@ -19,7 +19,8 @@ const usage = 2
 /** Runs the command that the words ask for. */
 export async function main(argv: string[], version: string, commands: readonly CommandEntry[]): Promise<void> {
   keepFreedBuffers()
-  const typed = explains(argv) ? unexplained(argv) : argv
+  const given = parse(argv)
+  const { typed } = given
   const listens = ['serve', 'proxy'].includes(typed[0] as string)
   nameOptionsAsTyped(listens ? { cert: 'targetCert', key: 'targetKey' } : {}) // those that a server asks for
   watchTerminal()
@@ -33,19 +34,21 @@ export async function main(argv: string[], version: string, commands: readonly C
   )
   process.stderr.on('error', () => {}) // a closed stderr leaves no place to report it
   try {
-    await execute(argv, version, commands, typed)
+    await execute(given, version, commands)
   } catch (error) {
     process.exitCode = report(error, typed)
   }
 }
 
 async function execute(
-  argv: readonly string[],
+  { argv, asking, typed }: Given,
   version: string,
   commands: readonly CommandEntry[],
-  typed: readonly string[],
 ): Promise<void> {
-  const words = typed[0] === 'nc' ? [...explaining(argv), ...(await asNc(typed.slice(1)))] : argv.map(withoutValue)
+  const words =
+    typed[0] === 'nc'
+      ? [...asking, ...(await asNc(typed.slice(1)))]
+      : argv.map((word, i) => withoutValue(word, argv[i + 1], typed[0]))
   const program = createProgram(version, await makeCommands(commands, name => asksFor(words, name)), typed)
   const [word = '--help', name] = words
   if (word === helpAll) return outputAllHelp(program)
@@ -103,20 +106,21 @@ function inherit(command: Command, parent: Command): Command {
   return command
 }
 
-/** Whether these words ask to explain a command that can be explained. */
-function explains([word, ...rest]: readonly string[]): boolean {
-  const name = rest.find(each => each !== '--json')
-  return word === 'explain' && ['serve', 'send', 'proxy', 'nc'].includes(name ?? '')
+/** The words of the command line. */
+interface Given {
+  readonly argv: readonly string[]
+  /** Those that only ask to explain a command: `explain` and `--json`. Empty without a command that can be explained. */
+  readonly asking: readonly string[]
+  /** The others. */
+  readonly typed: readonly string[]
 }
 
-/** The words without those that only ask to explain them. */
-function unexplained(argv: readonly string[]): readonly string[] {
-  return argv[0] === 'explain' ? argv.slice(1).filter(word => word !== '--json') : argv
-}
-
-/** The words that only ask to explain the others. */
-function explaining(argv: readonly string[]): readonly string[] {
-  return argv[0] === 'explain' ? ['explain', ...argv.filter(word => word === '--json')] : []
+function parse(argv: readonly string[]): Given {
+  const [word, ...rest] = argv
+  const isJson = (each: string) => each === '--json'
+  const typed = rest.filter(each => !isJson(each))
+  const isAsking = word === 'explain' && ['serve', 'send', 'proxy', 'nc'].includes(typed[0] ?? '')
+  return isAsking ? { argv, asking: [word, ...rest.filter(isJson)], typed } : { argv, asking: [], typed: argv }
 }
 
 /** The words of the command that does the same as nc with these words. */
@@ -129,10 +133,9 @@ async function asNc(given: readonly string[]): Promise<string[]> {
 }
 
 /** Without this, commander would take an address after `--tls` or `--control` as its value, in `serve` and `proxy`. */
-function withoutValue(word: string, i: number, argv: readonly string[]): string {
-  const [command] = unexplained(argv)
+function withoutValue(word: string, next: string | undefined, command: string | undefined): string {
   const takes = command === 'send' ? undefined : optionalValues[word]
-  return takes && !takes.test(argv[i + 1] ?? '') ? `${word}=true` : word
+  return takes && !takes.test(next ?? '') ? `${word}=true` : word
 }
 
 /** What of the next word is the value of such an option. */

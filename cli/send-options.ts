@@ -6,7 +6,7 @@ import { frequent, group } from './help.js'
 import type { LogOptions } from './log.js'
 import { address, bytes, choice, count, duration, rawOption, repeatable, value } from './options.js'
 import type { PageOptions } from './page-options.js'
-import type { SendTlsOptions } from './tls.js'
+import type { SendTlsOptions } from './tls-options.js'
 
 export interface Options extends LogOptions, SendTlsOptions, PageOptions {
   to?: Address

@@ -22,7 +22,8 @@ import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { type Options, ownOptions, timeoutOptions } from './send-options.js'
 import { loadStages, terminalStages } from './stages.js'
 import { withStats } from './stats.js'
-import { readSendTls, sendTlsOptions, warnIfInsecure } from './tls.js'
+import { readSendTls, warnIfInsecure } from './tls.js'
+import { sendTlsOptions } from './tls-options.js'
 
 const note =
   "Exit code 0 after the line 'the peer ended after it': tcp-pipe at the other end has taken everything. " +

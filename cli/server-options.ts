@@ -11,7 +11,8 @@ import { type ControlChoice, controlOption } from './control-option.js'
 import { frequent, group } from './help.js'
 import { bytes, count, duration, httpAddress, repeatable, value } from './options.js'
 import { checkPage, type PageOptions, pageOptions } from './page-options.js'
-import { readServerTls, type ServerTlsOptions, serverTlsOptions } from './tls.js'
+import { readServerTls } from './tls.js'
+import { type ServerTlsOptions, serverTlsOptions } from './tls-options.js'
 
 export interface ServerOptions extends ServerTlsOptions, PageOptions {
   once?: boolean

@@ -1,10 +1,11 @@
 /** The report of `--stats`. */
-import { type DirectionStats, type Part, partsOf, type RunStats, type Summary, verdict } from '../lib/index.js'
+import { type DirectionStats, type Part, type Summary, verdict } from '../lib/index.js'
 import { errorCode, errorMessage } from '../lib/text/errors.js'
 import { escapeJson, escapeLine } from '../lib/text/escape.js'
-import { formatBytes, formatDuration } from '../lib/text/quantities.js'
+import { formatBytes, formatDuration, toHundredths } from '../lib/text/quantities.js'
 import { formatRemote } from '../lib/text/remote.js'
 import { lookOf, withSymbols } from './look.js'
+import { type Column, fitColumns, rowOf, titleOf } from './table.js'
 import { freshLine } from './terminal.js'
 import { widthOf, wrap } from './wrap.js'
 
@@ -26,12 +27,7 @@ export function jsonReport({ error, ...summary }: Summary, peakMemory: number): 
     peakMemory,
     verdicts,
   }
-  return `${escapeJson(JSON.stringify({ level: error ? 50 : 30, time: new Date().toISOString(), ...report, msg: 'stats' }, rounded))}\n`
-}
-
-/** Hundredths of a millisecond say enough. */
-function rounded(_key: string, value: unknown): unknown {
-  return typeof value === 'number' ? Math.round(value * 100) / 100 : value
+  return `${escapeJson(JSON.stringify({ level: error ? 50 : 30, time: new Date().toISOString(), ...report, msg: 'stats' }, toHundredths))}\n`
 }
 
 function rateOf({ bytesIn, bytesOut, duration }: Pick<Summary, 'bytesIn' | 'bytesOut' | 'duration'>): number {
@@ -56,71 +52,50 @@ function wrapped(line: string, columns: number): string {
 }
 
 function directionLines(direction: DirectionStats, columns: number): string[] {
-  const parts = partsOf(direction)
+  const judged = verdict(direction)
+  if (!judged) return []
   const { bytesIn, bytesOut } = direction
-  if (parts.length === 0 || bytesIn + bytesOut === 0) return []
   const title = `${direction.direction}: ${formatBytes(bytesIn)} in, ${formatBytes(bytesOut)} out`
-  return [title, ...table(rowsOf(direction, parts), columns), `  ${escapeLine(verdict(direction)?.text ?? '')}`]
+  return [title, ...table(judged.parts, columns), `  ${escapeLine(judged.text)}`]
 }
 
-type Row = Record<(typeof titles)[number], string>
+/** Blanks before each column. */
+const gap = 2
 
-/** From left to right. The others are shares of the time: working, and waiting for the input, the output or the thread. */
-const titles = ['part', 'bytes', 'records', 'busy', 'input', 'output', 'thread'] as const
-
-/** Left out in this order where a line has no room. */
-const dispensable: readonly (typeof titles)[number][] = ['records', 'bytes', 'thread']
-
-function rowsOf({ bytesIn, bytesOut, segments }: DirectionStats, parts: readonly Part[]): Row[] {
-  const [source, ...rest] = parts
-  const sink = rest.pop()
-  const stages = segments.flatMap(({ runs }) => runs).flatMap(run => run.stages.map((_, i) => stageCells(run, i)))
-  return [
-    { ...shares(source as Part), bytes: formatBytes(bytesIn), records: '' },
-    ...rest.map((part, i) => ({ ...shares(part), ...(stages[i] as ReturnType<typeof stageCells>) })),
-    { ...shares(sink as Part), bytes: formatBytes(bytesOut), records: '' },
-  ]
+function table(parts: readonly Part[], columns: number): string[] {
+  const used = partColumns.filter(({ text }) => parts.some(part => text(part) !== ''))
+  const sized = used.map(column => {
+    const texts = [column.title, ...parts.map(column.text)]
+    return { ...column, width: Math.max(...texts.map(widthOf)) }
+  })
+  const shown = fitColumns(sized, columns - gap, gap)
+  const lines = [titleOf(shown, '', gap), ...parts.map(part => rowOf(shown, part, '', gap))]
+  return lines.map(line => `${' '.repeat(gap)}${line}`.trimEnd())
 }
 
-/** Of stages that are fused, the first one tells the bytes that entered the stream, the last one those that left it. */
-function stageCells({ bytesIn, bytesOut, stages }: RunStats, i: number): Pick<Row, 'bytes' | 'records'> {
-  const { recordsIn = 0, recordsOut = 0 } = stages[i] ?? {}
-  const entered = i === 0 ? formatBytes(bytesIn) : ''
-  const left = i === stages.length - 1 ? formatBytes(bytesOut) : ''
-  return {
-    bytes: entered || left ? `${entered} → ${left}`.trim() : '',
-    records: recordsIn + recordsOut > 0 ? `${recordsIn} → ${recordsOut}` : '',
-  }
+/** The last four are shares of the time: working, and waiting for the input, the output or the thread. */
+const partColumns: readonly Omit<Column<Part>, 'width'>[] = [
+  { title: 'part', side: 'left', drop: 0, text: ({ name }) => escapeLine(name) },
+  { title: 'bytes', side: 'left', drop: 2, text: bytesText },
+  { title: 'records', side: 'left', drop: 3, text: ({ recordsIn, recordsOut }) => flow(recordsIn, recordsOut, String) },
+  { title: 'busy', side: 'right', drop: 0, text: ({ busy }) => percent(busy) },
+  { title: 'input', side: 'right', drop: 0, text: ({ waitingForInput }) => percent(waitingForInput) },
+  { title: 'output', side: 'right', drop: 0, text: ({ waitingForOutput }) => percent(waitingForOutput) },
+  { title: 'thread', side: 'right', drop: 1, text: ({ waitingForThread }) => percent(waitingForThread) },
+]
+
+function bytesText({ kind, bytesIn, bytesOut }: Part): string {
+  return kind === 'stage' ? flow(bytesIn, bytesOut, formatBytes) : formatBytes(bytesIn ?? bytesOut ?? 0)
 }
 
-function shares({ name, busy, waitingForInput, waitingForOutput, waitingForThread }: Part) {
-  const percent = (share: number) => `${Math.round(share * 100)} %`
-  return {
-    part: escapeLine(name),
-    busy: percent(busy),
-    input: percent(waitingForInput),
-    output: percent(waitingForOutput),
-    thread: percent(waitingForThread),
-  }
+function flow(into: number | null, outOf: number | null, format: (amount: number) => string): string {
+  if (into === null && outOf === null) return ''
+  return [into, outOf]
+    .map(amount => (amount === null ? '' : format(amount)))
+    .join(' → ')
+    .trim()
 }
 
-function table(rows: readonly Row[], columns: number): string[] {
-  const head = Object.fromEntries(titles.map(title => [title, title])) as Row
-  const all = [head, ...rows]
-  const widths = Object.fromEntries(
-    titles.map(title => [title, Math.max(...all.map(row => widthOf(row[title])))]),
-  ) as Record<(typeof titles)[number], number>
-  let shown: readonly (typeof titles)[number][] = titles.filter(title => rows.some(row => row[title] !== ''))
-  const total = () => shown.reduce((sum, title) => sum + 2 + widths[title], 0)
-  for (const title of dispensable) if (total() > columns) shown = shown.filter(each => each !== title)
-  return all.map(row =>
-    shown
-      .map(title => {
-        const blank = ' '.repeat(widths[title] - widthOf(row[title]))
-        return title === 'part' || title === 'bytes' || title === 'records' ? row[title] + blank : blank + row[title]
-      })
-      .map(cell => `  ${cell}`)
-      .join('')
-      .trimEnd(),
-  )
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { Address } from '../lib/endpoints/address.js'
 import { type Fact, originOf } from './plan.js'
-import type { ServerTlsOptions } from './tls.js'
+import type { ServerTlsOptions } from './tls-options.js'
 
 /** Of the side of the clients, if there is one, and of the side of the target. */
 export function tlsFacts(command: Command, options: ServerTlsOptions, listen?: Address, target?: Address): Fact[] {

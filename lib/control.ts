@@ -1,10 +1,11 @@
 /** control: a server on a unix socket that answers requests about another server, one JSON value per line. */
 import { type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
 import { serve } from './serve.js'
+import { type Look, openLook } from './server/look.js'
 import type { Server } from './server/server.js'
 import { eachLine, type Stage } from './stages/stage.js'
 import { errorMessage, TcpPipeError } from './text/errors.js'
-import { formatRemote } from './text/remote.js'
+import { formatBound } from './text/remote.js'
 import { checkValues } from './text/values.js'
 
 /** The options of `control`. */
@@ -16,7 +17,7 @@ export interface ControlOptions {
 }
 
 /** The server that is controlled. */
-export type Controlled = Pick<Server, 'address' | 'stats' | 'connections'>
+export type Controlled = Pick<Server, 'address' | 'stats' | 'connections' | 'measure'>
 
 /** The maximum number of bytes in a request. */
 const longestRequest = 65_536
@@ -36,10 +37,16 @@ export async function control(server: Controlled | PromiseLike<Controlled>, opti
   const address = toAddress(options.listen)
   if (address.scheme !== 'unix' && address.scheme !== 'memory')
     throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}' is not allowed; expected unix:path`)
+  let look: Look | undefined
+  const looked = async (): Promise<Looked> => {
+    const controlled = await server
+    look ??= openLook(controlled)
+    return { server: controlled, look }
+  }
   return serve({
     ...{ listen: address, ...(address.scheme === 'unix' && { socketMode: address.mode ?? 0o600 }) },
     ...{ reply: true, idleTimeout: 0, maxConnections: mostClients, maxRecord: 2 * longestRequest },
-    transforms: (): Stage[] => [shortenLines(), eachLine(async line => answer(await server, about, line))],
+    transforms: (): Stage[] => [shortenLines(), eachLine(async line => answer(await looked(), about, line))],
   })
 }
 
@@ -60,6 +67,11 @@ function shortenLines(): (chunk: Buffer) => Buffer {
   }
 }
 
+interface Looked {
+  readonly server: Controlled
+  readonly look: Look
+}
+
 interface Request {
   readonly id?: unknown
   readonly method?: unknown
@@ -71,12 +83,12 @@ type Answer = { readonly id: unknown } & (
   | { readonly error: { readonly message: string } }
 )
 
-function answer(server: Controlled, about: object, line: string): Answer {
+function answer(looked: Looked, about: object, line: string): Answer {
   let id: unknown = null
   try {
     const request = parse(line)
     id = request.id ?? null
-    return { id, result: perform(server, about, request) }
+    return { id, result: perform(looked, about, request) }
   } catch (error) {
     return { id, error: { message: errorMessage(error) } }
   }
@@ -97,8 +109,11 @@ function parseJson(line: string): unknown {
   }
 }
 
-function perform(server: Controlled, about: object, { method, connection: number }: Request): object {
-  if (method === 'stats') return { ...about, address: textOf(server.address), ...server.stats() }
+function perform({ server, look }: Looked, about: object, { method, connection: number }: Request): object {
+  if (method === 'stats') {
+    look.now()
+    return { ...about, address: formatBound(server.address), ...server.stats() }
+  }
   if (method !== 'close' && method !== 'reset')
     fault(`method: ${JSON.stringify(method)} is not allowed; expected stats, close or reset`)
   const connection = [...server.connections].find(each => each.number === number)
@@ -106,11 +121,6 @@ function perform(server: Controlled, about: object, { method, connection: number
   if (method === 'close') void connection.close('closed through the control socket')
   else connection.reset('reset through the control socket')
   return { connection: connection.number }
-}
-
-/** `127.0.0.1:3099`, `unix:/run/x`. */
-function textOf({ address, family, port }: Server['address']): string {
-  return family.startsWith('IP') ? formatRemote({ remote: address, port }) : `${family}:${address}`
 }
 
 function fault(message: string): never {

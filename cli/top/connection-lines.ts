@@ -2,10 +2,10 @@
 import { escapeLine } from '../../lib/text/escape.js'
 import { formatBytes } from '../../lib/text/quantities.js'
 import { paint, withSymbols } from '../look.js'
+import { type Column, fitColumns, rowOf } from '../table.js'
 import type { ConnectionFigures, DirectionFigures, Row } from './figures.js'
 import { fit, type Place } from './place.js'
 import { bar, legend, states } from './states.js'
-import { type Column, fitColumns, rowOf } from './table.js'
 
 export function connectionLines(connection: ConnectionFigures, place: Place): string[] {
   const directions = connection.directions()

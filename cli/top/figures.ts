@@ -1,8 +1,14 @@
 /** What is drawn: totals, rates since the snapshot before, and the share of each state in that time. */
-import { type ConnectionStats, type DirectionStats, type RunStats, type StageStats, verdict } from '../../lib/index.js'
+import {
+  type ConnectionStats,
+  type DirectionStats,
+  type Pipeline,
+  type PipelinePart,
+  pipelineOf,
+} from '../../lib/index.js'
 import { formatRemote } from '../../lib/text/remote.js'
 import type { Snapshot } from './client.js'
-import { states, type Times } from './states.js'
+import { states } from './states.js'
 
 export interface ServerFigures {
   /** Its command line. */
@@ -48,7 +54,7 @@ export interface Row {
   readonly amount: number
   /** Per second. */
   readonly rate: number
-  /** The parts of the time, in the order of the states; they sum to 1. Undefined if nothing is known. */
+  /** The parts of the time, in the order of the states. Undefined if nothing is known. */
   readonly shares?: readonly number[] | undefined
 }
 
@@ -78,62 +84,46 @@ function connectionFigures(now: ConnectionStats, before: ConnectionStats | undef
     remote: formatRemote({ remote, port }),
     rateIn: perSecond(bytesIn - (before?.bytesIn ?? 0), time),
     rateOut: perSecond(bytesOut - (before?.bytesOut ?? 0), time),
-    directions: () => now.directions.map((each, i) => directionFigures(now, each, before?.directions[i], time)),
+    directions: () => now.directions.map(each => directionFigures(now, each, before, time)),
   }
 }
 
 function directionFigures(
-  { remote, port, target }: ConnectionStats,
-  now: DirectionStats,
-  before: DirectionStats | undefined,
+  now: ConnectionStats,
+  { direction, bytesIn, bytesOut }: DirectionStats,
+  before: ConnectionStats | undefined,
   time: number,
 ): DirectionFigures {
-  const client = formatRemote({ remote, port })
-  const isForward = now.direction === 'forward'
-  const end = (which: 'source' | 'sink', key: 'bytesIn' | 'bytesOut', name = now[which]?.name ?? which): Row => {
-    const shares = now[which] && sharesOf(now[which], before?.[which])
-    return { name, unit: 'bytes', amount: now[key], rate: perSecond(now[key] - (before?.[key] ?? 0), time), shares }
-  }
-  const past = new Map(before ? stagesOf(before).map(each => [each.key, each]) : [])
+  const pipeline = pipelineOf(direction, [now], before && [before], time)
+  const client = formatRemote({ remote: now.remote, port: now.port })
+  const [from, to] = direction === 'forward' ? [client, now.target?.to] : [now.target?.to, client]
+  const stages = pipeline?.parts.filter(({ kind }) => kind === 'stage') ?? []
   return {
-    name: now.direction,
+    name: direction,
     rows: [
-      end('source', 'bytesIn', isForward ? client : target?.to),
-      ...stagesOf(now).map(each => stageRow(each, past.get(each.key), time)),
-      end('sink', 'bytesOut', isForward ? target?.to : client),
+      { ...endRow('source', from, pipeline), amount: bytesIn, rate: pipeline?.bytesIn ?? 0 },
+      ...stages.map(stageRow),
+      { ...endRow('sink', to, pipeline), amount: bytesOut, rate: pipeline?.bytesOut ?? 0 },
     ],
-    verdict: verdict(now, before)?.text,
+    verdict: pipeline?.verdict,
   }
 }
 
-interface PlacedStage {
-  /** The same in each snapshot. */
-  readonly key: string
-  readonly run: RunStats
-  readonly stage: StageStats
+function endRow(kind: 'source' | 'sink', name: string | undefined, pipeline: Pipeline | undefined) {
+  const part = pipeline?.parts.find(each => each.kind === kind)
+  return { name: name ?? part?.name ?? kind, unit: 'bytes', shares: part && sharesOf(part) } as const
 }
 
-function stagesOf({ segments }: DirectionStats): PlacedStage[] {
-  return segments.flatMap(({ name, runs }) =>
-    runs.flatMap((run, i) =>
-      run.stages.map((stage, j) => ({ key: JSON.stringify([name, i, j, stage.name]), run, stage })),
-    ),
-  )
+/** Bytes, of a stage that counts no records. */
+function stageRow(part: PipelinePart): Row {
+  const unit = part.recordsIn === null ? 'bytes' : 'records'
+  const key = unit === 'records' ? 'recordsIn' : 'bytesIn'
+  return { name: part.name, unit, amount: part.total[key] ?? 0, rate: part[key] ?? 0, shares: sharesOf(part) }
 }
 
-/** A stage that counts no records, a Duplex, has the bytes of its run. */
-function stageRow({ run, stage }: PlacedStage, past: PlacedStage | undefined, time: number): Row {
-  const unit = stage.recordsIn > 0 ? 'records' : 'bytes'
-  const amountOf = (each: PlacedStage) => (unit === 'records' ? each.stage.recordsIn : each.run.bytesIn)
-  const amount = amountOf({ key: '', run, stage })
-  const rate = perSecond(amount - (past ? amountOf(past) : 0), time)
-  return { name: stage.name, unit, amount, rate, shares: sharesOf(stage, past?.stage) }
-}
-
-function sharesOf(now: Times, before: Times | undefined): number[] | undefined {
-  const times = states.map(({ key }) => Math.max(0, now[key] - (before?.[key] ?? 0)))
-  const sum = times.reduce((total, each) => total + each, 0)
-  return sum > 0 ? times.map(each => each / sum) : undefined
+function sharesOf(part: PipelinePart): number[] | undefined {
+  const shares = states.map(({ key }) => part[key])
+  return shares.some(share => share > 0) ? shares : undefined
 }
 
 function perSecond(amount: number, time: number): number {

@@ -2,11 +2,11 @@
 import { escapeLine } from '../../lib/text/escape.js'
 import { formatBytes, formatDuration } from '../../lib/text/quantities.js'
 import { paint, withSymbols } from '../look.js'
+import { type Column, fitColumns, rowOf, titleOf } from '../table.js'
 import { shorten, widthOf } from '../wrap.js'
 import { connectionLines } from './connection-lines.js'
 import type { ConnectionFigures, ServerFigures } from './figures.js'
 import { fit, type Place } from './place.js'
-import { type Column, fitColumns, rowOf, titleOf } from './table.js'
 import { indexOf, type View } from './view.js'
 
 /** The place for a frame. */

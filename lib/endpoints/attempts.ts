@@ -4,11 +4,15 @@
  * of 26) gives each 250 ms and no more.
  */
 import { ADDRCONFIG, promises as dns } from 'node:dns'
-import { connect, isIP, type NetConnectOpts, type Socket } from 'node:net'
+import { isIP, type NetConnectOpts, type SocketConstructorOpts } from 'node:net'
 import { TcpPipeError } from '../text/errors.js'
+import { DialledSocket } from './tls/alert.js'
 
 /** Milliseconds before the next address is tried, too. */
 const headStart = 250
+
+/** As `connect` of Node gives them to the constructor, whose type lacks two of them. */
+const socketOptions: SocketConstructorOpts = { allowHalfOpen: true, ...{ keepAlive: true, noDelay: true } }
 
 /** The options of an attempt. */
 export type Target = { readonly path: string } | HostTarget
@@ -62,7 +66,7 @@ function alternated(addresses: readonly IpAddress[]): IpAddress[] {
 
 /** A socket that is connected, and the target that it has reached. */
 export interface Reached {
-  readonly socket: Socket
+  readonly socket: DialledSocket
   readonly target: Target
 }
 
@@ -72,7 +76,7 @@ export interface Reached {
  */
 export function firstToAnswer(targets: readonly Target[], signal: AbortSignal): Promise<Reached> {
   return new Promise((resolve, reject) => {
-    const open = new Set<Socket>()
+    const open = new Set<DialledSocket>()
     const errors: Error[] = []
     let next = 0
     let timer: NodeJS.Timeout | undefined
@@ -91,7 +95,8 @@ export function firstToAnswer(targets: readonly Target[], signal: AbortSignal): 
     function tryNext(): void {
       clearTimeout(timer)
       const target = targets[next++] as Target
-      const socket = connect({ ...target, allowHalfOpen: true, keepAlive: true, noDelay: true } as NetConnectOpts)
+      const socket = new DialledSocket(socketOptions)
+      socket.connect(target as NetConnectOpts)
       const failed = (error: Error) => {
         open.delete(socket)
         errors.push(error)
@@ -103,7 +108,8 @@ export function firstToAnswer(targets: readonly Target[], signal: AbortSignal): 
       socket.once('connect', () => {
         open.delete(socket)
         end()
-        resolve({ socket: socket.off('error', failed).on('error', ignore), target })
+        socket.off('error', failed).on('error', ignore)
+        resolve({ socket, target })
       })
       if (next < targets.length) timer = setTimeout(tryNext, headStart)
     }

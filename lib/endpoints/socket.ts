@@ -17,6 +17,7 @@ import {
 } from './endpoint.js'
 import { hiddenReset, resetOnError, takesNothing } from './reset.js'
 import { retried } from './retry.js'
+import type { DialledSocket } from './tls/alert.js'
 
 /** The address that a socket is bound or connected to. */
 export type SocketAddress =
@@ -31,7 +32,7 @@ export interface Peer {
 
 /** A socket that has connected. */
 export interface Dialled {
-  readonly socket: Socket
+  readonly socket: DialledSocket
   readonly peer: Peer
 }
 

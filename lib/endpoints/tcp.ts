@@ -2,7 +2,6 @@
 import { TcpPipeError } from '../text/errors.js'
 import { defineEndpoint } from './endpoint.js'
 import { dialSocket, listenForSockets, socketLeg } from './socket.js'
-import { watchForAlert } from './tls/alert.js'
 
 export interface TcpAddress {
   readonly scheme: 'tcp'
@@ -25,7 +24,7 @@ export const tcp = defineEndpoint<TcpAddress>({
   listen: (address, arrive) => listenForSockets(address, arrive),
   async dial(address, options) {
     const { socket, peer } = await dialSocket(address, options)
-    return socketLeg(socket, peer, watchForAlert(socket))
+    return socketLeg(socket, peer, socket.facts)
   },
 })
 

@@ -4,7 +4,6 @@ import { connect } from 'node:net'
 import { errorCode, TcpPipeError } from '../text/errors.js'
 import { defineEndpoint } from './endpoint.js'
 import { dialSocket, listenForSockets, socketLeg } from './socket.js'
-import { watchForAlert } from './tls/alert.js'
 
 export interface UnixAddress {
   readonly scheme: 'unix'
@@ -30,7 +29,7 @@ export const unix = defineEndpoint<UnixAddress>({
   },
   async dial(address, options) {
     const { socket, peer } = await dialSocket(address, options)
-    return socketLeg(socket, peer, watchForAlert(socket))
+    return socketLeg(socket, peer, socket.facts)
   },
 })
 

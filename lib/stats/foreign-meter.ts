@@ -3,6 +3,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import {
   begins,
   bytesOf,
+  filled,
   freeze,
   goesOn,
   inputEnds,
@@ -30,6 +31,7 @@ export function meterRun(stream: Duplex, meter: RunMeter): RunMeter {
 export function meterSource(source: Readable, reads = true): RunMeter {
   const meter = runMeter([])
   inputEnds(meter)
+  if (source.readableLength >= source.readableHighWaterMark) filled(meter) // it is metered from the middle on
   meterOutput(source, meter, () => freeze(meter), reads)
   return meter
 }
@@ -41,6 +43,10 @@ export function meterSink(sink: Writable): RunMeter {
     freeze(meter)
     callback(error)
   })
+  if (sink.writableNeedDrain) {
+    takes(meter, 0) // a write is under way, whose callback is not ours
+    sink.once('drain', () => taken(meter))
+  }
   return meter
 }
 

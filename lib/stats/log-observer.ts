@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import { originOf, stackLines } from '../text/blame.js'
 import { errorCode, errorMessage, type TimeoutName } from '../text/errors.js'
+import { toHundredths } from '../text/quantities.js'
 import { formatRemote } from '../text/remote.js'
 import type { Observer } from './observer.js'
 import { refusalLog } from './refusal-log.js'
@@ -27,15 +28,8 @@ function logSummary(log: Logger, summary: Summary): void {
   else if (warnings.length > 0) log.warn({ ...fields, warnings }, 'connection closed')
   else log.info(fields, 'connection closed')
   if (!log.isLevelEnabled('debug')) return
-  const stages = { ...connection, directions: rounded(directions) }
+  const stages = { ...connection, directions: JSON.parse(JSON.stringify(directions, toHundredths)) }
   log.debug({ ...stages, ...(error && { stack: stackLines(error) }) }, 'what each stage did')
-}
-
-/** The figures with times of at most two decimals. */
-function rounded(figures: object): unknown {
-  return JSON.parse(
-    JSON.stringify(figures, (_, value) => (typeof value === 'number' ? Math.round(value * 100) / 100 : value)),
-  )
 }
 
 /** Returns the log fields of an error. */

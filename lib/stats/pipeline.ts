@@ -20,7 +20,10 @@ import { judge } from './verdict.js'
 
 /** The parts of one direction of one or of many connections. */
 export interface Pipeline {
-  /** In words, such as `slowest: gzip (busy 94 %); the network waited`. Undefined if the ends are not measured. */
+  /**
+   * In words, such as `slowest: gzip (busy 94 %); the network waited`, or `idle: the client sends nothing`. Undefined if the
+   * ends are not measured.
+   */
   readonly verdict: string | undefined
   /** The indexes of the slow parts. */
   readonly slowest: readonly number[]
@@ -154,9 +157,10 @@ function pipelineIn({ sum, rank, bytes }: Shape, time: number): Pipeline {
   }))
   const [source, sink] = [all[0], all.at(-1)] as [PipelinePart, PipelinePart]
   const parts = all.filter(({ kind }) => isMeasured || kind === 'stage')
-  const judged = isMeasured && bytes > 0 ? judge(parts) : undefined
+  const isSilent = rank === ranks.idle && bytes > 0 && source.isNetwork
+  const judged = isMeasured && bytes > 0 && !isSilent ? judge(parts) : undefined
   return {
-    verdict: judged?.text,
+    verdict: isSilent ? `idle: the ${source.name} sends nothing` : judged?.text,
     slowest: judged?.slowest.map(part => parts.indexOf(part)) ?? [],
     isThread: judged?.isThread ?? false,
     bytesIn: source.bytesOut as number,

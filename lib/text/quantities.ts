@@ -112,3 +112,8 @@ function exact(value: number, units: Record<string, number>): string {
   const [unit, size] = (fitting[0] ?? Object.entries(units).at(-1)) as [string, number]
   return `${plainNumber(value / size)}${unit}`
 }
+
+/** For `JSON.stringify`: numbers of at most two decimals. Hundredths of a millisecond say enough. */
+export function toHundredths(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Math.round(value * 100) / 100 : value
+}

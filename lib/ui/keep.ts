@@ -1,5 +1,6 @@
 /** The last bytes of each connection, and marks among them, in a bounded memory. */
 import type { Way } from '../stats/observer.js'
+import { Block, type Entry, headerSize, type Mark } from './block.js'
 
 /** The limits of the memory, in bytes. */
 export interface KeepLimits {
@@ -7,46 +8,26 @@ export interface KeepLimits {
   readonly total: number
 }
 
-/** Bytes that have passed. */
-export interface Chunk {
-  readonly way: Way
-  /** The number of bytes before it in its way. */
-  readonly offset: number
-  readonly bytes: Buffer
-}
+export type { Chunk, Entry, Mark } from './block.js'
 
-/** Something that happened between the bytes. */
-export interface Mark {
-  readonly mark: 'opened' | 'closed' | 'fault' | 'held' | 'released' | 'edited' | 'dropped' | 'reset'
-  readonly text: string
-  readonly way?: Way
-  readonly offset?: number
-}
+/** What a block takes in addition to its content. */
+const blockSize = 256
 
-/** `sequence` counts from 1 in each connection; `time` is milliseconds since 1970. */
-export type Entry = { readonly sequence: number; readonly time: number } & (Chunk | Mark)
+const smallestBlock = 512
+const largestBlock = 16 * 1024
 
-/** What each entry takes in addition to its bytes, measured: small chunks are mostly this. */
-const entrySize = 320
+/** A chunk of this size is not copied. */
+const large = 4096
 
-/** The entries of all connections, the oldest first: a list, since any of them can be removed. */
-interface Node {
-  readonly entry: Entry
-  readonly owner: Kept
-  readonly size: number
-  /** The next one of its connection. */
-  next: Node | undefined
-  older: Node | undefined
-  newer: Node | undefined
-}
+const none = Buffer.alloc(0)
 
 /** The memory of all connections. */
 export class Keep {
   readonly limits: KeepLimits
   /** Bytes in use. */
   used = 0
-  #oldest: Node | undefined
-  #newest: Node | undefined
+  #oldest: Block | undefined
+  #newest: Block | undefined
 
   constructor(limits: KeepLimits) {
     this.limits = limits
@@ -57,19 +38,27 @@ export class Keep {
     return new Kept(this)
   }
 
-  /** For `Kept`: adds its newest entry. */
-  added(node: Node): void {
-    this.used += node.size
-    node.older = this.#newest
-    if (this.#newest) this.#newest.newer = node
-    else this.#oldest = node
-    this.#newest = node
-    while (this.used > this.limits.total && this.#oldest) this.#oldest.owner.dropFirst()
+  /** For `Kept`: adds its newest block. */
+  added(block: Block): void {
+    this.used += blockSize
+    block.older = this.#newest
+    if (this.#newest) this.#newest.newer = block
+    else this.#oldest = block
+    this.#newest = block
   }
 
-  /** For `Kept`: removes one. */
-  removed({ size, older, newer }: Node): void {
-    this.used -= size
+  /** For `Kept`: a block has grown. The oldest of all are dropped first, whichever connection has them. */
+  grown(size: number): void {
+    this.used += size
+    while (this.used > this.limits.total) (this.#oldest as Block).owner.dropFirst()
+  }
+
+  /** For `Kept`: removes one. Without its links: one in the old space would keep those after it from the collector. */
+  removed(block: Block): void {
+    const { size, older, newer } = block
+    block.older = undefined
+    block.newer = undefined
+    this.used -= blockSize + size
     if (older) older.newer = newer
     else this.#oldest = newer
     if (newer) newer.older = older
@@ -87,8 +76,8 @@ export class Kept {
   readonly #passed = { in: 0, out: 0 }
   #size = 0
   #sequence = 0
-  #first: Node | undefined
-  #last: Node | undefined
+  #first: Block | undefined
+  #last: Block | undefined
 
   constructor(keep: Keep) {
     this.#keep = keep
@@ -99,43 +88,82 @@ export class Kept {
     return this.#sequence
   }
 
+  /** The chunk must not change afterwards. Of one that is larger than the limit, the end is kept. */
   add(way: Way, chunk: Buffer, time: number): void {
-    const offset = this.#passed[way]
-    this.#passed[way] += chunk.length
     const { perConnection } = this.#keep.limits
     const cut = Math.max(0, chunk.length - perConnection)
+    const bytes = cut > 0 ? chunk.subarray(cut) : chunk
+    this.#passed[way] += cut
     this.dropped[way] += cut
-    this.bytes += chunk.length - cut
-    this.#append({ way, offset: offset + cut, bytes: own(chunk.subarray(cut)) }, time, chunk.length - cut)
+    if (bytes.length > 0) this.#add(way, bytes, time)
+  }
+
+  #add(way: Way, bytes: Buffer, time: number): void {
+    const { length } = bytes
+    const last = length < large && this.#last?.hasRoomFor(bytes) ? this.#last : undefined
+    const block = last ?? (length < large ? this.#small(length) : this.#large(way, bytes, time))
+    if (length < large) block.add(way, bytes, time)
+    this.#sequence++
+    this.#passed[way] += length
+    this.bytes += length
+    if (!last) this.#append(block)
   }
 
   mark(mark: Mark, time: number): void {
-    this.#append(mark, time, mark.text.length)
+    const last = this.#last?.hasRoomForMark() ? this.#last : undefined
+    const block = last ?? new Block(this, 0, this.#sequence, { ...this.#passed }, none)
+    const size = markSize + mark.text.length
+    block.mark(mark, time)
+    block.size += size
+    this.#sequence++
+    if (last) this.#grow(size)
+    else this.#append(block)
   }
 
-  #append(content: Chunk | Mark, time: number, size: number): void {
-    const entry = { sequence: ++this.#sequence, time, ...content }
-    const more = { next: undefined, older: undefined, newer: undefined }
-    const node: Node = { entry, owner: this, size: size + entrySize, ...more }
-    if (this.#last) this.#last.next = node
-    else this.#first = node
-    this.#last = node
-    this.#size += node.size
-    this.#keep.added(node)
-    while (this.#size > this.#keep.limits.perConnection + entrySize) this.dropFirst()
+  /** A block for small chunks: each has four times the room of the one before. */
+  #small(bytes: number): Block {
+    const { perConnection } = this.#keep.limits
+    const wanted = Math.max(smallestBlock, 4 * (this.#last?.buffer.length ?? 0))
+    const room = Math.min(wanted, largestBlock, perConnection)
+    const buffer = Buffer.allocUnsafeSlow(Math.max(room, bytes + headerSize))
+    return new Block(this, buffer.length, this.#sequence, { ...this.#passed }, buffer)
+  }
+
+  #large(way: Way, chunk: Buffer, time: number): Block {
+    const content = { way, offset: this.#passed[way], bytes: own(chunk), time }
+    const block = new Block(this, chunk.length, this.#sequence, { in: 0, out: 0 }, none, content)
+    block.bytes[way] = chunk.length
+    block.count = 1
+    return block
+  }
+
+  #append(block: Block): void {
+    if (this.#last) this.#last.next = block
+    else this.#first = block
+    this.#last = block
+    this.#keep.added(block)
+    this.#grow(block.size)
+  }
+
+  /** The last block stays, unless there is no room in all. */
+  #grow(size: number): void {
+    this.#size += size
+    while (this.#size > this.#keep.limits.perConnection && this.#first !== this.#last) this.dropFirst()
+    this.#keep.grown(size)
   }
 
   dropFirst(): void {
-    const node = this.#first as Node
-    this.#first = node.next
+    const block = this.#first as Block
+    this.#first = block.next
+    block.next = undefined
     if (!this.#first) this.#last = undefined
-    this.#size -= node.size
-    this.#keep.removed(node)
-    if (!('bytes' in node.entry)) this.dropped.marks++
-    else {
-      this.bytes -= node.entry.bytes.length
-      this.dropped[node.entry.way] += node.entry.bytes.length
-    }
+    this.#size -= block.size
+    this.#keep.removed(block)
+    const { bytes, marks } = block
+    this.bytes -= bytes.in + bytes.out
+    this.dropped.in += bytes.in
+    this.dropped.out += bytes.out
+    this.dropped.marks += marks?.length ?? 0
   }
 
   /** Drops everything. */
@@ -147,11 +175,15 @@ export class Kept {
   after(sequence: number, mostBytes: number): { entries: Entry[]; more: boolean } {
     const entries: Entry[] = []
     let bytes = 0
-    for (let node = this.#first; node; node = node.next) {
-      if (node.entry.sequence <= sequence) continue
-      if (bytes > 0 && bytes + node.size > mostBytes) return { entries, more: true }
-      bytes += node.size
-      entries.push(node.entry)
+    for (let block = this.#first; block; block = block.next) {
+      if (block.after + block.count <= sequence) continue
+      for (const entry of block.entries()) {
+        if (entry.sequence <= sequence) continue
+        const size = entrySize + ('bytes' in entry ? entry.bytes.length : entry.text.length)
+        if (bytes > 0 && bytes + size > mostBytes) return { entries, more: true }
+        bytes += size
+        entries.push(entry)
+      }
     }
     return { entries, more: false }
   }
@@ -162,6 +194,10 @@ export class Kept {
     return entries.flatMap(entry => ('bytes' in entry && entry.way === way ? [entry.bytes] : []))
   }
 }
+
+/** About what an entry takes in an answer, in addition to its bytes, and what a mark takes in the memory. */
+const entrySize = 100
+const markSize = 200
 
 /** A chunk is kept as it is, without a copy, unless it is a small part of a large block. */
 function own(chunk: Buffer): Buffer {

@@ -1,7 +1,7 @@
 /** What stands behind the page: a server, what is remembered of it, and what holds and bends its traffic. */
 import type { Connection } from '../connection/connection.js'
 import type { TransformEntry } from '../stages/define.js'
-import { type Breakpoints, openBreakpoints } from './breakpoints.js'
+import { type Breakpoints, type Mark, openBreakpoints } from './breakpoints.js'
 import { type Faults, openFaults } from './faults.js'
 import { LogLines } from './lines.js'
 import { ownLog as logTo } from './own-log.js'
@@ -49,7 +49,7 @@ export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }:
   const snapshots = new Snapshots(shown)
   const { forward, reply } = shown
   const chains = { ...(forward && { forward }), ...(reply && { reply }) }
-  const breakpoints = openBreakpoints(chains, { find }, record.mark)
+  const breakpoints = openBreakpoints(chains, { find }, (id, mark) => record.mark(id, placed(mark, shown)))
   const faults = openFaults(chains, entries)
   const lines = new LogLines()
   const stop = ownLog ? shown.observe(logTo(lines)) : () => {}
@@ -62,4 +62,10 @@ export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }:
       await Promise.all([breakpoints.close(), faults.close()])
     },
   }
+}
+
+/** Breakpoints call what goes forward `in`: for a `send`, it goes out, and its offset is that of what it sends. */
+function placed({ offset, ...mark }: Mark, { answers }: Shown): Mark {
+  if (answers === 'out') return { ...mark, ...(offset !== undefined && { offset }) }
+  return { ...mark, ...(mark.way && { way: mark.way === 'in' ? 'out' : 'in' }) }
 }

@@ -45,6 +45,9 @@ export interface Ended {
   readonly warnings?: readonly string[]
 }
 
+/** To turn `performance.now()` into milliseconds since 1970: the getter takes as long as to keep a chunk. */
+const origin = performance.timeOrigin
+
 /** The connections that are remembered after their end. */
 const mostEnded = 1000
 
@@ -117,7 +120,7 @@ export function openRecord(shown: Shown, keeps: RecordOptions): Record {
         conversation.last = way
       }
       conversation.at = now
-      if (conversation.keeps === 'yes') conversation.kept.add(way, chunk, performance.timeOrigin + now)
+      if (conversation.keeps === 'yes') conversation.kept.add(way, chunk, origin + now)
     },
     faulted({ id }, { fault, offset, direction }) {
       mark(id, { mark: 'fault', text: fault, offset, ...(direction && { way: wayOf(direction) }) })

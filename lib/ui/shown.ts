@@ -1,11 +1,10 @@
 /** What the page shows: a server, or the connection of a `send`. */
 import type { Chain } from '../connection/chain.js'
 import type { Connection } from '../connection/connection.js'
-import type { Bound } from '../endpoints/endpoint.js'
 import type { Server } from '../server/server.js'
 import type { Observer, Way } from '../stats/observer.js'
 import { serverFigures } from '../stats/server-figures.js'
-import { formatRemote } from '../text/remote.js'
+import { formatBound, formatRemote } from '../text/remote.js'
 
 /** A server with the transforms of its directions, if it has any. */
 export type ShownServer = Pick<Server, 'address' | 'stats' | 'connections' | 'closed' | 'observe' | 'measure'> & {
@@ -36,7 +35,7 @@ export function shownOf(given: ShownServer | ShownConnection): Shown {
 function shownServer(server: ShownServer): Shown {
   const { address, forward, reply } = server
   return {
-    ...{ address: textOf(address), target: undefined, answers: 'out' },
+    ...{ address: formatBound(address), target: undefined, answers: 'out' },
     stats: () => server.stats(),
     get connections() {
       return server.connections
@@ -67,9 +66,4 @@ function shownConnection(connection: ShownConnection): Shown {
     ...(forward && { forward }),
     ...(reply && { reply }),
   }
-}
-
-/** `127.0.0.1:3099`, `unix:/run/x`. */
-export function textOf({ address, family, port }: Bound): string {
-  return family.startsWith('IP') ? formatRemote({ remote: address, port }) : `${family}:${address}`
 }

@@ -1,4 +1,5 @@
 /** The figures of the server now and a second ago, which all who look share. */
+import { type Look, openLook } from '../server/look.js'
 import type { ConnectionStats, ServerStats } from '../stats/snapshot.js'
 import type { Shown } from './shown.js'
 
@@ -16,42 +17,31 @@ export interface Snapshot {
 const fresh = 250
 const apart = 900
 
-/** Milliseconds after which nobody looks any more. */
-const patience = 10_000
-
 export class Snapshots {
   readonly #shown: Shown
+  readonly #look: Look
   #past: Snapshot[] = []
-  #timer: NodeJS.Timeout | undefined
 
   constructor(shown: Shown) {
     this.#shown = shown
+    this.#look = openLook(shown, () => {
+      this.#past = []
+    })
   }
 
-  /** Measures the ends of connections while somebody looks. */
   now(): Snapshot {
-    if (!this.#timer) this.#shown.measure(true)
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#rest(), patience).unref()
+    this.#look.now()
     const time = performance.now()
     const last = this.#past.at(-1)
     if (last && time - last.time < fresh) return last
     const before = this.#past.findLast(each => time - each.time >= apart)
     const snapshot = take(this.#shown.stats(), time, before)
-    this.#past = [...this.#past.filter(each => before && each.time >= before.time), snapshot]
+    this.#past = [...this.#past.filter(each => !before || each.time >= before.time), snapshot]
     return snapshot
   }
 
   close(): void {
-    if (!this.#timer) return
-    clearTimeout(this.#timer)
-    this.#rest()
-  }
-
-  #rest(): void {
-    this.#timer = undefined
-    this.#past = []
-    this.#shown.measure(false)
+    this.#look.end()
   }
 }
 

@@ -21,6 +21,22 @@ function endOf(socket: Socket): Promise<unknown> {
   return Promise.race([closed(socket), once(socket, 'end').catch(() => {})])
 }
 
+/** A server that reads, and what it has seen of its client at the end. */
+async function reader(t: Test) {
+  const seen: { text: string; failure: unknown } = { text: '', failure: undefined }
+  let over: Promise<unknown> | undefined
+  const { to } = await listen(t, socket => {
+    over = endOf(socket)
+    socket.on('data', chunk => {
+      seen.text += chunk
+    })
+    socket.on('error', error => {
+      seen.failure = error
+    })
+  })
+  return { to, seen: () => bounded(over as Promise<unknown>, 'the reset').then(() => seen) }
+}
+
 /** Specs with an input that has an error in it, and what precedes the error. */
 const cases = [
   ['json', '{"a":1}\nx\n', '{"a":1}\n', 'ERR_JSON'],
@@ -67,25 +83,13 @@ for (const [spec, input, expected, code] of cases) {
     })
     await t.test('send: the server gets it, and then a reset', async t => {
       await untilReset(t, async () => {
-        let text = ''
-        let failure: unknown
-        let over: Promise<unknown> | undefined
-        const target = await listen(t, socket => {
-          over = endOf(socket)
-          socket
-            .on('data', chunk => {
-              text += chunk
-            })
-            .on('error', error => {
-              failure = error
-            })
-        })
+        const target = await reader(t)
         const { code: exit } = await run(t, ['send', '--to', target.to, '-t', spec], {
           input,
           faults: [/json|unframe|unbase64|line \d+/],
         })
         t.equal(exit, 1)
-        await bounded(over as Promise<unknown>, 'the reset')
+        const { text, failure } = await target.seen()
         t.equal(text, expected)
         return failure
       })
@@ -100,21 +104,10 @@ t.test('send: a file that cannot be read to its end: what precedes it arrives, a
     ['good', '/proc/self/mem', 'good'],
   ]) {
     await untilReset(t, async () => {
-      let text = ''
-      let failure: unknown
-      let over: Promise<unknown> | undefined
-      const target = await listen(t, socket => {
-        over = endOf(socket)
-        socket.on('data', chunk => {
-          text += chunk
-        })
-        socket.on('error', error => {
-          failure = error
-        })
-      })
+      const target = await reader(t)
       const { code } = await run(t, ['send', ...files, '--to', target.to], { cwd: dir, faults: ['EIO'] })
       t.equal(code, 1)
-      await bounded(over as Promise<unknown>, 'the reset')
+      const { text, failure } = await target.seen()
       t.equal(text, 'good\n')
       return failure
     })

@@ -14,7 +14,7 @@ export interface TitledTest {
 }
 
 /** Figures of runs that are too long for a test; the file has its own heading. */
-const soak = 'test/soak.md'
+const soaks = ['test/soak.md', 'test/soak-served.md', 'test/soak-open.md']
 
 const introduction = `# Faults, bad input and load
 
@@ -32,7 +32,7 @@ export function titledTests(): TitledTest[] {
 export function page(): string {
   const tests = titledTests()
   const sections = Object.entries(groups).map(([letter, name]) => section(letter, name, tests))
-  const figures = existsSync(join(root, soak)) ? [`${read(soak).trim()}\n`] : []
+  const figures = soaks.filter(file => existsSync(join(root, file))).map(file => `${read(file).trim()}\n`)
   return [introduction, ...sections, ...figures].join('\n')
 }
 

@@ -17,7 +17,7 @@ export const groups: Record<string, string> = {
 }
 
 /** Rows of features that do not exist yet. */
-export const notBuilt: readonly string[] = ['A-18', 'F-11']
+export const notBuilt: readonly string[] = ['A-18']
 
 export const rows: readonly Row[] = [
   {

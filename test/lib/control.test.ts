@@ -158,7 +158,7 @@ t.test('answers that nobody reads are not made', async t => {
     made++
     return { text: 'x'.repeat(1_000_000) }
   }
-  const server = { address: { family: 'memory', address: 'x', port: 0 }, connections: [], stats } as never
+  const server = { address: { family: 'memory', address: 'x', port: 0 }, connections: [], measure() {}, stats } as never
   const path = socketPath(t)
   const controller = await control(server, { listen: { path } })
   t.teardown(() => controller.close({ drain: 0 }))
@@ -170,6 +170,14 @@ t.test('answers that nobody reads are not made', async t => {
   slow.resume().end()
   await once(slow, 'close')
   t.equal(made, 500)
+})
+
+t.test('a server is measured from the first request for its figures on', async t => {
+  const { path, server } = await open(t)
+  await connected(t, server)
+  t.notMatch(server.stats().connections, [{ directions: [{ source: {} }] }])
+  const [answer] = await asked(t, path, '{"id":1,"method":"stats"}')
+  t.match(answer, { result: { connections: [{ directions: [{ source: { name: 'client' }, sink: {} }] }] } })
 })
 
 t.test('requests wait for a server that is yet to listen', async t => {

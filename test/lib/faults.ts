@@ -1,7 +1,6 @@
 /** Runs stages that make faults, and tells what they did. */
 
 import type { Socket } from 'node:net'
-import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import fc from 'fast-check'
 import type { Test } from 'tap'
@@ -15,7 +14,7 @@ import type { Summary } from '../../lib/stats/summary.js'
 import { errorMessage } from '../../lib/text/errors.js'
 import { registry, spec } from '../../transforms/spec.js'
 import { connection, memoryLog } from '../laws/support.js'
-import { clientOf, listener, outcome, portOf } from './network.js'
+import { clientOf, listener, memorySink, outcome, portOf } from './network.js'
 import { cutAt, cuts, type Input, source } from './pipes.js'
 
 export interface Faulty {
@@ -32,17 +31,11 @@ export interface Faulty {
 export async function faulty(text: string, input: Input, info: ConnectionInfo | null = connection): Promise<Faulty> {
   const { log, lines } = memoryLog()
   const warnings: string[] = []
-  const chunks: Buffer[] = []
-  const sink = new Writable({
-    write(chunk, _encoding, callback) {
-      chunks.push(chunk)
-      callback()
-    },
-  })
+  const sink = memorySink()
   const warn = (message: string) => void warnings.push(message)
   const { streams } = plan(parse(text, registry), { log, connection: info ?? undefined, warn })
   const error = await pipeline([source(input), ...streams, sink] as never).then(() => undefined, errorMessage)
-  const data = Buffer.concat(chunks)
+  const { data } = sink
   const offsets = lines.filter(({ msg }) => msg === 'fault').map(({ offset }) => offset as number)
   return { data, text: String(data), error, offsets, warnings }
 }

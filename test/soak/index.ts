@@ -1,8 +1,8 @@
 /**
- * Many connections a second of every kind for many minutes: `npm run soak -- --minutes 10 --rate 1000`. Ends with 1 if
+ * Many connections a second of every kind for many minutes: `npm run soak -- --minutes 10 --rate 1000 [--page served|open]`. Ends with 1 if
  * the servers' heap, handles or descriptors are not at the end what they were behind the warm-up, or if a connection has
  * ended otherwise than planned. Meanwhile other servers are stopped in the middle of TLS handshakes. Writes its figures
- * to test/soak.md.
+ * to test/soak.md, with a page of the proxy to test/soak-served.md or test/soak-open.md.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,8 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { behaviours } from './behaviours.js'
 import type { Order, Report } from './clients.js'
-import type { Sample } from './server.js'
-import type { Ports } from './servers.js'
+import type { Opened, Sample } from './server.js'
 import { stopInHandshakes } from './stops.js'
 
 /** Seconds before the first figures, of the same load: code is compiled, caches and pools are filled. */
@@ -43,19 +42,25 @@ const betweenStops = 3000
 /** How long the servers may need to be rid of what clients have left behind. */
 const settleTime = 30_000
 
-const { minutes, rate } = readArguments()
-const file = fileURLToPath(new URL('../../../test/soak.md', import.meta.url))
+/** What the figures say of the page of the proxy. */
+const titles = { none: '', served: ': the page of the proxy is served', open: ': the page of the proxy is open' }
+
+const { minutes, rate, page: pageMode } = readArguments()
+const name = pageMode === undefined ? 'soak' : `soak-${pageMode}`
+const file = fileURLToPath(new URL(`../../../test/${name}.md`, import.meta.url))
 
 const target = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
   socket.on('error', () => socket.destroy()).pipe(socket)
 })
 target.listen(0, '127.0.0.1')
 await once(target, 'listening')
-const server = start('server.js', [String((target.address() as AddressInfo).port)], ['--expose-gc'])
-const [ports] = (await once(server, 'message')) as [Ports]
+const words = [String((target.address() as AddressInfo).port), ...(pageMode ? ['page'] : [])]
+const server = start('server.js', words, ['--expose-gc'])
+const [{ ports, page: shown }] = (await once(server, 'message')) as [Opened]
 const workers = Array.from({ length: clientProcesses }, () => start('clients.js'))
+const readers = pageMode === 'open' ? [start('reader.js', [shown as string])] : []
 process.once('exit', () => {
-  for (const child of [server, ...workers]) child.kill('SIGKILL')
+  for (const child of [server, ...workers, ...readers]) child.kill('SIGKILL')
 })
 
 const latency = createHistogram()
@@ -166,9 +171,10 @@ function page(): string {
     return `| ${[name, begin[key], Math.min(...values), Math.max(...values), end[key]].map((cell, i) => (i === 0 ? cell : show(cell as number))).join(' | ')} |`
   }
   const milliseconds = (percentile: number, of = latency) => (of.percentile(percentile) / 1000).toFixed(1)
-  return `## Soak
+  const more = pageMode ? ` --page ${pageMode}` : ''
+  return `## Soak${titles[pageMode ?? 'none']}
 
-\`npm run soak -- --minutes ${minutes} --rate ${rate}\` on ${availableParallelism()} cores, Node ${process.version}, after a warm-up of ${warmUp} s
+\`npm run soak -- --minutes ${minutes} --rate ${rate}${more}\` on ${availableParallelism()} cores, Node ${process.version}, after a warm-up of ${warmUp} s
 at the same load. Begin and end: no client, after garbage collection. Least and most: full load, after garbage collection.
 
 | | begin | least | most | end |
@@ -206,9 +212,13 @@ function start(name: string, words: string[] = [], execArgv: string[] = []): Chi
   return child
 }
 
-function readArguments(): { minutes: number; rate: number } {
+function readArguments(): { minutes: number; rate: number; page: 'served' | 'open' | undefined } {
   const { values } = parseArgs({
-    options: { minutes: { type: 'string', default: '10' }, rate: { type: 'string', default: '1000' } },
+    options: {
+      minutes: { type: 'string', default: '10' },
+      rate: { type: 'string', default: '1000' },
+      page: { type: 'string' },
+    },
   })
   const [minutes, rate] = [Number(values.minutes), Number(values.rate)]
   for (const [name, number] of Object.entries({ minutes, rate })) {
@@ -216,5 +226,8 @@ function readArguments(): { minutes: number; rate: number } {
     console.error(`soak: --${name} takes a number over 0`)
     process.exit(2)
   }
-  return { minutes, rate }
+  const page = (['served', 'open'] as const).find(mode => mode === values.page)
+  if (page === values.page) return { minutes, rate, page }
+  console.error('soak: --page takes served or open')
+  process.exit(2)
 }

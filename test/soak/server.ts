@@ -1,6 +1,6 @@
 /** The process under test: all servers, and what they take of memory, handles and descriptors when it is asked. */
 import { descriptors, sum, tally } from '../fuzz/resources.js'
-import { openServers } from './servers.js'
+import { openServers, type Running } from './servers.js'
 
 export interface Sample {
   /** Bytes that are in use once everything else is collected. */
@@ -12,7 +12,10 @@ export interface Sample {
   connections: number
 }
 
-const running = await openServers(Number(process.argv[2]))
+/** What is sent when all listen. */
+export type Opened = Pick<Running, 'ports' | 'page'>
+
+const running = await openServers(Number(process.argv[2]), process.argv[3] === 'page')
 
 function sample(): Sample {
   const collect = globalThis.gc as () => void
@@ -30,4 +33,4 @@ function sample(): Sample {
 
 process.once('disconnect', () => process.exit()) // whoever has started it is gone
 process.on('message', () => process.send?.(sample()))
-process.send?.(running.ports)
+process.send?.({ ports: running.ports, page: running.page } satisfies Opened)

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { proxy } from '../../lib/proxy.js'
 import { serve } from '../../lib/serve.js'
 import type { Server } from '../../lib/server/server.js'
+import { serveUi } from '../../lib/ui.js'
 import { spec } from '../../transforms/spec.js'
 
 /** Opens a server on a port that the system chooses; `target` is the port of an echo that a proxy passes on to. */
@@ -35,13 +36,15 @@ export type Ports = Readonly<Record<ServerName, number>>
 
 export interface Running {
   readonly ports: Ports
+  /** The page of the proxy, if it is served. */
+  readonly page: string | undefined
   /** How many connections are open. */
   connections(): number
   close(): Promise<void>
 }
 
 /** All of them. The one place of the full server is taken as long as it runs. */
-export async function openServers(target: number): Promise<Running> {
+export async function openServers(target: number, withPage = false): Promise<Running> {
   const running = await Promise.all(
     Object.entries<Open>(servers).map(async ([name, open]) => [name, await open(target)] as const),
   )
@@ -49,8 +52,11 @@ export async function openServers(target: number): Promise<Running> {
   const ports = Object.fromEntries(running.map(([name, { address }]) => [name, address.port])) as unknown as Ports
   const held = dial(ports, 'full')
   await new Promise(resolve => held.once('connect', resolve))
+  const [, shown] = running.find(([name]) => name === 'proxy') as (typeof running)[number]
+  const page = withPage ? await serveUi(shown, { listen: '127.0.0.1:0' }) : undefined
   return {
     ports,
+    page: page?.url,
     connections: () => all.reduce((sum, { connections }) => sum + connections.size, 0),
     async close() {
       held.destroy()

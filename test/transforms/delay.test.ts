@@ -1,10 +1,6 @@
 import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
-import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { compose } from '../../lib/stages/compose.js'
-import { toParts } from '../../lib/stages/parts.js'
-import { plan } from '../../lib/stages/plan.js'
 import { delay } from '../../transforms/delay.js'
 import { spec } from '../../transforms/spec.js'
 import { throttle } from '../../transforms/throttle.js'
@@ -12,6 +8,7 @@ import { noise } from '../laws/support.js'
 import { type Arrival, excess, fakeClock } from '../lib/clock.js'
 import { checkCuts, faulty, throughEcho } from '../lib/faults.js'
 import { cutEvery, run } from '../lib/pipes.js'
+import { leavesNoTimer, letsGo } from './holding.js'
 
 type Options = Parameters<typeof delay>[0]
 
@@ -111,18 +108,7 @@ t.test('in real time', async t => {
   t.ok(took < 1000, `${took} ms`)
 })
 
-t.test('destroyed, it leaves no timer', async t => {
-  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
-  const before = timers()
-  const stage = compose(delay({ latency: 60_000 }))
-  stage.on('data', () => {})
-  stage.write('a')
-  await setImmediate()
-  t.equal(timers(), before + 1)
-  stage.destroy()
-  await once(stage, 'close')
-  t.equal(timers(), before)
-})
+t.test('destroyed, it leaves no timer', t => leavesNoTimer(t, () => compose(delay({ latency: 60_000 }))))
 
 t.test('options are checked', async t => {
   t.throws(() => spec('delay'), { code: 'ERR_SPEC', message: /delay needs latency/ })
@@ -131,19 +117,7 @@ t.test('options are checked', async t => {
   t.doesNotThrow(() => spec('delay 0.5 jitter=10ms max=1m seed=3'))
 })
 
-t.test('it lets go of everything when other stages take its place', async t => {
-  const { streams, replace } = plan([delay({ latency: 60_000 })].flatMap(toParts))
-  const [stage] = streams as [Duplex]
-  const chunks: Buffer[] = []
-  stage.on('data', chunk => chunks.push(chunk))
-  stage.write(Buffer.alloc(50_000))
-  await setImmediate()
-  t.ok(Buffer.concat(chunks).length < 1000, 'it holds back')
-  replace()
-  stage.end('more')
-  await once(stage, 'end')
-  t.equal(Buffer.concat(chunks).length, 50_004)
-})
+t.test('it lets go of everything when other stages take its place', t => letsGo(t, delay({ latency: 60_000 })))
 
 /** When which text came out of a delay, a chunk for each time; chunks are written one after the other. */
 async function arrivals(t: Test, options: Options, input: readonly string[]): Promise<Record<number, string>> {

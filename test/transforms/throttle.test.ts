@@ -10,6 +10,7 @@ import { noise } from '../laws/support.js'
 import { type Arrival, type Clock, excess, fakeClock } from '../lib/clock.js'
 import { checkCuts, faulty } from '../lib/faults.js'
 import { cutEvery, run } from '../lib/pipes.js'
+import { leavesNoTimer, letsGo } from './holding.js'
 
 type Options = Parameters<typeof throttle>[0]
 
@@ -99,17 +100,7 @@ t.test('in real time', async t => {
   t.ok(performance.now() - start >= 199)
 })
 
-t.test('destroyed, it leaves no timer', async t => {
-  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
-  const before = timers()
-  const stage = throttle({ rate: 1 })
-  stage.on('data', () => {})
-  stage.write(noise(100))
-  t.equal(timers(), before + 1)
-  stage.destroy()
-  await once(stage, 'close')
-  t.equal(timers(), before)
-})
+t.test('destroyed, it leaves no timer', t => leavesNoTimer(t, () => throttle({ rate: 1 })))
 
 t.test('the rate is asked for', async t => {
   t.throws(() => spec('throttle'), { code: 'ERR_SPEC', message: /throttle needs rate/ })
@@ -117,19 +108,9 @@ t.test('the rate is asked for', async t => {
   t.doesNotThrow(() => spec('throttle 64k burst=1k'))
 })
 
-t.test('it lets go of everything when other stages take its place', async t => {
-  const { streams, replace } = plan([throttle({ rate: 1000, burst: 100 })].flatMap(toParts))
-  const [stage] = streams as [Duplex]
-  const chunks: Buffer[] = []
-  stage.on('data', chunk => chunks.push(chunk))
-  stage.write(Buffer.alloc(50_000))
-  await new Promise(resolve => setImmediate(resolve))
-  t.ok(Buffer.concat(chunks).length < 1000, 'it holds back')
-  replace()
-  stage.end('more')
-  await once(stage, 'end')
-  t.equal(Buffer.concat(chunks).length, 50_004)
-})
+t.test('it lets go of everything when other stages take its place', t =>
+  letsGo(t, throttle({ rate: 1000, burst: 100 })),
+)
 
 t.test('replaced before its first byte it holds nothing back either', async t => {
   const { streams, replace } = plan([throttle({ rate: 1000, burst: 100 })].flatMap(toParts))

@@ -16,6 +16,16 @@ import { settled } from '../pipes.js'
 
 const error = new Error('the very error')
 
+/** A stream whose sink has not taken what was written yet. */
+async function stalled() {
+  const { sink, release } = heldSink()
+  const stream = tracePipes(new PassThrough())
+  stream.pipe(sink)
+  stream.write('x')
+  await settled(() => sink.writableLength)
+  return { sink, stream, release }
+}
+
 /** Resolves when the stream would fail. */
 function failing(stream: Duplex): { promise: Promise<void>; state: { failed: number } } {
   const state = { failed: 0 }
@@ -73,11 +83,7 @@ t.test('the reader gets it before the error', async t => {
 })
 
 t.test('it waits until a sink has written it', async t => {
-  const { sink, release } = heldSink()
-  const stream = tracePipes(new PassThrough())
-  stream.pipe(sink)
-  stream.write('x')
-  await settled(() => sink.writableLength)
+  const { sink, stream, release } = await stalled()
   const { promise, state } = failing(stream)
   t.equal(await settled(() => state.failed), 0)
   release()
@@ -86,11 +92,7 @@ t.test('it waits until a sink has written it', async t => {
 })
 
 t.test('and not for a sink that is destroyed', async t => {
-  const { sink } = heldSink()
-  const stream = tracePipes(new PassThrough())
-  stream.pipe(sink)
-  stream.write('x')
-  await settled(() => sink.writableLength)
+  const { sink, stream } = await stalled()
   const { promise } = failing(stream)
   sink.destroy()
   await promise
@@ -156,11 +158,7 @@ t.test('output that becomes that of another stream', async t => {
 })
 
 t.test('after it is closed nothing fails, and nothing is left', async t => {
-  const { sink } = heldSink()
-  const stream = tracePipes(new PassThrough())
-  stream.pipe(sink)
-  stream.write('x')
-  await settled(() => sink.writableLength)
+  const { stream } = await stalled()
   const { state } = failing(stream)
   stream.destroy()
   await once(stream, 'close')

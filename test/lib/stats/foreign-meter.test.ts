@@ -53,6 +53,39 @@ t.test('a source is busy until it pushes; while what follows works or is full, i
   t.match(meter, { state: 'over', stopped: false })
 })
 
+t.test('a source that is full when its metering begins waits for output', async t => {
+  const clock = stoppedClock(t)
+  const { wait } = loop(t, clock)
+  const source = new Readable({ highWaterMark: 3, read() {} })
+  source.push('abc')
+  const meter = meterSource(source)
+  wait(4)
+  t.same(times(meter), [0, 0, 4, 0])
+  source.resume()
+  await turns(2)
+  wait(2)
+  t.same(times(meter), [0, 2, 4, 0])
+})
+
+t.test('a sink that is full when its metering begins is busy until it has taken that', async t => {
+  const clock = stoppedClock(t)
+  const { wait } = loop(t, clock)
+  let done = () => {}
+  const sink = new Writable({
+    highWaterMark: 3,
+    write(_chunk, _encoding, callback) {
+      done = callback
+    },
+  })
+  sink.write('abc')
+  const meter = meterSink(sink)
+  wait(4)
+  done()
+  await turns(2)
+  wait(2)
+  t.same(times(meter), [2, 4, 0, 0])
+})
+
 t.test('a sink is busy from a write to its callback, and until it has finished', async t => {
   const clock = stoppedClock(t)
   const { wait } = loop(t, clock)

@@ -11,6 +11,7 @@ import {
   parseBytes,
   parseDuration,
   plainNumber,
+  toHundredths,
 } from '../../../lib/text/quantities.js'
 
 t.test('parseBytes', async t => {
@@ -103,4 +104,10 @@ t.test('checkTime', async t => {
       code: 'ERR_OPTION',
       message: `idleTimeout: ${time} is not allowed; expected milliseconds from 0 to 2147483647`,
     })
+})
+
+t.test('toHundredths', async t => {
+  const figures = { busy: 1.23456, stages: [{ name: 'a', busy: 2.999, recordsIn: 3 }], over: true }
+  const expected = { busy: 1.23, stages: [{ name: 'a', busy: 3, recordsIn: 3 }], over: true }
+  t.same(JSON.parse(JSON.stringify(figures, toHundredths)), expected)
 })

