@@ -4,6 +4,8 @@ export const insides = {
   'lib/connection/connection.ts': ['lib/connection/failure.ts', 'lib/connection/state.ts', 'lib/connection/streams.ts'],
   'lib/connection/parting.ts': ['lib/connection/talk.ts'],
   'lib/send.ts': ['lib/send-options.ts'],
+  'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
+  'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],
   'lib/ui/breakpoints.ts': ['lib/ui/breakpoint.ts', 'lib/ui/holds.ts'],
   'lib/ui/keep.ts': ['lib/ui/block.ts'],
   'lib/server/server.ts': ['lib/server/admission.ts', 'lib/server/closing.ts', 'lib/server/state.ts'],

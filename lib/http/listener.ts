@@ -35,7 +35,7 @@ const patience = 5000
 const limits = { headersTimeout: patience, requestTimeout: patience, connectionsCheckingInterval: 1000 }
 
 /** The requests of a connection that are ignored after the first one. */
-const mostPipelined = 100
+const mostPipelined = 1000
 
 /** Listens. Answers one request of each connection. Rejects with the system error. */
 export async function listenForHttp(address: TcpAddress | UnixAddress, options: HttpOptions): Promise<HttpListener> {

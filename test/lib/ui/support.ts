@@ -1,13 +1,18 @@
 /** A proxy within the process whose connections a page holds and bends. */
+import { once } from 'node:events'
+import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
 import type { Leg } from '../../../lib/endpoints/endpoint.js'
 import { memory } from '../../../lib/endpoints/memory.js'
 import type { Connection } from '../../../lib/index.js'
 import { type ProxyOptions, proxy } from '../../../lib/proxy.js'
+import { serve } from '../../../lib/serve.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { openBreakpoints } from '../../../lib/ui/breakpoints.js'
 import type { Connections, Mark } from '../../../lib/ui/holds.js'
+import { type ShownServer, serveUi, type UiOptions } from '../../../lib/ui.js'
 import { turns } from '../stats/stopped-clock.js'
 
 /** One end of a conversation: what it says, and what it has been told. */
@@ -102,4 +107,73 @@ function endOf(stream: Duplex): End {
     heard: () => `${Buffer.concat(chunks)}${isOver ? '.' : ''}`,
     bytes: () => Buffer.concat(chunks),
   }
+}
+
+/** Where a page is served: a port of 127.0.0.1, or the path of a unix socket. */
+export type Place = { port: number } | { socketPath: string }
+
+export interface Question {
+  method?: string
+  headers?: Record<string, string>
+  body?: string | Buffer
+  token?: string
+}
+
+export interface Answered {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+  // biome-ignore lint/suspicious/noExplicitAny: an answer has whatever members it has
+  readonly json: any
+}
+
+/** Asks, and waits for the whole answer. */
+export async function ask(place: Place, path: string, question: Question = {}): Promise<Answered> {
+  const { method = 'GET', headers, body = '', token } = question
+  const given = { ...(token && { authorization: `Bearer ${token}` }), ...headers }
+  const asked = request({ host: '127.0.0.1', ...place, path, method, headers: given, agent: false })
+  asked.end(body)
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  const chunks: Buffer[] = []
+  for await (const chunk of answer) chunks.push(chunk)
+  const all = Buffer.concat(chunks)
+  const isJson = answer.headers['content-type']?.startsWith('application/json') && all.length > 0
+  const json = isJson ? JSON.parse(String(all)) : undefined
+  return { status: Number(answer.statusCode), headers: answer.headers, body: all, json }
+}
+
+/** What comes of these bytes on a connection of their own, to its end. */
+export async function exchange(t: Test, port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  const chunks: Buffer[] = []
+  socket.on('data', chunk => chunks.push(chunk))
+  socket.write(text)
+  await once(socket, 'close')
+  return String(Buffer.concat(chunks))
+}
+
+export const token = 'a-token-of-the-test'
+
+/** A page of a proxy within the process, by HTTP. */
+export async function openShown(t: Test, options: UiOptions = {}, proxied: Partial<ProxyOptions> = {}) {
+  const opened = await openProxy(t, proxied)
+  const ui = await serveUi(opened.link, { listen: '127.0.0.1:0', token, ...options })
+  t.teardown(() => ui.close())
+  const { port } = ui.address
+  return {
+    ...{ ...opened, ui, port },
+    get: (path: string, question?: Question) => ask({ port }, path, question),
+    post: (path: string, body: object = {}) =>
+      ask({ port }, path, { method: 'POST', token, body: JSON.stringify(body) }),
+  }
+}
+
+/** A server whose stages nobody can change. */
+export async function bareServer(t: Test): Promise<ShownServer> {
+  const server = await serve({ listen: '127.0.0.1:0', reply: true })
+  t.teardown(() => server.close())
+  const { address, closed, observe, measure, stats, connections } = server
+  return { address, closed, observe, measure, stats, connections }
 }

@@ -1,0 +1,319 @@
+import { EventEmitter, once } from 'node:events'
+import { request } from 'node:http'
+import t, { type Test } from 'tap'
+import { eventParameters, openEvents } from '../../../lib/ui/events.js'
+import { openPage } from '../../../lib/ui/page.js'
+import { readQuery } from '../../../lib/ui/parameters.js'
+import { shownOf } from '../../../lib/ui/shown.js'
+import { closed } from '../network.js'
+import { stoppedClock, turns } from '../stats/stopped-clock.js'
+import { ask, openProxy, openShown } from './support.js'
+
+interface Heard {
+  event: string
+  // biome-ignore lint/suspicious/noExplicitAny: each event has other members
+  data: any
+}
+
+function parsed(text: string): Heard[] {
+  const blocks = text.split('\n\n').slice(0, -1)
+  return blocks.flatMap(block => {
+    const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(block) ?? []
+    return event && data ? [{ event, data: JSON.parse(data) }] : []
+  })
+}
+
+/** A page that listens by HTTP. */
+async function listen(t: Test, port: number, query = '') {
+  const asked = request({ host: '127.0.0.1', port, path: `/api/events?${query}`, agent: false })
+  asked.end()
+  const [response] = await once(asked, 'response')
+  t.teardown(() => response.destroy())
+  let text = ''
+  response.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  response.on('error', () => {})
+  const heard = (event: string) => parsed(text).filter(each => each.event === event)
+  /** The first one that passes, as soon as it has come. */
+  const next = async (event: string, passes: (data: Heard['data']) => boolean = () => true) => {
+    for (;;) {
+      const found = heard(event).find(({ data }) => passes(data))
+      if (found) return found.data
+      await once(response, 'data')
+    }
+  }
+  return { response, heard, next, text: () => text }
+}
+
+t.test('what a page hears at once, and when something is new', async t => {
+  const { port, connect, ui } = await openShown(t)
+  const { client, target, connection } = await connect()
+  const { id } = connection
+  await client.say('ask')
+  const { next, response, heard } = await listen(t, port, `connection=${id}&interval=200&limit=1`)
+  t.equal(response.headers['content-type'], 'text/event-stream; charset=utf-8')
+  t.match(await next('stats'), { stats: { accepted: 1 }, mayChange: false, pipeline: {} })
+  t.match(await next('connections'), { open: 1, connections: [{ id }] })
+  t.match(await next('bytes'), { id, next: 2, entries: [{ mark: 'opened' }, { way: 'in' }] })
+  t.match(await next('log'), { lines: [{ text: 'memory connected' }], dropped: 0 })
+  await target.say('answer')
+  const { entries } = await next('bytes', ({ next }) => next === 3)
+  t.same(entries.length, 1, 'only what is new')
+  ui.log('warn', 'a line')
+  const { lines } = await next('log', ({ lines }) => lines.at(-1).text === 'a line')
+  t.equal(lines.length, 1, 'only what is new')
+  t.match(await next('stats', ({ stats }) => stats.bytesOut === 6), { stats: { bytesIn: 3 } })
+  const first = await next('history', ({ time }) => time.length === 1)
+  await next('history', ({ time }) => time[0] > first.time[0])
+  t.ok(heard('history').every(({ data }) => data.time.length === 1))
+  await Promise.all([client.end(), target.end()])
+  t.match(await next('bytes', ({ state }) => state === 'ended'), { entries: [{ mark: 'closed' }] })
+})
+
+t.test('the parameters of the list, and from where the bytes follow', async t => {
+  const { port, connect, post } = await openShown(t)
+  const { client, connection } = await connect()
+  await connect()
+  await client.say('1')
+  await client.say('2')
+  const { id } = connection
+  const { next, heard } = await listen(t, port, `connection=${id}&after=2&sort=number&order=asc&limit=1`)
+  t.match(await next('connections'), { matching: 2, connections: [{ number: 1 }] })
+  t.same((await next('bytes')).entries.length, 1)
+  t.match(heard('bytes'), [{ data: { entries: [{ sequence: 3 }], next: 3 } }])
+  t.equal((await post('/api/events')).status, 405)
+})
+
+t.test('a connection that is not known has no bytes', async t => {
+  const { port } = await openShown(t)
+  const { next, heard } = await listen(t, port, 'connection=other&interval=200')
+  await next('stats')
+  await next('history')
+  t.same(heard('bytes'), [])
+})
+
+t.test('the end of the server', async t => {
+  const { port, link, ui } = await openShown(t)
+  const listeners = [await listen(t, port), await listen(t, port)]
+  await Promise.all(listeners.map(({ next }) => next('stats')))
+  await link.close()
+  for (const { response, next, heard } of listeners) {
+    t.same(await next('end'), {})
+    await closed(response)
+    t.equal(heard('end').length, 1)
+    t.ok(response.complete, 'no reset')
+  }
+  await ui.close()
+  await t.rejects(ask({ port }, '/api/stats'), { code: 'ECONNREFUSED' })
+})
+
+t.test('the page is closed while the server goes on', async t => {
+  const { port, ui } = await openShown(t)
+  const { next } = await listen(t, port)
+  await next('stats')
+  await ui.close()
+  t.same(await next('end'), {})
+})
+
+class FakeResponse extends EventEmitter {
+  writableLength = 0
+  destroyed = false
+  readonly req = { method: 'GET' }
+  status = 0
+  text = ''
+  isEnded = false
+
+  writeHead(status: number): this {
+    this.status = status
+    return this
+  }
+
+  write(text: string): void {
+    if (this.isEnded) throw new Error('write after end')
+    this.text += text
+  }
+
+  end(text: string): this {
+    this.write(text)
+    this.isEnded = true
+    return this
+  }
+
+  take(): Heard[] {
+    const heard = parsed(this.text)
+    this.text = ''
+    return heard
+  }
+}
+
+/** Events whose time the test makes. */
+async function openStopped(t: Test) {
+  const opened = await openProxy(t)
+  const clock = stoppedClock(t, { timers: true })
+  const keep = { perConnection: 1e6, total: 1e7, tls: false }
+  const page = openPage(shownOf(opened.link), { about: {}, keep, faults: [], ownLog: true })
+  t.teardown(() => page.close())
+  const events = openEvents(page)
+  const begin = (query = '', response = new FakeResponse()) => {
+    const parameters = readQuery(new URLSearchParams(query), eventParameters)
+    events.open({ response, rights: { mayRead: true, mayChange: true } } as never, parameters)
+    return response
+  }
+  const names = (response: FakeResponse) => response.take().map(({ event }) => event)
+  return { ...opened, clock, page, events, begin, names }
+}
+
+t.test('figures come after each interval, history each second', async t => {
+  const { clock, begin, names } = await openStopped(t)
+  const slow = begin('interval=3000')
+  const fast = begin('interval=500')
+  for (const response of [slow, fast]) t.same(names(response), ['stats', 'connections'])
+  clock.pass(3000)
+  const count = (all: string[], name: string) => all.filter(each => each === name).length
+  const [seldom, often] = [names(slow), names(fast)]
+  t.same([count(seldom, 'stats'), count(seldom, 'connections')], [1, 1])
+  t.same([count(often, 'stats'), count(often, 'connections')], [6, 6])
+  t.same([count(seldom, 'history'), count(often, 'history')], [3, 3])
+})
+
+t.test('a client that does not read misses figures, and gets bytes and lines later', async t => {
+  const { clock, begin, connect, page, names } = await openStopped(t)
+  const { client, connection } = await connect()
+  const response = begin(`connection=${connection.id}`)
+  response.take()
+  response.writableLength = 64 * 1024 + 1
+  for (let i = 0; i < 10; i++) {
+    await client.say(String(i))
+    page.lines.add('info', String(i))
+    clock.pass(1000)
+  }
+  t.same(response.take(), [])
+  response.writableLength = 0
+  clock.pass(250)
+  const heard = response.take()
+  t.same(
+    heard.map(({ event }) => event),
+    ['stats', 'connections', 'history', 'bytes', 'log'],
+    'one of each',
+  )
+  t.equal(heard[2]?.data.time.length, 10)
+  t.equal(heard[3]?.data.entries.length, 10)
+  t.equal(heard[4]?.data.lines.length, 10)
+  clock.pass(250)
+  t.notOk(
+    names(response).some(name => ['bytes', 'log'].includes(name)),
+    'nothing twice',
+  )
+})
+
+t.test('it is told what was dropped meanwhile', async t => {
+  const { clock, begin, connect, page } = await openStopped(t)
+  const { client, connection } = await connect()
+  const response = begin(`connection=${connection.id}`)
+  response.take()
+  response.writableLength = 1e6
+  for (let i = 0; i < 30; i++) await client.say(Buffer.alloc(64 * 1024))
+  for (let i = 0; i < 250; i++) page.lines.add('info', 'x')
+  response.writableLength = 0
+  clock.pass(250)
+  const [bytes, log] = response.take().filter(({ event }) => ['bytes', 'log'].includes(event))
+  const { dropped, entries, more } = bytes?.data ?? {}
+  t.ok(dropped.in > 0)
+  t.equal(entries[0].offset, dropped.in)
+  t.equal(more, true)
+  t.equal(log?.data.dropped, 50)
+  const rest = []
+  for (let i = 0; i < 10; i++) {
+    clock.pass(250)
+    rest.push(...response.take().filter(({ event }) => event === 'bytes'))
+  }
+  const last = rest.at(-1)?.data.entries.at(-1)
+  t.equal(last.offset + Buffer.from(last.data, 'base64').length, 30 * 64 * 1024, 'all that is kept comes')
+})
+
+t.test('a stream in which nothing happens shows that it is alive', async t => {
+  const { clock, begin, page } = await openStopped(t)
+  page.record.stop() // no history
+  const response = begin('interval=60000')
+  response.take()
+  clock.pass(1750)
+  t.equal(response.text, '')
+  clock.pass(250)
+  t.equal(response.text, ': alive\n\n')
+  clock.pass(4000)
+  t.equal(response.text, ': alive\n\n'.repeat(3))
+})
+
+t.test('there is a timer only while somebody listens', async t => {
+  const begun: unknown[] = []
+  const ended: unknown[] = []
+  const { begin, events } = await openStopped(t)
+  const { setInterval: set, clearInterval: clear } = globalThis
+  t.intercept(globalThis, 'setInterval', {
+    value: (...given: Parameters<typeof set>) => {
+      const timer = set(...given)
+      begun.push(timer)
+      return timer
+    },
+  })
+  t.intercept(globalThis, 'clearInterval', {
+    value: (timer: NodeJS.Timeout) => {
+      ended.push(timer)
+      clear(timer)
+    },
+  })
+  const [one, other] = [begin(), begin()]
+  t.equal(begun.length, 1)
+  one.emit('close')
+  t.equal(ended.length, 0)
+  other.emit('close')
+  t.same(ended, begun)
+  begin()
+  t.equal(begun.length, 2)
+  const over = events.close()
+  t.same(ended, begun)
+  await turns(1)
+  void over
+})
+
+t.test('a request that comes with the end, after its client, or for the headers only', async t => {
+  const { begin, events, clock } = await openStopped(t)
+  const listening = begin()
+  const late = events.close()
+  t.ok(listening.isEnded)
+  listening.emit('close')
+  await late
+  const after = begin()
+  t.same([after.text, after.isEnded], ['event: end\ndata: {}\n\n', true])
+  const left = Object.assign(new FakeResponse(), { destroyed: true })
+  begin('', left)
+  t.same([left.status, left.text], [0, ''])
+  clock.pass(2000)
+  t.equal(left.text, '', 'nobody is told anything after the end')
+})
+
+t.test('only the headers', async t => {
+  const { begin, clock } = await openStopped(t)
+  const response = Object.assign(new FakeResponse(), { req: { method: 'HEAD' } })
+  begin('', response)
+  t.ok(response.isEnded)
+  clock.pass(2000)
+  t.equal(response.status, 200)
+})
+
+t.test('the end does not wait for a client that does not read', async t => {
+  const { link } = await openProxy(t)
+  const page = openPage(shownOf(link), {
+    ...{ about: {}, keep: { perConnection: 0, total: 0, tls: false }, faults: [], ownLog: false },
+  })
+  t.teardown(() => page.close())
+  const events = openEvents(page)
+  const response = new FakeResponse()
+  const rights = { mayRead: true, mayChange: true }
+  events.open({ response, rights } as never, readQuery(new URLSearchParams(), eventParameters))
+  const alive = setTimeout(() => {}, 60_000)
+  await events.close()
+  clearTimeout(alive)
+  t.ok(response.isEnded)
+})
