@@ -239,6 +239,29 @@ t.test('the connection of a send', async t => {
     keeps: 'yes',
     entries: [{ mark: 'opened' }, { way: 'out', offset: 0 }, { way: 'in', offset: 0 }],
   })
+  const post = (path: string, body: object = {}) =>
+    ask(ui.address, path, { method: 'POST', token, body: JSON.stringify(body) })
+  for (const [direction, word, way] of [
+    ['reply', 'world', 'in'],
+    ['forward', 'again', 'out'],
+  ] as const) {
+    const { json: breakpoint } = await post('/api/breakpoints', { direction, on: word })
+    const length = output.data.length + word.length
+    from.write(word)
+    let held: { id: string } | undefined
+    while (!held) [held] = (await ask(ui.address, '/api/breakpoints')).json.held
+    await post(`/api/held/${held.id}/release`)
+    await until(() => output.data.length === length)
+    await post(`/api/breakpoints/${breakpoint.id}/remove`)
+    const { entries } = (await ask(ui.address, `/api/connections/${id}/bytes?after=3`)).json
+    t.same(
+      entries.flatMap((each: { mark?: string; way: string }) => (each.mark ? [[each.mark, each.way]] : [])).slice(-2),
+      [
+        ['held', way],
+        ['released', way],
+      ],
+    )
+  }
   from.end()
   await sent
   await ui.close()
