@@ -65,7 +65,8 @@ export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }:
 }
 
 /** Breakpoints call what goes forward `in`: for a `send`, it goes out, and its offset is that of what it sends. */
-function placed({ offset, ...mark }: Mark, { answers }: Shown): Mark {
-  if (answers === 'out') return { ...mark, ...(offset !== undefined && { offset }) }
-  return { ...mark, ...(mark.way && { way: mark.way === 'in' ? 'out' : 'in' }) }
+function placed(mark: Mark, { answers }: Shown): Mark {
+  if (answers === 'out') return mark
+  const { offset, ...rest } = mark
+  return { ...rest, way: mark.way === 'in' ? 'out' : 'in' }
 }

@@ -239,6 +239,24 @@ t.test('the connection of a send', async t => {
     keeps: 'yes',
     entries: [{ mark: 'opened' }, { way: 'out', offset: 0 }, { way: 'in', offset: 0 }],
   })
+  const held = async (direction: string, text: string) => {
+    const body = JSON.stringify({ direction, on: text, time: 100 })
+    await ask(ui.address, '/api/breakpoints', { method: 'POST', token, body })
+    from.write(text)
+    await until(() => String(output.data).endsWith(text))
+  }
+  await held('forward', 'ask')
+  await held('reply', 'answer')
+  const { entries } = (await ask(ui.address, `/api/connections/${id}/bytes`)).json
+  const marks = entries.filter(({ mark }: { mark?: string }) => mark === 'held')
+  t.same(
+    marks.map(({ way, offset }: { way: string; offset?: number }) => [way, offset]),
+    [
+      ['out', undefined],
+      ['in', undefined],
+    ],
+    'the way of what it sends is out',
+  )
   from.end()
   await sent
   await ui.close()
