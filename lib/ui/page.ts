@@ -66,7 +66,6 @@ export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }:
 
 /** Breakpoints call what goes forward `in`: for a `send`, it goes out, and its offset is that of what it sends. */
 function placed(mark: Mark, { answers }: Shown): Mark {
-  if (answers === 'out') return mark
-  const { offset, ...rest } = mark
-  return { ...rest, way: mark.way === 'in' ? 'out' : 'in' }
+  const { offset: _, ...rest } = mark
+  return answers === 'out' ? mark : { ...rest, way: mark.way === 'in' ? 'out' : 'in' }
 }

@@ -3,13 +3,17 @@ import { type Look, openLook } from '../server/look.js'
 import type { ConnectionStats, ServerStats } from '../stats/snapshot.js'
 import type { Shown } from './shown.js'
 
-export interface Snapshot {
+/** What was counted at a time. */
+interface Count {
   /** Timestamp of `performance.now()`. */
   readonly time: number
   readonly stats: ServerStats
   readonly byId: ReadonlyMap<string, ConnectionStats>
-  /** The snapshot that rates and shares are counted from, about a second older. */
-  readonly before: Snapshot | undefined
+}
+
+export interface Snapshot extends Count {
+  /** What rates and shares are counted from, about a second older. */
+  readonly before: Count | undefined
   ratesOf(connection: ConnectionStats): { readonly rateIn: number; readonly rateOut: number }
 }
 
@@ -20,24 +24,27 @@ const apart = 900
 export class Snapshots {
   readonly #shown: Shown
   readonly #look: Look
-  #past: Snapshot[] = []
+  #past: Count[] = []
+  #last: Snapshot | undefined
 
   constructor(shown: Shown) {
     this.#shown = shown
     this.#look = openLook(shown, () => {
       this.#past = []
+      this.#last = undefined
     })
   }
 
   now(): Snapshot {
     this.#look.now()
     const time = performance.now()
-    const last = this.#past.at(-1)
-    if (last && time - last.time < fresh) return last
+    if (this.#last && time - this.#last.time < fresh) return this.#last
     const before = this.#past.findLast(each => time - each.time >= apart)
-    const snapshot = take(this.#shown.stats(), time, before)
-    this.#past = [...this.#past.filter(each => !before || each.time >= before.time), snapshot]
-    return snapshot
+    const stats = this.#shown.stats()
+    const count = { time, stats, byId: new Map(stats.connections.map(each => [each.id, each])) }
+    this.#past = [...this.#past.filter(each => !before || each.time >= before.time), count]
+    this.#last = { ...count, before, ratesOf: connection => ratesSince(before, connection) }
+    return this.#last
   }
 
   close(): void {
@@ -45,19 +52,12 @@ export class Snapshots {
   }
 }
 
-function take(stats: ServerStats, time: number, earlier: Snapshot | undefined): Snapshot {
-  const byId = new Map(stats.connections.map(each => [each.id, each]))
-  const before = earlier && { ...earlier, before: undefined }
+function ratesSince(before: Count | undefined, { id, age, bytesIn, bytesOut }: ConnectionStats) {
+  const past = before?.byId.get(id)
+  const span = age - (past?.age ?? 0)
   return {
-    ...{ time, stats, byId, before },
-    ratesOf(connection) {
-      const past = before?.byId.get(connection.id)
-      const span = connection.age - (past?.age ?? 0)
-      return {
-        rateIn: perSecond(connection.bytesIn - (past?.bytesIn ?? 0), span),
-        rateOut: perSecond(connection.bytesOut - (past?.bytesOut ?? 0), span),
-      }
-    },
+    rateIn: perSecond(bytesIn - (past?.bytesIn ?? 0), span),
+    rateOut: perSecond(bytesOut - (past?.bytesOut ?? 0), span),
   }
 }
 
