@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
@@ -47,6 +48,15 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
     t.equal((await run(t, ['send', '--to', port], 'hello\n')).output, 'hello\n')
     child.kill('SIGTERM')
     t.match(await shown, /→ .* 6 bytes\n.*\|hello\.\|\n← .* 6 bytes\n.*\|hello\.\|/)
+  },
+  'tcp-pipe proxy 6381 127.0.0.1:6379 --ui': async t => {
+    const { child, lines } = await logged(t, ['proxy', '127.0.0.1:0', await echo(t), '--ui', '127.0.0.1:0'])
+    const [page, listening] = [await lines.next(), await lines.next()].map(({ value }) => JSON.parse(value))
+    t.equal((await run(t, ['send', '--to', String(listening.port)], 'hello\n')).output, 'hello\n')
+    const { origin } = new URL(page.url)
+    t.match(await (await fetch(`${origin}/`)).text(), '<title>')
+    t.match(await (await fetch(`${origin}/api/connections`)).json(), { connections: [{ number: 1, bytesIn: 6 }] })
+    child.kill('SIGTERM')
   },
   "tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'": async t => {
     const stages = ['-t', 'throttle rate=64k', '-r', 'delay latency=200ms jitter=50ms']
@@ -179,6 +189,13 @@ async function through(t: Test, words: string[], input: string): Promise<string>
   const output = bytes(child)
   t.equal((await run(t, ['send', '--to', port], input)).code, 0)
   return String(await output)
+}
+
+/** A program and the lines of its log. */
+async function logged(t: Test, words: string[]) {
+  const child = spawn('env', [...node, cli, ...words], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  return { child, lines: createInterface(child.stderr)[Symbol.asyncIterator]() }
 }
 
 async function serve(

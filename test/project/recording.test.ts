@@ -28,8 +28,8 @@ t.test('docs/recording.svg shows what the program prints', { skip: missing('scri
   t.equal(read('docs/recording.svg'), stdout, 'run npm run docs')
 })
 
-t.test('the README shows it', async t => {
-  t.match(read('README.md'), /^!\[.+\]\(docs\/recording\.svg\)$/m)
+t.test('docs/command-line.md shows it', async t => {
+  t.match(read('docs/command-line.md'), /^!\[.+\]\(recording\.svg\)$/m)
 })
 
 t.test('a line is split into runs of one style', async t => {
