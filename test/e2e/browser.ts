@@ -144,9 +144,9 @@ export function turns({ page }: Visit): Locator {
   return page.locator('#conversation .turn')
 }
 
-/** redis-server on a free port. */
-export async function redis(t: Test): Promise<number> {
-  const port = await freePort()
+/** redis-server, by default on a free port. */
+export async function redis(t: Test, wanted?: number): Promise<number> {
+  const port = wanted ?? (await freePort())
   const settings = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', shortDirectory(t)]
   const server = launch(t, 'redis-server', ['--port', String(port), ...settings], {
     input: null,
@@ -158,13 +158,3 @@ export async function redis(t: Test): Promise<number> {
 }
 
 export const noRedis = noBrowser || missing('redis-server') || missing('redis-cli')
-
-/** A redis-cli that takes commands line by line. */
-export function redisCli(t: Test, port: number): Process & { say(command: string, answer: string): Promise<void> } {
-  const client = launch(t, 'redis-cli', ['-p', String(port)], { input: null, faults: null, ...long })
-  const say = async (command: string, answer: string) => {
-    client.child.stdin?.write(`${command}\n`)
-    if (answer) await client.printed(answer)
-  }
-  return Object.assign(client, { say })
-}
