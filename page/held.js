@@ -64,7 +64,14 @@ class HeldPart {
         ),
       change: (entry, held) => this.#changeEntry(entry, held),
     })
+    new ResizeObserver(() => this.#leaveRoom()).observe(this.#drawer)
     setInterval(() => this.#held.length > 0 && this.#fill(this.#held), 500)
+  }
+
+  /** What is scrolled to, or gets the focus, is not under the drawer. */
+  #leaveRoom() {
+    const { hidden, offsetHeight } = this.#drawer
+    document.documentElement.style.scrollPaddingBottom = hidden ? '' : `${offsetHeight}px`
   }
 
   update() {
@@ -77,7 +84,6 @@ class HeldPart {
     const hadFocus = this.#drawer.contains(document.activeElement)
     if (this.#drawer.hidden !== (length === 0)) {
       this.#drawer.hidden = length === 0
-      document.documentElement.style.scrollPaddingBottom = length === 0 ? '' : `${this.#drawer.offsetHeight}px`
       if (length === 0 && hadFocus) byId(this.#page.selected ? 'conversation' : 'main').focus({ preventScroll: true })
     }
     if (!this.#held.some(({ id }) => id === this.#chosen)) this.#chosen = this.#held[0]?.id

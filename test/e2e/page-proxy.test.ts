@@ -132,6 +132,9 @@ t.test('what redis is sent is held, edited, let go, dropped and reset', { skip: 
   await shows(row(seen, 1), 'held')
   await has(seen.page.locator('.mark.held'), 'held')
   await shows(seen.part('held-jump'), '1 direction held')
+  const room = () =>
+    seen.page.evaluate(`String(parseFloat(document.documentElement.style.scrollPaddingBottom) - held.offsetHeight)`)
+  await becomes(room as () => Promise<string>, /^0$/)
   await editor(seen).fill((await editor(seen).inputValue()).replace('hello', 'HOWDY'))
   await shows(held(seen), /38 bytes, edited/)
   await press(seen, 'Let go')
