@@ -74,16 +74,16 @@ async function resolve(command: Command, files: string[]): Promise<Plan> {
 type Given = SendOptions & { readonly replyTransforms: () => readonly Stage[] }
 
 async function run(options: Options, given: Given, files: string[], size: number | undefined): Promise<void> {
-  const from = options.receiveOnly ? openSource('') : sourceOf(files)
   const logging = openLog(options, { ending: endingOf(options) })
   const { log, mute, observer } = logging
+  const { page, connected } = await openPage(options, logging) // before stdin is read: it would keep the process alive
+  const from = options.receiveOnly ? openSource('') : sourceOf(files)
   const figures = await withStats(options, observer)
   const progress = await openProgress(options, files, from, size)
   warnIfInsecure(log, options)
   const isTyped = from instanceof ReadStream
   const abort = new AbortController()
   let connection: Connection | undefined
-  const { page, connected } = await openPage(options, logging)
   onStdoutError(
     () => {
       process.exitCode = closedPipe
