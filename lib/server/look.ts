@@ -22,7 +22,7 @@ export function openLook({ measure }: Pick<Server, 'measure'>, rest: () => void 
   }
   return {
     now() {
-      if (!timer) measure(true)
+      measure(true) // each time: another look at the same server may have ended
       clearTimeout(timer)
       timer = setTimeout(end, patience).unref()
     },

@@ -36,9 +36,9 @@ export class Snapshots {
   }
 
   now(): Snapshot {
-    this.#look.now()
     const time = performance.now()
     if (this.#last && time - this.#last.time < fresh) return this.#last
+    this.#look.now()
     const before = this.#past.findLast(each => time - each.time >= apart)
     const stats = this.#shown.stats()
     const count = { time, stats, byId: new Map(stats.connections.map(each => [each.id, each])) }
