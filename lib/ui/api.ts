@@ -9,9 +9,12 @@ import { type Events, eventParameters } from './events.js'
 import { bytesOf, heldIn, listOf, statsOf } from './figures.js'
 import type { Page } from './page.js'
 import { anyText, choice, type Parameters, readQuery, whole } from './parameters.js'
-import { Refusal } from './refusal.js'
+import { Refusal, unauthorized, wrongMethod } from './refusal.js'
 
 type Answer = (asked: Asked, id: string) => object | undefined | Promise<object | undefined>
+
+/** The methods that change nothing. */
+export const reading = ['GET', 'HEAD']
 
 /** `/api/held/7/drop`: the words of the path, `ID` for what differs. */
 type Routes = Readonly<Record<string, { readonly GET?: Answer; readonly POST?: Answer }>>
@@ -27,9 +30,10 @@ export function openApi(page: Page, events: Events): Api {
     if (!route) throw new Refusal(404, 'there is no such path')
     const method = asked.request.method === 'HEAD' ? 'GET' : asked.request.method
     const answer = method === 'GET' ? route.GET : method === 'POST' ? route.POST : undefined
-    if (!answer) throw new Refusal(405, `${asked.request.method} is not allowed here`)
-    if (!asked.rights.mayRead) throw new Refusal(401, 'the token is missing')
-    if (method === 'POST' && !asked.rights.mayChange) throw new Refusal(401, 'the token is missing; changes need it')
+    if (!answer)
+      throw wrongMethod(asked.request.method, [...(route.GET ? reading : []), ...(route.POST ? ['POST'] : [])])
+    if (!asked.rights.mayRead) throw unauthorized('the token is missing')
+    if (method === 'POST' && !asked.rights.mayChange) throw unauthorized('the token is missing; changes need it')
     const result = await answer(asked, id)
     if (result) sendJson(asked.response, 200, result)
   }
@@ -106,6 +110,8 @@ const bytesParameters = {
 function sendKept(page: Page, asked: Asked, id: string): object | undefined {
   const { after, way } = read(asked, bytesParameters)
   if (way === undefined) return bytesOf(page, id, after)
+  if (asked.query.has('after'))
+    throw new Refusal(400, 'after: not allowed with way, which returns all kept bytes of it')
   sendRaw(page, asked.response, id, way)
   return undefined
 }

@@ -34,8 +34,13 @@ function parse(text: string): unknown {
   }
 }
 
-export function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  sendBytes(response, status, 'application/json; charset=utf-8', Buffer.from(JSON.stringify(value)))
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers?: Readonly<Record<string, string>>,
+): void {
+  sendBytes(response, status, 'application/json; charset=utf-8', Buffer.from(JSON.stringify(value)), headers)
 }
 
 /** Sends no body for HEAD: Node leaves it out. */
@@ -44,7 +49,7 @@ export function sendBytes(
   status: number,
   type: string,
   body: Buffer,
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string>> = {},
 ): void {
   const own = { 'content-type': type, 'content-length': body.length }
   response.writeHead(status, { ...securityHeaders, ...own, ...headers }).end(body)

@@ -2,7 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { foreignHost, isOurHost, type Reach } from '../http/listener.js'
-import { Refusal } from './refusal.js'
+import { Refusal, unauthorized } from './refusal.js'
 
 /** The rights of a request. */
 export interface Rights {
@@ -30,11 +30,12 @@ export function newToken(): string {
 export function rightsOf(request: IncomingMessage, token: string, reach: Reach): Rights {
   if (reach === 'loopback' && !isOurHost(request)) throw new Refusal(403, foreignHost)
   const { host, origin, authorization } = request.headers
-  if (origin !== undefined && origin !== `http://${host}`)
+  const ours = [`http://${host}`, `https://${host}`] // https: a proxy with TLS stands in front
+  if (origin !== undefined && !ours.includes(origin))
     throw new Refusal(403, 'the origin of the request is another page')
   const [, given] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? []
   const isRight = given !== undefined && isSame(given, token)
-  if (authorization !== undefined && !isRight) throw new Refusal(401, 'the token is wrong')
+  if (authorization !== undefined && !isRight) throw unauthorized('the token is wrong')
   return { mayRead: isRight || reach !== 'network', mayChange: isRight }
 }
 

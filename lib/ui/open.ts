@@ -4,13 +4,13 @@ import type { TcpAddress } from '../endpoints/tcp.js'
 import type { UnixAddress } from '../endpoints/unix.js'
 import { type HttpListener, httpUrl, listenForHttp, type Reach } from '../http/listener.js'
 import { errorCode, errorMessage } from '../text/errors.js'
-import { type Api, openApi } from './api.js'
+import { type Api, openApi, reading } from './api.js'
 import { sendBytes, sendJson } from './body.js'
 import { type Events, openEvents } from './events.js'
 import { pageFiles } from './files.js'
 import { newToken, rightsOf } from './guard.js'
 import { openPage, type Page, type PageOptions } from './page.js'
-import { Refusal } from './refusal.js'
+import { Refusal, wrongMethod } from './refusal.js'
 import { type ShownConnection, type ShownServer, shownOf } from './shown.js'
 
 /** A page has up to six connections at once, one of which stays. */
@@ -97,8 +97,7 @@ async function answer({ request, response, reach, token, files, opening }: Reque
   }
   const file = files(pathname)
   if (!file) throw new Refusal(404, 'there is no such path')
-  if (request.method !== 'GET' && request.method !== 'HEAD')
-    throw new Refusal(405, `${request.method} is not allowed here`)
+  if (!reading.includes(request.method as string)) throw wrongMethod(request.method, reading)
   sendBytes(response, 200, file.type, file.body)
 }
 
@@ -112,7 +111,10 @@ function urlOfRequest({ url = '/' }: IncomingMessage): URL {
 
 function refuse(response: ServerResponse, error: unknown): void {
   if (response.headersSent) response.destroy()
-  else sendJson(response, statusOf(error), { error: { message: errorMessage(error) } })
+  else {
+    const headers = error instanceof Refusal ? error.headers : {}
+    sendJson(response, statusOf(error), { error: { message: errorMessage(error) } }, headers)
+  }
 }
 
 function statusOf(error: unknown): number {

@@ -193,6 +193,7 @@ t.test('every error is an answer in JSON', async t => {
     [400, '/api/connections?limit=0'],
     [400, '/api/history?x=1'],
     [400, `/api/connections/${id}/bytes?way=up`],
+    [400, `/api/connections/${id}/bytes?way=in&after=1`],
     [400, '/api/events?interval=199'],
     [400, '/api/breakpoints', { ...post, body: '[]' }],
     [400, '/api/breakpoints', { ...post, body: '7' }],
@@ -218,6 +219,15 @@ t.test('every error is an answer in JSON', async t => {
     '1 MiB may come',
   )
   t.equal((await ask({ port }, '///api/stats')).status, 404)
+  for (const [path, allow] of [
+    ['/', 'GET, HEAD'],
+    ['/api/stats', 'GET, HEAD'],
+    ['/api/faults', 'GET, HEAD, POST'],
+    [`/api/connections/${id}/close`, 'POST'],
+  ] as const)
+    t.equal((await ask({ port }, path, { method: 'PUT' })).headers.allow, allow, path)
+  const { headers } = await ask({ port }, '/api/faults', { method: 'POST' })
+  t.equal(headers['www-authenticate'], 'Bearer')
 })
 
 t.test('what is no answerable request fails no other', async t => {
