@@ -1,6 +1,5 @@
 /** One breakpoint: what a request for it says, and what is told of it. */
-import type { Finder } from '../faults/finder.js'
-import { finder } from '../faults/finder.js'
+import { type Finder, finder } from '../faults/finder.js'
 import type { Direction } from '../stats/snapshot.js'
 import { type Chains, chainOf, directions } from './chains.js'
 import { flag, integer, membersOf, text, word } from './members.js'

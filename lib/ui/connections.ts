@@ -111,7 +111,16 @@ function rowOf(conversation: Conversation, stats: ConnectionStats | undefined, s
   }
   const { age = Date.now() - opened, bytesIn = 0, bytesOut = 0, tls, target } = stats ?? {}
   const rates = stats ? snapshot.ratesOf(stats) : { rateIn: 0, rateOut: 0 }
-  return { ...own, state: 'open', age, bytesIn, bytesOut, ...rates, tls: tls !== undefined, ...(target && { target }) }
+  return {
+    ...own,
+    state: 'open',
+    age: Math.round(age),
+    bytesIn,
+    bytesOut,
+    ...rates,
+    tls: tls !== undefined,
+    ...(target && { target }),
+  }
 }
 
 /** Whether what is known of a connection contains the text, in any case. */

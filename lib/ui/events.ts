@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
+import { attempt } from '../text/errors.js'
 import type { Asked } from './asked.js'
 import { type ListQuery, listParameters } from './connections.js'
 import { bytesOf, listOf, statsOf } from './figures.js'
@@ -84,7 +85,11 @@ export function openEvents(page: Page): Events {
       response.once('close', () => rest(listener))
       tell(page, listener)
       timer ??= setInterval(() => {
-        for (const each of listeners) tell(page, each)
+        for (const each of listeners)
+          attempt(
+            () => tell(page, each),
+            () => each.response.destroy(),
+          ) // the server goes on
       }, tick).unref()
     },
     async close() {

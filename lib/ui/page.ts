@@ -59,12 +59,12 @@ export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }:
       stop()
       record.stop()
       snapshots.close()
-      await Promise.all([breakpoints.close(), faults.close()])
+      await Promise.allSettled([breakpoints.close(), faults.close()]) // a segment that stays lets everything pass
     },
   }
 }
 
-/** Breakpoints call what goes forward `in`: for a `send`, it goes out, and its offset is that of what it sends. */
+/** Breakpoints take the client for the peer. In a `send` the peer is the target, whose bytes have other offsets. */
 function placed(mark: Mark, { answers }: Shown): Mark {
   const { offset: _, ...rest } = mark
   return answers === 'out' ? mark : { ...rest, way: mark.way === 'in' ? 'out' : 'in' }

@@ -140,6 +140,11 @@ class FakeResponse extends EventEmitter {
     return this
   }
 
+  destroy(): void {
+    this.destroyed = true
+    this.emit('close')
+  }
+
   take(): Heard[] {
     const heard = parsed(this.text)
     this.text = ''
@@ -243,6 +248,22 @@ t.test('a stream in which nothing happens shows that it is alive', async t => {
   t.equal(response.text, ': alive\n\n')
   clock.pass(4000)
   t.equal(response.text, ': alive\n\n'.repeat(3))
+})
+
+t.test('figures that cannot be made end the stream, and nothing else', async t => {
+  const { begin, clock, page, events } = await openStopped(t)
+  const response = begin()
+  const { snapshots } = page
+  Object.assign(snapshots, {
+    now() {
+      throw new Error('a mistake')
+    },
+  })
+  clock.pass(1000)
+  t.ok(response.destroyed)
+  Reflect.deleteProperty(snapshots, 'now')
+  t.notOk(begin().destroyed)
+  void events.close()
 })
 
 t.test('there is a timer only while somebody listens', async t => {
