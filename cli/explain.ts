@@ -65,12 +65,16 @@ export async function explain({ command, facts }: Plan): Promise<Explanation> {
 /** What is shown elsewhere: stages, and what only concerns this command. */
 const elsewhere = ['json', 'helpAll', 'transform', 'replyTransform', 'both', 'to', 'output', 'reply', 'from']
 
+/** What is not shown, since explanations are pasted elsewhere. */
+const secret = ['uiToken']
+
 /** Every option that is given, or has an effect without. */
 function settingsOf(command: Command, defaults: Readonly<Record<string, unknown>>): Setting[] {
   return command.options.flatMap(option => {
     const name = option.attributeName()
     const origin = originOf(command, name)
-    const given = origin === 'default' ? defaults[name] : command.getOptionValue(name)
+    const typed = secret.includes(name) ? '…' : command.getOptionValue(name)
+    const given = origin === 'default' ? defaults[name] : typed
     if (given === undefined || elsewhere.includes(name) || option.negate !== (given === false)) return []
     return [
       {

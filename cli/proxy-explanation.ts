@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { formatAddress } from '../lib/endpoints/address.js'
 import type { ProxyOptions, ProxyPlan } from '../lib/proxy.js'
+import { defaultKeep } from '../lib/ui.js'
 import { type Facts, originOf } from './plan.js'
 import { type ServerOptions, serverDefaults } from './server-options.js'
 import { tlsFacts } from './tls-facts.js'
@@ -34,6 +35,6 @@ export function proxyFacts(
         origin: originOf(command, 'replyTransform', 'both'),
       },
     ],
-    defaults: serverDefaults(limits, address, to),
+    defaults: { ...serverDefaults(limits, address, to), ...(options.ui && defaultKeep) },
   }
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { type Address, formatAddress } from '../lib/endpoints/address.js'
 import { defaultTimes } from '../lib/endpoints/endpoint.js'
 import { peerEndPolicy, type SendOptions, waitPolicy } from '../lib/send-options.js'
+import { defaultKeep } from '../lib/ui.js'
 import { type Facts, originOf } from './plan.js'
 import type { Options } from './send-options.js'
 import { tlsFacts } from './tls-facts.js'
@@ -60,6 +61,7 @@ export function sendFacts(
     defaults: {
       ...{ retry: 0, connectTimeout: defaultTimes.connect, idleTimeout: 0, wait: waitPolicy(given), maxDuration: 0 },
       ...(address.scheme === 'tls' && { handshakeTimeout: defaultTimes.handshake }),
+      ...(options.ui && defaultKeep),
     },
   }
 }

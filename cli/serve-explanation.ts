@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { formatAddress } from '../lib/endpoints/address.js'
 import type { ServeOptions, ServePlan } from '../lib/serve.js'
+import { defaultKeep } from '../lib/ui.js'
 import { type DirectionPlan, type Fact, type Facts, originOf } from './plan.js'
 import type { Options } from './serve-options.js'
 import { serverDefaults } from './server-options.js'
@@ -26,7 +27,10 @@ export function serveFacts(command: Command, options: Options, given: ServeOptio
       },
       ...(source ? [replyDirection(command, options, given, source)] : []),
     ],
-    defaults: serverDefaults(limits, address, target?.scheme === 'file' ? undefined : target),
+    defaults: {
+      ...serverDefaults(limits, address, target?.scheme === 'file' ? undefined : target),
+      ...(options.ui && defaultKeep),
+    },
   }
 }
 

@@ -4,6 +4,7 @@ import type { Bound } from './endpoints/endpoint.js'
 import type { TransformEntry } from './stages/define.js'
 import { isTransform } from './stages/modules.js'
 import { describe, TcpPipeError } from './text/errors.js'
+import { isToken, tokenRule } from './text/token.js'
 import { checkValues } from './text/values.js'
 import type { About } from './ui/page.js'
 import type { ShownConnection, ShownServer } from './ui/shown.js'
@@ -16,8 +17,8 @@ export interface UiOptions {
   /** Where to listen. Default: 127.0.0.1:3098. */
   listen?: AddressInput | undefined
   /**
-   * The token that changes need, and on an address that is not loopback also reads: 16 to 200 letters, digits and the
-   * characters - . _ ~. Default: a random one.
+   * The token that changes need, and reads that come over a network: 16 to 200 letters, digits and the characters
+   * - . _ ~. Default: a random one.
    */
   token?: string | undefined
   /** The last bytes that are kept of each connection; 0 keeps none. Default: 256 KiB. */
@@ -49,6 +50,9 @@ export interface Ui extends AsyncDisposable {
 
 const defaultAddress = '127.0.0.1:3098'
 
+/** Bytes. */
+export const defaultKeep = { keep: 256 * 1024, keepTotal: 64 * 1024 ** 2 }
+
 /**
  * Serves a page that shows a server, or the connection of a `send`. Resolves when it listens. If `server` is a promise,
  * requests wait for it. The bytes of connections are kept from then on. Closes with the server.
@@ -69,7 +73,7 @@ export async function serveUi(
     )
   const { openUi } = await import('./ui/open.js') // the rest of the library needs no HTTP
   const { token, faults = [], about = {}, ownLog = true } = options
-  const { keep = 256 * 1024, keepTotal = 64 * 1024 ** 2, keepTls = false } = options
+  const { keep = defaultKeep.keep, keepTotal = defaultKeep.keepTotal, keepTls = false } = options
   return openUi(server, address, token, {
     ...{ about, faults, ownLog, keep: { perConnection: keep, total: keepTotal, tls: keepTls } },
   })
@@ -79,17 +83,21 @@ function check(options: UiOptions): void {
   checkValues(options, { listen: 'address', token: 'text', keepTls: 'flag', ownLog: 'flag', about: 'object' })
   const { token, faults } = options as { token?: string; faults?: unknown }
   for (const name of ['keep', 'keepTotal'] as const) checkSize(name, options[name])
-  if (token !== undefined && !tokenForm.test(token))
-    throw new TcpPipeError(
-      'ERR_OPTION',
-      'token is not allowed; expected 16 to 200 of the characters A-Z a-z 0-9 - . _ ~',
-    )
-  if (faults !== undefined && !(Array.isArray(faults) && faults.every(isTransform)))
-    throw new TcpPipeError('ERR_OPTION', `faults: ${describe(faults)} is not allowed; expected an array of transforms`)
+  if (token !== undefined && !isToken(token))
+    throw new TcpPipeError('ERR_OPTION', `token is not allowed; expected ${tokenRule}`)
+  if (faults !== undefined) checkFaults(faults)
 }
 
-/** Characters that need no quoting in a URL or a header. */
-const tokenForm = /^[\w.~-]{16,200}$/
+function checkFaults(faults: unknown): void {
+  if (!Array.isArray(faults))
+    throw new TcpPipeError('ERR_OPTION', `faults: ${describe(faults)} is not allowed; expected an array of transforms`)
+  const wrong = faults.findIndex(each => !isTransform(each))
+  if (wrong >= 0)
+    throw new TcpPipeError(
+      'ERR_OPTION',
+      `faults[${wrong}]: ${describe(faults[wrong])} is not allowed; expected a transform`,
+    )
+}
 
 /** What a promise gives is known only later. */
 function checkServer(server: unknown): void {
@@ -99,5 +107,6 @@ function checkServer(server: unknown): void {
 
 function checkSize(name: string, value: number | undefined): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return
-  throw new TcpPipeError('ERR_OPTION', `${name}: ${value} is not allowed; expected a number of bytes`)
+  const given = typeof value === 'number' ? value : describe(value)
+  throw new TcpPipeError('ERR_OPTION', `${name}: ${given} is not allowed; expected a number of bytes`)
 }
