@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The command line. Imports the rest only when needed, so that `--version` is fast. */
-import { readFileSync } from 'node:fs'
 import { commands } from './commands.js'
 import { useCompileCache } from './compile-cache.js'
+import { version } from './version.js'
 
 const argv = process.argv.slice(2)
 
@@ -15,8 +15,4 @@ else {
     .catch(() => {}) // at the same time; main reports a failure
   const { main } = await import('./main.js')
   await main(argv, version(), commands)
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }

@@ -51,7 +51,7 @@ const wordings: Record<string, Wording> = {
         ? `metrics on unix:${address}, path /metrics`
         : `metrics on http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`,
     ),
-  page: ({ url }) => info(`page at ${url}`),
+  page: ({ url, token }) => info(pageWords({ url, token })),
   'control socket': ({ control }) => info(`control socket at ${control}`),
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
@@ -111,6 +111,11 @@ export function wordsOf(record: LogRecord, speaker: Speaker): Words | undefined 
   if (typeof msg !== 'string' || !Object.hasOwn(wordings, msg)) return undefined
   const isOurs = (fieldsOf[msg] as readonly string[]).every(name => record[name] !== undefined)
   return isOurs ? wordings[msg]?.(record, speaker) : undefined
+}
+
+/** Where a page is. The URL of one that has no unix socket contains the token. */
+export function pageWords({ url, token }: LogRecord): string {
+  return `page at ${url}${token === undefined ? '' : `, token ${token}`}`
 }
 
 function info(...texts: string[]): Words {

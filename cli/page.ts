@@ -1,11 +1,11 @@
 /** `--ui`: opens the page of a command. */
-
 import { type Address, formatAddress } from '../lib/endpoints/address.js'
 import type { TransformEntry } from '../lib/stages/define.js'
 import { type ShownConnection, type ShownServer, serveUi, type Ui } from '../lib/ui.js'
 import { aboutUs } from './about.js'
 import { closeAtExit } from './http.js'
 import type { Log } from './log.js'
+import { pageWords } from './log-words.js'
 import { named } from './named.js'
 import type { PageOptions } from './page-options.js'
 
@@ -21,7 +21,10 @@ export async function openPage(
   const page = await serveUi(shown, { ...options, about, ownLog: false }).catch(error => {
     throw named('--ui', error)
   })
-  log.info({ url: page.url }, 'page')
+  const place = { url: page.url, ...(page.address.family === 'unix' && { token: page.token }) }
+  log.info(place, 'page')
+  // Without the line, nobody knows a random token.
+  if (!uiToken && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: ${pageWords(place)}\n`)
   watch(page.log) // not before: the line has the token
   return closeAtExit(page)
 }
