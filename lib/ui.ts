@@ -39,10 +39,10 @@ export interface UiOptions {
 export interface Ui extends AsyncDisposable {
   /** The bound address. */
   readonly address: Bound
-  /** The URL of the page with the token; for a unix socket, its address. */
+  /** The URL of the page with the token; for a unix socket its address, without the token. */
   readonly url: string
   readonly token: string
-  /** Adds a line to the log that the page shows. */
+  /** Adds a line to the log that the page shows. `level` is a word, such as `info`, `warn` or `error`. */
   log(level: string, text: string): void
   /** Stops listening, lets go what breakpoints hold, and switches the faults off. */
   close(): Promise<void>
@@ -55,7 +55,8 @@ export const defaultKeep = { keep: 256 * 1024, keepTotal: 64 * 1024 ** 2 }
 
 /**
  * Serves a page that shows a server, or the connection of a `send`. Resolves when it listens. If `server` is a promise,
- * requests wait for it. The bytes of connections are kept from then on. Closes with the server.
+ * requests wait for it. Keeps the bytes of connections that open afterwards: for a `send`, give it a promise of what
+ * `onConnect` gets. Closes with the server.
  *
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system error if it cannot listen
  */
