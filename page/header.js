@@ -39,7 +39,7 @@ export function createHeader(page) {
     setText(byId('open-count'), `${counted(stats.stats.connections, 'connection')} open`)
     setText(byId('access'), stats.mayChange ? 'Full access' : 'Read only')
     opener.hidden = stats.mayChange
-    if (stats.mayChange && !form.hidden) showForm(false)
+    if (page.mayChange && !form.hidden) showForm(false)
     document.title = `${about.name} ${route.join(' → ')} – tcp-pipe`
   }
 

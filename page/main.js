@@ -34,6 +34,8 @@ export class Page {
   /** The pipeline of the selected connection is in the events; that of the server is asked for. */
   pipelineOf = /** @type {'server' | 'connection'} */ ('server')
   isLive = false
+  /** The token was taken for wrong. */
+  #tokenIsOld = false
   #live = new Live(this.api, {
     parameters: () => this.#parameters(),
     heard: (name, data) => this.#heard(name, data),
@@ -71,6 +73,7 @@ export class Page {
 
   /** @param {string} token */
   useToken(token) {
+    this.#tokenIsOld = false
     this.api.setToken(token)
     this.#live.open()
   }
@@ -138,7 +141,8 @@ export class Page {
 
   /** The numbers and ids of connections begin again. */
   #restarted() {
-    this.notice('The program has been started again')
+    const text = 'The program has been started again'
+    this.notice(this.#tokenIsOld ? `${text} and has a new token` : text, this.#tokenIsOld)
     this.#faults.load()
     if (!this.selected) return
     this.#deselect()
@@ -172,6 +176,7 @@ export class Page {
   /** A wrong token is refused even where none is needed. */
   #withoutToken() {
     this.api.setToken(null)
+    this.#tokenIsOld = true
     this.notice('The token is wrong; a restarted program has a new one', true)
     this.#live.open()
   }

@@ -256,7 +256,8 @@ t.test('the page says that the program has ended, and comes back with the next o
   await shows(seen.part('live'), 'The program has ended')
 
   await serve(t, words, long)
-  await shows(seen.part('notice'), 'The token is wrong; a restarted program has a new one')
   await shows(seen.part('live'), 'Live')
   await shows(seen.part('access'), 'Read only')
+  await shows(seen.part('notice'), 'The program has been started again and has a new token')
+  await seen.page.getByLabel('Token', { exact: true }).waitFor()
 })
