@@ -156,8 +156,9 @@ function pipelineIn({ sum, rank, bytes }: Shape, time: number): Pipeline {
     total: each.total,
   }))
   const [source, sink] = [all[0], all.at(-1)] as [PipelinePart, PipelinePart]
-  const parts = all.filter(({ kind }) => isMeasured || kind === 'stage')
   const isSilent = rank === ranks.idle && bytes > 0 && source.isNetwork
+  if (isSilent) all[0] = { ...source, busy: 0, waitingForInput: source.waitingForInput + source.busy }
+  const parts = all.filter(({ kind }) => isMeasured || kind === 'stage')
   const judged = isMeasured && bytes > 0 && !isSilent ? judge(parts) : undefined
   return {
     verdict: isSilent ? `idle: the ${source.name} sends nothing` : judged?.text,

@@ -124,8 +124,8 @@ export class Kept {
   #small(bytes: number): Block {
     const { perConnection } = this.#keep.limits
     const wanted = Math.max(smallestBlock, 4 * (this.#last?.buffer.length ?? 0))
-    const room = Math.min(wanted, largestBlock, perConnection)
-    const buffer = Buffer.allocUnsafeSlow(Math.max(room, bytes + headerSize))
+    const room = Math.min(wanted, largestBlock, perConnection / 4) // a block is dropped as a whole
+    const buffer = Buffer.allocUnsafeSlow(Math.max(Math.ceil(room), bytes + headerSize))
     return new Block(this, buffer.length, this.#sequence, { ...this.#passed }, buffer)
   }
 
