@@ -42,11 +42,26 @@ export function headAt(bytes, start, asked = '') {
   const [, method = ''] = requestLine.exec(line) ?? []
   const status = Number(statusLine.exec(line)?.[1] ?? 0)
   if (!method && !status) return 'bad'
-  const text = latin1(bytes, start, Math.min(bytes.length, start + longestHead))
-  const end = /\r?\n\r?\n/.exec(text)
-  if (!end) return text.length >= longestHead ? 'long' : { need: bytes.length + 1 }
-  const headEnd = start + end.index + end[0].length
-  return { line, method, status, headEnd, ...bodyOf(text.slice(0, end.index + 1), status, asked) }
+  const headEnd = emptyLineEnd(bytes, start + first + 1, start + longestHead)
+  if (headEnd === -1) return bytes.length - start >= longestHead ? 'long' : { need: bytes.length + 1 }
+  return { line, method, status, headEnd, ...bodyOf(latin1(bytes, start, headEnd), status, asked) }
+}
+
+/**
+ * Looks at no more than it must: many small messages may follow each other.
+ * @param {Uint8Array} bytes @param {number} start of a line @param {number} most
+ * @returns {number} the end of the first empty line; -1 if there is none
+ */
+function emptyLineEnd(bytes, start, most) {
+  const last = Math.min(bytes.length, most)
+  for (let at = start; at < last; ) {
+    if (bytes[at] === 13 && at + 1 < last && bytes[at + 1] === 10) return at + 2
+    if (bytes[at] === 10) return at + 1
+    const end = bytes.subarray(at, last).indexOf(10)
+    if (end === -1) return -1
+    at += end + 1
+  }
+  return -1
 }
 
 /**

@@ -255,3 +255,16 @@ t.test('values as redis-cli shows them', async t => {
   }
   t.match(resp.value(utf8(`*300\r\n${':1\r\n'.repeat(300)}`), 0), /\n {0,2}… 200 more$/)
 })
+
+t.test('HTTP: many small messages take as long as a large one', async t => {
+  const bytes = Buffer.from('GET / HTTP/1.1\r\n\r\n'.repeat(100_000))
+  const reader = new Reader('http', 0)
+  const start = performance.now()
+  reader.read(bytes, 0)
+  t.equal(reader.messages.length, 100_000)
+  t.ok(performance.now() - start < 15_000)
+})
+
+t.test('HTTP: an empty line ends the head, whatever ends the other lines', async t => {
+  always(t, 'http', 'GET / HTTP/1.1\nA: b\r\n\nGET / HTTP/1.1\r\nA: \rb\n\r\n', ['http 0-22', 'http 22-46'])
+})
