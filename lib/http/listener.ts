@@ -21,8 +21,8 @@ export type Reach = 'loopback' | 'unix' | 'network'
 
 export interface HttpOptions {
   /**
-   * The clients that can be connected: a new one replaces the one that connected first. They use the descriptors that
-   * servers leave free.
+   * The clients that can be connected: a new one replaces one that has asked nothing, or the one that connected first.
+   * They use the descriptors that servers leave free.
    */
   readonly mostClients: number
   /** Answers a request. If it rejects, the client is disconnected. */
@@ -41,16 +41,18 @@ const mostPipelined = 1000
 export async function listenForHttp(address: TcpAddress | UnixAddress, options: HttpOptions): Promise<HttpListener> {
   const requests = new WeakMap<Duplex, number>()
   let reach: Reach = 'network'
-  const server = createServer(limits, (request, response) => {
+  const hear = (request: IncomingMessage, response: ServerResponse) => {
     response.shouldKeepAlive = false
     const before = requests.get(request.socket) ?? 0
     requests.set(request.socket, before + 1)
     if (before > mostPipelined) request.socket.destroy() // they would pile up behind an answer that does not end
     if (before > 0) return // pipelined requests would all be answered before anything else runs
     options.answer(request, response, reach).catch(error => response.destroy(error))
-  })
+  }
+  const server = createServer(limits, hear)
+  server.on('checkExpectation', hear) // Node itself would answer each of them, however many
   server.timeout = patience
-  keepNewest(server, options.mostClients)
+  keepNewest(server, options.mostClients, client => requests.has(client))
   await listen(server, address)
   const bound = boundOf(server)
   reach = reachOf(bound)
@@ -91,16 +93,16 @@ function boundOf(server: Server): HttpListener['bound'] {
   return typeof bound === 'string' ? { address: bound, family: 'unix', port: 0 } : bound
 }
 
-/** Clients that send nothing lock out nobody: the oldest one makes room for a new one. */
-function keepNewest(server: Server, mostClients: number): void {
+/** Clients that send nothing lock out nobody: they make room for a new one, the oldest first, and then those that ask. */
+function keepNewest(server: Server, mostClients: number, isAsking: (client: Duplex) => boolean): void {
   const clients = new Set<Duplex>()
   server.on('connection', (socket: Duplex) => {
+    const all = [...clients]
+    const surplus = all.length < mostClients ? undefined : (all.find(client => !isAsking(client)) ?? all[0])
+    if (surplus) clients.delete(surplus)
+    surplus?.destroy()
     clients.add(socket)
     socket.once('close', () => clients.delete(socket))
-    if (clients.size <= mostClients) return
-    const oldest = clients.values().next().value as Duplex
-    clients.delete(oldest)
-    oldest.destroy()
   })
 }
 

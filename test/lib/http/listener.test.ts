@@ -134,6 +134,35 @@ t.test('more clients than allowed: the oldest one makes room', async t => {
   t.equal((await ask({ port }, '/')).status, 200, 'those that have left do not count')
 })
 
+t.test('clients that have asked nothing make room before those that wait for an answer', async t => {
+  const { port } = await open(t, async (_request, response) => void response.write('endless'), '127.0.0.1', 3)
+  const page = clientOf(t, { port })
+  page.write(get)
+  await once(page, 'data')
+  const silent = Array.from({ length: 6 }, () => clientOf(t, { port }))
+  await Promise.all(silent.slice(0, 4).map(gone))
+  t.notOk(page.destroyed)
+  for (const client of silent.slice(4)) client.write(get)
+  await Promise.all(silent.slice(4).map(client => once(client, 'data')))
+  const isOver = gone(page)
+  await once(clientOf(t, { port }), 'connect')
+  await isOver
+})
+
+t.test('an expectation that is unknown is ignored, and its requests do not pile up either', async t => {
+  let count = 0
+  const { port } = await open(t, async (_request, response) => {
+    count++
+    response.write('endless')
+  })
+  const socket = clientOf(t, { port })
+  socket.resume()
+  const isOver = gone(socket)
+  socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nExpect: miracles\r\n\r\n'.repeat(2000))
+  await isOver
+  t.equal(count, 1)
+})
+
 t.test('what is no HTTP, and what a client leaves unfinished', async t => {
   const read = async (request: IncomingMessage, response: ServerResponse) => {
     for await (const _chunk of request);
