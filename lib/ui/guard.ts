@@ -30,12 +30,23 @@ export function newToken(): string {
 export function rightsOf(request: IncomingMessage, token: string, reach: Reach): Rights {
   if (reach === 'loopback' && !isOurHost(request)) throw new Refusal(403, foreignHost)
   const { host, origin, authorization } = request.headers
-  if (origin !== undefined && origin !== `http://${host}`)
-    throw new Refusal(403, 'the origin of the request is another page')
+  if (origin !== undefined && origin !== `http://${host}`) throw new Refusal(403, foreignPage)
+  if (isFromElsewhere(request)) throw new Refusal(403, foreignPage)
   const [, given] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? []
   const isRight = given !== undefined && isSame(given, token)
   if (authorization !== undefined && !isRight) throw new Refusal(401, 'the token is wrong')
   return { mayRead: isRight || reach !== 'network', mayChange: isRight }
+}
+
+const foreignPage = 'the origin of the request is another page'
+
+/**
+ * A browser tells of each request who has made it, also of those that have no origin, such as images: answers that do not
+ * end would keep others out. Another page may lead to ours.
+ */
+function isFromElsewhere({ headers }: IncomingMessage): boolean {
+  const { 'sec-fetch-site': site = 'none', 'sec-fetch-dest': destination } = headers
+  return site !== 'none' && site !== 'same-origin' && destination !== 'document'
 }
 
 /** Takes the same time for all tokens. */

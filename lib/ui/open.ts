@@ -103,11 +103,8 @@ async function answer({ request, response, reach, token, files, opening }: Reque
 }
 
 function urlOfRequest({ url = '/' }: IncomingMessage): URL {
-  try {
-    return new URL(url, 'http://page')
-  } catch {
-    throw new Refusal(400, 'the path of the request is not allowed')
-  }
+  if (!url.startsWith('/')) throw new Refusal(400, 'the path of the request is not allowed') // `http://other/path`, `*`
+  return new URL(`http://page${url}`)
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
