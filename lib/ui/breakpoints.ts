@@ -44,12 +44,20 @@ export interface Breakpoints {
 /** The most breakpoints at the same time. */
 const most = 100
 
+/** The most directions that are held at the same time: each takes about 220 KiB if its peer sends as much. */
+const mostHeld = 1000
+
 /** The name of the segment that holds. It exists only while there is a breakpoint for its direction. */
 const segment = 'breakpoints'
 
-export function openBreakpoints(chains: Chains, connections: Connections, mark: MarkConnection): Breakpoints {
+export function openBreakpoints(
+  chains: Chains,
+  connections: Connections,
+  mark: MarkConnection,
+  most = mostHeld,
+): Breakpoints {
   const breakpoints = new Map<string, Breakpoint>()
-  const holds = openHolds({ breakpoints, connections, mark, over: ({ breakpoint }) => over(state, breakpoint) })
+  const holds = openHolds({ breakpoints, connections, mark, most, over: ({ breakpoint }) => over(state, breakpoint) })
   const state: State = { chains, connections, breakpoints, holds, lastId: 0 }
   return {
     add: request => add(state, request),

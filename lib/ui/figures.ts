@@ -23,10 +23,7 @@ export function statsOf(page: Page, connection: string | undefined, mayChange: b
     stats: { ...stats, connections: connections.length },
     rates: ratesOf(snapshot),
     segments: { forward: shown.forward?.list() ?? [], reply: shown.reply?.list() ?? [] },
-    pipeline: {
-      forward: pipelineFor(snapshot, 'forward', connection),
-      reply: pipelineFor(snapshot, 'reply', connection),
-    },
+    pipeline: pipelinesOf(snapshot, connection),
     ...breakpoints.list(),
     faults: faults.on(),
   }
@@ -40,6 +37,20 @@ function ratesOf({ stats, before }: Snapshot): { in: number; out: number } {
   }
 }
 
+type Pipelines = Readonly<Record<Direction, ReturnType<typeof pipelineFor>>>
+
+/** Those of all connections together. */
+const overall = new WeakMap<Snapshot, Pipelines>()
+
+/** Adding up thousands of connections takes long: all who look share the sums. */
+function pipelinesOf(snapshot: Snapshot, id: string | undefined): Pipelines {
+  const known = id === undefined ? overall.get(snapshot) : undefined
+  if (known) return known
+  const made = { forward: pipelineFor(snapshot, 'forward', id), reply: pipelineFor(snapshot, 'reply', id) }
+  if (id === undefined) overall.set(snapshot, made)
+  return made
+}
+
 function pipelineFor({ stats, before }: Snapshot, direction: Direction, id: string | undefined) {
   const chosen = (connections: readonly ConnectionStats[]) =>
     id === undefined ? connections : connections.filter(each => each.id === id)
@@ -49,8 +60,10 @@ function pipelineFor({ stats, before }: Snapshot, direction: Direction, id: stri
 
 /** The directions of a connection that are held. */
 export function heldIn({ breakpoints }: Page): (id: string) => Direction[] {
-  const { held } = breakpoints.list()
-  return id => held.filter(({ connection }) => connection === id).map(({ direction }) => direction)
+  const all = new Map<string, Direction[]>()
+  for (const { connection, direction } of breakpoints.list().held)
+    all.set(connection, [...(all.get(connection) ?? []), direction])
+  return id => all.get(id) ?? []
 }
 
 export function listOf(page: Page, query: ListQuery): List {

@@ -44,6 +44,8 @@ export interface HoldsOptions {
   readonly breakpoints: ReadonlyMap<string, Breakpoint>
   readonly connections: Connections
   readonly mark: MarkConnection
+  /** The directions that are held at the same time. */
+  readonly most: number
   /** Called after each hold, also one whose connection has failed or ended. */
   over(hold: Hold): void
 }
@@ -95,6 +97,8 @@ interface Place {
   isTurn: boolean
   /** The number of bytes that have come from the source. Unknown before the first ones. */
   position?: number
+  /** The last time that it was held. */
+  hold?: Hold
 }
 
 function openPlace(state: State, connection: ConnectionInfo, context: Context): Place {
@@ -114,7 +118,7 @@ function openPlace(state: State, connection: ConnectionInfo, context: Context): 
   function over(): void {
     siblings.delete(place)
     if (siblings.size === 0) places.delete(id)
-    for (const hold of open.values()) if (hold.stage === place.stage) forget(state, hold)
+    if (place.hold && open.has(place.hold.id)) forget(state, place.hold)
   }
 
   return place
@@ -135,6 +139,7 @@ function hear(state: State, place: Place, bytes: Buffer): (() => void) | undefin
     breakpoint => isMeant(breakpoint, connection) && isHit(place, breakpoint, bytes, isTurn),
   )
   const hit = hits.find(({ info, hits }) => !info.once || hits === 0)
+  if (state.open.size >= state.most) return undefined
   return hit && !context.replaced.aborted ? () => hold(state, place, hit) : undefined
 }
 
@@ -184,6 +189,7 @@ function hold(state: State, place: Place, breakpoint: Breakpoint): void {
   }
   breakpoint.hits++
   state.open.set(held.id, held)
+  place.hold = held
   markHold(state, held, { mark: 'held', text: `breakpoint ${id}` })
 }
 

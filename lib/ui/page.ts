@@ -44,8 +44,11 @@ export interface Page {
 }
 
 export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }: PageOptions): Page {
-  const find = (id: string) => [...shown.connections].find(connection => connection.id === id)
   const record = openRecord(shown, keep)
+  const find = (id: string) => {
+    const connection = record.conversations.get(id)?.connection as Connection
+    return shown.connections.has(connection) ? connection : undefined
+  }
   const snapshots = new Snapshots(shown)
   const { forward, reply } = shown
   const chains = { ...(forward && { forward }), ...(reply && { reply }) }

@@ -11,9 +11,23 @@ import { noise } from '../../laws/support.js'
 import { clientOf, closed, collect, failOnWarning, listener, portOf, until } from '../network.js'
 import { cutAt, cuts, memoryInUse, settled } from '../pipes.js'
 import { stoppedClock, turns } from '../stats/stopped-clock.js'
-import { openHeld } from './support.js'
+import { openHeld, openProxy } from './support.js'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
+
+t.test('no more directions than allowed are held: what comes in others passes', async t => {
+  const { link, connections, connect } = await openProxy(t)
+  const breakpoints = openBreakpoints(link, connections, () => {}, 2)
+  t.teardown(() => breakpoints.close())
+  await breakpoints.add({ direction: 'forward', turn: true })
+  const [one, other, third] = [await connect(), await connect(), await connect()]
+  for (const { client } of [one, other, third]) await client.say('said')
+  t.same([one, other, third].map(({ target }) => target.heard()), ['', '', 'said'])
+  breakpoints.drop(breakpoints.list().held[0]?.id as string)
+  await third.target.say('answer')
+  await third.client.say('is held')
+  t.equal(third.target.heard(), 'said')
+})
 
 t.test('a match is held, and what follows, until it is released; the breakpoint stays', async t => {
   const { breakpoints, connect, held, data, marks } = await openHeld(t)
