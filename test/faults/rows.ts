@@ -250,8 +250,9 @@ export const rows: readonly Row[] = [
   },
   {
     id: 'F-11',
-    case: "A metrics page: another Host header, a huge request, a slow client, markup in a peer's name",
-    expected: 'Loopback only by default; refused or timed out; text is escaped',
+    case: 'The page and its API: pages of the web (Host, Origin, WebSocket, images), a wrong or misplaced token, smuggled, huge, slow and silent requests, markup and escapes in the bytes, thousands of small messages',
+    expected:
+      'Refused, or disconnected after 5 s; nothing changes without the token, nor is read on another address than loopback; bytes stay bytes; the traffic, memory and other clients go on',
   },
   {
     id: 'G-01',

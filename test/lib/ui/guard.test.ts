@@ -106,6 +106,22 @@ t.test('a request without an origin that another page makes is refused: an image
   t.equal((await ask({ port }, path, from('same-origin', 'empty'))).status, 200, 'the page itself')
 })
 
+t.test('a request without an origin that another page makes is refused: an image, a frame, no-cors', async t => {
+  const { port } = await openShown(t)
+  const from = (site: string, destination: string) => ({
+    headers: { 'sec-fetch-site': site, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': destination },
+  })
+  for (const site of ['cross-site', 'same-site', 'other'])
+    for (const destination of ['empty', 'image', 'iframe'])
+      t.match(await ask({ port }, '/api/events', from(site, destination)), {
+        status: 403,
+        json: { error: { message: 'the origin of the request is another page' } },
+      })
+  t.equal((await ask({ port }, '/', from('cross-site', 'document'))).status, 200, 'a link')
+  t.equal((await ask({ port }, '/', from('none', 'document'))).status, 200, 'what the user types')
+  t.equal((await ask({ port }, path, from('same-origin', 'empty'))).status, 200, 'the page itself')
+})
+
 t.test('every answer keeps other pages out, whatever it is', async t => {
   const { port } = await openShown(t)
   const questions: [string, Question?][] = [
