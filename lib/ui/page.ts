@@ -45,10 +45,8 @@ export interface Page {
 
 export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }: PageOptions): Page {
   const record = openRecord(shown, keep)
-  const find = (id: string) => {
-    const connection = record.conversations.get(id)?.connection as Connection
-    return shown.connections.has(connection) ? connection : undefined
-  }
+  // Observers get the connections themselves. A search in a list of thousands would take seconds when each of them asks.
+  const find = (id: string) => record.conversations.get(id)?.connection as Connection | undefined
   const snapshots = new Snapshots(shown)
   const { forward, reply } = shown
   const chains = { ...(forward && { forward }), ...(reply && { reply }) }
