@@ -45,10 +45,7 @@ export interface Page {
 
 export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }: PageOptions): Page {
   const record = openRecord(shown, keep)
-  const find = (id: string) => {
-    const connection = record.conversations.get(id)?.connection as Connection
-    return shown.connections.has(connection) ? connection : undefined
-  }
+  const find = (id: string) => record.conversations.get(id)?.connection as Connection | undefined // observers hear of itself
   const snapshots = new Snapshots(shown)
   const { forward, reply } = shown
   const chains = { ...(forward && { forward }), ...(reply && { reply }) }
