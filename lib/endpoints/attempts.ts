@@ -3,7 +3,6 @@
  * the first that answers ("Happy Eyeballs", RFC 8305). A slow address is not given up while others are tried: Node (as
  * of 26) gives each 250 ms and no more.
  */
-import { channel } from 'node:diagnostics_channel'
 import { ADDRCONFIG, promises as dns } from 'node:dns'
 import { isIP, type NetConnectOpts, type SocketConstructorOpts } from 'node:net'
 import { TcpPipeError } from '../text/errors.js'
@@ -14,9 +13,6 @@ const headStart = 250
 
 /** As `connect` of Node gives them to the constructor, whose type lacks two of them. */
 const socketOptions: SocketConstructorOpts = { allowHalfOpen: true, ...{ keepAlive: true, noDelay: true } }
-
-/** As `connect` of Node announces its sockets, to programs that watch a process. */
-const announced = channel('net.client.socket')
 
 /** The options of an attempt. */
 export type Target = { readonly path: string } | HostTarget
@@ -100,7 +96,6 @@ export function firstToAnswer(targets: readonly Target[], signal: AbortSignal): 
       clearTimeout(timer)
       const target = targets[next++] as Target
       const socket = new DialledSocket(socketOptions)
-      announced.publish({ socket })
       socket.connect(target as NetConnectOpts)
       const failed = (error: Error) => {
         open.delete(socket)

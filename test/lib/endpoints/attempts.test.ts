@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import dns from 'node:dns'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
@@ -109,14 +108,3 @@ async function unusedPort(): Promise<number> {
   await new Promise(resolve => server.close(resolve))
   return port
 }
-
-t.test('a socket is announced on the channel of Node', async t => {
-  const port = portOf(await listener(t, () => {}))
-  const heard: unknown[] = []
-  const hear = (message: unknown) => void heard.push((message as { socket: unknown }).socket)
-  subscribe('net.client.socket', hear)
-  t.teardown(() => unsubscribe('net.client.socket', hear))
-  const { socket } = await firstToAnswer([{ host: '127.0.0.1', port }], new AbortController().signal)
-  socket.destroy()
-  t.same(heard, [socket])
-})
