@@ -1,7 +1,7 @@
 /** Each pause of a reader is one of the writer, and ends with it. */
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { proxy, send, serve } from '../../lib/index.js'
@@ -26,10 +26,16 @@ function watch(t: Test): Map<Socket, Counts> {
     const { socket } = message as { socket: Socket }
     known.set(socket, count(socket))
   }
-  for (const channel of ['net.server.socket', 'net.client.socket']) {
-    diagnostics.subscribe(channel, notice)
-    t.teardown(() => diagnostics.unsubscribe(channel, notice))
-  }
+  diagnostics.subscribe('net.server.socket', notice)
+  t.teardown(() => diagnostics.unsubscribe('net.server.socket', notice))
+  const { connect } = Socket.prototype
+  Socket.prototype.connect = function (this: Socket, ...words: unknown[]) {
+    if (!known.has(this)) known.set(this, count(this))
+    return connect.apply(this, words as never)
+  } as typeof connect
+  t.teardown(() => {
+    Socket.prototype.connect = connect
+  })
   return known
 }
 
