@@ -142,7 +142,7 @@ export async function ask(place: Place, path: string, question: Question = {}): 
   return { status: Number(answer.statusCode), headers: answer.headers, body: all, json }
 }
 
-/** What comes of these bytes on a connection of their own, to its end. */
+/** What comes of these bytes on a connection of their own, to its end: also if that is a reset. */
 export async function exchange(t: Test, port: number, text: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
@@ -150,7 +150,7 @@ export async function exchange(t: Test, port: number, text: string): Promise<str
   const chunks: Buffer[] = []
   socket.on('data', chunk => chunks.push(chunk))
   socket.write(text)
-  await once(socket, 'close')
+  await new Promise(resolve => socket.once('close', resolve))
   return String(Buffer.concat(chunks))
 }
 
