@@ -1,7 +1,12 @@
 /** Files that are the inside of another one, and tested at its seam: by the test of that one. */
 export const insides = {
   'lib/connection/transfer.ts': ['lib/connection/pipes.ts', 'lib/connection/segments.ts'],
-  'lib/connection/connection.ts': ['lib/connection/failure.ts', 'lib/connection/state.ts', 'lib/connection/streams.ts'],
+  'lib/connection/connection.ts': [
+    'lib/connection/failure.ts',
+    'lib/connection/state.ts',
+    'lib/connection/streams.ts',
+    'lib/connection/watch-bytes.ts',
+  ],
   'lib/connection/parting.ts': ['lib/connection/talk.ts'],
   'lib/send.ts': ['lib/send-options.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],

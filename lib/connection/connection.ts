@@ -24,7 +24,8 @@ import {
 import { adopt, forget, prepare } from './streams.js'
 import { Talk } from './talk.js'
 import { deadlines, type Timeouts, watchIdle } from './timeouts.js'
-import { openTransfer, type Transfer, type TransferOptions, type Watch } from './transfer.js'
+import { openTransfer, type Transfer, type TransferOptions } from './transfer.js'
+import { watchBytes } from './watch-bytes.js'
 
 /** A connection, as the API exposes it. */
 export interface Connection extends Omit<ConnectionInfo, 'direction'> {
@@ -211,29 +212,6 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
     },
   )
   return Object.assign(transfer, { done })
-}
-
-/** Who hears of the bytes of a transfer: the talk of a proxy, and observers of what passes between the peer and us. */
-function watchBytes(state: ConnectionState, { sourceLeg, sinkLeg }: TransferOptions): Pick<Watch, 'heard' | 'told'> {
-  const { identity, leg, target, observer } = state
-  const talk = target?.talk
-  const takes = observer?.takesBytes ? observer : undefined
-  const heard = talk && sourceLeg && (() => talk.heard(sourceLeg))
-  const told = talk && sinkLeg && (() => talk.told(sinkLeg))
-  return {
-    heard: both(heard, takes && sourceLeg === leg && (chunk => takes.passed(identity, 'in', chunk))),
-    told: both(told, takes && sinkLeg === leg && (chunk => takes.passed(identity, 'out', chunk))),
-  }
-}
-
-type Hear = ((chunk: Buffer) => void) | false | undefined
-
-function both(one: Hear, other: Hear): Watch['heard'] {
-  if (!one || !other) return one || other || undefined
-  return chunk => {
-    one(chunk)
-    other(chunk)
-  }
 }
 
 function finish(state: ConnectionState): Promise<Summary> {

@@ -1,4 +1,4 @@
-/** One breakpoint: what a request for it says, and what is told of it. */
+/** One breakpoint: its request, its options and its figures. */
 import { type Finder, finder } from '../faults/finder.js'
 import type { Direction } from '../stats/snapshot.js'
 import { type Chains, chainOf, directions } from './chains.js'

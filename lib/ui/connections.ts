@@ -1,8 +1,8 @@
 /** The list of connections: those that are open, and the last ones that have ended. */
 import type { ConnectionStats, Direction } from '../stats/snapshot.js'
 import { formatRemote } from '../text/remote.js'
-import { anyText, choice, whole } from './parameters.js'
-import type { Conversation, Ended, Record } from './record.js'
+import { anyText, choice, type ValuesOf, whole } from './parameters.js'
+import type { Conversation, Ended, PageRecord } from './record.js'
 import { Refusal } from './refusal.js'
 import type { Snapshot } from './snapshots.js'
 
@@ -16,14 +16,7 @@ export const listParameters = {
   limit: whole(1, 500, 50),
 }
 
-export interface ListQuery {
-  readonly state: 'open' | 'ended' | 'all'
-  readonly sort: 'number' | 'remote' | 'age' | 'bytesIn' | 'bytesOut' | 'rate' | 'state'
-  readonly order: 'asc' | 'desc'
-  readonly filter: string
-  readonly offset: number
-  readonly limit: number
-}
+export type ListQuery = ValuesOf<typeof listParameters>
 
 /** A connection of the list. */
 export interface Row extends Partial<Omit<Ended, 'duration' | 'bytesIn' | 'bytesOut' | 'tls'>> {
@@ -59,7 +52,7 @@ export interface List {
 type Held = (id: string) => readonly Direction[]
 
 /** Sorts and pages here, so that a page with thousands of connections stays fast. */
-export function listConnections(record: Record, snapshot: Snapshot, held: Held, query: ListQuery): List {
+export function listConnections(record: PageRecord, snapshot: Snapshot, held: Held, query: ListQuery): List {
   const { state, sort, order, offset, limit } = query
   const found: Row[] = []
   const matches = filterOf(query.filter)
@@ -81,7 +74,7 @@ export function listConnections(record: Record, snapshot: Snapshot, held: Held, 
 }
 
 /** One connection. Refuses one that is not known. */
-export function connectionOf(record: Record, snapshot: Snapshot, held: Held, id: string): Row {
+export function connectionOf(record: PageRecord, snapshot: Snapshot, held: Held, id: string): Row {
   const conversation = record.conversations.get(id)
   if (!conversation) throw unknownConnection(id)
   return rowOf(conversation, snapshot.byId.get(id), snapshot, held)
@@ -92,7 +85,7 @@ export function unknownConnection(id: string): Refusal {
 }
 
 function withConversation(
-  { conversations }: Record,
+  { conversations }: PageRecord,
   id: string,
   use: (conversation: Conversation, stats?: ConnectionStats) => void,
   stats?: ConnectionStats,

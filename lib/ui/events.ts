@@ -4,11 +4,11 @@ import type { ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 import { attempt } from '../text/errors.js'
 import type { Asked } from './asked.js'
-import { type ListQuery, listParameters } from './connections.js'
+import { listParameters } from './connections.js'
 import { bytesOf, listOf, statsOf } from './figures.js'
 import { securityHeaders } from './guard.js'
 import type { Page } from './page.js'
-import { anyText, whole } from './parameters.js'
+import { anyText, type ValuesOf, whole } from './parameters.js'
 
 export const eventParameters = {
   ...listParameters,
@@ -17,11 +17,7 @@ export const eventParameters = {
   interval: whole(200, 60_000, 1000),
 }
 
-interface Query extends ListQuery {
-  readonly connection: string | undefined
-  readonly after: number
-  readonly interval: number
-}
+type Query = ValuesOf<typeof eventParameters>
 
 export interface Events {
   /** Begins a stream. */

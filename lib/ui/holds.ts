@@ -16,10 +16,9 @@ export interface Connections {
 
 /** What has happened in a conversation, besides its bytes. */
 export interface Mark {
-  readonly mark: 'held' | 'released' | 'edited' | 'dropped' | 'reset' | 'fault'
-  /** The way of the bytes that it concerns: `in` from the client, `out` to it. */
-  readonly way?: 'in' | 'out'
-  /** The number of bytes before it in its way. */
+  readonly mark: 'held' | 'released' | 'edited' | 'dropped' | 'reset'
+  readonly direction: Direction
+  /** The number of bytes before it, between the client of a server and the server. */
   readonly offset?: number
   readonly text: string
 }
@@ -212,6 +211,5 @@ function forget(state: State, hold: Hold): void {
 }
 
 function markHold({ mark }: State, { connection, offset }: Hold, what: HoldMark): void {
-  const ways: Record<Direction, 'in' | 'out'> = { forward: 'in', reply: 'out' }
-  mark(connection.id, { ...what, way: ways[connection.direction], ...(offset !== undefined && { offset }) })
+  mark(connection.id, { ...what, direction: connection.direction, ...(offset !== undefined && { offset }) })
 }

@@ -171,7 +171,7 @@ export class Kept {
     while (this.#first) this.dropFirst()
   }
 
-  /** The entries after this sequence number, up to about so many bytes; `more` says that they are not all. */
+  /** Returns the entries after this sequence number, about `mostBytes` at most. `more` is true if others follow. */
   after(sequence: number, mostBytes: number): { entries: Entry[]; more: boolean } {
     const entries: Entry[] = []
     let bytes = 0

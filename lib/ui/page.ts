@@ -5,7 +5,7 @@ import { type Breakpoints, type Mark, openBreakpoints } from './breakpoints.js'
 import { type Faults, openFaults } from './faults.js'
 import { LogLines } from './lines.js'
 import { ownLog as logTo } from './own-log.js'
-import { openRecord, type Record, type RecordOptions } from './record.js'
+import { openRecord, type PageRecord, type RecordOptions } from './record.js'
 import type { Shown } from './shown.js'
 import { Snapshots } from './snapshots.js'
 
@@ -32,7 +32,7 @@ export interface PageOptions {
 export interface Page {
   readonly shown: Shown
   readonly about: About
-  readonly record: Record
+  readonly record: PageRecord
   readonly snapshots: Snapshots
   readonly lines: LogLines
   readonly breakpoints: Breakpoints
@@ -50,7 +50,11 @@ export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }:
   const snapshots = new Snapshots(shown)
   const { forward, reply } = shown
   const chains = { ...(forward && { forward }), ...(reply && { reply }) }
-  const breakpoints = openBreakpoints(chains, { find }, (id, mark) => record.mark(id, placed(mark, shown)))
+  const note = (id: string, { direction, offset, ...mark }: Mark) => {
+    const isPlaced = offset !== undefined && shown.answers === 'out' // what a `send` receives has other offsets
+    record.mark(id, { ...mark, way: record.wayOf(direction), ...(isPlaced && { offset }) })
+  }
+  const breakpoints = openBreakpoints(chains, { find }, note)
   const faults = openFaults(chains, entries)
   const lines = new LogLines()
   const stop = ownLog ? shown.observe(logTo(lines)) : () => {}
@@ -63,10 +67,4 @@ export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }:
       await Promise.allSettled([breakpoints.close(), faults.close()]) // a segment that stays lets everything pass
     },
   }
-}
-
-/** Breakpoints take the client for the peer. In a `send` the peer is the target, whose bytes have other offsets. */
-function placed(mark: Mark, { answers }: Shown): Mark {
-  const { offset: _, ...rest } = mark
-  return answers === 'out' ? mark : { ...rest, way: mark.way === 'in' ? 'out' : 'in' }
 }

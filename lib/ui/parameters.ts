@@ -12,7 +12,8 @@ export interface Parameter<T> {
 
 export type Parameters = Readonly<Record<string, Parameter<unknown>>>
 
-type ValuesOf<P extends Parameters> = { [K in keyof P]: P[K] extends Parameter<infer T> ? T : never }
+/** The values that `readQuery` returns. */
+export type ValuesOf<P extends Parameters> = { [K in keyof P]: P[K] extends Parameter<infer T> ? T : never }
 
 /** Reads the parameters of a query. Refuses unknown ones, and values that are not allowed. */
 export function readQuery<P extends Parameters>(query: URLSearchParams, parameters: P): ValuesOf<P> {

@@ -55,7 +55,7 @@ const mostEnded = 1000
 const longestText = 500
 const mostWarnings = 10
 
-export interface Record {
+export interface PageRecord {
   readonly keep: Keep
   readonly recent: Recent
   readonly keeps: RecordOptions
@@ -70,7 +70,7 @@ export interface Record {
 }
 
 /** Remembers what the server does from now on. */
-export function openRecord(shown: Shown, keeps: RecordOptions): Record {
+export function openRecord(shown: Shown, keeps: RecordOptions): PageRecord {
   const conversations = new Map<string, Conversation>()
   const ended = new Set<string>()
   const keep = new Keep(keeps)

@@ -77,10 +77,10 @@ t.test('a match is held, and what follows, until it is released; the breakpoint 
   breakpoints.release('2', {})
   const { id } = connection
   t.same(marks, [
-    { connection: id, mark: 'held', text: 'breakpoint 1', way: 'in', offset: 7 },
-    { connection: id, mark: 'released', text: '28 bytes', way: 'in', offset: 7 },
-    { connection: id, mark: 'held', text: 'breakpoint 1', way: 'in', offset: 35 },
-    { connection: id, mark: 'released', text: '7 bytes', way: 'in', offset: 35 },
+    { connection: id, mark: 'held', text: 'breakpoint 1', direction: 'forward', offset: 7 },
+    { connection: id, mark: 'released', text: '28 bytes', direction: 'forward', offset: 7 },
+    { connection: id, mark: 'held', text: 'breakpoint 1', direction: 'forward', offset: 35 },
+    { connection: id, mark: 'released', text: '7 bytes', direction: 'forward', offset: 35 },
   ])
 })
 
@@ -152,8 +152,8 @@ t.test('reset fails the connection, and nothing stays', async t => {
   t.match(await ends[0], { error: { code: 'ERR_CLOSED', message: 'reset at a breakpoint' } })
   t.same(held(), [])
   t.match(marks, [
-    { mark: 'held', way: 'out', offset: 2 },
-    { mark: 'reset', text: 'at a breakpoint', way: 'out', offset: 2 },
+    { mark: 'held', direction: 'reply', offset: 2 },
+    { mark: 'reset', text: 'at a breakpoint', direction: 'reply', offset: 2 },
   ])
   t.equal(client.heard(), 'hi')
 })

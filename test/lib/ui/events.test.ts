@@ -212,7 +212,7 @@ t.test('a client that does not read misses figures, and gets bytes and lines lat
   )
 })
 
-t.test('it is told what was dropped meanwhile', async t => {
+t.test('an event reports what was dropped meanwhile', async t => {
   const { clock, begin, connect, page } = await openStopped(t)
   const { client, connection } = await connect()
   const response = begin(`connection=${connection.id}`)
@@ -311,7 +311,7 @@ t.test('a request that comes with the end, after its client, or for the headers 
   begin('', left)
   t.same([left.status, left.text], [0, ''])
   clock.pass(2000)
-  t.equal(left.text, '', 'nobody is told anything after the end')
+  t.equal(left.text, '', 'nothing is sent after the end')
 })
 
 t.test('only the headers', async t => {

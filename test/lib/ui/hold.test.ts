@@ -140,7 +140,7 @@ t.test('single bytes are held in one block, and a chunk may be changed once it i
   stream.destroy()
 })
 
-t.test('what it holds is known; when it is destroyed, that is lost, and its owner is told', async t => {
+t.test('what it holds is known; a destroyed stage loses it and calls its owner', async t => {
   const { stage, stream, read, write, overs } = open()
   read()
   t.notOk(isBusy(stream))

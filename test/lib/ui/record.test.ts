@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import type { Identity, Observer, Way } from '../../../lib/stats/observer.js'
-import { openRecord, type Record, type RecordOptions } from '../../../lib/ui/record.js'
+import { openRecord, type PageRecord, type RecordOptions } from '../../../lib/ui/record.js'
 import { stoppedClock } from '../stats/stopped-clock.js'
 
 interface Known extends Identity {
@@ -46,7 +46,7 @@ function collectGarbage(): void {
   runInNewContext('gc')()
 }
 
-function entries(record: Record, id: string): string[] {
+function entries(record: PageRecord, id: string): string[] {
   const { entries } = record.conversations.get(id)?.kept.after(0, 1e9) ?? { entries: [] }
   return entries.map(each => ('bytes' in each ? `${each.way} ${each.bytes}` : `${each.mark}: ${each.text}`))
 }

@@ -1,0 +1,28 @@
+import type { ConnectionState } from './state.js'
+import type { TransferOptions, Watch } from './transfer.js'
+
+/** Who hears of the bytes of a transfer: the talk of a proxy, and observers of what passes between the peer and us. */
+export function watchBytes(
+  state: ConnectionState,
+  { sourceLeg, sinkLeg }: TransferOptions,
+): Pick<Watch, 'heard' | 'told'> {
+  const { identity, leg, target, observer } = state
+  const talk = target?.talk
+  const takes = observer?.takesBytes ? observer : undefined
+  const heard = talk && sourceLeg && (() => talk.heard(sourceLeg))
+  const told = talk && sinkLeg && (() => talk.told(sinkLeg))
+  return {
+    heard: both(heard, takes && sourceLeg === leg && (chunk => takes.passed(identity, 'in', chunk))),
+    told: both(told, takes && sinkLeg === leg && (chunk => takes.passed(identity, 'out', chunk))),
+  }
+}
+
+type Hear = ((chunk: Buffer) => void) | false | undefined
+
+function both(one: Hear, other: Hear): Watch['heard'] {
+  if (!one || !other) return one || other || undefined
+  return chunk => {
+    one(chunk)
+    other(chunk)
+  }
+}
