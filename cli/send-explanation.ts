@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { type Address, formatAddress } from '../lib/endpoints/address.js'
 import { defaultTimes } from '../lib/endpoints/endpoint.js'
-import { peerEndPolicy, type SendOptions, waitPolicy } from '../lib/send-options.js'
+import { peerEndPolicy, type SendOptions, waitPolicy } from '../lib/send/options.js'
 import { defaultKeep } from '../lib/ui.js'
 import { type Facts, originOf } from './plan.js'
 import type { Options } from './send-options.js'

@@ -1,7 +1,7 @@
 /** The options of `send`, except those that it shares. */
 import { Option } from 'commander'
 import { type Address, addressForms, bindAddress, defaultHost, defaultPort } from '../lib/endpoints/address.js'
-import type { OnEof, OnPeerEnd } from '../lib/send-options.js'
+import type { OnEof, OnPeerEnd } from '../lib/send/options.js'
 import { frequent, group } from './help.js'
 import type { LogOptions } from './log.js'
 import { address, bytes, choice, count, duration, rawOption, repeatable, value } from './options.js'

@@ -4,7 +4,7 @@ import { type Chain, type Ends, openChain } from './connection/chain.js'
 import { whileOpen } from './connection/connection.js'
 import { type Address, type AddressInput, endpointFor, formatAddress, toAddress } from './endpoints/address.js'
 import type { Leg } from './endpoints/endpoint.js'
-import { dial } from './endpoints/open.js'
+import { dial, loadFor } from './endpoints/open.js'
 import { checkOwnAddress } from './endpoints/own-address.js'
 import { openTlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
@@ -52,8 +52,10 @@ export function proxy<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
 ): Promise<ProxyServer>
 export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
   const { address, to } = await resolveProxy(options)
-  const { transforms, replyTransforms, connectTimeout, handshakeTimeout } = options
+  const { transforms, replyTransforms, connectTimeout, handshakeTimeout, window, giveUpAfter, linkTimeout } = options
+  const session = { kind: 'tunnel', window, giveUpAfter, linkTimeout } as const
   const contexts = await openTlsContexts(address, to, options)
+  await loadFor(to)
   const about = { to: formatAddress(to) }
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
@@ -61,7 +63,7 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
   const relay: Work = async (connection, client) => {
     const signal = whileOpen(connection)
     const alpn = protocolsFor(client, options)
-    const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target, alpn })
+    const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target, alpn, session })
     connection.join(target, about.to)
     const [there, back] = [between(client, target, 'client', 'target'), between(target, client, 'target', 'client')]
     await Promise.all([forward.run(connection, there), reply.run(connection, back)])

@@ -6,11 +6,13 @@ import { keptOpen } from './connection/linger.js'
 import { type Address, bindAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Leg, Sink, Source } from './endpoints/endpoint.js'
 import { dial, openSource, sinkTo } from './endpoints/open.js'
+import type { DialSession } from './endpoints/session/options.js'
 import { toWritable } from './endpoints/sink.js'
 import { sharedSink, stdinSource } from './endpoints/stdio.js'
 import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
-import { checkSendOptions, peerEndPolicy, type SendOptions, waitPolicy } from './send-options.js'
+import { checkSendOptions, peerEndPolicy, type SendOptions, waitPolicy } from './send/options.js'
+import type { SendReceipt, Transferred } from './send/reliable.js'
 import type { Stages } from './stages/transforms.js'
 import { logObserver } from './stats/log-observer.js'
 import { type Observers, observers } from './stats/observer.js'
@@ -39,21 +41,30 @@ export function isSendError(error: unknown): error is SendError {
  * connect; a `SendError` if the connection fails
  */
 export function send<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
+  options: SendOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>> & { reliable: true },
+): Promise<SendReceipt>
+export function send<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   options?: SendOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
 ): Promise<Summary>
-export async function send(given: SendOptions = {}): Promise<Summary> {
+export async function send(given: SendOptions = {}): Promise<Summary | SendReceipt> {
   const address = checkSendOptions(given)
   const { signal } = given
   if (signal) setMaxListeners(0, signal) // any number of transfers may share it
+  if (address.scheme === 'reliable') return (await import('./send/reliable.js')).sendReliably(given, address, transfer)
+  return (await transfer(given, address)).summary
+}
+
+/** Connects, and transfers once. */
+async function transfer(given: SendOptions, address: Address, session?: DialSession): Promise<Transferred> {
   const options = { ...given, from: given.from === undefined ? undefined : openSource(given.from) }
   options.from?.on('error', () => {}) // reported after the connection opens, unless connecting fails
-  const leg = await dialFor(options, address).catch(error => {
+  const leg = await dialFor(options, address, session).catch(error => {
     options.from?.destroy()
     throw options.from?.errored ?? error
   })
   const summary = await exchange(leg, options)
   if (summary.error) throw withSummary(summary.error, summary)
-  return summary
+  return { summary, leg }
 }
 
 /** An error of the user may be frozen: it is the cause, then. */
@@ -68,12 +79,12 @@ interface OpenOptions extends SendOptions {
   from?: Source | undefined
 }
 
-async function dialFor(options: OpenOptions, address: Address): Promise<Leg> {
+async function dialFor(options: OpenOptions, address: Address, session: DialSession | undefined): Promise<Leg> {
   const { connectTimeout, handshakeTimeout, family, bind, retry, retryInterval, signal, log, tls } = options
   const context = await targetContext(address, typeof tls === 'object' ? tls : undefined, 'tls')
   if (signal?.aborted) throw abortError(signal)
   return dial(address, {
-    ...{ connectTimeout, handshakeTimeout, family, retry, retryInterval, signal, tls: context },
+    ...{ connectTimeout, handshakeTimeout, family, retry, retryInterval, signal, tls: context, session },
     bind: bind === undefined ? undefined : (bindAddress(bind) as TcpAddress),
     onRetry: (error, wait) => log?.warn({ error: errorMessage(error), wait }, 'not connected, trying again'),
   })

@@ -5,8 +5,8 @@ import { type Connection, type OpenConnection, whileOpen } from './connection/co
 import { keptOpen } from './connection/linger.js'
 import type { Timeouts } from './connection/timeouts.js'
 import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
-import type { Sink } from './endpoints/endpoint.js'
-import { checkOutput, checkSink, openSource, sinkTo } from './endpoints/open.js'
+import type { Leg, Sink, SinkContext } from './endpoints/endpoint.js'
+import { checkOutput, checkSink, loadFor, openSource, sinkTo } from './endpoints/open.js'
 import { toSink, toWritable } from './endpoints/sink.js'
 import type { SourceInput } from './endpoints/source.js'
 import { sharedSink } from './endpoints/stdio.js'
@@ -19,6 +19,8 @@ import { type ConnectionInfo, type Logger, openContext } from './stages/context.
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
 import { TcpPipeError, timeoutError } from './text/errors.js'
+import { optionName } from './text/option-name.js'
+import { needsName } from './text/template.js'
 import { checkValues } from './text/values.js'
 
 export type { Limits } from './server/listen-options.js'
@@ -75,12 +77,14 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const { address, target, descriptors } = await resolveServe(options, handler)
   const { from, transforms, replyTransforms } = options
   const contexts = await openTlsContexts(address, target, options)
+  await loadFor(target)
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
 
   const piping: Work = async (connection, leg) => {
     const { stream } = leg
-    const sink = options.reply ? undefined : await openSink(connection, options, target, contexts)
+    const arrival = { ...connection.info('forward'), ...sessionOf(leg, () => !forward.hasStages(connection)) }
+    const sink = options.reply ? undefined : await openSink(connection, arrival, options, target, contexts)
     const names = { source: 'client', sink: options.reply ? 'client' : nameOf(target) }
     const ends = { ...(sink ? { sink } : { sink: stream, sinkLeg: leg }), names }
     const there = forward.run(connection, { source: stream, sourceLeg: leg, ...ends, lazy: true })
@@ -104,6 +108,11 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }
   const server = await openServer(address, settings, handler ? handling(handler, settings) : piping)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}
+
+/** What a file needs to know of a session to keep its data. */
+function sessionOf({ session }: Leg, isUnchanged: () => boolean): Pick<SinkContext, 'session' | 'isUnchanged'> {
+  return session?.hello.kind === 'transfer' ? { session, isUnchanged: isUnchanged() } : {}
 }
 
 /** What the figures call the sink. */
@@ -131,6 +140,8 @@ export async function resolveServe(options: ServeOptions, handler?: Handler): Pr
   checkServeOptions(options, handler)
   const { to, from } = options
   const target = isAddressInput(to) ? toAddress(to) : undefined
+  if (target?.scheme === 'file' && needsName(target.path) && address.scheme !== 'reliable')
+    fault(`'${target.path}': {name} needs ${optionName('reliable')}: other senders give no name`)
   if (target) await checkOutput(target)
   const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
   return { address, target, descriptors, limits: limitsOf(options, descriptors) }
@@ -162,27 +173,29 @@ function handling(handler: Handler, { idleTimeout, halfClosedTimeout = idleTimeo
 
 async function openSink(
   connection: OpenConnection,
+  from: ConnectionInfo & SinkContext,
   options: ServeOptions,
   target: Address | undefined,
   contexts: TlsContexts,
 ): Promise<Sink> {
   const { to = process.stdout } = options
-  if (target) return addressSink(target, connection, options, contexts.target)
+  if (target) return addressSink(target, connection, from, options, contexts.target)
   if (typeof to !== 'function') return sharedSink(toWritable(to as Writable | WebWritable, 'to'))
   const output = await to(connection.info('forward'))
   if (!isAddressInput(output)) return toSink(output)
   const address = toAddress(output)
-  return addressSink(address, connection, options, await targetContext(address, undefined))
+  return addressSink(address, connection, from, options, await targetContext(address, undefined))
 }
 
 function addressSink(
   address: Address,
   connection: OpenConnection,
+  from: SinkContext,
   { connectTimeout, handshakeTimeout }: ServeOptions,
   tls: ClientContext | undefined,
 ): Promise<Sink> {
   const signal = whileOpen(connection)
-  return sinkTo(address, connection.info('forward'), { connectTimeout, handshakeTimeout, signal, tls })
+  return sinkTo(address, from, { connectTimeout, handshakeTimeout, signal, tls })
 }
 
 function ignore(): void {}

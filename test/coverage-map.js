@@ -8,7 +8,7 @@ export const insides = {
     'lib/connection/watch-bytes.ts',
   ],
   'lib/connection/parting.ts': ['lib/connection/talk.ts'],
-  'lib/send.ts': ['lib/send-options.ts'],
+  'lib/send.ts': ['lib/send/options.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
   'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],
   'lib/ui/breakpoints.ts': ['lib/ui/breakpoint.ts', 'lib/ui/holds.ts'],

@@ -39,6 +39,8 @@ export interface OpenChain {
   readonly chain: Chain
   /** Runs source → segments → sink for one connection. Resolves when the sink has accepted all data. */
   run(connection: OpenConnection, ends: Ends): Promise<void>
+  /** Whether the connection has stages now: without any, the sink gets the bytes of the source. */
+  hasStages(connection: OpenConnection): boolean
   /** Ends what runs for this connection as if its source had ended. */
   stop(connection: OpenConnection): void
 }
@@ -88,10 +90,18 @@ export function openChain(direction: Direction, first: Transforms | undefined): 
   return {
     chain,
     run: (connection, ends) => run(state, connection, ends),
+    hasStages: connection => state.segments.some(({ transforms }) => hasStages(connection, transforms, direction)),
     stop(connection) {
       for (const [transfer, owner] of state.transfers) if (owner === connection) transfer.stop()
     },
   }
+}
+
+function hasStages(connection: OpenConnection, transforms: Transforms, direction: Direction): boolean {
+  const plan = connection.prepare(transforms, direction)
+  for (const stream of plan.streams) stream.destroy()
+  connection.forget(plan)
+  return plan.streams.length > 0
 }
 
 async function run(

@@ -119,7 +119,8 @@ class LiveConnection implements OpenConnection {
 
   info(direction: Direction): ConnectionInfo {
     const { identity, leg } = this.#state
-    return { ...identity, ...(leg.local && { local: leg.local }), direction }
+    const name = leg.facts.session?.name
+    return { ...identity, ...(leg.local && { local: leg.local }), ...(name !== undefined && { name }), direction }
   }
 
   prepare(transforms: Transforms, direction: Direction): Plan {

@@ -3,6 +3,7 @@ import { errorMessage, TcpPipeError } from '../text/errors.js'
 import type { Endpoint } from './endpoint.js'
 import { endpoints } from './index.js'
 import { canonicalIp } from './ip.js'
+import { sessionsOver } from './reliable.js'
 import { tcpAddress } from './tcp.js'
 import { unixAddress } from './unix.js'
 
@@ -121,8 +122,16 @@ export function isAddressInput(value: unknown): value is AddressInput {
 /** Returns the same address with TLS. Throws `ERR_ADDRESS` if its scheme does not support TLS. */
 export function withTls(address: Address): Address {
   if (address.scheme === 'tls') return address
+  if (address.scheme === 'reliable') return { ...address, tls: true }
   if (address.scheme === 'tcp' || address.scheme === 'unix') return { ...address, scheme: 'tls' }
   throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}' cannot be combined with TLS`)
+}
+
+/** Returns the same address with reliable sessions. Throws `ERR_ADDRESS` if its scheme does not support them. */
+export function withSessions(address: Address): Address {
+  if (address.scheme === 'reliable') return address
+  if (address.scheme === 'tcp' || address.scheme === 'unix' || address.scheme === 'tls') return sessionsOver(address)
+  throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}' cannot be combined with reliable sessions`)
 }
 
 /** Returns whether the endpoint of the address has the ability. */

@@ -1,7 +1,11 @@
 /** The contracts of an endpoint (the start or the end of a pipeline) and of a leg (one end of a connection). */
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
+import type { SessionFacts } from '../stats/session-facts.js'
 import type { TlsFacts } from '../stats/tls-facts.js'
+import type { Hello, Receipt } from './session/hello.js'
+import type { Keeper } from './session/keeper.js'
+import type { DialSession, ListenSession } from './session/options.js'
 import type { ClientContext } from './tls/secure-context.js'
 
 /** One end of a connection over any carrier. */
@@ -15,15 +19,32 @@ export interface Leg {
   /** The address and the port of this side; undefined if the carrier has no ports. */
   readonly local?: LocalAddress | undefined
   /** Facts about the carrier, for the summary and the log. */
-  readonly facts: { readonly tls?: TlsFacts; readonly alert?: true }
+  readonly facts: { readonly tls?: TlsFacts; readonly alert?: true; readonly session?: SessionFacts }
   /** Bytes received from the peer (`in`) and bytes that the carrier has accepted for the peer (`out`). */
   readonly bytes: { readonly in: number; readonly out: number }
   /** Before our end: returns whether the peer takes nothing any more, though the stream has not found it yet. */
   isGone?(): boolean
+  /** Set by a carrier that goes on over another connection when one breaks. */
+  readonly session?: SessionSide | undefined
   /** Set by a carrier whose end carries a notice, such as close_notify of TLS. */
   readonly endNotice?: EndNotice | undefined
   /** Fails the leg. If the carrier allows it, the peer can distinguish this from an end. */
   reset(error: Error): void
+}
+
+/** A session, as the owner of its leg sees it. */
+export interface SessionSide {
+  readonly hello: Hello
+  /** The receipt of a transfer, after its end, for its sender. */
+  readonly receipt: Receipt | undefined
+  readonly reconnects: number
+  /** The number of bytes that have arrived, and, in a transfer, their SHA-256 in hex. */
+  readonly received: number
+  readonly sha256: string | undefined
+  /** For the receiver, before it reads: names what keeps the data, so that it survives the process. */
+  begin(keeper?: Keeper): void
+  /** Adds to the receipt what was written. */
+  confirmWritten(facts: Pick<Receipt, 'written' | 'skipped'>): void
 }
 
 /** The notice with which a peer confirms that its end is no truncation. Some programs leave it out. */
@@ -55,8 +76,11 @@ export type Source = Readable & { readonly bytesRead?: number; readonly warnings
 export interface Arrival {
   readonly remote: string
   readonly port: number | undefined
-  /** Returns the leg, or, with a handshake, a promise of it that rejects if the handshake fails. */
-  open(options?: HandshakeOptions): Leg | Promise<Leg>
+  /**
+   * Returns the leg, or, with a handshake, a promise of it that rejects if the handshake fails. It resolves with undefined
+   * if the client has come back to a session that is open.
+   */
+  open(options?: HandshakeOptions): Leg | Promise<Leg | undefined>
   /** Resets the client. */
   refuse(error: Error): void
 }
@@ -80,6 +104,7 @@ export interface SecureSocket {
 /** The TLS settings of a server, which can change while it runs. */
 export interface ServerSide {
   readonly accept: Accept | undefined
+  readonly session?: ListenSession | undefined
 }
 
 export interface Listener {
@@ -110,6 +135,8 @@ export interface DialOptions extends HandshakeOptions {
   retry?: number | undefined
   /** Milliseconds between attempts. Default: a growing time from 0.1 to 5 seconds, with jitter. */
   retryInterval?: number | undefined
+  /** How a session is dialled, for an address of sessions. */
+  session?: DialSession | undefined
   /** Called when the carrier has connected, before a handshake. */
   onConnect?: (() => void) | undefined
   /** Called before each retry with the delay in milliseconds. */
@@ -121,6 +148,12 @@ export interface SinkContext {
   readonly id: string
   readonly remote: string
   readonly port: number | undefined
+  /** The name that the peer gives to its data, if it gives one. */
+  readonly name?: string | undefined
+  /** The session that brings the data, for a file that keeps it over a restart. */
+  readonly session?: SessionSide | undefined
+  /** Whether no stage stands between the session and the sink: then both have the same bytes. */
+  readonly isUnchanged?: boolean | undefined
 }
 
 /** An endpoint: the syntax of its addresses, and its abilities: listen, dial, source, sink. */
@@ -142,6 +175,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   format(address: A): string
   /** Listens, and calls `arrive` for each client. Rejects with the system error. */
   listen?(address: A, arrive: (arrival: Arrival) => void, tls: ServerSide): Promise<Listener>
+  /** Loads what a later dial needs, before a server listens: a failed import stays failed. */
+  load?(): Promise<unknown>
   /** Connects. Rejects with the system error. */
   dial?(address: A, options: DialOptions): Promise<Leg>
   source?(address: A): Source

@@ -1,9 +1,10 @@
 /** The table of endpoints: one line each, listed from the last one on, which takes every text that no other one accepts. */
 import { file } from './file.js'
 import { memory } from './memory.js'
+import { reliable } from './reliable.js'
 import { stdio } from './stdio.js'
 import { tcp } from './tcp.js'
 import { tls } from './tls.js'
 import { unix } from './unix.js'
 
-export const endpoints = [stdio, file, memory, unix, tls, tcp] as const
+export const endpoints = [stdio, file, memory, reliable, unix, tls, tcp] as const

@@ -11,6 +11,11 @@ export async function dial(address: Address, options: DialOptions = {}): Promise
   return endpointFor('dial', address).dial(address, options)
 }
 
+/** Loads what connections to the address need, so that no file has to be opened for the first one. */
+export async function loadFor(address: Address | undefined): Promise<void> {
+  if (address && can('dial', address)) await endpointFor('dial', address).load?.()
+}
+
 /** Opens a source from data of any kind or from an address. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
 export function openSource(input: SourceInput | Address): Source {
   return isAddress(input) ? sourceAt(input) : toSource(input)

@@ -17,6 +17,6 @@ export async function retried<T>(attempt: () => Promise<T>, options: DialOptions
 }
 
 /** From 0.1 to 5 seconds, with jitter, so that many clients do not come back at once. */
-function growing(number: number): number {
+export function growing(number: number): number {
   return Math.round(Math.min(5000, 100 * 2 ** number) * (0.5 + Math.random() / 2))
 }

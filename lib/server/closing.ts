@@ -81,7 +81,14 @@ export function listen(
   port?: number,
 ): Promise<Listener> {
   const bound = port !== undefined && 'port' in address ? { ...address, port } : address
-  return endpointFor('listen', address).listen(bound, arrive, options.contexts)
+  const { contexts, session } = options
+  const side = {
+    get accept() {
+      return contexts.accept
+    },
+    session,
+  }
+  return endpointFor('listen', address).listen(bound, arrive, side)
 }
 
 function drainError(time: number): TcpPipeError {

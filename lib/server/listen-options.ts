@@ -1,8 +1,16 @@
 /** The options of every server: their meaning, checks and defaults. */
 
 import type { Connection, ConnectionOptions } from '../connection/connection.js'
-import { type Address, type AddressInput, addressOf, endpointFor, formatAddress } from '../endpoints/address.js'
+import {
+  type Address,
+  type AddressInput,
+  addressOf,
+  endpointFor,
+  formatAddress,
+  withSessions,
+} from '../endpoints/address.js'
 import { parseIp } from '../endpoints/ip.js'
+import type { ListenSession } from '../endpoints/session/options.js'
 import type { TlsContexts } from '../endpoints/tls/contexts.js'
 import type { ServerTls } from '../endpoints/tls/secure-context.js'
 import type { Logger } from '../stages/context.js'
@@ -28,6 +36,17 @@ export interface ListenOptions extends AccessLists {
   ipv6Only?: boolean | undefined
   /** Enables TLS. `'auto'` generates a self-signed certificate, which clients can pin. Default: no TLS. */
   tls?: ServerTls | 'auto' | boolean | undefined
+  /**
+   * Accepts reliable sessions only: they survive a broken connection, and a sender gets a receipt. Default: true if the
+   * address is `reliable://…`.
+   */
+  reliable?: boolean | undefined
+  /** Reliable: the number of bytes of the reply to keep until they are confirmed. Default: 16 MiB; 4 MiB for a tunnel. */
+  window?: number | undefined
+  /** Reliable: milliseconds that a session waits for its client to come back. Default: 5 minutes. */
+  giveUpAfter?: number | undefined
+  /** Reliable: milliseconds without a sign of life until a connection is given up. Default: 30 seconds. */
+  linkTimeout?: number | undefined
   /** Stops listening after the first connection. Default: false. */
   once?: boolean | undefined
   /** The maximum number of open connections; excess clients are reset. Default: fits the limit of open files. */
@@ -66,7 +85,8 @@ export interface ListenOptions extends AccessLists {
 /** What the options of every server may be. The others have checks of their own. */
 const kinds: Partial<Record<keyof ListenOptions, ValueKind>> = {
   ...{ listen: 'address', host: 'text', path: 'text', tls: 'serverTls', once: 'flag', measure: 'flag' },
-  ...{ socketMode: 'mode', ipv6Only: 'flag' },
+  ...{ socketMode: 'mode', ipv6Only: 'flag', reliable: 'flag' },
+  ...{ window: 'count', giveUpAfter: 'time', linkTimeout: 'time' },
   ...{ maxConnections: 'count', maxPerIp: 'count', maxBytes: 'count', maxRecord: 'count' },
   ...{ maxDuration: 'time', handshakeTimeout: 'time', firstByteTimeout: 'time' },
   ...{ idleTimeout: 'time', halfClosedTimeout: 'time' },
@@ -76,7 +96,8 @@ const kinds: Partial<Record<keyof ListenOptions, ValueKind>> = {
 /** Checks the options and returns the address to listen on. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
 export function listenAddress(options: ListenOptions): Address {
   checkValues(options, kinds)
-  const given = addressOf(options.listen, options)
+  const plain = addressOf(options.listen, options)
+  const given = options.reliable ? withSessions(plain) : plain
   endpointFor('listen', given)
   const address = withDetails(given, options)
   const { allow, deny, maxPerIp } = options
@@ -133,9 +154,11 @@ export function limitsOf({ idleTimeout = 600_000, maxConnections }: ListenOption
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
   const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout } = options
   const { handshakeTimeout, firstByteTimeout, signal, measure, observer, onConnection } = options
+  const { window, giveUpAfter, linkTimeout } = options
   return {
     ...limitsOf(options, descriptorsEach),
     once: options.once ?? false,
+    session: { window, giveUpAfter, linkTimeout },
     ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout },
     ...{ handshakeTimeout, firstByteTimeout, signal, measure, observer, onConnection },
   }
@@ -150,6 +173,8 @@ export interface ServerOptions extends Omit<ConnectionOptions, 'observer'>, Acce
   maxPerIp: number | undefined
   handshakeTimeout: number | undefined
   once: boolean
+  /** For an address of sessions. */
+  session?: ListenSession
   signal: AbortSignal | undefined
   onConnection: ((connection: Connection) => void) | undefined
   /** The address that connections are forwarded to, for the event `listening`. */

@@ -23,6 +23,8 @@ export interface ConnectionInfo {
   readonly port: number | undefined
   /** The address and the port of this side; undefined if the carrier has no ports. */
   readonly local?: { readonly address: string; readonly port: number } | undefined
+  /** The name that the sender of a reliable transfer gives to its data, if it gives one. */
+  readonly name?: string | undefined
   /** The direction of the pipeline that contains the stage. */
   readonly direction: Direction
 }

@@ -14,7 +14,7 @@ export function logObserver(log: Logger): Observer {
   return {
     listening: event => log.info(event, 'listening'),
     refused: ({ reason, remote }) => refusals.add(reason, remote),
-    handshakeFailed: ({ remote, error }) => log.warn({ remote, ...failureFields(error) }, 'TLS handshake failed'),
+    handshakeFailed: ({ remote, error }) => log.warn({ remote, ...failureFields(error) }, handshakeWords(error)),
     closed: summary => logSummary(log, summary),
     stopped: ({ refused }) => refusals.end(refused),
   }
@@ -36,4 +36,9 @@ function logSummary(log: Logger, summary: Summary): void {
 function failureFields(error: Error & { timeout?: TimeoutName }): object {
   const { timeout } = error
   return { ...(timeout && { timeout }), code: errorCode(error), error: errorMessage(error), ...originOf(error) }
+}
+
+/** What has failed before there was a connection. */
+export function handshakeWords(error: unknown): string {
+  return errorCode(error) === 'ERR_SESSION' ? 'no reliable session' : 'TLS handshake failed'
 }

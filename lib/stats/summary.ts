@@ -1,6 +1,7 @@
 /** The summary of a connection. */
 import type { Origin } from '../text/blame.js'
 import type { TimeoutName } from '../text/errors.js'
+import type { SessionFacts } from './session-facts.js'
 import type { ClosedBy, Direction, DirectionStats } from './snapshot.js'
 import type { TlsFacts } from './tls-facts.js'
 
@@ -55,6 +56,8 @@ export interface Summary {
   readonly sink?: object
   /** The result of the TLS handshake with the peer; undefined without TLS. */
   readonly tls?: TlsFacts
+  /** The reliable session; undefined without one. */
+  readonly session?: SessionFacts
   /** Without TLS: the peer, which was connected to, has answered with a TLS alert, as one that expects TLS does. */
   readonly alert?: true
   /** For a proxy: the address of the target, the bytes received from it (`bytesIn`) and sent to it (`bytesOut`). */

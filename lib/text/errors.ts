@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'ERR_UNEXPECTED_EOF' // a TLS peer closed without close_notify
   | 'ERR_TARGET' // the target of a connection closed early
   | 'ERR_FAULT' // a fault stage failed on purpose
+  | 'ERR_SESSION' // a reliable session failed: refused, given up, broken, or the digests differ
   | 'ERR_CLOSED' // the server was closed during the connection
 
 /** The error class of tcp-pipe. The message names the option, the value and what is allowed. */

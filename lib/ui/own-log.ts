@@ -1,4 +1,5 @@
 /** Lines about connections, for a page of a server whose log is elsewhere. */
+import { handshakeWords } from '../stats/log-observer.js'
 import type { Observer } from '../stats/observer.js'
 import { errorMessage } from '../text/errors.js'
 import { formatBytes } from '../text/quantities.js'
@@ -10,7 +11,7 @@ export function ownLog(lines: LogLines): Observer {
     opened: connection => lines.add('info', `${formatRemote(connection)} connected`),
     refused: ({ remote, reason }) => lines.add('warn', `${remote} refused: ${reason}`),
     handshakeFailed: ({ remote, error }) =>
-      lines.add('warn', `${remote}: TLS handshake failed: ${errorMessage(error)}`),
+      lines.add('warn', `${remote}: ${handshakeWords(error)}: ${errorMessage(error)}`),
     closed(summary) {
       const { error, closedBy, bytesIn, bytesOut } = summary
       const how = error ? `failed: ${errorMessage(error)}` : `closed by ${closedBy}`

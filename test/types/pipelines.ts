@@ -1,8 +1,8 @@
 /** What the compiler infers of the stages that `serve`, `send`, `proxy` and `use` are given. Nothing here is run. */
 import { createGunzip } from 'node:zlib'
 import { type ProxyServer, proxy } from '../../lib/proxy.js'
+import type { SendOptions } from '../../lib/send/options.js'
 import { send } from '../../lib/send.js'
-import type { SendOptions } from '../../lib/send-options.js'
 import { type ServeOptions, serve } from '../../lib/serve.js'
 import type { ConnectionInfo } from '../../lib/stages/context.js'
 import type { Stage } from '../../lib/stages/stage.js'

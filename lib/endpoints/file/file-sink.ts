@@ -1,13 +1,16 @@
 /** A file as a sink: writes NAME.part, which gets its final name when complete, without overwriting. */
 
-import { access, constants, type FileHandle, link, lstat, open, rename, stat, unlink } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, type FileHandle, open, stat, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Writable } from 'node:stream'
 import { HandleFile, notFollowed, type OutputFile, openOutput, placeOf } from '../../stages/output-file.js'
 import { abortError, errorCode, errorMessage, TcpPipeError } from '../../text/errors.js'
-import { optionName } from '../../text/option-name.js'
 import { fixedPart, isTemplate, wrongPlaceholder } from '../../text/template.js'
-import type { Sink, SinkContext } from '../endpoint.js'
+import type { SessionSide, Sink, SinkContext } from '../endpoint.js'
+import { checkPart, claim, exists, own, partName } from './part.js'
+import { syncFolders } from './sync.js'
 
 export interface FileSinkOptions {
   /** Appends to the file, or creates it, without `.part`. Default: false. */
@@ -16,6 +19,8 @@ export interface FileSinkOptions {
   force?: boolean | undefined
   /** Aborts when the connection is over. A partial file that opens later than that is removed, since nobody reports it. */
   signal?: AbortSignal | undefined
+  /** The session that brings the data, through stages: the file is on the disk before the sender gets its receipt. */
+  session?: SessionSide | undefined
 }
 
 /**
@@ -28,7 +33,7 @@ export interface FileSinkOptions {
 export async function fileSink(
   template: string,
   connection: SinkContext,
-  { append = false, force = false, signal }: FileSinkOptions = {},
+  { append = false, force = false, signal, session }: FileSinkOptions = {},
 ): Promise<Sink> {
   const place = await placeOf(template, connection, true)
   const { path, kind } = place
@@ -37,12 +42,13 @@ export async function fileSink(
     const file = await openOutput(place, append ? 'append' : 'replace')
     return writer(path, file, async () => {
       await file.opened()
+      if (session && file instanceof HandleFile) await file.handle.sync()
       await file.close()
       return path
     })
   }
   if (kind !== 'missing' && !force) throw exists(path)
-  return partSink(path, force, signal)
+  return partSink(path, { template, force, signal, session })
 }
 
 /**
@@ -87,26 +93,28 @@ function fault(template: string, message: string, cause?: unknown): TcpPipeError
   return new TcpPipeError('ERR_OPTION', `'${template}' cannot be written: ${message}`, { cause })
 }
 
-/** The files that this process writes. */
-const writing = new Set<string>()
+interface PartOptions extends FileSinkOptions {
+  readonly template: string
+  readonly force: boolean
+}
 
-async function partSink(path: string, force: boolean, signal: AbortSignal | undefined): Promise<Sink> {
-  const name = resolve(path)
-  if (writing.has(name)) throw exists(path)
-  writing.add(name)
-  const release = () => void writing.delete(name)
+async function partSink(path: string, { template, force, signal, session }: PartOptions): Promise<Sink> {
+  const release = own(path)
   try {
     const { part, handle } = await openPart(path)
     if (signal?.aborted) {
       await discard(part, handle)
       throw abortError(signal)
     }
-    const file = new HandleFile(handle)
+    const file = session ? new DigestFile(handle) : new HandleFile(handle)
     const complete = async () => {
       try {
+        if (session) await handle.sync()
         await checkPart(part, handle)
         await file.close()
         await claim(part, path, force)
+        if (session) await syncFolders(path, fixedPart(template))
+        if (file instanceof DigestFile) session?.confirmWritten({ written: file.written })
         return path
       } catch (error) {
         throw errorCode(error) === 'EEXIST' ? exists(path) : error
@@ -121,11 +129,25 @@ async function partSink(path: string, force: boolean, signal: AbortSignal | unde
 
 /** Opens a file of its own for each writer: one that exists belongs to another process, or to somebody who needs it. */
 async function openPart(path: string, number = 1): Promise<{ part: string; handle: FileHandle }> {
-  const part = number === 1 ? `${path}.part` : `${path}.${number}.part`
+  const part = partName(path, number)
   const handle = await open(part, 'wx').catch(error => {
     if (errorCode(error) !== 'EEXIST') throw error
   })
   return handle ? { part, handle } : openPart(path, number + 1)
+}
+
+/** A file that knows what it has. */
+class DigestFile extends HandleFile {
+  readonly #hash = createHash('sha256')
+
+  override async write(data: Uint8Array): Promise<void> {
+    this.#hash.update(data)
+    await super.write(data)
+  }
+
+  get written(): { readonly bytes: number; readonly sha256: string } {
+    return { bytes: this.bytes, sha256: this.#hash.copy().digest('hex') }
+  }
 }
 
 async function discard(part: string, handle: FileHandle): Promise<void> {
@@ -135,20 +157,6 @@ async function discard(part: string, handle: FileHandle): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-/** Checks that the name still belongs to the file that was written. */
-async function checkPart(part: string, handle: FileHandle): Promise<void> {
-  const [written, found] = await Promise.all([handle.stat({ bigint: true }), lstat(part, { bigint: true })])
-  if (written.dev === found.dev && written.ino === found.ino) return
-  throw new TcpPipeError('ERR_FILE_REPLACED', `'${part}' is not the file that was written: another program replaced it`)
-}
-
-/** Uses `link`, which fails where `rename` overwrites. */
-async function claim(part: string, path: string, force: boolean): Promise<void> {
-  if (force) return rename(part, path)
-  await link(part, path)
-  await unlink(part)
 }
 
 /** `complete` returns the final name. */
@@ -174,11 +182,4 @@ function writer(name: string, file: OutputFile, complete: () => Promise<string>,
     },
   })
   return Object.assign(sink, { report: () => ({ file: current, bytes: file.bytes }) })
-}
-
-function exists(path: string): TcpPipeError {
-  return new TcpPipeError(
-    'ERR_FILE_EXISTS',
-    `'${path}' exists; ${optionName('force')} replaces it, ${optionName('append')} adds to it`,
-  )
 }

@@ -29,6 +29,12 @@ export interface TlsContexts {
 /** The part of an address that matters here. */
 interface Schemed {
   readonly scheme: string
+  readonly tls?: boolean | undefined
+}
+
+/** Returns whether connections to the address use TLS. */
+export function usesTls({ scheme, tls }: Schemed): boolean {
+  return scheme === 'tls' || (scheme === 'reliable' && tls === true)
 }
 
 /** Throws `ERR_OPTION`. */
@@ -38,7 +44,7 @@ export async function openTlsContexts(
   { tls, targetTls }: { tls?: ServerTls | 'auto' | boolean | undefined; targetTls?: ClientTls | undefined },
 ): Promise<TlsContexts> {
   const own = lazy(async () => (await import('./self-signed.js')).selfSigned())
-  let server = listen.scheme === 'tls' ? await openServerSide(tls, own) : undefined
+  let server = usesTls(listen) ? await openServerSide(tls, own) : undefined
   let target = await targetContext(to, targetTls)
   return {
     get accept() {
@@ -69,7 +75,7 @@ export async function targetContext(
   tls: ClientTls | undefined,
   name = 'targetTls',
 ): Promise<ClientContext | undefined> {
-  if (to?.scheme !== 'tls') {
+  if (!to || !usesTls(to)) {
     if (tls) throw new TcpPipeError('ERR_OPTION', `${name} needs an address with TLS to connect to, as tls://host:port`)
     return undefined
   }

@@ -58,7 +58,7 @@ export async function legPair(t: Test, carrier: Carrier): Promise<Pair> {
   const accepted = new Promise<Leg>(resolve => {
     accept = resolve
   })
-  const listening = await listenAt(t, ownAddress(t, carrier), arrival => accept(arrival.open()))
+  const listening = await listenAt(t, ownAddress(t, carrier), arrival => accept(arrival.open() as Leg | Promise<Leg>))
   const { to } = listening
   const [far, near] = await Promise.all([accepted, endpointFor('dial', to).dial(to, { tls: contexts.target })])
   t.teardown(() => [near, far].forEach(({ stream }) => void stream.destroy()))

@@ -18,7 +18,7 @@ async function targetOf(t: Test, carrier: Carrier): Promise<{ sink: Sink; near: 
   const accepted = new Promise<Leg>(resolve => {
     accept = resolve
   })
-  const { to } = await listenAt(t, ownAddress(t, carrier), arrival => accept(arrival.open()))
+  const { to } = await listenAt(t, ownAddress(t, carrier), arrival => accept(arrival.open() as Leg | Promise<Leg>))
   const [target, sink] = await Promise.all([accepted, sinkTo(to, connection, tls)])
   t.teardown(() => [target.stream, sink].forEach(stream => void stream.destroy()))
   return { sink: sink.on('error', () => {}) as Sink, near: sink.leg as Leg, target, name: formatAddress(to) }

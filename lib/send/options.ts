@@ -1,8 +1,8 @@
 /** The options of `send`, and their checks. */
 import type { Writable } from 'node:stream'
-import type { Chain } from './connection/chain.js'
-import type { Connection } from './connection/connection.js'
-import { lingerTime } from './connection/linger.js'
+import type { Chain } from '../connection/chain.js'
+import type { Connection } from '../connection/connection.js'
+import { lingerTime } from '../connection/linger.js'
 import {
   type Address,
   type AddressInput,
@@ -12,19 +12,21 @@ import {
   formatAddress,
   isAddressInput,
   toAddress,
-} from './endpoints/address.js'
-import { checkSink } from './endpoints/open.js'
-import { toWritable } from './endpoints/sink.js'
-import type { SourceInput } from './endpoints/source.js'
-import type { ClientTls } from './endpoints/tls/secure-context.js'
-import type { WebWritable } from './formats/web.js'
-import { checkMisplaced } from './server/listen-options.js'
-import type { Logger } from './stages/context.js'
-import type { Stage } from './stages/stage.js'
-import { checkFunction, type Transforms } from './stages/transforms.js'
-import type { Observer } from './stats/observer.js'
-import { TcpPipeError } from './text/errors.js'
-import { checkValues, type ValueKind } from './text/values.js'
+  withSessions,
+} from '../endpoints/address.js'
+import { checkSink } from '../endpoints/open.js'
+import type { TransferLinks } from '../endpoints/session/options.js'
+import { toWritable } from '../endpoints/sink.js'
+import type { SourceInput } from '../endpoints/source.js'
+import type { ClientTls } from '../endpoints/tls/secure-context.js'
+import type { WebWritable } from '../formats/web.js'
+import { checkMisplaced } from '../server/listen-options.js'
+import type { Logger } from '../stages/context.js'
+import type { Stage } from '../stages/stage.js'
+import { checkFunction, type Transforms } from '../stages/transforms.js'
+import type { Observer } from '../stats/observer.js'
+import { TcpPipeError } from '../text/errors.js'
+import { checkValues, type ValueKind } from '../text/values.js'
 
 /** The options of `send`. Times are milliseconds (a bare number of the command line is seconds). */
 export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
@@ -74,6 +76,32 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   wait?: number | undefined
   /** The maximum length of a line or a JSON value in bytes; a longer one fails the connection. Default: 1 MiB. */
   maxRecord?: number | undefined
+  /**
+   * Sends over a reliable session: it survives a broken connection, and resolves with a receipt when the receiver has
+   * everything. Default: true if the address is `reliable://…`.
+   */
+  reliable?: boolean | undefined
+  /** Reliable: the name of the data, a relative path. */
+  name?: string | undefined
+  /** Reliable: the number of bytes of the data, if known. The receiver refuses another number. Default: that of a file. */
+  size?: number | undefined
+  /** Reliable: the permissions of the file at the receiver. Default: its own. */
+  mode?: number | undefined
+  /** Reliable: the time of the last change of the file at the receiver, in milliseconds since 1970. Default: now. */
+  mtime?: number | undefined
+  /** Reliable: the number of bytes to keep until they are confirmed. Default: 16 MiB. */
+  window?: number | undefined
+  /** Reliable: milliseconds without a connection until the transfer fails. Default: 5 minutes. */
+  giveUpAfter?: number | undefined
+  /** Reliable: milliseconds without a sign of life until a connection is given up. Default: 30 seconds. */
+  linkTimeout?: number | undefined
+  /**
+   * Reliable: a secret. A file that is sent again with the same secret goes on where an earlier process has stopped.
+   * Default: random.
+   */
+  resumeKey?: string | undefined
+  /** Reliable: the connections of several transfers. Default: a connection for each. */
+  links?: TransferLinks | undefined
   signal?: AbortSignal | undefined
   /**
    * Also measures the source and the sink of each direction, so that `verdict` can tell which part is slow. Costs small
@@ -105,15 +133,18 @@ export interface SendConnection extends Connection {
 const kinds: Partial<Record<keyof SendOptions, ValueKind>> = {
   ...{ to: 'address', host: 'text', path: 'text', tls: 'clientTls', maxRecord: 'count', measure: 'flag' },
   ...{ wait: 'time', connectTimeout: 'time', handshakeTimeout: 'time', idleTimeout: 'time', maxDuration: 'time' },
-  retryInterval: 'time',
+  ...{ retryInterval: 'time', reliable: 'flag', name: 'text', resumeKey: 'text', mode: 'mode', window: 'count' },
+  ...{ giveUpAfter: 'time', linkTimeout: 'time' },
   ...{ signal: 'signal', log: 'logger', observer: 'observer', onConnect: 'function' },
 }
 
 /** Checks the options and returns the address to connect to. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
 export function checkSendOptions(options: SendOptions): Address {
   checkValues(options, kinds)
-  const address = addressOf(options.to, options)
+  const plain = addressOf(options.to, options)
+  const address = options.reliable ? withSessions(plain) : plain
   endpointFor('dial', address)
+  checkReliable(options, address)
   const { output, transforms, replyTransforms, onEof, onPeerEnd, family, retry, bind } = options
   checkMisplaced(options, 'tls')
   if (isAddressInput(output)) checkSink(toAddress(output))
@@ -126,6 +157,17 @@ export function checkSendOptions(options: SendOptions): Address {
   if (family !== undefined && family !== 4 && family !== 6) fault('family', family, '4 or 6')
   if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0)) fault('retry', retry, 'a whole number from 0')
   return address
+}
+
+/** Rejects what concerns a session without one: its user would rely on it. */
+function checkReliable(options: SendOptions, { scheme }: Address): void {
+  const { name, size, mode, mtime, window, giveUpAfter, linkTimeout, resumeKey, links } = options
+  const given = { name, size, mode, mtime, window, giveUpAfter, linkTimeout, resumeKey, links }
+  const [first] = Object.entries(given).find(([, value]) => value !== undefined) ?? []
+  if (first && scheme !== 'reliable')
+    throw new TcpPipeError('ERR_OPTION', `${first} needs reliable: it concerns reliable transfers`)
+  for (const [name, value] of Object.entries({ size, mtime }))
+    if (value !== undefined && !(Number.isFinite(value) && value >= 0)) fault(name, value, 'a number from 0')
 }
 
 /** The effective policy for the peer's end. Nobody need type an end after it, so a terminal stops. */

@@ -1,0 +1,187 @@
+/** The dialler of a session: connects, and connects again when the link is lost, until it gives up. */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Frame } from '../../formats/session-frames.js'
+import { errorMessage, TcpPipeError, toError } from '../../text/errors.js'
+import { formatDuration } from '../../text/quantities.js'
+import { type DialOptions, defaultTimes, type Leg } from '../endpoint.js'
+import { growing } from '../retry.js'
+import { meetListener } from './handshake.js'
+import { type Described, errorOf, type Hello, type SessionKind, welcomeOf } from './hello.js'
+import { Link } from './link.js'
+import { Links } from './links.js'
+import { type DialSession, sessionDefaults } from './options.js'
+import { Session } from './session.js'
+import { sessionLeg } from './session-leg.js'
+
+type Connect = (signal: AbortSignal) => Promise<Leg>
+
+/** Opens a session. `connect` connects once, without retries. Rejects if the first link cannot be opened. */
+export async function dialSession(connect: Connect, given: DialSession, options: DialOptions): Promise<Leg> {
+  return new DialledSession(connect, given, options).open()
+}
+
+class DialledSession {
+  readonly #connect: Connect
+  readonly #given: DialSession
+  readonly #options: DialOptions
+  readonly #links: Links
+  readonly #session: Session
+  readonly #over = new AbortController()
+  readonly #linkTimeout: number
+  readonly #giveUpAfter: number
+  #peer: Leg | undefined
+
+  constructor(connect: Connect, given: DialSession, options: DialOptions) {
+    const { kind = 'transfer', linkTimeout, giveUpAfter } = given
+    this.#connect = connect
+    this.#given = given
+    this.#options = options
+    this.#links = (given.links as Links | undefined) ?? new Links()
+    this.#linkTimeout = linkTimeout ?? sessionDefaults.linkTimeout
+    this.#giveUpAfter = giveUpAfter ?? sessionDefaults.giveUpAfter
+    const window = given.window ?? sessionDefaults.window[kind]
+    this.#session = new Session({
+      role: 'dialler',
+      hello: helloFor(given, kind, window),
+      window,
+      lost: error => void this.#reconnect(error),
+      over: link => this.#ended(link),
+    })
+  }
+
+  async open(): Promise<Leg> {
+    const { signal } = this.#options
+    const abort = () => this.#over.abort(signal?.reason)
+    signal?.addEventListener('abort', abort)
+    if (signal?.aborted) abort()
+    try {
+      await this.#attach()
+    } catch (error) {
+      this.#session.fail(toError(error))
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+    return sessionLeg(this.#session, this.#peer as Leg)
+  }
+
+  /** Opens a link and continues the session over it. */
+  async #attach(): Promise<void> {
+    const link = this.#links.take() ?? (await this.#newLink())
+    this.#peer ??= link.leg
+    await this.#resume(link)
+  }
+
+  async #newLink(): Promise<Link> {
+    const { signal } = this.#over
+    const leg = await this.#connect(signal)
+    await meetListener(leg, { timeout: this.#options.connectTimeout ?? defaultTimes.connect, signal })
+    return new Link(leg, this.#linkTimeout)
+  }
+
+  /** Says hello, and waits for the answer. A listener that checks what it has takes its time, and shows signs of life. */
+  #resume(link: Link): Promise<void> {
+    const { signal } = this.#over
+    const session = this.#session
+    return new Promise((resolve, reject) => {
+      const abort = () => link.drop(toError(signal.reason))
+      const settle = (error?: Error) => {
+        signal.removeEventListener('abort', abort)
+        if (error) reject(error)
+        else resolve()
+      }
+      const refused = (error: Error) => {
+        link.use(undefined)
+        link.end()
+        settle(Object.assign(error, { isFinal: true }))
+      }
+      link.use({
+        frame(frame) {
+          if (frame.type === 'ping') return
+          if (frame.type === 'error') return refused(refusal(frame))
+          if (frame.type !== 'welcome') return refused(early())
+          try {
+            session.welcomed(link, frame.offset, welcomeOf(frame)) // at once: data may follow in the same chunk
+            settle()
+          } catch (error) {
+            refused(toError(error))
+          }
+        },
+        data: () => refused(early()),
+        drained() {},
+        lost: settle,
+      })
+      signal.addEventListener('abort', abort)
+      if (signal.aborted) abort()
+      link.send('hello', 0, { ...session.hello, again: session.hadLink, received: session.incoming.received })
+    })
+  }
+
+  /** Connects again, at first at once, then after growing times. */
+  async #reconnect(cause: Error): Promise<void> {
+    const { retryInterval } = this.#options
+    const { onLost, onResumed, reconnects = Number.POSITIVE_INFINITY } = this.#given
+    const { signal } = this.#over
+    const until = performance.now() + this.#giveUpAfter
+    onLost?.(cause)
+    let last = cause
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const wait = retryInterval ?? (attempt === 0 ? 0 : growing(attempt - 1))
+      if (attempt >= reconnects || performance.now() + wait > until) return this.#giveUp(attempt, last)
+      try {
+        if (wait > 0) await delay(wait, undefined, { signal })
+        await this.#attach()
+        return onResumed?.()
+      } catch (error) {
+        last = toError(error)
+        if (isFinal(error)) return this.#session.fail(last)
+      }
+    }
+  }
+
+  #giveUp(attempts: number, last: Error): void {
+    const time = formatDuration(this.#giveUpAfter)
+    const many = attempts === this.#given.reconnects
+    const words = many
+      ? `gave up after ${attempts} attempts to connect again`
+      : `gave up after ${time} without a connection`
+    this.#session.fail(new TcpPipeError('ERR_SESSION', `${words}: ${errorMessage(last)}`, { cause: last }))
+  }
+
+  #ended(link: Link | undefined): void {
+    this.#over.abort(new TcpPipeError('ERR_SESSION', 'the session is over'))
+    if (!link) return
+    if (this.#given.links) this.#links.give(link)
+    else link.end()
+  }
+}
+
+function early(): Error {
+  return new TcpPipeError('ERR_SESSION', 'the peer sent something else than a welcome')
+}
+
+function helloFor(given: DialSession, kind: SessionKind, window: number): Hello {
+  const { name, size, mode, mtime, rereadable = false, restart = false } = given
+  const { id = newSecret(), secret = newSecret(), group = newSecret() } = given
+  const described = JSON.parse(JSON.stringify({ name, size, mode, mtime })) as Described
+  return { id, secret, group, kind, window, rereadable, restart, again: false, received: 0, ...described }
+}
+
+/** 128 random bits in hex. */
+export function newSecret(): string {
+  return randomBytes(16).toString('hex')
+}
+
+/** What a listener answers to a hello that it does not accept. */
+function refusal(frame: Frame): Error {
+  return new TcpPipeError('ERR_SESSION', `refused: ${errorOf(frame).message}`)
+}
+
+/** Whether another attempt cannot help: the peer has refused, or it is not the one that is expected. */
+function isFinal(error: unknown): boolean {
+  const { isFinal, code } = error as { isFinal?: boolean; code?: string }
+  return (
+    isFinal === true || code === 'ERR_PIN' || /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code ?? '')
+  )
+}

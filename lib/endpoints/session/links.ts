@@ -1,0 +1,39 @@
+/** Links that serve no session now. The next session of the same call takes one, instead of connecting again. */
+import { TcpPipeError } from '../../text/errors.js'
+import type { Link } from './link.js'
+import type { TransferLinks } from './options.js'
+
+export class Links implements TransferLinks {
+  readonly #free = new Set<Link>()
+
+  /** Keeps a link for the next session. */
+  give(link: Link): void {
+    if (link.isOver) return
+    this.#free.add(link)
+    const forget = () => void this.#free.delete(link)
+    const unexpected = () => link.drop(new TcpPipeError('ERR_SESSION', 'the peer sent data between two sessions'))
+    link.use({
+      frame: frame => void (frame.type === 'ping' || unexpected()),
+      data: unexpected,
+      drained() {},
+      lost: forget,
+    })
+  }
+
+  take(): Link | undefined {
+    const [link] = this.#free
+    if (link) this.#free.delete(link)
+    return link
+  }
+
+  /** Ends all links. What has no further session calls it. */
+  end(): void {
+    for (const link of this.#free) link.end()
+    this.#free.clear()
+  }
+}
+
+/** Returns connections that several transfers use one after the other, as `links`. Their owner ends them. */
+export function transferLinks(): TransferLinks {
+  return new Links()
+}

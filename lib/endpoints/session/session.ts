@@ -1,0 +1,375 @@
+/**
+ * A session: a stream in both directions over one link after another. Each side keeps what the other one has not confirmed,
+ * and sends it again over the next link. `docs/protocol.md` documents the frames and the states.
+ */
+import { Duplex } from 'node:stream'
+import { blockBytes } from '../../formats/records.js'
+import type { Frame } from '../../formats/session-frames.js'
+import { frameFlags } from '../../formats/session-frames.js'
+import { errorCode, errorMessage, TcpPipeError, toError } from '../../text/errors.js'
+import type { Carrier } from './carrier.js'
+import { Confirmations } from './confirmations.js'
+import { errorOf, factsOf, type Hello, type Receipt, receiptOf, type Welcome } from './hello.js'
+import { Incoming } from './incoming.js'
+import type { Keeper } from './keeper.js'
+import type { Link, LinkUser } from './link.js'
+import { Outgoing } from './outgoing.js'
+
+/** The role of this side: the dialler of a transfer sends it. */
+export type Role = 'dialler' | 'listener'
+
+export interface SessionOptions {
+  readonly role: Role
+  readonly hello: Hello
+  /** The number of bytes that this side keeps until they are confirmed. */
+  readonly window: number
+  /** Called when the link is lost, unless the session is over. */
+  lost(error: Error): void
+  /** Called when the session is over. The link can serve the next one, if there is one. */
+  over(link: Link | undefined): void
+}
+
+/** Digests in a row that differ, before the session fails. */
+const mostMismatches = 3
+
+export class Session implements LinkUser {
+  readonly stream: Duplex
+  readonly hello: Hello
+  readonly outgoing: Outgoing
+  readonly incoming: Incoming
+  /** The number of links after the first one. */
+  reconnects = 0
+  /** The receipt of a transfer, for its sender. */
+  receipt: Receipt | undefined
+  readonly #options: SessionOptions
+  readonly #confirmations: Confirmations
+  readonly #begun: Promise<void>
+  #begin!: () => void
+  #keeper: Keeper | undefined
+  #hasBegun = false
+  #rewinding: Promise<void> | undefined
+  #link: Link | undefined
+  #hadLink = false
+  #isWelcomed = false
+  #isFull = false
+  #isOver = false
+  #mismatches = 0
+  #written: object = {}
+  #finish: ((error?: Error | null) => void) | undefined
+
+  constructor(options: SessionOptions) {
+    const { role, hello, window } = options
+    this.hello = hello
+    this.#options = options
+    const isTransfer = hello.kind === 'transfer'
+    const isSender = role === 'dialler'
+    this.outgoing = new Outgoing({ window, digest: isTransfer && isSender, rereadable: isSender && hello.rereadable })
+    this.incoming = new Incoming(isTransfer && !isSender)
+    const isRereadable = !isSender && hello.rereadable
+    this.#confirmations = new Confirmations(this.incoming, hello.window, isRereadable, () => this.#confirm())
+    this.#begun = new Promise(resolve => {
+      this.#begin = resolve
+    })
+    this.stream = new Duplex({
+      allowHalfOpen: true,
+      readableHighWaterMark: blockBytes,
+      writableHighWaterMark: blockBytes,
+      read: () => this.#read(),
+      write: (chunk, _encoding, callback) => this.#write(chunk, callback),
+      final: callback => this.#final(callback),
+      destroy: (error, callback) => {
+        this.#leave(error ?? new TcpPipeError('ERR_CLOSED', 'the connection was closed before its end'))
+        callback(error)
+      },
+    })
+    this.stream.on('error', () => {}) // users of the leg handle it
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  get received(): number {
+    return this.incoming.received
+  }
+
+  get sha256(): string | undefined {
+    return this.incoming.sha256
+  }
+
+  /** Whether it had a link before. */
+  get hadLink(): boolean {
+    return this.#hadLink
+  }
+
+  /**
+   * For a listener: tells the peer where to go on. With a keeper, that is where an earlier run has stopped. Without, all
+   * data is checked before it is delivered, because it cannot be taken back. The first read of a transfer calls it, unless
+   * its owner has; a tunnel begins at once.
+   */
+  begin(keeper?: Keeper): void {
+    if (this.#hasBegun) return
+    this.#hasBegun = true
+    if (keeper) {
+      this.#keeper = keeper
+      this.#confirmations.keepWith(keeper)
+      if (keeper.resumed) this.incoming.resume(keeper.resumed.offset, keeper.resumed.hash)
+    }
+    this.#begin()
+  }
+
+  /** Adds to the receipt what was written. */
+  confirmWritten(facts: object): void {
+    this.#written = facts
+  }
+
+  /** For a listener: continues over a link, the newest one. */
+  async welcome(link: Link, hello: Hello): Promise<void> {
+    this.#attach(link)
+    if (this.hello.kind === 'tunnel') this.begin()
+    await this.#begun
+    await this.#rewinding
+    if (this.#link !== link || this.#isOver) return
+    try {
+      this.outgoing.resume(hello.received, undefined)
+    } catch (error) {
+      return this.fail(toError(error))
+    }
+    const { sha256, received } = this.incoming
+    const facts: Welcome = { ...(sha256 && { sha256 }), checked: !this.#keeper, window: this.#options.window }
+    link.send('welcome', received, facts)
+    this.#start()
+  }
+
+  /** For a dialler: continues over a link, as the listener says. Throws `ERR_SESSION` if it cannot. */
+  welcomed(link: Link, received: number, { sha256, checked, window }: Welcome): void {
+    this.outgoing.isChecked = checked
+    this.#confirmations.window = window
+    this.outgoing.resume(received, sha256)
+    this.#attach(link)
+    this.#start()
+  }
+
+  #attach(link: Link): void {
+    const old = this.#link
+    this.#link = link
+    this.#isWelcomed = false
+    old?.drop(new TcpPipeError('ERR_SESSION', 'another link has replaced this one'))
+    if (this.#hadLink) this.reconnects++
+    this.#hadLink = true
+    link.use(this)
+  }
+
+  #start(): void {
+    this.#isWelcomed = true
+    if (this.#isFull) this.#link?.pause()
+    this.#confirmations.tell()
+    this.drained()
+  }
+
+  drained(): void {
+    if (!this.#link || !this.#isWelcomed) return
+    this.outgoing.pump(this.#link as Carrier)
+  }
+
+  lost(error: Error): void {
+    this.#link = undefined
+    this.#isWelcomed = false
+    if (!this.#isOver) this.#options.lost(error)
+  }
+
+  #read(): void {
+    this.begin()
+    this.#isFull = false
+    this.#link?.resume()
+  }
+
+  #write(chunk: Buffer, callback: (error?: Error | null) => void): void {
+    this.#attempt(() => this.outgoing.append(chunk, callback), callback)
+  }
+
+  #final(callback: (error?: Error | null) => void): void {
+    this.#finish = callback
+    this.#attempt(() => this.outgoing.end(this.#endFacts()), callback)
+  }
+
+  /** What the user of the stream does wrong, or what the peer has of an earlier run, fails the stream. */
+  #attempt(work: () => void, callback: (error: Error) => void): void {
+    try {
+      work()
+    } catch (error) {
+      return callback(toError(error))
+    }
+    this.drained()
+    this.#settle()
+  }
+
+  #endFacts(): object {
+    const { hello, incoming } = this
+    const { sha256, received } = incoming
+    if (this.#options.role === 'dialler' || hello.kind !== 'transfer') return {}
+    return { receipt: { ...(hello.name && { name: hello.name }), bytes: received, sha256, ...this.#written } }
+  }
+
+  data(offset: number, bytes: Buffer, isChecked: boolean): void {
+    this.#guard(() => this.#data(offset, bytes, isChecked))
+  }
+
+  frame(frame: Frame): void {
+    this.#guard(() => this.#frame(frame))
+  }
+
+  /** What passed its checksum and is wrong all the same is no accident: it fails the session. */
+  #guard(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.fail(toError(error))
+    }
+  }
+
+  #data(offset: number, bytes: Buffer, isChecked: boolean): void {
+    this.#checkWelcomed()
+    if (!isChecked && !this.#keeper) throw fault('data without a checksum')
+    this.incoming.data(offset, bytes, isChecked)
+    if (!this.stream.push(bytes)) this.#pause()
+    this.#confirmations.received()
+  }
+
+  #pause(): void {
+    this.#isFull = true
+    this.#link?.pause()
+  }
+
+  #frame(frame: Frame): void {
+    const { type, offset } = frame
+    if (type === 'error') return this.#failedByPeer(frame)
+    if (type === 'ping') return
+    this.#checkWelcomed()
+    if (type === 'check') this.#check(offset, factsOf(frame).sha256)
+    else if (type === 'ack') this.#confirmed(frame)
+    else if (type === 'end') this.#ended(frame)
+    else throw fault(`a frame of type ${type} in the middle of a session`)
+  }
+
+  #checkWelcomed(): void {
+    if (!this.#isWelcomed) throw fault('data before the session has begun')
+  }
+
+  #check(offset: number, sha256: unknown): void {
+    if (!this.incoming.check(offset, sha256)) return this.#mismatch()
+    this.#mismatches = 0
+    this.#confirmations.checked(offset, sha256 as string)
+  }
+
+  #ended(frame: Frame): void {
+    const facts = factsOf(frame)
+    if (!this.incoming.end(frame.offset, facts.sha256)) return this.#mismatch()
+    if (this.#options.role === 'dialler' && this.hello.kind === 'transfer') {
+      const receipt = receiptOf(frame, facts)
+      const wrong = receipt ? this.#wrongReceipt(receipt) : 'it sent no receipt'
+      if (wrong) return this.fail(new TcpPipeError('ERR_SESSION', wrong))
+      this.receipt = receipt
+    }
+    this.stream.push(null)
+    this.#confirmations.received()
+    this.#confirmations.tell()
+    this.#settle()
+  }
+
+  /** The receiver must have got everything that was sent. */
+  #wrongReceipt({ bytes, sha256 }: Receipt): string | undefined {
+    const { length, isEnded } = this.outgoing
+    if (!isEnded || bytes !== length)
+      return `truncated: the receiver ended after ${bytes} bytes${isEnded ? ` of ${length}` : ''}`
+    return sha256 === this.outgoing.sha256 ? undefined : 'digest mismatch: the receiver has other bytes'
+  }
+
+  /** Data that a keeper has written can be taken back: it is sent again. */
+  #mismatch(): void {
+    const { incoming } = this
+    const error = new TcpPipeError('ERR_SESSION', `digest mismatch after ${incoming.verified} bytes`)
+    const keeper = this.#keeper
+    if (!keeper || ++this.#mismatches >= mostMismatches) return this.fail(error)
+    this.#rewinding = this.#rewind(keeper)
+    this.#link?.drop(error)
+  }
+
+  async #rewind(keeper: Keeper): Promise<void> {
+    const { received, verified } = this.incoming
+    try {
+      await keeper.written(received)
+      await keeper.rewind(verified)
+      this.incoming.rewind()
+      this.#confirmations.rewound(verified)
+    } catch (error) {
+      this.fail(toError(error))
+    }
+  }
+
+  #confirm(): void {
+    const { durable, taken } = this.#confirmations
+    if (this.#isWelcomed) this.#link?.confirm(durable, taken, this.incoming.isEnded)
+  }
+
+  #confirmed({ offset, payload, flags }: Frame): void {
+    if (payload.length !== 8) throw fault('an ack of a wrong length')
+    this.outgoing.confirm(offset, Number(payload.readBigUInt64BE()), (flags & frameFlags.ended) !== 0)
+    this.drained()
+    this.#settle()
+  }
+
+  /** The end of this side is complete when the peer has confirmed it; that of a transfer needs its receipt. */
+  #settle(): void {
+    const { outgoing, incoming } = this
+    if (!outgoing.isEndConfirmed) return
+    const needsReceipt = this.#options.role === 'dialler' && this.hello.kind === 'transfer'
+    if (this.#finish && (!needsReceipt || this.receipt)) {
+      const finish = this.#finish
+      this.#finish = undefined
+      finish()
+    }
+    if (incoming.isEnded && !this.#isOver) this.#complete(this.#link)
+  }
+
+  #complete(link: Link | undefined): void {
+    this.#isOver = true
+    this.#confirmations.end()
+    this.#link = undefined
+    link?.use(undefined)
+    link?.resume()
+    this.#keeper?.over()
+    this.#options.over(link)
+  }
+
+  #failedByPeer(frame: Frame): void {
+    const { message } = errorOf(frame)
+    const who = this.#options.role === 'dialler' ? 'the receiver' : 'the sender'
+    this.#link?.end()
+    this.#link = undefined
+    this.fail(new TcpPipeError('ERR_SESSION', `${who} failed: ${message}`))
+  }
+
+  /** Fails the session on both sides. */
+  fail(error: Error): void {
+    this.stream.destroy(error)
+  }
+
+  #leave(error: Error): void {
+    if (this.#isOver) return
+    const link = this.#link
+    this.#isOver = true
+    this.#link = undefined
+    this.#confirmations.end()
+    this.#begin()
+    link?.use(undefined)
+    link?.send('error', 0, { code: errorCode(error) ?? 'failed', message: errorMessage(error).slice(0, 1000) })
+    link?.end()
+    this.#keeper?.over()
+    this.#options.over(undefined)
+  }
+}
+
+function fault(what: string): TcpPipeError {
+  return new TcpPipeError('ERR_SESSION', `the peer sent ${what}`)
+}
