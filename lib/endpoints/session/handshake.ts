@@ -49,9 +49,12 @@ function takePreface(leg: Leg, expected: Buffer, { timeout, signal }: Terms): Pr
       taken = Buffer.concat([taken, chunk])
       const start = taken.subarray(0, prefaceBytes)
       const version = start.length === prefaceBytes ? otherVersion(start, expected) : undefined
-      if (version) return fail(strange(`it speaks version ${version} of the protocol, not ${sessionVersion}`))
-      if (!expected.subarray(0, start.length).equals(start)) return fail(strange('it speaks another protocol'))
-      if (start.length < prefaceBytes) return
+      if (version) fail(strange(`it speaks version ${version} of the protocol, not ${sessionVersion}`))
+      else if (!expected.subarray(0, start.length).equals(start)) fail(strange('it speaks another protocol'))
+      else if (start.length === prefaceBytes) met()
+    }
+
+    function met(): void {
       stop()
       if (taken.length > prefaceBytes) stream.unshift(taken.subarray(prefaceBytes))
       resolve()

@@ -200,7 +200,10 @@ class Sessions {
   /** The clients whose last session is over may have another one of the same group. */
   #closeIfIdle(): void {
     if (!this.#closing || this.#open.size > 0) return
-    if (this.#links.size === 0) return this.#closed()
+    if (this.#links.size === 0) {
+      this.#closed()
+      return
+    }
     const end = () => {
       if (this.#open.size === 0) this.#ending.abort(fault('the server has stopped'))
     }

@@ -8,12 +8,12 @@ import type { Frame } from '../../formats/session-frames.js'
 import { frameFlags } from '../../formats/session-frames.js'
 import { errorCode, errorMessage, TcpPipeError, toError } from '../../text/errors.js'
 import type { Carrier } from './carrier.js'
-import { Confirmations } from './confirmations.js'
 import { errorOf, factsOf, type Hello, type Receipt, receiptOf, type Welcome } from './hello.js'
-import { Incoming } from './incoming.js'
+import type { Incoming } from './incoming.js'
 import type { Keeper } from './keeper.js'
 import type { Link, LinkUser } from './link.js'
 import { Outgoing } from './outgoing.js'
+import { Receiver } from './receiver.js'
 
 /** The role of this side: the dialler of a transfer sends it. */
 export type Role = 'dialler' | 'listener'
@@ -29,31 +29,21 @@ export interface SessionOptions {
   over(link: Link | undefined): void
 }
 
-/** Digests in a row that differ, before the session fails. */
-const mostMismatches = 3
-
 export class Session implements LinkUser {
   readonly stream: Duplex
   readonly hello: Hello
   readonly outgoing: Outgoing
-  readonly incoming: Incoming
   /** The number of links after the first one. */
   reconnects = 0
   /** The receipt of a transfer, for its sender. */
   receipt: Receipt | undefined
   readonly #options: SessionOptions
-  readonly #confirmations: Confirmations
-  readonly #begun: Promise<void>
-  #begin!: () => void
-  #keeper: Keeper | undefined
-  #hasBegun = false
-  #rewinding: Promise<void> | undefined
+  readonly #receiver: Receiver
   #link: Link | undefined
   #hadLink = false
   #isWelcomed = false
   #isFull = false
   #isOver = false
-  #mismatches = 0
   #written: object = {}
   #finish: ((error?: Error | null) => void) | undefined
 
@@ -64,11 +54,14 @@ export class Session implements LinkUser {
     const isTransfer = hello.kind === 'transfer'
     const isSender = role === 'dialler'
     this.outgoing = new Outgoing({ window, digest: isTransfer && isSender, rereadable: isSender && hello.rereadable })
-    this.incoming = new Incoming(isTransfer && !isSender)
-    const isRereadable = !isSender && hello.rereadable
-    this.#confirmations = new Confirmations(this.incoming, hello.window, isRereadable, () => this.#confirm())
-    this.#begun = new Promise(resolve => {
-      this.#begin = resolve
+    this.#receiver = new Receiver({
+      digest: isTransfer && !isSender,
+      window: hello.window,
+      isRereadable: !isSender && hello.rereadable,
+      deliver: bytes => this.#deliver(bytes),
+      confirm: () => this.#confirm(),
+      breakLink: error => this.#link?.drop(error),
+      fail: error => this.fail(error),
     })
     this.stream = new Duplex({
       allowHalfOpen: true,
@@ -87,6 +80,10 @@ export class Session implements LinkUser {
 
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  get incoming(): Incoming {
+    return this.#receiver.incoming
   }
 
   get received(): number {
@@ -108,14 +105,7 @@ export class Session implements LinkUser {
    * its owner has; a tunnel begins at once.
    */
   begin(keeper?: Keeper): void {
-    if (this.#hasBegun) return
-    this.#hasBegun = true
-    if (keeper) {
-      this.#keeper = keeper
-      this.#confirmations.keepWith(keeper)
-      if (keeper.resumed) this.incoming.resume(keeper.resumed.offset, keeper.resumed.hash)
-    }
-    this.#begin()
+    this.#receiver.begin(keeper)
   }
 
   /** Adds to the receipt what was written. */
@@ -127,16 +117,20 @@ export class Session implements LinkUser {
   async welcome(link: Link, hello: Hello): Promise<void> {
     this.#attach(link)
     if (this.hello.kind === 'tunnel') this.begin()
-    await this.#begun
-    await this.#rewinding
+    await this.#receiver.ready()
     if (this.#link !== link || this.#isOver) return
     try {
       this.outgoing.resume(hello.received, undefined)
     } catch (error) {
-      return this.fail(toError(error))
+      this.fail(toError(error))
+      return
     }
     const { sha256, received } = this.incoming
-    const facts: Welcome = { ...(sha256 && { sha256 }), checked: !this.#keeper, window: this.#options.window }
+    const facts: Welcome = {
+      ...(sha256 && { sha256 }),
+      checked: this.#receiver.needsChecksums,
+      window: this.#options.window,
+    }
     link.send('welcome', received, facts)
     this.#start()
   }
@@ -144,7 +138,7 @@ export class Session implements LinkUser {
   /** For a dialler: continues over a link, as the listener says. Throws `ERR_SESSION` if it cannot. */
   welcomed(link: Link, received: number, { sha256, checked, window }: Welcome): void {
     this.outgoing.isChecked = checked
-    this.#confirmations.window = window
+    this.#receiver.confirmations.window = window
     this.outgoing.resume(received, sha256)
     this.#attach(link)
     this.#start()
@@ -163,7 +157,7 @@ export class Session implements LinkUser {
   #start(): void {
     this.#isWelcomed = true
     if (this.#isFull) this.#link?.pause()
-    this.#confirmations.tell()
+    this.#receiver.confirmations.tell()
     this.drained()
   }
 
@@ -198,7 +192,8 @@ export class Session implements LinkUser {
     try {
       work()
     } catch (error) {
-      return callback(toError(error))
+      callback(toError(error))
+      return
     }
     this.drained()
     this.#settle()
@@ -230,10 +225,11 @@ export class Session implements LinkUser {
 
   #data(offset: number, bytes: Buffer, isChecked: boolean): void {
     this.#checkWelcomed()
-    if (!isChecked && !this.#keeper) throw fault('data without a checksum')
-    this.incoming.data(offset, bytes, isChecked)
+    this.#receiver.data(offset, bytes, isChecked)
+  }
+
+  #deliver(bytes: Buffer): void {
     if (!this.stream.push(bytes)) this.#pause()
-    this.#confirmations.received()
   }
 
   #pause(): void {
@@ -243,10 +239,10 @@ export class Session implements LinkUser {
 
   #frame(frame: Frame): void {
     const { type, offset } = frame
-    if (type === 'error') return this.#failedByPeer(frame)
     if (type === 'ping') return
-    this.#checkWelcomed()
-    if (type === 'check') this.#check(offset, factsOf(frame).sha256)
+    if (type !== 'error') this.#checkWelcomed()
+    if (type === 'error') this.#failedByPeer(frame)
+    else if (type === 'check') this.#receiver.check(offset, factsOf(frame).sha256)
     else if (type === 'ack') this.#confirmed(frame)
     else if (type === 'end') this.#ended(frame)
     else throw fault(`a frame of type ${type} in the middle of a session`)
@@ -256,24 +252,20 @@ export class Session implements LinkUser {
     if (!this.#isWelcomed) throw fault('data before the session has begun')
   }
 
-  #check(offset: number, sha256: unknown): void {
-    if (!this.incoming.check(offset, sha256)) return this.#mismatch()
-    this.#mismatches = 0
-    this.#confirmations.checked(offset, sha256 as string)
-  }
-
   #ended(frame: Frame): void {
     const facts = factsOf(frame)
-    if (!this.incoming.end(frame.offset, facts.sha256)) return this.#mismatch()
+    if (!this.#receiver.end(frame.offset, facts.sha256)) return
     if (this.#options.role === 'dialler' && this.hello.kind === 'transfer') {
       const receipt = receiptOf(frame, facts)
       const wrong = receipt ? this.#wrongReceipt(receipt) : 'it sent no receipt'
-      if (wrong) return this.fail(new TcpPipeError('ERR_SESSION', wrong))
+      if (wrong) {
+        this.fail(new TcpPipeError('ERR_SESSION', wrong))
+        return
+      }
       this.receipt = receipt
     }
     this.stream.push(null)
-    this.#confirmations.received()
-    this.#confirmations.tell()
+    this.#receiver.confirmations.tell()
     this.#settle()
   }
 
@@ -285,30 +277,8 @@ export class Session implements LinkUser {
     return sha256 === this.outgoing.sha256 ? undefined : 'digest mismatch: the receiver has other bytes'
   }
 
-  /** Data that a keeper has written can be taken back: it is sent again. */
-  #mismatch(): void {
-    const { incoming } = this
-    const error = new TcpPipeError('ERR_SESSION', `digest mismatch after ${incoming.verified} bytes`)
-    const keeper = this.#keeper
-    if (!keeper || ++this.#mismatches >= mostMismatches) return this.fail(error)
-    this.#rewinding = this.#rewind(keeper)
-    this.#link?.drop(error)
-  }
-
-  async #rewind(keeper: Keeper): Promise<void> {
-    const { received, verified } = this.incoming
-    try {
-      await keeper.written(received)
-      await keeper.rewind(verified)
-      this.incoming.rewind()
-      this.#confirmations.rewound(verified)
-    } catch (error) {
-      this.fail(toError(error))
-    }
-  }
-
   #confirm(): void {
-    const { durable, taken } = this.#confirmations
+    const { durable, taken } = this.#receiver.confirmations
     if (this.#isWelcomed) this.#link?.confirm(durable, taken, this.incoming.isEnded)
   }
 
@@ -334,11 +304,10 @@ export class Session implements LinkUser {
 
   #complete(link: Link | undefined): void {
     this.#isOver = true
-    this.#confirmations.end()
     this.#link = undefined
     link?.use(undefined)
     link?.resume()
-    this.#keeper?.over()
+    this.#receiver.over()
     this.#options.over(link)
   }
 
@@ -360,12 +329,10 @@ export class Session implements LinkUser {
     const link = this.#link
     this.#isOver = true
     this.#link = undefined
-    this.#confirmations.end()
-    this.#begin()
     link?.use(undefined)
     link?.send('error', 0, { code: errorCode(error) ?? 'failed', message: errorMessage(error).slice(0, 1000) })
     link?.end()
-    this.#keeper?.over()
+    this.#receiver.over()
     this.#options.over(undefined)
   }
 }
