@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { shorten, tie, widthOf, wrap } from '../../cli/wrap.js'
+import fc from '../fast-check.js'
 
 t.test('wrap breaks between words, within long ones, and never between a number and its unit', async t => {
   for (const [text, columns, lines] of [

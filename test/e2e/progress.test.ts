@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { listensAt } from '../unix-sockets.js'
 import {
   closed,
   dial,
@@ -173,11 +174,12 @@ t.test('serve', { skip }, async t => {
     t.test(title, async t => {
       const dir = shortDirectory(t)
       await shell(t, "head -c 307199 /dev/zero | tr '\\0' x > big; echo >> big", { cwd: dir })
-      const server = onTerminal(t, `tcp-pipe serve unix:s ${args}`, { cwd: dir })
-      await eventually('the socket', () => existsSync(join(dir, 's')))
+      const path = join(dir, 's')
+      const server = onTerminal(t, `tcp-pipe serve unix:${path} ${args}`, { cwd: dir })
+      await eventually('a server that listens', () => listensAt(path))
       const clients = args.includes('--once') ? [1] : [1, 2]
       const data = args.includes('--from') ? '' : readFileSync(join(dir, 'big'))
-      await Promise.all(clients.map(() => stay(t, join(dir, 's'), data)))
+      await Promise.all(clients.map(() => stay(t, path, data)))
       if (clients.length > 1) {
         await server.printed(/(✓[\s\S]*){2}\?25h/)
         server.child.stdin?.write('\x03')

@@ -1,7 +1,8 @@
 /** Command lines that somebody may type: each ends as documented, and a mistake is one line. */
-import fc from 'fast-check'
+
 import { parseAddress } from '../../lib/endpoints/address.js'
 import { type Result, shortDirectory, tcpPipe } from '../e2e/support.js'
+import fc from '../fast-check.js'
 import { Finding, inScope, inTime, type Part } from './part.js'
 import { anySpec, validSpec } from './specs.js'
 

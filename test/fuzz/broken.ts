@@ -1,6 +1,6 @@
 /** Inputs with an error in their middle, and what a reader of their format must deliver before it finds the error. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
-import fc from 'fast-check'
+import fc from '../fast-check.js'
 import { text } from '../laws/samples.js'
 import { noise } from '../laws/support.js'
 

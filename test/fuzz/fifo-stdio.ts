@@ -1,8 +1,9 @@
 /** FIFOs as the stdout and the stderr of a server. */
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { closed, eventually } from '../e2e/support.js'
+import { listensAt } from '../unix-sockets.js'
 import { fifoRoom, makeFifos, readFifo } from './fifo.js'
 import {
   accepted,
@@ -69,7 +70,7 @@ export async function playStderr(test: Test, folder: string, only: OwnUse): Prom
   if (peer.kind === 'leaves') closeSync(hold)
   const socket = join(folder, 's')
   try {
-    await eventually('the socket', () => existsSync(socket))
+    await eventually('the socket', () => listensAt(socket))
     const one = client(test, { path: socket }, data)
     await inTime(closed(one.socket), 'the end of the client', 30_000)
     checkGiven(data, Buffer.concat(one.received), one.hasEnded, true)

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import fc from 'fast-check'
 import { errorCode } from '../../lib/text/errors.js'
+import fc from '../fast-check.js'
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = constants
 

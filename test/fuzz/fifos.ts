@@ -1,7 +1,8 @@
 /** FIFOs in every place of a command line, whose other ends come early, late or never, or leave in the middle. */
-import fc from 'fast-check'
+
 import type { Test } from 'tap'
 import { shortDirectory } from '../e2e/support.js'
+import fc from '../fast-check.js'
 import { describePeer, type Peer, peers } from './fifo.js'
 import type { OwnUse, Use } from './fifo-clients.js'
 import { playFrom, playSend } from './fifo-inputs.js'

@@ -3,8 +3,8 @@
  * Ends with 1 at the first finding, which is made as small as it can be and printed with what repeats it.
  */
 import { parseArgs } from 'node:util'
-import fc from 'fast-check'
 import { chance } from '../../lib/faults/chance.js'
+import fc from '../fast-check.js'
 import { commandLines } from './arguments.js'
 import { errors } from './errors.js'
 import { fifos } from './fifos.js'

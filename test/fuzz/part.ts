@@ -1,7 +1,8 @@
 /** What the parts of the fuzz have in common. */
-import type fc from 'fast-check'
+
 import type { Test } from 'tap'
 import { bounded } from '../e2e/support.js'
+import type fc from '../fast-check.js'
 
 /** One kind of round: its cases are plain data, made from a seed, made smaller once one of them has failed. */
 export interface Part<T = unknown> {

@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { NetConnectOpts } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import fc from 'fast-check'
 import type { Test } from 'tap'
 import { eventually, type LogLine, listen, type Process, shortDirectory, tcpPipe } from '../e2e/support.js'
+import fc from '../fast-check.js'
 import {
   type Client,
   checkSeen,

@@ -1,6 +1,7 @@
 /** Pipelines as text: those that change nothing, those that are allowed, and those that are hardly one. */
-import fc from 'fast-check'
+
 import { registry, spec } from '../../transforms/spec.js'
+import fc from '../fast-check.js'
 import { samples } from '../laws/samples.js'
 
 /** What comes out of them is what went in. They can be joined in any order. */

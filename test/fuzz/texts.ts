@@ -1,12 +1,12 @@
 /** Texts that people type: each becomes a result or an error of ours that says what is allowed, and soon. */
 
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
 import { formatAddress, parseAddress } from '../../lib/endpoints/address.js'
 import { type ErrorCode, errorMessage, TcpPipeError } from '../../lib/text/errors.js'
 import type { Option } from '../../lib/text/options.js'
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../lib/text/quantities.js'
 import { registry, spec } from '../../transforms/spec.js'
+import fc from '../fast-check.js'
 import { Finding, type Part } from './part.js'
 import { anySpec, mutated } from './specs.js'
 

@@ -1,5 +1,5 @@
 /** However its input is cut into chunks, a transform makes the same of it. */
-import fc from 'fast-check'
+import fc from '../fast-check.js'
 import { cutAt, cutEvery, cuts } from '../lib/pipes.js'
 import { large, law, outcome } from './law.js'
 import { text } from './samples.js'

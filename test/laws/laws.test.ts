@@ -1,14 +1,14 @@
 /** What holds for every transform. A new one needs a line in `samples.ts`. */
 import { getEventListeners, once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
 import { type Duplex, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import fc from 'fast-check'
 import t from 'tap'
 import { compose } from '../../lib/stages/compose.js'
 import type { Definition } from '../../lib/stages/define.js'
 import { spec } from '../../transforms/spec.js'
+import fc from '../fast-check.js'
+import { resources, restored } from '../fuzz/resources.js'
 import { cutAt, cutEvery, cuts, textOf } from '../lib/pipes.js'
 import { definitions, drain, large, law, make, mebibyte, outcome, source } from './law.js'
 import { samples } from './samples.js'
@@ -57,18 +57,6 @@ law('a reader that does not read stops it, and one that is slow loses nothing', 
   t.equal(await drain(from, stream, true), await outcome(spec, [bytes]))
 })
 
-/** What would outlive a stream: handles, timers and requests of the event loop, and open files. */
-function left(): string {
-  const descriptors = existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0
-  return `${process.getActiveResourcesInfo().sort().join()}, ${descriptors} files`
-}
-
-async function untilLeft(expected: string): Promise<string> {
-  const deadline = Date.now() + 2000
-  while (left() !== expected && Date.now() < deadline) await setImmediate()
-  return left()
-}
-
 law('destroyed at any time it leaves nothing', async (t, { spec, input }) => {
   const bytes = input(large, 5)
   const first = input(100_000, 5)
@@ -92,7 +80,7 @@ law('destroyed at any time it leaves nothing', async (t, { spec, input }) => {
     ],
   ] as [string, (stream: Duplex) => Promise<void>][]) {
     for (const error of [undefined, new Error('destroyed')]) {
-      const before = left()
+      const before = resources()
       const listeners = process.eventNames().map(name => process.listenerCount(name))
       const { stream, signal } = make(spec)
       const closed = new Promise(resolve => stream.once('close', resolve))
@@ -101,7 +89,7 @@ law('destroyed at any time it leaves nothing', async (t, { spec, input }) => {
       await prepare(stream)
       stream.destroy(error)
       await closed
-      t.equal(await untilLeft(before), before, `${title}, ${error ?? 'no error'}`)
+      await restored(`${title}, ${error ?? 'no error'}: resources`, before, resources, 2000)
       t.same(errors, error ? [error] : [])
       t.same(
         process.eventNames().map(name => process.listenerCount(name)),

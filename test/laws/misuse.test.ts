@@ -13,20 +13,15 @@ import {
   send,
   serve,
 } from '../../lib/index.js'
+import { resources, restored } from '../fuzz/resources.js'
 import { clientOf, failOnWarning, listener, memorySink, outcome, portOf, silent } from '../lib/network.js'
-
-/** Sockets, listeners, timers, children and pending requests of the process. */
-function resources(): string {
-  return process.getActiveResourcesInfo().sort().join(' ')
-}
 
 /** Does the work, and waits until what it has opened is closed. The timeout of the test bounds it. */
 async function leavesNothing(t: Test, title: string, work: () => Promise<unknown>): Promise<void> {
   await setImmediate()
   const before = resources()
   const opened = await work()
-  for (let turn = 0; turn < 1e4 && resources() !== before; turn++) await setImmediate()
-  t.equal(resources(), before, title)
+  await restored(`${title}: resources`, before, resources, 10_000)
   t.equal(opened, undefined, title)
 }
 

@@ -3,10 +3,10 @@ import { type Duplex, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import fc from 'fast-check'
 import { toParts } from '../../lib/stages/parts.js'
 import { type Plan, type PlanOptions, plan } from '../../lib/stages/plan.js'
 import type { Stage } from '../../lib/stages/stage.js'
+import fc from '../fast-check.js'
 
 export type Input = string | Buffer | Iterable<string | Buffer>
 

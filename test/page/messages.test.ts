@@ -1,5 +1,5 @@
-import fc from 'fast-check'
 import t from 'tap'
+import fc from '../fast-check.js'
 import { cuts, page, utf8 } from './support.js'
 
 const { Reader, protocolOf } = await page('messages')

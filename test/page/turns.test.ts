@@ -1,5 +1,5 @@
-import fc from 'fast-check'
 import t from 'tap'
+import fc from '../fast-check.js'
 import { page, utf8 } from './support.js'
 
 const { Conversation, exchangesOf } = await page('turns')

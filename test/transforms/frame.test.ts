@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { compose } from '../../lib/stages/compose.js'
 import { frame } from '../../transforms/frame.js'
 import { spec } from '../../transforms/spec.js'
 import { unframe } from '../../transforms/unframe.js'
+import fc from '../fast-check.js'
 import { needs, noise, output } from '../laws/support.js'
 import { cutAt, cutEvery, cuts, errorOf, run, textOf } from '../lib/pipes.js'
 

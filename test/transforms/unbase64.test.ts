@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { base64 } from '../../transforms/base64.js'
 import { unbase64 } from '../../transforms/unbase64.js'
+import fc from '../fast-check.js'
 import { needs, noise, output } from '../laws/support.js'
 import { cutEvery, errorOf, run, textOf } from '../lib/pipes.js'
 

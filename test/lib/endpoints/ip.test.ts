@@ -1,7 +1,7 @@
 import { SocketAddress } from 'node:net'
-import fc from 'fast-check'
 import t from 'tap'
 import { canonicalIp, parseIp } from '../../../lib/endpoints/ip.js'
+import fc from '../../fast-check.js'
 
 t.test('canonicalIp: one text for each address', async t => {
   for (const [text, expected] of [

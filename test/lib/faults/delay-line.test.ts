@@ -1,10 +1,10 @@
 import { once, setMaxListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { delayLine } from '../../../lib/faults/delay-line.js'
 import { isBusy } from '../../../lib/formats/delivery.js'
+import fc from '../../fast-check.js'
 import { noise } from '../../laws/support.js'
 import { cutAt, cutEvery, cuts, memoryInUse, settled } from '../pipes.js'
 

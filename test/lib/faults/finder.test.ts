@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { finder } from '../../../lib/faults/finder.js'
+import fc from '../../fast-check.js'
 import { cutAt, cutEvery, cuts } from '../pipes.js'
 
 /** The offsets behind the occurrences. */

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import {
   checkTrigger,
@@ -7,6 +6,7 @@ import {
   triggerOptions,
   triggerText,
 } from '../../../lib/faults/trigger.js'
+import fc from '../../fast-check.js'
 import { noise } from '../../laws/support.js'
 import { cutAt, cutEvery, cuts } from '../pipes.js'
 

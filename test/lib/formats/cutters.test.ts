@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { type Cutter, cutByDelimiter, cutByLength, cutBySize } from '../../../lib/formats/cutters.js'
+import fc from '../../fast-check.js'
 import { noise } from '../../laws/support.js'
 import { cutAt, cutEvery, cuts, memoryInUse } from '../pipes.js'
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { canonicalRows, coloredRows, formatOffset, plainRows, rowColumns } from '../../../lib/formats/hex-dump.js'
+import fc from '../../fast-check.js'
 import { needs, noise, output } from '../../laws/support.js'
 
 const sizes = [0, 1, 7, 8, 9, 15, 16, 17, 31, 255, 65_537]

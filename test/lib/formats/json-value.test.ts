@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { toJson } from '../../../lib/formats/json-number.js'
 import { parseJson } from '../../../lib/formats/json-value.js'
+import fc from '../../fast-check.js'
 
 t.test('no number changes', async t => {
   for (const text of [

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { jsonScanner, maxDepth } from '../../../lib/formats/json.js'
+import fc from '../../fast-check.js'
 import { memoryInUse } from '../pipes.js'
 
 /** All values of a text that comes in parts. */

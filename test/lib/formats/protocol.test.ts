@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { recognize } from '../../../lib/formats/protocol.js'
+import fc from '../../fast-check.js'
 
 const label = (chunk: string | Buffer, isReply = false) => recognize(Buffer.from(chunk as string), isReply)?.label
 

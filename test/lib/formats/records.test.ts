@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { none } from 'stream-chain/defs.js'
 import t from 'tap'
 import { encoder } from '../../../lib/formats/encoder.js'
@@ -10,6 +9,7 @@ import {
   decoder,
   toBuffer,
 } from '../../../lib/formats/records.js'
+import fc from '../../fast-check.js'
 import { cutAt, cutEvery, cuts, memoryInUse } from '../pipes.js'
 
 /** Chunks → records → chunks, by the codecs alone. */

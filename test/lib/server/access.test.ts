@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { accessCheck } from '../../../lib/server/access.js'
+import fc from '../../fast-check.js'
 
 type Lists = Parameters<typeof accessCheck>[0]
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { openTally } from '../../../lib/server/tally.js'
+import fc from '../../fast-check.js'
 
 t.test('no more than max of one address come in, and one more when one has left', async t => {
   const tally = openTally(2)

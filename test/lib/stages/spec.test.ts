@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { defineTransform, flag, integer, regexp, text, words } from '../../../lib/stages/define.js'
 import { maxStages, modulePaths, parse, type Registry, registryOf, specOf } from '../../../lib/stages/spec.js'
+import fc from '../../fast-check.js'
 import { textOf } from '../pipes.js'
 
 /** Transforms whose stage is what they were given. */

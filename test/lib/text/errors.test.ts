@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import {
   abortError,
@@ -14,6 +13,7 @@ import {
   toError,
   tooLong,
 } from '../../../lib/text/errors.js'
+import fc from '../../fast-check.js'
 
 t.test('TcpPipeError has a code, a name and a cause', async t => {
   const cause = new Error('below')

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { escapeJson, escapeLine, escapeText } from '../../../lib/text/escape.js'
+import fc from '../../fast-check.js'
 
 // Cf has all that turns the direction of text and most of what is invisible.
 const dangerous = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Way } from '../../../lib/stats/observer.js'
 import { Keep, type Kept } from '../../../lib/ui/keep.js'
+import fc from '../../fast-check.js'
 
 const opened = { mark: 'opened', text: '' } as const
 
