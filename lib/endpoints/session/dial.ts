@@ -68,9 +68,15 @@ class DialledSession {
 
   /** Opens a link and continues the session over it. */
   async #attach(): Promise<void> {
-    const link = this.#links.take() ?? (await this.#newLink())
+    const kept = this.#links.take()
+    const link = kept ?? (await this.#newLink())
     this.#peer ??= link.leg
-    await this.#resume(link)
+    try {
+      await this.#resume(link)
+    } catch (error) {
+      if (!kept || isFinal(error)) throw error
+      await this.#attach() // the listener has closed it meanwhile
+    }
   }
 
   async #newLink(): Promise<Link> {

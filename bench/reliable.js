@@ -1,0 +1,131 @@
+// Reliable transfers of a large file into a file: against plain ones, against plain ones with a digest at both ends, against rsync.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { compare, freePort, has, listening, MiB, makeFile, randomBytes, shell, tcpPipe, transfer } from './support.js'
+
+const kinds = [
+  { name: 'plain', server: '', sender: '' },
+  { name: 'plain with digest at both ends', server: '-t digest', sender: '-t digest' },
+  { name: 'reliable', server: '--reliable', sender: '--reliable' },
+]
+
+const limits = { plain: 0.55, 'plain with digest at both ends': 0.9 }
+
+/** Bytes that a process may take beyond those of a transfer of nothing. */
+const memoryLimit = 16 + 32
+
+export async function run({ runs, quick }) {
+  const folder = mkdtempSync(join(tmpdir(), 'tcp-pipe-bench-'))
+  try {
+    return [
+      await fast(folder, runs, (quick ? 256 : 2048) * MiB),
+      await distant(folder, runs, (quick ? 16 : 64) * MiB),
+      await memory(folder, (quick ? 256 : 1024) * MiB),
+    ]
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function candidates(file, folder, more = '') {
+  return kinds.map(({ name, server, sender }) => ({
+    name,
+    receiver: `exec ${tcpPipe} serve 127.0.0.1:PORT --once -q --force -o ${join(folder, 'out')} ${server}`.trim(),
+    sender: `exec ${tcpPipe} send ${file} --to 127.0.0.1:PORT -q ${sender} ${more}`.trim(),
+  }))
+}
+
+async function fast(folder, runs, bytes) {
+  const file = makeFile('reliable', bytes, randomBytes)
+  const all = candidates(file, folder)
+  if (has('rsync')) all.push({ name: 'rsync to a daemon', rsync: true })
+  const seconds = await compare(all, runs, each => (each.rsync ? rsync(file, folder) : transfer(each)))
+  rmSync(file)
+  const rate = name => bytes / 1e6 / seconds.get(name)
+  const row = (peer, atLeast) => ({ work: 'reliable', ours: rate('reliable'), peer, theirs: rate(peer), atLeast })
+  return {
+    title: `Reliable: ${bytes / MiB} MiB from file to file`,
+    unit: 'MB/s',
+    rows: [
+      ...Object.entries(limits).map(([peer, atLeast]) => row(peer, atLeast)),
+      ...(has('rsync') ? [row('rsync to a daemon', 1.2)] : []),
+    ],
+    commands: all.filter(each => !each.rsync).map(({ receiver, sender }) => [receiver, sender]),
+  }
+}
+
+/** rsync compares sizes and times, and would send nothing the second time: the file of the last run is removed. */
+async function rsync(file, folder) {
+  const [port, target] = [await freePort(), join(folder, 'rsync')]
+  rmSync(target, { recursive: true, force: true })
+  const config = join(folder, 'rsyncd.conf')
+  const module = `[all]\npath = ${folder}\nread only = false\nuse chroot = false\nuid = ${process.getuid()}\ngid = ${process.getgid()}\n`
+  writeFileSync(config, module)
+  const daemon = shell(`exec rsync --daemon --no-detach --config=${config} --address=127.0.0.1 --port=${port}`, { ends: false })
+  await listening(port)
+  const started = performance.now()
+  await shell(`exec rsync --whole-file ${file} rsync://127.0.0.1:${port}/all/rsync`).done
+  const seconds = (performance.now() - started) / 1000
+  daemon.kill()
+  await daemon.done
+  return seconds
+}
+
+/** Over a link with 50 ms in each direction: two proxies, each with half of it. */
+async function distant(folder, runs, bytes) {
+  const file = makeFile('distant', bytes, randomBytes)
+  const all = candidates(file, folder).filter(({ name }) => name in { plain: 1, reliable: 1 })
+  const seconds = await compare(all, runs, async each => {
+    const [inner, outer] = [await freePort(), await freePort()]
+    const delay = "-t 'delay 25ms' --reply-transform 'delay 25ms' -q"
+    const server = await freePort()
+    const hops = [`proxy ${inner} 127.0.0.1:${server}`, `proxy ${outer} 127.0.0.1:${inner}`].map(words =>
+      shell(`exec ${tcpPipe} ${words} ${delay}`, { ends: false }),
+    )
+    const receiving = shell(each.receiver.replace('PORT', String(server)))
+    await Promise.all([inner, outer, server].map(listening))
+    const started = performance.now()
+    await Promise.all([shell(each.sender.replace('PORT', String(outer))).done, receiving.done])
+    const time = (performance.now() - started) / 1000
+    for (const hop of hops) hop.kill()
+    await Promise.all(hops.map(({ done }) => done))
+    return time
+  })
+  rmSync(file)
+  const rate = name => bytes / 1e6 / seconds.get(name)
+  const row = { work: 'reliable', ours: rate('reliable'), peer: 'plain', theirs: rate('plain'), atLeast: 0.9 }
+  return { title: `Reliable: ${bytes / MiB} MiB over a link with 50 ms`, unit: 'MB/s', rows: [row], commands: [] }
+}
+
+/** The peak of each process, beyond that of a transfer of nothing. */
+async function memory(folder, bytes) {
+  const peaks = {}
+  for (const size of [0, bytes]) {
+    const file = makeFile('memory', size, randomBytes)
+    const [{ receiver, sender }] = candidates(file, folder, '--stats json').slice(-1)
+    const port = String(await freePort())
+    const receiving = shell(`${receiver} --stats json`.replace('PORT', port))
+    await listening(Number(port))
+    const sending = shell(sender.replace('PORT', port))
+    await Promise.all([sending.done, receiving.done])
+    peaks[size] = { sender: peak(sending.errors()), receiver: peak(receiving.errors()) }
+    rmSync(file)
+  }
+  return {
+    title: `Reliable: memory for ${bytes / MiB} MiB, beyond that of a transfer of nothing`,
+    unit: 'MiB',
+    rows: ['sender', 'receiver'].map(side => ({
+      work: side,
+      figure: (peaks[bytes][side] - peaks[0][side]) / MiB,
+      most: memoryLimit,
+    })),
+    commands: [],
+  }
+}
+
+function peak(text) {
+  return Math.max(...[...text.matchAll(/"peakMemory":(\d+)/g)].map(match => Number(match[1])))
+}
+
+export const peers = ['rsync']
