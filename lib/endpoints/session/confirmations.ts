@@ -13,6 +13,7 @@ export class Confirmations {
   /** The number of bytes that the sender keeps until they are confirmed. */
   window: number
   readonly #isRereadable: boolean
+  readonly #waiting: () => number
   readonly #send: () => void
   #keeper: Keeper | undefined
   #durable = 0
@@ -23,15 +24,22 @@ export class Confirmations {
   #lastSave = performance.now()
   #isOver = false
 
-  /** `send` confirms `durable` and `taken` to the peer. */
-  constructor(incoming: Incoming, window: number, isRereadable: boolean, send: () => void) {
+  /** `send` confirms `durable` and `taken` to the peer. `waiting` returns the number of bytes that wait for a reader. */
+  constructor(
+    incoming: Incoming,
+    window: number,
+    isRereadable: boolean,
+    send: () => void,
+    waiting: () => number = () => 0,
+  ) {
     this.#incoming = incoming
     this.window = window
     this.#isRereadable = isRereadable
     this.#send = send
+    this.#waiting = waiting
   }
 
-  /** The number of bytes on the disk, or, without a keeper, that have arrived. */
+  /** The number of bytes on the disk, or, without a keeper, that the reader has taken. */
   get durable(): number {
     return this.#durable
   }
@@ -46,12 +54,13 @@ export class Confirmations {
     this.#durable = this.#taken = keeper.resumed?.offset ?? 0
   }
 
-  /** Something has arrived. */
+  /** Something has arrived, or the reader has taken something. */
   received(): void {
-    if (this.#keeper) return
-    this.#durable = this.#taken = this.#incoming.verified
+    if (this.#keeper || this.#isOver) return
+    const { verified, received } = this.#incoming
+    this.#durable = this.#taken = Math.min(verified, received - this.#waiting())
     if (this.#taken - this.#told >= this.window / 4) this.tell()
-    else this.#timer ??= setTimeout(() => this.tell(), patience)
+    else if (this.#taken > this.#told) this.#timer ??= setTimeout(() => this.tell(), patience)
   }
 
   /** A check was right: it has arrived. */

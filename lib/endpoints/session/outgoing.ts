@@ -29,6 +29,8 @@ export interface Mark {
 export class Outgoing {
   /** The checksum of each frame covers its payload, as the peer asks. */
   isChecked = true
+  /** The number of bytes that the peer holds for a reader who does not read. With a keeper, it needs no limit. */
+  peerWindow = Number.POSITIVE_INFINITY
   readonly #options: OutgoingOptions
   readonly #window = new Window()
   readonly #hash: Hash | undefined
@@ -140,18 +142,25 @@ export class Outgoing {
   /** Sends as much as the link takes. */
   pump(link: Carrier): void {
     while (!link.isFull) {
-      if (this.#sent < this.#window.end) this.#sendData(link)
-      else if (this.#end && !this.#end.isSent && !this.#skip) {
+      if (this.#sent < this.#allowed) this.#sendData(link)
+      else if (this.#sent === this.#window.end && this.#end && !this.#end.isSent && !this.#skip) {
         this.#end.isSent = true
         link.send('end', this.#length, this.#end.facts)
       } else return
     }
   }
 
+  /** Where sending stops until the peer confirms more. */
+  get #allowed(): number {
+    const { window } = this.#options
+    const most = this.isChecked ? Math.min(window, this.peerWindow) : window
+    return Math.min(this.#window.end, this.#window.start + most)
+  }
+
   #sendData(link: Carrier): void {
     const mark = this.#marks.find(({ offset }) => offset > this.#sent)
     const most = this.isChecked ? checkedPayload : maxPayload.data
-    const to = Math.min(this.#window.end, this.#sent + most, mark?.offset ?? Number.POSITIVE_INFINITY)
+    const to = Math.min(this.#allowed, this.#sent + most, mark?.offset ?? Number.POSITIVE_INFINITY)
     link.sendData(this.#sent, this.#window.slice(this.#sent, to), this.isChecked)
     this.#sent = to
     if (mark?.offset === to) link.send('check', to, { sha256: mark.sha256 })

@@ -12,6 +12,8 @@ export interface ReceiverOptions {
   /** The sender can read its source again. */
   readonly isRereadable: boolean
   deliver(bytes: Buffer): void
+  /** The number of bytes that wait for a reader. */
+  readonly waiting?: () => number
   /** Confirms to the sender what has arrived. */
   confirm(): void
   /** Breaks the link: the sender has to go on from what is right. */
@@ -36,7 +38,8 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options
     this.incoming = new Incoming(options.digest)
-    this.confirmations = new Confirmations(this.incoming, options.window, options.isRereadable, options.confirm)
+    const { window, isRereadable, waiting, confirm } = options
+    this.confirmations = new Confirmations(this.incoming, window, isRereadable, confirm, waiting)
     this.#begun = new Promise(resolve => {
       this.#setBegun = resolve
     })

@@ -2,8 +2,7 @@
  * A session: a stream in both directions over one link after another. Each side keeps what the other one has not confirmed,
  * and sends it again over the next link. `docs/protocol.md` documents the frames and the states.
  */
-import { Duplex } from 'node:stream'
-import { blockBytes } from '../../formats/records.js'
+import type { Duplex } from 'node:stream'
 import type { Frame } from '../../formats/session-frames.js'
 import { frameFlags } from '../../formats/session-frames.js'
 import { errorCode, errorMessage, TcpPipeError, toError } from '../../text/errors.js'
@@ -13,7 +12,9 @@ import type { Incoming } from './incoming.js'
 import type { Keeper } from './keeper.js'
 import type { Link, LinkUser } from './link.js'
 import { Outgoing } from './outgoing.js'
+import { receiptFacts, wrongReceipt } from './receipts.js'
 import { Receiver } from './receiver.js'
+import { sessionStream } from './session-stream.js'
 
 /** The role of this side: the dialler of a transfer sends it. */
 export type Role = 'dialler' | 'listener'
@@ -43,6 +44,7 @@ export class Session implements LinkUser {
   #hadLink = false
   #isWelcomed = false
   #isFull = false
+  #owesAck = false
   #isOver = false
   #written: object = {}
   #finish: ((error?: Error | null) => void) | undefined
@@ -54,28 +56,24 @@ export class Session implements LinkUser {
     const isTransfer = hello.kind === 'transfer'
     const isSender = role === 'dialler'
     this.outgoing = new Outgoing({ window, digest: isTransfer && isSender, rereadable: isSender && hello.rereadable })
+    if (!isSender) this.outgoing.peerWindow = hello.window
     this.#receiver = new Receiver({
       digest: isTransfer && !isSender,
-      window: hello.window,
+      window: isSender ? window : Math.min(window, hello.window),
       isRereadable: !isSender && hello.rereadable,
       deliver: bytes => this.#deliver(bytes),
+      waiting: () => this.stream.readableLength,
       confirm: () => this.#confirm(),
       breakLink: error => this.#link?.drop(error),
       fail: error => this.fail(error),
     })
-    this.stream = new Duplex({
-      allowHalfOpen: true,
-      readableHighWaterMark: blockBytes,
-      writableHighWaterMark: blockBytes,
+    this.stream = sessionStream({
       read: () => this.#read(),
-      write: (chunk, _encoding, callback) => this.#write(chunk, callback),
-      final: callback => this.#final(callback),
-      destroy: (error, callback) => {
-        this.#leave(error ?? new TcpPipeError('ERR_CLOSED', 'the connection was closed before its end'))
-        callback(error)
-      },
+      taken: () => this.#receiver.confirmations.received(),
+      write: (chunk, done) => this.#attempt(() => this.outgoing.append(chunk, done), done),
+      final: done => this.#final(done),
+      leave: error => this.#leave(error),
     })
-    this.stream.on('error', () => {}) // users of the leg handle it
   }
 
   get isOver(): boolean {
@@ -138,7 +136,8 @@ export class Session implements LinkUser {
   /** For a dialler: continues over a link, as the listener says. Throws `ERR_SESSION` if it cannot. */
   welcomed(link: Link, received: number, { sha256, checked, window }: Welcome): void {
     this.outgoing.isChecked = checked
-    this.#receiver.confirmations.window = window
+    this.outgoing.peerWindow = window
+    this.#receiver.confirmations.window = Math.min(window, this.#options.window)
     this.outgoing.resume(received, sha256)
     this.#attach(link)
     this.#start()
@@ -164,6 +163,7 @@ export class Session implements LinkUser {
 
   drained(): void {
     if (!this.#link || !this.#isWelcomed) return
+    if (this.#owesAck) this.#confirm()
     this.outgoing.pump(this.#link as Carrier)
   }
 
@@ -177,10 +177,6 @@ export class Session implements LinkUser {
     this.begin()
     this.#isFull = false
     this.#link?.resume()
-  }
-
-  #write(chunk: Buffer, callback: (error?: Error | null) => void): void {
-    this.#attempt(() => this.outgoing.append(chunk, callback), callback)
   }
 
   #final(callback: (error?: Error | null) => void): void {
@@ -202,9 +198,8 @@ export class Session implements LinkUser {
 
   #endFacts(): object {
     const { hello, incoming } = this
-    const { sha256, received } = incoming
     if (this.#options.role === 'dialler' || hello.kind !== 'transfer') return {}
-    return { receipt: { ...(hello.name && { name: hello.name }), bytes: received, sha256, ...this.#written } }
+    return receiptFacts(hello, incoming, this.#written)
   }
 
   data(offset: number, bytes: Buffer, isChecked: boolean): void {
@@ -229,11 +224,14 @@ export class Session implements LinkUser {
     this.#receiver.data(offset, bytes, isChecked)
   }
 
+  /**
+   * With a keeper, a slow one stops the link. Otherwise the peer sends no more than its window before the reader takes it,
+   * and the link goes on: it also brings what the other direction waits for. A peer that sends more stops the link.
+   */
   #deliver(bytes: Buffer): void {
-    if (!this.stream.push(bytes)) this.#pause()
-  }
-
-  #pause(): void {
+    const isTaken = this.stream.push(bytes)
+    const most = this.#receiver.needsChecksums ? this.#options.window : 0
+    if (isTaken || this.stream.readableLength <= most) return
     this.#isFull = true
     this.#link?.pause()
   }
@@ -258,7 +256,7 @@ export class Session implements LinkUser {
     if (!this.#receiver.end(frame.offset, facts.sha256)) return
     if (this.#options.role === 'dialler' && this.hello.kind === 'transfer') {
       const receipt = receiptOf(frame, facts)
-      const wrong = receipt ? this.#wrongReceipt(receipt) : 'it sent no receipt'
+      const wrong = wrongReceipt(receipt, this.outgoing)
       if (wrong) {
         this.fail(new TcpPipeError('ERR_SESSION', wrong))
         return
@@ -270,17 +268,18 @@ export class Session implements LinkUser {
     this.#settle()
   }
 
-  /** The receiver must have got everything that was sent. */
-  #wrongReceipt({ bytes, sha256 }: Receipt): string | undefined {
-    const { length, isEnded } = this.outgoing
-    if (!isEnded || bytes !== length)
-      return `truncated: the receiver ended after ${bytes} bytes${isEnded ? ` of ${length}` : ''}`
-    return sha256 === this.outgoing.sha256 ? undefined : 'digest mismatch: the receiver has other bytes'
+  /** A peer that reads nothing gets one confirmation later instead of many. */
+  #confirm(): void {
+    const link = this.#link
+    if (!link || !this.#isWelcomed) return
+    this.#owesAck = link.isFull
+    if (this.#owesAck) return
+    this.#tell(link)
   }
 
-  #confirm(): void {
+  #tell(link: Link): void {
     const { durable, taken } = this.#receiver.confirmations
-    if (this.#isWelcomed) this.#link?.confirm(durable, taken, this.incoming.isEnded)
+    link.confirm(durable, taken, this.incoming.isEnded)
   }
 
   #confirmed({ offset, payload, flags }: Frame): void {
@@ -304,6 +303,7 @@ export class Session implements LinkUser {
   }
 
   #complete(link: Link | undefined): void {
+    if (link && this.#owesAck) this.#tell(link)
     this.#isOver = true
     this.#link = undefined
     link?.use(undefined)

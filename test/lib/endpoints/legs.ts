@@ -1,12 +1,12 @@
 /** Two legs that are connected to each other, over each carrier of the table. */
 import type { Test } from 'tap'
 import { type Address, endpointFor, parseAddress } from '../../../lib/endpoints/address.js'
-import type { Arrival, Leg, Listener, SinkContext } from '../../../lib/endpoints/endpoint.js'
+import type { Arrival, DialOptions, Leg, Listener, SinkContext } from '../../../lib/endpoints/endpoint.js'
 import { openTlsContexts, type TlsContexts } from '../../../lib/endpoints/tls/contexts.js'
 import { socketPath } from '../network.js'
 import { identity } from '../tls.js'
 
-export const carriers = ['tcp', 'unix', 'tls', 'memory'] as const
+export const carriers = ['tcp', 'unix', 'tls', 'memory', 'reliable', 'reliable+tls'] as const
 export type Carrier = (typeof carriers)[number]
 
 /** Both sides of TLS, with the certificate of the tests. */
@@ -15,6 +15,14 @@ export const contexts = await openTlsContexts(
   { scheme: 'tls' },
   { tls: identity, targetTls: { ca: identity.cert } },
 )
+
+/** How the tests dial. */
+export const dialling: DialOptions = { tls: contexts.target, session: { kind: 'tunnel' } }
+
+/** Whether a leg is a session: it fails in words. */
+export function isSession(carrier: Carrier): boolean {
+  return carrier.startsWith('reliable')
+}
 
 /** A connection for which a sink is made. */
 export const connection: SinkContext = { id: 'abc', remote: '127.0.0.1', port: 4000 }
@@ -60,7 +68,7 @@ export async function legPair(t: Test, carrier: Carrier): Promise<Pair> {
   })
   const listening = await listenAt(t, ownAddress(t, carrier), arrival => accept(arrival.open() as Leg | Promise<Leg>))
   const { to } = listening
-  const [far, near] = await Promise.all([accepted, endpointFor('dial', to).dial(to, { tls: contexts.target })])
+  const [far, near] = await Promise.all([accepted, endpointFor('dial', to).dial(to, dialling)])
   t.teardown(() => [near, far].forEach(({ stream }) => void stream.destroy()))
   return { ...listening, near, far }
 }

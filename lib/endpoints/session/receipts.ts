@@ -1,0 +1,18 @@
+/** The receipt of a transfer: what its receiver says, and how its sender checks it. */
+import type { Hello, Receipt } from './hello.js'
+import type { Incoming } from './incoming.js'
+import type { Outgoing } from './outgoing.js'
+
+/** Returns the facts in the end of the receiver. */
+export function receiptFacts({ name }: Hello, { received, sha256 }: Incoming, written: object): object {
+  return { receipt: { ...(name !== undefined && { name }), bytes: received, sha256, ...written } }
+}
+
+/** Returns what is wrong with a receipt, or undefined: the receiver must have got everything that was sent. */
+export function wrongReceipt(receipt: Receipt | undefined, { length, isEnded, sha256 }: Outgoing): string | undefined {
+  if (!receipt) return 'it sent no receipt'
+  const { bytes } = receipt
+  if (!isEnded || bytes !== length)
+    return `truncated: the receiver ended after ${bytes} bytes${isEnded ? ` of ${length}` : ''}`
+  return sha256 === receipt.sha256 ? undefined : 'digest mismatch: the receiver has other bytes'
+}
