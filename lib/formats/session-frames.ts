@@ -36,8 +36,8 @@ export const headerBytes = 20
 /** The maximum length of the payload of `data`, and of all others. */
 export const maxPayload = { data: 1024 * 1024, other: 64 * 1024 } as const
 
-/** Flags: the checksum of a `data` frame covers its payload; an `ack` confirms the end. */
-export const frameFlags = { checked: 1, ended: 1 } as const
+/** Flags: the checksum of a `data` frame covers its payload; an `ack` confirms the end; a `ping` asks for one. */
+export const frameFlags = { checked: 1, ended: 1, asked: 1 } as const
 
 /** A frame, all but `data`. */
 export interface Frame {
@@ -95,6 +95,9 @@ interface Header {
   readonly bytes: Buffer
 }
 
+/** The number of pieces of a payload to keep before they are joined. */
+const mostParts = 1024
+
 /**
  * Reads frames from chunks of any size. Allocates nothing for a length that is announced: it keeps what has arrived.
  */
@@ -137,10 +140,16 @@ export class FrameReader {
       if (isLast) this.#header = undefined
       this.#handler.data(offset, part, false)
     } else {
-      this.#parts.push(part)
+      this.#keep(part)
       if (isLast) this.#finish(header)
     }
     return part.length
+  }
+
+  /** Joins many small pieces: each of them takes more memory than its bytes. */
+  #keep(part: Buffer): void {
+    this.#parts.push(part)
+    if (this.#parts.length === mostParts) this.#parts = [Buffer.concat(this.#parts)]
   }
 
   #finish({ type, flags, offset, bytes }: Header): void {

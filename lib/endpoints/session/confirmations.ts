@@ -88,17 +88,18 @@ export class Confirmations {
   /** One after the other: what arrives meanwhile is saved together. */
   async #save(keeper: Keeper): Promise<void> {
     this.#isSaving = true
-    const offset = this.#taken
     try {
-      await keeper.saved(offset)
-      this.#durable = Math.max(this.#durable, offset)
-      this.#lastSave = performance.now()
-      this.tell()
+      do {
+        const offset = this.#taken
+        await keeper.saved(offset)
+        this.#durable = Math.max(this.#durable, offset)
+        this.#lastSave = performance.now()
+        this.tell()
+      } while (this.#taken > this.#durable && this.#isSaveDue())
+      this.#isSaving = false
     } catch {
-      return // it fails its stream
+      // it fails its stream
     }
-    this.#isSaving = false
-    if (this.#taken > this.#durable && this.#isSaveDue()) await this.#save(keeper)
   }
 
   /** Goes back with the data. */

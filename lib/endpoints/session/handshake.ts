@@ -50,7 +50,7 @@ function takePreface(leg: Leg, expected: Buffer, { timeout, signal }: Terms): Pr
       const start = taken.subarray(0, prefaceBytes)
       const version = start.length === prefaceBytes ? otherVersion(start, expected) : undefined
       if (version) fail(strange(`it speaks version ${version} of the protocol, not ${sessionVersion}`))
-      else if (!expected.subarray(0, start.length).equals(start)) fail(strange('it speaks another protocol'))
+      else if (!isBeginning(start, expected)) fail(strange('it speaks another protocol'))
       else if (start.length === prefaceBytes) met()
     }
 
@@ -64,6 +64,15 @@ function takePreface(leg: Leg, expected: Buffer, { timeout, signal }: Terms): Pr
     signal?.addEventListener('abort', abort)
     if (signal?.aborted) abort()
   })
+}
+
+/** The index of the version in a preface. */
+const versionAt = 5
+
+/** Whether a preface may begin so. One of another version is known when it is whole. */
+function isBeginning(start: Buffer, expected: Buffer): boolean {
+  const isWhole = start.length === prefaceBytes
+  return start.every((byte, i) => byte === expected[i] || (i === versionAt && !isWhole))
 }
 
 function strange(what: string): TcpPipeError {

@@ -131,13 +131,21 @@ export function welcomeOf(frame: Frame): Welcome {
 
 /** Reads the receipt in an end, if it has one. */
 export function receiptOf(frame: Frame, facts: Facts): Receipt | undefined {
-  return facts.receipt === undefined ? undefined : (pick(frame, facts.receipt as Facts, receiptFields) as never)
+  if (facts.receipt === undefined) return undefined
+  const receipt = pick(frame, facts.receipt as Facts, receiptFields) as unknown as Receipt
+  if (!receipt.written) return receipt
+  const { bytes, sha256 } = receipt.written
+  return { ...receipt, written: { bytes, sha256 } }
 }
 
 /** What a peer says when it fails the session. */
 export function errorOf(frame: Frame): { readonly code: string; readonly message: string } {
   const { code, message } = factsOf(frame)
-  return { code: String(code ?? 'failed').slice(0, 100), message: String(message ?? 'no reason').slice(0, 2000) }
+  return { code: wordsOf(code, 'failed').slice(0, 100), message: wordsOf(message, 'no reason').slice(0, 2000) }
+}
+
+function wordsOf(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise
 }
 
 function checked(frame: Frame, fields: Record<string, (value: unknown) => boolean>): Facts {

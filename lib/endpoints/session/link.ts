@@ -43,7 +43,7 @@ export class Link implements Carrier {
     this.leg = leg
     this.#timeout = timeout
     this.#reader = new FrameReader({
-      frame: frame => this.#user?.frame(frame),
+      frame: frame => this.#frame(frame),
       data: (offset, bytes, isChecked) => this.#user?.data(offset, bytes, isChecked),
     })
     this.#timer = timeout > 0 ? setInterval(() => this.#beat(), timeout / beats) : undefined
@@ -77,6 +77,11 @@ export class Link implements Carrier {
     } catch (error) {
       this.drop(toError(error))
     }
+  }
+
+  #frame(frame: Frame): void {
+    if (frame.type === 'ping' && frame.flags === frameFlags.asked && !this.isFull) this.#write(encodeFrame('ping'))
+    this.#user?.frame(frame)
   }
 
   sendData(offset: number, parts: readonly Buffer[], isChecked: boolean): void {
@@ -119,13 +124,18 @@ export class Link implements Carrier {
     this.leg.stream.resume()
   }
 
-  /** A peer that reads slowly hears of us all the same, and we do not blame it while we read nothing. */
+  /**
+   * A peer that reads slowly hears of us all the same, and we do not blame it while we read nothing. A silent one is asked
+   * for an answer, because its own timeout may be longer.
+   */
   #beat(): void {
-    if (!this.#hasSent && !this.isFull) this.#write(encodeFrame('ping'))
+    const isSilent = this.#heard === 0 && !this.#isPaused
+    if ((isSilent || !this.#hasSent) && !this.isFull)
+      this.#write(encodeFrame('ping', 0, undefined, isSilent ? frameFlags.asked : 0))
+    this.#silentBeats = isSilent ? this.#silentBeats + 1 : 0
     this.#hasSent = false
-    this.#silentBeats = this.#heard > 0 || this.#isPaused ? 0 : this.#silentBeats + 1
     this.#heard = 0
-    if (this.#silentBeats > beats) this.drop(linkError(`no sign of life for ${formatDuration(this.#timeout)}`))
+    if (this.#silentBeats >= beats) this.drop(linkError(`no sign of life for ${formatDuration(this.#timeout)}`))
   }
 
   /** Ends the link: what was sent still arrives. */

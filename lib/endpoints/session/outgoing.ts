@@ -36,6 +36,8 @@ export class Outgoing {
   readonly #hash: Hash | undefined
   readonly #interval: number
   #marks: Mark[] = []
+  /** The offset of the last mark, whether it is still kept or not. */
+  #marked = 0
   #length = 0
   #sent = 0
   #confirmed = 0
@@ -93,8 +95,7 @@ export class Outgoing {
     this.#hash?.update(rest)
     this.#window.append(rest)
     this.#length += rest.length
-    const last = this.#marks.at(-1)?.offset ?? 0
-    if (this.#length - last >= this.#interval) this.#mark()
+    if (this.#length - this.#marked >= this.#interval) this.#mark()
   }
 
   /** The peer has these bytes from an earlier run. */
@@ -110,6 +111,7 @@ export class Outgoing {
 
   #mark(): void {
     const { sha256 } = this
+    this.#marked = this.#length
     if (sha256) this.#marks.push({ offset: this.#length, sha256 })
   }
 
@@ -172,7 +174,7 @@ export class Outgoing {
    * @throws `ERR_SESSION` if it confirms what was not sent
    */
   confirm(durable: number, taken: number, isEnd: boolean): void {
-    if (taken > this.#sent || durable > taken || (isEnd && !this.#end))
+    if (taken > this.#sent || durable > taken || (isEnd && !this.#end?.isSent))
       throw new TcpPipeError('ERR_SESSION', 'the peer confirmed bytes that were not sent')
     this.#confirmed = isEnd ? this.#length : Math.max(this.#confirmed, taken)
     this.#window.release(this.#options.rereadable ? taken : durable)

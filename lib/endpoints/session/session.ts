@@ -147,7 +147,7 @@ export class Session implements LinkUser {
     const old = this.#link
     this.#link = link
     this.#isWelcomed = false
-    old?.use(undefined)
+    old?.use(undefined) // it is replaced, not lost
     old?.drop(new TcpPipeError('ERR_SESSION', 'another link has replaced this one'))
     if (this.#hadLink) this.reconnects++
     this.#hadLink = true

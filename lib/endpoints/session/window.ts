@@ -9,8 +9,6 @@ const blockSize = 16 * 1024
 interface Block {
   readonly offset: number
   bytes: Buffer
-  /** For copies: the memory that `bytes` begins. */
-  readonly room?: Buffer
 }
 
 export class Window {
@@ -18,6 +16,8 @@ export class Window {
   start = 0
   end = 0
   #blocks: Block[] = []
+  /** Memory for copies. */
+  #room = Buffer.alloc(0)
 
   get length(): number {
     return this.end - this.start
@@ -31,15 +31,13 @@ export class Window {
   }
 
   #copy(bytes: Buffer): void {
-    let last = this.#blocks.at(-1)
-    if (!last?.room || last.room.length - last.bytes.length < bytes.length) {
-      const room = Buffer.allocUnsafeSlow(blockSize)
-      last = { offset: this.end, bytes: room.subarray(0, 0), room }
-      this.#blocks.push(last)
-    }
-    const { room = bytes, bytes: before } = last
-    bytes.copy(room, before.length)
-    last.bytes = room.subarray(0, before.length + bytes.length)
+    if (this.#room.length < bytes.length) this.#room = Buffer.allocUnsafeSlow(blockSize)
+    const copy = this.#room.subarray(0, bytes.copy(this.#room))
+    this.#room = this.#room.subarray(copy.length)
+    const last = this.#blocks.at(-1)
+    if (last && isFollowedBy(last.bytes, copy))
+      last.bytes = Buffer.from(copy.buffer, last.bytes.byteOffset, last.bytes.length + copy.length)
+    else this.#blocks.push({ offset: this.end, bytes: copy })
   }
 
   /** Drops the bytes before an offset. */
@@ -77,4 +75,9 @@ export class Window {
     }
     return low
   }
+}
+
+/** Whether the copy stands behind the bytes in memory, too. */
+function isFollowedBy(bytes: Buffer, copy: Buffer): boolean {
+  return bytes.buffer === copy.buffer && bytes.byteOffset + bytes.length === copy.byteOffset
 }

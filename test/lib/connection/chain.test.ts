@@ -50,6 +50,26 @@ t.test(
   },
 )
 
+t.test('whether a connection has stages, without which the sink gets the bytes of the source', async t => {
+  const { connection } = open(t)
+  const made: Transform[] = []
+  const chain = openChain('forward', info => {
+    const stage = new Transform({ transform: (chunk, _encoding, callback) => callback(null, chunk) })
+    made.push(stage)
+    return info.direction === 'forward' ? [stage] : []
+  })
+  t.equal(chain.hasStages(connection), true)
+  t.ok(
+    made.every(stage => stage.destroyed),
+    'none is left open',
+  )
+  await chain.chain.use(() => [])
+  t.equal(chain.hasStages(connection), false)
+  await chain.chain.set('more', () => upper)
+  t.equal(chain.hasStages(connection), true)
+  t.equal(openChain('reply', undefined).hasStages(connection), false)
+})
+
 t.test('segments stand in the order in which they are set, or before the one that is named', async t => {
   const { chain } = openChain('forward', undefined)
   const same: Transforms = () => []

@@ -13,6 +13,7 @@ import {
   isAddressInput,
   parseAddress,
   toAddress,
+  withSessions,
   withTls,
 } from '../../../lib/endpoints/address.js'
 import { endpoints } from '../../../lib/endpoints/index.js'
@@ -100,7 +101,8 @@ t.test('text → address', async t => {
   }
   t.throws(() => parseAddress('unix:'), { message: /1 to 107 bytes, not 0/ })
   t.throws(() => parseAddress('70000'), {
-    message: /^'70000': the port must be a whole number from 0 to 65535; expected host:port, .* or unix:path$/,
+    message:
+      /^'70000': the port must be a whole number from 0 to 65535; expected host:port, .* or reliable\+tls:\/\/host:port$/,
   })
   t.equal((parseAddress(`unix:${'x'.repeat(107)}`) as { path: string }).path.length, 107, 'the longest path')
   t.throws(() => parseAddress(`unix:${'é'.repeat(54)}`), { code: 'ERR_ADDRESS' }, 'the limit is in bytes')
@@ -157,7 +159,7 @@ t.test('an address that names its scheme is checked, too, and is loopback withou
     )
   t.throws(() => toAddress({ scheme: 'http' } as unknown as Address), {
     code: 'ERR_ADDRESS',
-    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, memory, file, stdio",
+    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, reliable, memory, file, stdio",
   })
 })
 
@@ -172,6 +174,8 @@ t.test('address → text is the inverse', async t => {
     'tls://unix:/run/x.sock',
     'memory:name',
     'file:a b',
+    'reliable://[::1]:80',
+    'reliable+tls://unix:/run/x.sock',
     '-',
   ])
     t.equal(formatAddress(parseAddress(text)), text)
@@ -198,10 +202,41 @@ t.test('TLS over an address', async t => {
     })
 })
 
+t.test('TLS over an address of sessions', async t => {
+  t.strictSame(withTls(parseAddress('reliable://80')), parseAddress('reliable+tls://80'))
+  t.strictSame(withTls(parseAddress('reliable+tls://80')), parseAddress('reliable+tls://80'))
+})
+
+t.test('sessions over an address', async t => {
+  for (const [text, expected] of [
+    ['80', 'reliable://80'],
+    ['[::1]:80', 'reliable://[::1]:80'],
+    ['tls://a:80', 'reliable+tls://a:80'],
+    ['unix:/run/x', 'reliable://unix:/run/x'],
+    ['tls://unix:/run/x', 'reliable+tls://unix:/run/x'],
+    ['reliable://80', 'reliable://80'],
+    ['reliable+tls://80', 'reliable+tls://80'],
+  ] as const)
+    t.strictSame(withSessions(parseAddress(text)), parseAddress(expected), text)
+  for (const text of ['memory:a', 'file:a', '-'])
+    t.throws(() => withSessions(parseAddress(text)), {
+      code: 'ERR_ADDRESS',
+      message: `'${text}' cannot be combined with reliable sessions`,
+    })
+})
+
 const abilities: Ability[] = ['listen', 'dial', 'source', 'sink']
 const sample = (scheme: string) =>
   parseAddress(
-    { tcp: '80', tls: 'tls://80', unix: 'unix:a', memory: 'memory:a', file: 'file:a', stdio: '-' }[scheme] ?? '',
+    {
+      tcp: '80',
+      tls: 'tls://80',
+      unix: 'unix:a',
+      memory: 'memory:a',
+      file: 'file:a',
+      stdio: '-',
+      reliable: 'reliable://80',
+    }[scheme] ?? '',
   )
 
 t.test('what can be done at an address, and what is said of the rest', async t => {
@@ -210,6 +245,7 @@ t.test('what can be done at an address, and what is said of the rest', async t =
     ['tls', ['listen', 'dial']],
     ['unix', ['listen', 'dial']],
     ['memory', ['listen', 'dial']],
+    ['reliable', ['listen', 'dial']],
     ['file', ['source', 'sink']],
     ['stdio', ['source', 'sink']],
   ] as const) {
@@ -228,11 +264,13 @@ t.test('what can be done at an address, and what is said of the rest', async t =
 })
 
 t.test('the forms are those of the table, without what reaches no other process', async t => {
-  const dialled = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path or unix:path'
+  const plain = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path'
+  const dialled = `${plain}, reliable://host:port or reliable+tls://host:port`
   t.equal(addressForms('dial'), dialled)
   t.equal(addressForms('listen'), dialled)
   t.equal(addressForms('sink'), 'file:path or -')
-  t.equal(addressForms('listen', 'sink'), dialled.replace(' or unix:path', ', unix:path, file:path or -'))
+  const both = ['listen', 'sink'] as const
+  t.same(new Set(addressForms(...both).split(/, | or /)), new Set([...dialled.split(/, | or /), 'file:path', '-']))
   for (const ability of abilities) t.notMatch(addressForms(ability), /memory/)
 })
 

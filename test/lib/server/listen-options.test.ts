@@ -24,6 +24,11 @@ t.test('what is wrong in the options of a server is told with its name', async t
     [{ listen: 'memory:a', allow: ['::1'] }, /^allow: the clients of memory:a have no IP address$/],
     [{ listen: 'memory:a', tls: 'auto' }, /^'memory:a' cannot be combined with TLS$/],
     [{ listen: 'file:a' }, /^'file:a' cannot be listened on; expected host:port/],
+    [{ listen: 'memory:a', reliable: true }, /^'memory:a' cannot be combined with reliable sessions$/],
+    [{ reliable: 1 as unknown as boolean }, /^reliable: 1 is not allowed; expected true or false$/],
+    [{ window: 0 }, /^window: 0 is not allowed; expected a whole number from 1$/],
+    [{ giveUpAfter: -1 }, /^giveUpAfter: -1 is not allowed/],
+    [{ linkTimeout: Number.NaN }, /^linkTimeout: NaN is not allowed/],
     [{ listen: '-' }, /^'-' cannot be listened on/],
     [{ port: 1, socketMode: 0o600 }, /^socketMode: 127\.0\.0\.1:1 is not a unix socket$/],
     [{ path: '/tmp/a', socketMode: -1 }, /^socketMode: -1 is not allowed; expected permissions from 0 to 0o777$/],
@@ -44,6 +49,9 @@ t.test('what is wrong in the options of a server is told with its name', async t
   t.same(listenAddress({ path: '/tmp/a', socketMode: 0 }), { scheme: 'unix', path: '/tmp/a', mode: 0 })
   t.same(listenAddress({ listen: '[::]:1', ipv6Only: true }), { ...local, host: '::', port: 1, ipv6Only: true })
   t.same(listenAddress({ listen: '[::]:1', ipv6Only: false }), { ...local, host: '::', port: 1 })
+  t.same(listenAddress({ port: 1, reliable: true }), { ...local, scheme: 'reliable', port: 1 })
+  t.same(listenAddress({ port: 1, reliable: true, tls: 'auto' }), { ...local, scheme: 'reliable', tls: true, port: 1 })
+  t.same(listenAddress({ listen: 'reliable://1', reliable: false }), { ...local, scheme: 'reliable', port: 1 })
   t.same(listenAddress({ listen: 'memory:a' }), { scheme: 'memory', name: 'a' })
 })
 
@@ -55,6 +63,10 @@ t.test('options that are not given have their defaults, and others stay', async 
   t.equal(withDefaults({ maxConnections: 3 }, 2, contexts).room, room)
   const given = { idleTimeout: 1, halfClosedTimeout: 2, maxConnections: 3, once: true, maxRecord: 4 }
   t.match(withDefaults(given, 1, contexts), given)
+  const session = { window: 5, giveUpAfter: 6, linkTimeout: 7 }
+  t.same(withDefaults(session, 1, contexts).session, session)
+  const none = { window: undefined, giveUpAfter: undefined, linkTimeout: undefined }
+  t.same(withDefaults({}, 1, contexts).session, none, 'the defaults are those of sessions')
 })
 
 t.test('checkTime: a time is what a timer of Node takes', async t => {

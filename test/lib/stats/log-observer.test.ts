@@ -1,10 +1,10 @@
 import t from 'tap'
-import { logObserver } from '../../../lib/stats/log-observer.js'
+import { handshakeWords, logObserver } from '../../../lib/stats/log-observer.js'
 import type { Observer } from '../../../lib/stats/observer.js'
 import { serverFigures } from '../../../lib/stats/server-figures.js'
 import type { Summary } from '../../../lib/stats/summary.js'
 import { blame, type Origin, originOf } from '../../../lib/text/blame.js'
-import { timeoutError } from '../../../lib/text/errors.js'
+import { TcpPipeError, timeoutError } from '../../../lib/text/errors.js'
 import { memoryLog } from '../../laws/support.js'
 
 const summary: Summary = {
@@ -102,6 +102,16 @@ t.test('a handshake that fails is a warning', async t => {
     linesOf(observer => observer.handshakeFailed({ remote: '1.2.3.4:5', error: timeoutError('handshake', 'z') })),
     [{ timeout: 'handshake', code: 'ERR_TIMEOUT' }],
   )
+  const strange = new TcpPipeError('ERR_SESSION', 'the other end is not reliable')
+  t.match(
+    linesOf(observer => observer.handshakeFailed({ remote: '1.2.3.4:5', error: strange })),
+    [{ level: 40, code: 'ERR_SESSION', error: strange.message, msg: 'no reliable session' }],
+  )
+  t.same([undefined, error, strange].map(handshakeWords), [
+    'TLS handshake failed',
+    'TLS handshake failed',
+    'no reliable session',
+  ])
 })
 
 t.test('clients that are turned away: few lines, and the sum when the server stops', async t => {

@@ -1,12 +1,19 @@
-import { basename, dirname } from 'node:path'
+import { basename, dirname, normalize } from 'node:path'
 import t from 'tap'
-import { expandTemplate, fixedPart, isTemplate, template, wrongPlaceholder } from '../../../lib/text/template.js'
+import {
+  expandTemplate,
+  fixedPart,
+  isTemplate,
+  needsName,
+  template,
+  wrongPlaceholder,
+} from '../../../lib/text/template.js'
 
 const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
 
 t.test('isTemplate', async t => {
-  for (const name of ['id', 'remote', 'port', 'time']) t.ok(isTemplate(`a/{${name}}.log`), name)
-  for (const name of ['', 'a.log', '{name}', '{id', '{ID}']) t.notOk(isTemplate(name), `'${name}'`)
+  for (const name of ['id', 'remote', 'port', 'time', 'name']) t.ok(isTemplate(`a/{${name}}.log`), name)
+  for (const name of ['', 'a.log', '{Name}', '{id', '{ID}']) t.notOk(isTemplate(name), `'${name}'`)
 })
 
 t.test('fixedPart', async t => {
@@ -24,7 +31,7 @@ t.test('expandTemplate (E-06)', async t => {
   t.match(expandTemplate('{time}', info), /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/, 'no colon')
   t.equal(expandTemplate('{port}', { ...info, port: undefined }), 'none')
   t.equal(expandTemplate('{id}{remote}{port}'), 'nonenonenone', 'no connection')
-  t.equal(expandTemplate('{name}', info), '{name}', 'not one of ours')
+  t.equal(expandTemplate('{names}', info), '{names}', 'not one of ours')
   for (const [remote, name] of [
     ['../../etc/passwd', '.._.._etc_passwd'],
     ['..', '_'],
@@ -56,7 +63,41 @@ t.test('template', async t => {
 })
 
 t.test('wrongPlaceholder: the first word in braces that has no value', async t => {
-  for (const name of ['a', '{id}-{remote}-{port}-{time}', '{}', '{a b}', 'a}{'])
+  for (const name of ['a', '{id}-{remote}-{port}-{time}-{name}', '{}', '{a b}', 'a}{'])
     t.equal(wrongPlaceholder(name), undefined)
-  t.match(wrongPlaceholder('{id}/{Id}{ip}'), /^'\{Id\}' is not a placeholder; expected \{id\}, /)
+  t.match(wrongPlaceholder('{id}/{Id}{ip}'), /^'\{Id\}' is not a placeholder; expected \{id\}, .* or \{name\}$/)
+})
+
+t.test('the name that a peer gives keeps its folders, and stays in its place', async t => {
+  t.equal(expandTemplate('{name}', info), 'none', 'without one')
+  t.equal(expandTemplate('{id}-{name}.log', { ...info, name: 'a' }), 'abc-a.log')
+  for (const [name, path] of [
+    ['a.tar', 'a.tar'],
+    ['photos/2026/a b.jpg', 'photos/2026/a b.jpg'],
+    ['ü/日本.txt', 'ü/日本.txt'],
+    ['../../etc/passwd', '_/_/etc/passwd'],
+    ['/etc/passwd', '_/etc/passwd'],
+    ['a//b', 'a/_/b'],
+    ['a/', 'a/_'],
+    ['./a', '_/a'],
+    ['a/../../b', 'a/_/_/b'],
+    ['', '_'],
+    ['.', '_'],
+    ['..', '_'],
+    ['...', '...'],
+    ['.bashrc', '.bashrc'],
+    ['..\\..\\a', '.._.._a'],
+    ['a\0b', 'a_b'],
+    ['a\r\nb\x1b[2J\x7f', 'a__b_[2J_'],
+    ['{id}/{remote}', '{id}/{remote}'],
+    ['$&', '$&'],
+  ] as const) {
+    const expanded = expandTemplate('out/{name}', { ...info, name })
+    t.equal(expanded, `out/${path}`)
+    t.ok(normalize(expanded).startsWith('out/'), 'it leads out of no folder')
+  }
+})
+
+t.test('whether a name needs one that the peer gives', async t => {
+  t.same(['in/{name}', '{id}-{name}', '{id}', 'name', ''].map(needsName), [true, true, false, false, false])
 })
