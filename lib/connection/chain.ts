@@ -9,7 +9,8 @@ import type { EndNames, SegmentRequest, Transfer } from './transfer.js'
 
 /**
  * The transforms of one direction, as named segments. A change also applies to open connections: no byte is lost,
- * repeated or reordered. Replaced stages deliver the data that they hold first. Unchanged segments keep their state.
+ * repeated or reordered. Replaced stages deliver the data that they hold first. Unchanged segments keep their state. A
+ * file that a reliable session brings without any stage stays without: a change applies to the next one.
  *
  * A change resolves when every open connection uses the new stages. It rejects and changes nothing in two cases: with
  * `ERR_STAGE` if it would replace an open stage that cannot end in the middle of a stream (`indivisible`), and with the
@@ -109,12 +110,13 @@ async function run(
   connection: OpenConnection,
   ends: Ends,
 ): Promise<void> {
-  const requests = segments.map(({ name, transforms }) => ({
+  const { isExact } = ends.sink
+  const requests = (isExact ? [] : segments).map(({ name, transforms }) => ({
     name,
     make: () => connection.prepare(transforms, direction),
   }))
   const transfer = connection.transfer({ ...ends, direction, segments: requests })
-  transfers.set(transfer, connection)
+  if (!isExact) transfers.set(transfer, connection)
   try {
     await transfer.done
   } finally {

@@ -65,6 +65,8 @@ export interface LocalAddress {
 export type Sink = Writable & {
   report?(): object
   lines?: boolean
+  /** It keeps exactly what its source gives: no stage may come between the two. */
+  readonly isExact?: boolean
   /** The leg that the sink sends to. It counts for the idle timeout of the connection. */
   readonly leg?: Leg
 }

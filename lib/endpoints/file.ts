@@ -39,7 +39,7 @@ async function openSink(
     throw new TcpPipeError('ERR_SESSION', 'the sender gives no name; it needs --name')
   if (!session || append || !connection.isUnchanged)
     return fileSink(path, connection, { append, force, signal, session })
-  return sessionSink(path, { ...connection, session }, { force })
+  return sessionSink(path, { ...connection, session }, { force, signal })
 }
 
 function checked(address: FileAddress): FileAddress {

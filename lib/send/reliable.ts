@@ -40,7 +40,7 @@ export async function sendReliably(options: SendOptions, address: Address, trans
     ...{ name, mode, mtime, window, giveUpAfter, linkTimeout, links },
     ...{ id: newSecret(), secret: newSecret() },
     ...identity,
-    size: options.size ?? identity.size,
+    size: options.size ?? (options.transforms ? undefined : identity.size), // what transforms make of it is not known
     rereadable: isRereadable,
     onLost: error => log?.warn({ error: errorMessage(error) }, 'the connection is lost, connecting again'),
     onResumed: () => log?.info('connected again'),

@@ -10,7 +10,7 @@ import { abortError, errorCode, errorMessage, TcpPipeError } from '../../text/er
 import { fixedPart, isTemplate, wrongPlaceholder } from '../../text/template.js'
 import type { SessionSide, Sink, SinkContext } from '../endpoint.js'
 import { checkPart, claim, exists, own, partName } from './part.js'
-import { syncFolders } from './sync.js'
+import { withFolders } from './sync.js'
 
 export interface FileSinkOptions {
   /** Appends to the file, or creates it, without `.part`. Default: false. */
@@ -42,7 +42,8 @@ export async function fileSink(
     const file = await openOutput(place, append ? 'append' : 'replace')
     return writer(path, file, async () => {
       await file.opened()
-      if (session && file instanceof HandleFile) await file.handle.sync()
+      const isFile = kind === 'file' || kind === 'missing'
+      if (session && isFile) await withFolders(path, fixedPart(template), () => (file as HandleFile).handle.sync())
       await file.close()
       return path
     })
@@ -112,8 +113,8 @@ async function partSink(path: string, { template, force, signal, session }: Part
         if (session) await handle.sync()
         await checkPart(part, handle)
         await file.close()
-        await claim(part, path, force)
-        if (session) await syncFolders(path, fixedPart(template))
+        if (session) await withFolders(path, fixedPart(template), () => claim(part, path, force))
+        else await claim(part, path, force)
         if (file instanceof DigestFile) session?.confirmWritten({ written: file.written })
         return path
       } catch (error) {

@@ -1,6 +1,7 @@
 /** The unfinished file of a session, open, with its notes: written at a position, and it knows who waits for one. */
 import { type FileHandle, unlink } from 'node:fs/promises'
 import { TcpPipeError } from '../../text/errors.js'
+import { isPart } from './part.js'
 import type { SessionNotes } from './session-notes.js'
 
 export class KeptFile {
@@ -9,6 +10,7 @@ export class KeptFile {
   readonly #handle: FileHandle
   readonly #notes: SessionNotes
   readonly #waiting = new Set<{ readonly offset: number; resolve(): void; reject(error: Error): void }>()
+  #writing: Promise<void> = Promise.resolve()
   #closed: Promise<void> | undefined
 
   constructor(part: string, handle: FileHandle, notes: SessionNotes, offset: number) {
@@ -18,7 +20,13 @@ export class KeptFile {
     this.position = offset
   }
 
-  async write(parts: readonly Buffer[]): Promise<void> {
+  write(parts: readonly Buffer[]): Promise<void> {
+    const written = this.#write(parts)
+    this.#writing = written.catch(() => {})
+    return written
+  }
+
+  async #write(parts: readonly Buffer[]): Promise<void> {
     for (let left = parts; left.length > 0; ) {
       const { bytesWritten } = await this.#handle.writev(left, this.position)
       this.position += bytesWritten
@@ -34,11 +42,13 @@ export class KeptFile {
   /** Resolves when the bytes before the offset are written. */
   reached(offset: number): Promise<void> {
     if (offset <= this.position) return Promise.resolve()
+    if (this.#closed) return Promise.reject(closedError())
     return new Promise((resolve, reject) => this.#waiting.add({ offset, resolve, reject }))
   }
 
   async save(offset: number): Promise<void> {
-    await Promise.all([this.#handle.datasync(), this.#notes.save(offset)])
+    await this.#handle.datasync()
+    await this.#notes.save(offset)
   }
 
   async rewind(offset: number): Promise<void> {
@@ -53,17 +63,27 @@ export class KeptFile {
 
   /** What is known of an unfinished file stays, for a sender that comes back. */
   async leave(isWhole: boolean): Promise<void> {
-    const error = new TcpPipeError('ERR_CLOSED', 'the file was closed')
-    for (const { reject } of this.#waiting) reject(error)
+    for (const { reject } of this.#waiting) reject(closedError())
     this.#waiting.clear()
-    const isEmpty = !isWhole && this.position === 0
+    await this.#writing
     try {
-      if (isEmpty) await Promise.all([unlink(this.#part), this.#notes.remove()])
-      else if (!isWhole) await this.#notes.save(this.position)
+      if (!isWhole && !this.#closed) await (this.position > 0 ? this.save(this.position) : this.#remove())
+    } catch {
+      // the reason why it is not whole says more
     } finally {
       await Promise.all([this.close(), this.#notes.close()])
     }
   }
+
+  /** Nothing is there to continue. */
+  async #remove(): Promise<void> {
+    if (!(await isPart(this.#part, this.#handle))) return
+    await Promise.all([unlink(this.#part), this.#notes.remove()])
+  }
+}
+
+function closedError(): TcpPipeError {
+  return new TcpPipeError('ERR_CLOSED', 'the file was closed')
 }
 
 /** What is left of buffers after some bytes. */

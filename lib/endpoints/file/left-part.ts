@@ -1,7 +1,7 @@
 /** What an earlier run of a session has left: its unfinished file, and how much of it is right. */
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { lstat, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, stat, unlink } from 'node:fs/promises'
 import { errorCode } from '../../text/errors.js'
 import type { Mark } from '../session/outgoing.js'
 import { partName } from './part.js'
@@ -31,39 +31,49 @@ export async function findPart(path: string, owner: Owner, number = 1): Promise<
     const { marks, complete } = notes
     return { part, marks: complete ? [...marks, complete] : marks, complete }
   }
-  return notes || (await isThere(part)) ? findPart(path, owner, number + 1) : undefined
+  return notes || (await statsOf(part)) ? findPart(path, owner, number + 1) : undefined
 }
 
 /** The name of an unfinished file that nobody has. */
 export async function freePart(path: string, number = 1): Promise<string> {
   const part = partName(path, number)
-  return (await isThere(part)) || (await isThere(notesName(part))) ? freePart(path, number + 1) : part
+  return (await statsOf(part)) || (await statsOf(notesName(part))) ? freePart(path, number + 1) : part
 }
 
-async function isThere(path: string): Promise<boolean> {
-  const stats = await lstat(path).catch(error => {
+function statsOf(path: string) {
+  return lstat(path).catch(error => {
     if (errorCode(error) !== 'ENOENT') throw error
   })
-  return stats !== undefined
 }
 
+/** Whether a file may be the one of the sender: by its size, or because an earlier run of the session has completed it. */
 export async function mayBeEqual(path: string, size: number | undefined, complete: Mark | undefined): Promise<boolean> {
   const { size: found } = await stat(path)
   return found === size || found === complete?.offset
 }
 
+/** Removes the former name of a file that has its final one: a run was killed between the two. */
+export async function unlinkTwin(path: string, { part }: Found): Promise<void> {
+  const [whole, left] = await Promise.all([statsOf(path), statsOf(part)])
+  if (whole && left && whole.dev === left.dev && whole.ino === left.ino) await unlink(part)
+}
+
 /** Hashes a file, and returns what of it is right: up to the last mark that agrees. */
-export async function right(part: string, marks: readonly Mark[]): Promise<Kept> {
+export async function right(handle: FileHandle, marks: readonly Mark[]): Promise<Kept> {
   let last = nothing()
   const hash = createHash('sha256')
   const left = [...marks].sort((a, b) => a.offset - b.offset)
   const end = left.at(-1)?.offset ?? 0
   let offset = 0
-  if (end === 0 || !(await isThere(part))) return last
-  for await (const chunk of createReadStream(part, { end: end - 1, highWaterMark: readSize })) {
+  if (end === 0) return last
+  for await (const chunk of handle.createReadStream({
+    start: 0,
+    end: end - 1,
+    highWaterMark: readSize,
+    autoClose: false,
+  })) {
     for (let at = 0; at < chunk.length; ) {
-      const next = left[0]
-      if (!next) return last
+      const next = left[0] as Mark
       const bytes = chunk.subarray(at, at + next.offset - offset)
       hash.update(bytes)
       at += bytes.length

@@ -9,22 +9,52 @@ export function partName(path: string, number: number): string {
   return number === 1 ? `${path}.part` : `${path}.${number}.part`
 }
 
-/** The files that this process writes. */
-const writing = new Set<string>()
+interface Writer {
+  readonly session: string | undefined
+  readonly released: Promise<void>
+}
 
-/** Takes the name of a file that this process writes. Returns the function that releases it. */
-export function own(path: string): () => void {
+/** The files that this process writes. */
+const writing = new Map<string, Writer>()
+
+/**
+ * Takes the name of a file that this process writes. Returns the function that releases it.
+ *
+ * @throws `ERR_FILE_EXISTS` if another connection writes it
+ */
+export function own(path: string, session?: string): () => void {
   const name = resolve(path)
-  if (writing.has(name)) throw exists(path)
-  writing.add(name)
-  return () => void writing.delete(name)
+  if (writing.has(name)) throw new TcpPipeError('ERR_FILE_EXISTS', `'${path}' is being written by another connection`)
+  let release!: () => void
+  const released = new Promise<void>(resolve => {
+    release = resolve
+  })
+  const writer = { session, released }
+  writing.set(name, writer)
+  return () => {
+    if (writing.get(name) === writer) writing.delete(name)
+    release()
+  }
+}
+
+/** Takes the name for a session. One that begins anew waits until its former file is closed. */
+export async function ownFor(path: string, session: string): Promise<() => void> {
+  const before = writing.get(resolve(path))
+  if (before?.session !== session) return own(path, session)
+  await before.released
+  return ownFor(path, session)
 }
 
 /** Checks that the name still belongs to the file that was written. */
 export async function checkPart(part: string, handle: FileHandle): Promise<void> {
-  const [written, found] = await Promise.all([handle.stat({ bigint: true }), lstat(part, { bigint: true })])
-  if (written.dev === found.dev && written.ino === found.ino) return
+  if (await isPart(part, handle)) return
   throw new TcpPipeError('ERR_FILE_REPLACED', `'${part}' is not the file that was written: another program replaced it`)
+}
+
+/** Whether the name belongs to the file. */
+export async function isPart(part: string, handle: FileHandle): Promise<boolean> {
+  const [written, found] = await Promise.all([handle.stat({ bigint: true }), lstat(part, { bigint: true })])
+  return written.dev === found.dev && written.ino === found.ino
 }
 
 /** Gives the file its name. Uses `link`, which fails where `rename` overwrites. */

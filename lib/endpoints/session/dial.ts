@@ -120,7 +120,9 @@ class DialledSession {
       })
       signal.addEventListener('abort', abort)
       if (signal.aborted) abort()
-      link.send('hello', 0, { ...session.hello, again: session.hadLink, received: session.incoming.received })
+      const { hadLink: again, hello } = session
+      const restart = hello.restart && !again
+      link.send('hello', 0, { ...hello, again, restart, received: session.incoming.received })
     })
   }
 
