@@ -1,9 +1,8 @@
 /** send, reliably: a transfer over a session, again if the receiver needs what is not kept any more, with a receipt. */
 import { type Address, formatAddress } from '../endpoints/address.js'
 import type { Leg } from '../endpoints/endpoint.js'
-import { newSecret } from '../endpoints/session/dial.js'
 import type { Receipt } from '../endpoints/session/hello.js'
-import { identityOf } from '../endpoints/session/identity.js'
+import { identityOf, newSecret } from '../endpoints/session/identity.js'
 import type { DialSession } from '../endpoints/session/options.js'
 import { isDifferent, isGone } from '../endpoints/session/outgoing.js'
 import type { Summary } from '../stats/summary.js'
@@ -40,10 +39,13 @@ export async function sendReliably(options: SendOptions, address: Address, trans
     ...{ name, mode, mtime, window, giveUpAfter, linkTimeout, links },
     ...{ id: newSecret(), secret: newSecret() },
     ...identity,
-    size: options.size ?? identity.size,
+    size: options.size ?? (options.transforms ? undefined : identity.size), // what stages make of it is unknown
     rereadable: isRereadable,
     onLost: error => log?.warn({ error: errorMessage(error) }, 'the connection is lost, connecting again'),
-    onResumed: () => log?.info('connected again'),
+    onResumed() {
+      log?.info('connected again')
+      options.onReconnect?.()
+    },
   }
   const started = performance.now()
   const { summary, leg } = await again(options, address, session, transfer, isRereadable ? mostRestarts : 0)

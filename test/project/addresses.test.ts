@@ -70,7 +70,7 @@ t.test('an endpoint is added by one file and one line: commands, help, messages 
   t.match(run(cli, 'send', '--to', 'own:x'), { status: 0, stdout: 'echoed' })
   t.match(run(cli, 'serve', 'own:x'), {
     status: 2,
-    stderr: /'own:x' cannot be listened on; expected host:port, .* or unix:path\n$/,
+    stderr: /'own:x' cannot be listened on; expected host:port, .* or reliable\[\+tls\]:\/\/host:port\n$/,
   })
   t.match(helpOf(cli, 'send'), /tls:\/\/unix:path, unix:path or own:thing/)
   const printed = run(join(dist, 'test/project/addresses.js')).stdout
