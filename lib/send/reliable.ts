@@ -25,7 +25,13 @@ export interface Transferred {
   readonly leg: Leg
 }
 
-type Transfer = (options: SendOptions, address: Address, session: DialSession) => Promise<Transferred>
+/** `isRepeated` says of an error whether another attempt follows it: then it is no failure. */
+type Transfer = (
+  options: SendOptions,
+  address: Address,
+  session: DialSession,
+  isRepeated: (error: unknown) => boolean,
+) => Promise<Transferred>
 
 /** The number of times that a transfer begins anew, because the receiver has lost or changed what it had. */
 const mostRestarts = 10
@@ -62,13 +68,17 @@ async function again(
   transfer: Transfer,
   left: number,
 ): Promise<Transferred> {
+  const isRepeated = (error: unknown) => left > 0 && !options.signal?.aborted && (isGone(error) || isDifferent(error))
   try {
-    return await transfer(options, address, session)
+    return await transfer(options, address, session, isRepeated)
   } catch (error) {
-    if (left === 0 || options.signal?.aborted || !(isGone(error) || isDifferent(error))) throw error
+    if (!isRepeated(error)) throw error
     const restart = isDifferent(error)
     options.log?.warn({ error: errorMessage(error) }, restart ? 'sending it anew' : 'reading it again')
-    return again(options, address, { ...session, restart }, transfer, left - 1)
+    options.onReconnect?.()
+    const { summary } = error as { summary?: Summary }
+    const reconnectsBefore = (summary?.session?.reconnects ?? session.reconnectsBefore ?? 0) + 1
+    return again(options, address, { ...session, restart, reconnectsBefore }, transfer, left - 1)
   }
 }
 

@@ -48,6 +48,7 @@ class DialledSession {
       lost: error => void this.#reconnect(error),
       over: link => this.#ended(link),
     })
+    this.#session.reconnects = given.reconnectsBefore ?? 0
   }
 
   async open(): Promise<Leg> {
