@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander'
 import { type Address, addressForms, bindAddress, formatAddress } from '../lib/endpoints/address.js'
 import type { DialOptions } from '../lib/endpoints/endpoint.js'
-import { targetContext } from '../lib/endpoints/tls/contexts.js'
+import { targetContext, usesTls } from '../lib/endpoints/tls/contexts.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { escapeJson, escapeLine } from '../lib/text/escape.js'
 import { formatDuration } from '../lib/text/quantities.js'
@@ -113,7 +113,7 @@ function check({ banner, wait }: Options, addresses: readonly Address[]): void {
 async function dialOptions(options: Options, addresses: readonly Address[]): Promise<DialOptions> {
   const { bind, connectTimeout, handshakeTimeout } = options
   if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host or host:port`)
-  const secure = addresses.find(({ scheme }) => scheme === 'tls')
+  const secure = addresses.find(usesTls)
   const tls = await readSendTls(options, secure, 'an address tls://…')
   const context = await targetContext(secure, typeof tls === 'object' ? tls : undefined)
   const family = options[4] ? 4 : options[6] ? 6 : undefined
@@ -128,7 +128,7 @@ async function* inOrder(
 ): AsyncGenerator<Finding> {
   const running: Promise<Finding>[] = []
   for (const address of addresses) {
-    const own = address.scheme === 'tls' ? { ...settings, tls } : settings
+    const own = usesTls(address) ? { ...settings, tls } : settings
     running.push(probe(address, { ...own, banner: banner ? wait : undefined }))
     if (running.length === atOnce) yield running.shift() as Promise<Finding>
   }

@@ -1,6 +1,8 @@
 /** What a log line says to a person: its symbol and its words, from the record of an event. */
-import { formatBytes, formatDuration } from '../lib/text/quantities.js'
+import { formatBytes } from '../lib/text/quantities.js'
 import { withAdvice } from './advice.js'
+import { count, size, time } from './amounts.js'
+import { notReliable, receiptTexts, refusalWords, sessionNotes, subjectOf, wasSkipped } from './session-words.js'
 import { stageLines } from './stage-words.js'
 import { tie } from './wrap.js'
 
@@ -65,6 +67,13 @@ const wordings: Record<string, Wording> = {
   'not connected, trying again': ({ error, wait }) => {
     return { symbol: '!', texts: [`not connected: ${error}; trying again in ${time(wait)}`] }
   },
+  'not sent': ({ file, error, code }) => ({
+    symbol: '✗',
+    texts: [`${file} not sent: ${refusalWords(withAdvice(String(error), code))}`],
+  }),
+  'not all sent': ({ files }) => ({ symbol: '✗', texts: [`${count(files, 'further file')} not sent`] }),
+  skipped: ({ file, why }) => ({ symbol: '!', texts: [`${file} skipped: ${why}`] }),
+  'no reliable session': ({ remote, error }) => ({ symbol: '!', texts: [notReliable(remote, String(error))] }),
   draining: drainingWords,
   'connections reset after the drain timeout': ({ cut }) => {
     const text = `reset ${count(cut, 'connection')} that did not end in time`
@@ -97,6 +106,10 @@ const fieldsOf: Record<string, readonly string[]> = {
   'connections refused': ['refused', 'remote'],
   'connections refused in total': ['refused'],
   'not connected, trying again': ['error', 'wait'],
+  'not sent': ['file', 'error'],
+  'not all sent': ['files'],
+  skipped: ['file', 'why'],
+  'no reliable session': ['remote', 'error'],
   draining: ['signal', 'connections'],
   'connections reset after the drain timeout': ['cut'],
   'what each stage did': ['remote', 'directions'],
@@ -124,11 +137,15 @@ function info(...texts: string[]): Words {
 
 function closedWords(record: LogRecord, { sender }: Speaker): Words {
   const { remote, warnings, closedBy } = record
+  const receipt = sender && receiptTexts(record)
+  if (receipt) return { symbol: warnings ? '!' : '✓', texts: receipt }
   const ending = `${sender ? `; ${sender.ending(closedBy)}` : ''}${oddEnd(record)}`
   const notes = `${sender ? alertOf(record) : ''}${Array.isArray(warnings) ? `; ${warnings.join('; ')}` : ''}`
-  const done = `${moved(record, sender, ['received', 'sent'])} in ${time(record.duration)}`
-  const brief = `${done}${ending}${faultsOf(record)}${notes}`
-  const whole = `${done}${rateOf(record)}${ending}${faultsOf(record)}${notes}`
+  const words = wasSkipped(record) ? ['skipped', 'sent'] : ['received', 'sent']
+  const done = `${moved(record, sender, words as [string, string])} in ${time(record.duration)}`
+  const rest = `${sessionNotes(record)}${ending}${faultsOf(record)}${notes}`
+  const brief = `${done}${rest}`
+  const whole = `${done}${rateOf(record)}${rest}`
   const path = destination(record)
   return {
     symbol: notes ? '!' : '✓',
@@ -147,18 +164,20 @@ function oddEnd({ closedBy, side = 'peer', tls, target }: LogRecord): string {
 }
 
 function failedWords(record: LogRecord, { sender }: Speaker): Words {
-  const { remote, error, code, timeout, stage, at, sink, closedBy, bytesIn, tls } = record
+  const { error, code, timeout, stage, at, sink, closedBy, bytesIn, tls, session } = record
+  const subject = subjectOf(record, sender)
   const so = `after ${moved(record, sender, ['receiving', 'sending'])} in ${time(record.duration)}`
   if (String(error).startsWith('interrupted'))
-    return { symbol: '✗', texts: [`${remote} interrupted ${so}; the peer sees a reset`] }
+    return { symbol: '✗', texts: [`${subject} interrupted ${so}${session ? '' : '; the peer sees a reset'}`] }
   const why = error === 'read ECONNRESET' ? `the peer has reset the connection (${error})` : error
   const where = stage === undefined ? '' : ` in stage ${stage}${at === undefined ? '' : ` (${at})`}`
   const { file, bytes } = (sink ?? {}) as { file?: string; bytes?: number }
-  const kept = file?.endsWith('.part') ? `; ${size(bytes)} are kept in ${file}` : ''
+  const isKept = file?.endsWith('.part') && !(session && bytes === 0)
+  const kept = isKept ? `; ${size(bytes)} are kept in ${file}` : ''
   const isUnheard = sender && closedBy === 'reset' && bytesIn === 0 && !tls
   const advice = (sender ? alertOf(record) : '') || (isUnheard ? '; if it speaks TLS, use tls://' : '')
   const reason = `${withAdvice(String(why), code, timeout)}${advice}`
-  return { symbol: '✗', texts: [`${remote} failed${where} ${so}: ${reason}${faultsOf(record)}${kept}`] }
+  return { symbol: '✗', texts: [`${subject} failed${where} ${so}: ${reason}${faultsOf(record)}${kept}`] }
 }
 
 /** What a peer answers that expects TLS. Many only reset the connection. */
@@ -219,16 +238,4 @@ function refusals(refused: unknown, { fullness = 'beyond --max-connections' }: S
 /** The connection and, if it is not the usual one, the direction of a line that a stage has logged. */
 function origin({ remote, direction }: LogRecord): string {
   return `${remote ?? ''}${direction === 'reply' ? ' (reply)' : ''}`.trim()
-}
-
-function count(number: unknown, what: string): string {
-  return `${number}${tie}${what}${number === 1 ? '' : 's'}`
-}
-
-function size(bytes: unknown): string {
-  return formatBytes(Number(bytes), 1).replace(' ', tie)
-}
-
-function time(milliseconds: unknown): string {
-  return formatDuration(Number(milliseconds)).replace(/^([\d.]+)(ms|s)$/, `$1${tie}$2`)
 }

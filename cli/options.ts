@@ -44,6 +44,13 @@ export function repeatable(flags: string, description: string): Option {
 /** A duration. The text `off` becomes the value `off`, usually 0. */
 export const duration = (flags: string, description: string, off = 0) =>
   value(flags, description, text => (text === 'off' ? off : readDuration(text)))
+/** A duration that cannot be switched off. */
+export const limit = (flags: string, description: string) =>
+  value(flags, description, text => {
+    const time = readDuration(text)
+    if (time > 0) return time
+    throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected more than 0`)
+  })
 export const bytes = (flags: string, description: string, min = 0) =>
   value(flags, description, text => {
     const number = parseBytes(text)

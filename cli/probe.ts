@@ -2,6 +2,7 @@
 import { type Address, formatAddress } from '../lib/endpoints/address.js'
 import type { DialOptions, Leg } from '../lib/endpoints/endpoint.js'
 import { dial } from '../lib/endpoints/open.js'
+import { carrierOf } from '../lib/endpoints/reliable.js'
 import type { CertificateFacts } from '../lib/endpoints/tls/certificate.js'
 import type { ClientContext } from '../lib/endpoints/tls/secure-context.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
@@ -59,7 +60,8 @@ export async function probe(address: Address, { banner, ...options }: ProbeOptio
   const { tls } = options
   const lenient = tls && { ...tls, verify: false, pins: undefined } // a refused certificate is of interest, too
   try {
-    const leg = await dial(address, { ...options, tls: lenient, onConnect })
+    const place = address.scheme === 'reliable' ? carrierOf(address) : address // a session would begin a transfer
+    const leg = await dial(place, { ...options, tls: lenient, onConnect })
     finding.state = 'open'
     if (tls) finding.handshakeTime = since(started + (finding.connectTime ?? 0))
     if (tls) await describeTls(finding, leg, tls)

@@ -12,6 +12,8 @@ export interface Figures {
   bytes(): number
   /** The bytes in the end; undefined if unknown. */
   size(): number | undefined
+  /** What else to say, after the figures. */
+  note?(): string
 }
 
 export interface Progress {
@@ -26,13 +28,13 @@ const patience = 1000
 /** Milliseconds that a rate is measured for. */
 const interval = 200
 
-export function createProgress({ bytes, size }: Figures): Progress {
+export function createProgress({ bytes, size, note = () => '' }: Figures): Progress {
   let timer: NodeJS.Timeout | undefined
   let bar: InstanceType<typeof SingleBar> | undefined
   let isOver = false
   const meter = rateMeter(bytes)
   const format = () =>
-    formatLine({ bytes: bytes(), size: isOver ? undefined : size(), ...meter.now() }, statusLine.columns)
+    formatLine({ bytes: bytes(), size: isOver ? undefined : size(), note: note(), ...meter.now() }, statusLine.columns)
 
   const redraw = () => {
     eraseStatus()
@@ -157,9 +159,20 @@ const bars = { most: 25, least: 5 }
  * narrow window the bar shrinks first, then the time, the rate and the bytes are left out.
  */
 export function formatLine(
-  { bytes, size, elapsed, rate }: Rate & { readonly bytes: number; readonly size: number | undefined },
+  { note = '', ...figures }: Rate & Amount & { readonly note?: string },
   columns: number,
 ): string {
+  const end = note && `, ${note}`
+  const line = formatFigures(figures, columns - end.length)
+  return line.length + end.length < columns ? line + end : formatFigures(figures, columns)
+}
+
+interface Amount {
+  readonly bytes: number
+  readonly size: number | undefined
+}
+
+function formatFigures({ bytes, size, elapsed, rate }: Rate & Amount, columns: number): string {
   const [amount, speed] = [formatBytes(bytes), `[${formatBytes(Math.round(rate))}/s]`]
   const forms = [[amount, formatClock(elapsed / 1000), speed], [amount, speed], [amount]]
   const room = columns - 1 // a full line could wrap

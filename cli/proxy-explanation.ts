@@ -35,6 +35,6 @@ export function proxyFacts(
         origin: originOf(command, 'replyTransform', 'both'),
       },
     ],
-    defaults: { ...serverDefaults(limits, address, to), ...(options.ui && defaultKeep) },
+    defaults: { ...serverDefaults(limits, address, to, 'tunnel'), ...(options.ui && defaultKeep) },
   }
 }

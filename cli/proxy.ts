@@ -40,7 +40,8 @@ export function proxyCommand(act: Act = run): Command {
   return withExamples(commonOptions(command), [
     ['tcp-pipe proxy 6380 127.0.0.1:6379 --both dump', 'watch Redis'],
     ["tcp-pipe proxy 8080 example:80 -t 'throttle rate=64k' -r 'delay latency=200ms jitter=50ms'"],
-    ["tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3'", 'end the reply there'],
+    ['tcp-pipe proxy 5432 reliable://far:3099', 'a connection that survives its link'],
+    ["tcp-pipe proxy 5433 db:5432 -r 'cut on=COMMIT nth=3'"],
   ])
 
   function stagesOption(flags: string, description: string, isFor: Stages['isFor']): Option {
@@ -63,7 +64,7 @@ async function resolve(
     stages.filter(({ isFor }) => isFor === direction || isFor === 'both').map(({ spec }) => spec)
   const transforms = await loadStages(specs('forward'))
   const replyTransforms = await loadStages(specs('reply'))
-  const aims = { listen: address, target: to }
+  const aims = { listen: address, target: to, sessions: 'an address reliable://…' }
   const common = await resolveServer(options, aims)
   const given = { listen: address, ...common, to, transforms, replyTransforms }
   const plan = await resolveProxy(given)

@@ -1,14 +1,16 @@
 /** The options of `send`, except those that it shares. */
 import { Option } from 'commander'
 import { type Address, addressForms, bindAddress, defaultHost, defaultPort } from '../lib/endpoints/address.js'
-import type { OnEof, OnPeerEnd } from '../lib/send/options.js'
+import type { OnEof, OnPeerEnd, SendOptions } from '../lib/send/options.js'
+import type { Stage } from '../lib/stages/stage.js'
 import { frequent, group } from './help.js'
 import type { LogOptions } from './log.js'
 import { address, bytes, choice, count, duration, rawOption, repeatable, value } from './options.js'
 import type { PageOptions } from './page-options.js'
+import type { SendReliableOptions } from './reliable-options.js'
 import type { SendTlsOptions } from './tls-options.js'
 
-export interface Options extends LogOptions, SendTlsOptions, PageOptions {
+export interface Options extends LogOptions, SendTlsOptions, PageOptions, SendReliableOptions {
   to?: Address
   transform?: string[]
   replyTransform?: string[]
@@ -30,13 +32,14 @@ export interface Options extends LogOptions, SendTlsOptions, PageOptions {
   maxRecord?: number
 }
 
+/** The library options, all but those of a run. */
+export type Given = SendOptions & { readonly replyTransforms: () => readonly Stage[] }
+
 export function ownOptions(): Option[] {
   return [
     frequent(address('--to <address>', `${addressForms('dial')} (default: ${defaultHost}:${defaultPort})`, 'dial')),
     frequent(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated")),
-    frequent(
-      repeatable('-r, --reply-transform <spec>', "stages between the peer and stdout, joined by '|'; may be repeated"),
-    ),
+    frequent(repeatable('-r, --reply-transform <spec>', 'stages from the peer to stdout; may be repeated')),
     ...group('Connecting:', [
       value('--bind <address>', "source address, such as '127.0.0.2' or '127.0.0.2:4000'", bindAddress),
       new Option('-4', 'IPv4 only').conflicts('6'),

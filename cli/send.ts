@@ -7,41 +7,49 @@ import { type Address, defaultPort, formatAddress } from '../lib/endpoints/addre
 import type { Source } from '../lib/endpoints/endpoint.js'
 import { concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
-import type { Connection, SendConnection, Summary } from '../lib/index.js'
-import { checkSendOptions, type SendOptions } from '../lib/send/options.js'
+import type { Connection, Summary } from '../lib/index.js'
+import { checkSendOptions } from '../lib/send/options.js'
 import { isSendError, send } from '../lib/send.js'
-import type { Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { notePeerEnd, noteTyped } from './chat.js'
 import { withExamples, withNote } from './help.js'
-import { isReported, type Log, type Logger, openLog } from './log.js'
+import { isReported, type Logger, openLog } from './log.js'
 import { checkInputs, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { checkPage, pageOptions } from './page-options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
-import { type Options, ownOptions, timeoutOptions } from './send-options.js'
+import { checkSessions, isReliable, sendReliableOptions } from './reliable-options.js'
+import { type Given, type Options, ownOptions, timeoutOptions } from './send-options.js'
+import { openPage } from './send-page.js'
 import { loadStages, terminalStages } from './stages.js'
 import { withStats } from './stats.js'
 import { readSendTls, warnIfInsecure } from './tls.js'
 import { sendTlsOptions } from './tls-options.js'
 
 const note =
-  "Exit code 0 after the line 'the peer ended after it': tcp-pipe at the other end has taken everything. " +
-  'Another program has only closed the connection without an error.'
+  "Exit code 0 after the line 'the peer ended after it', or with --reliable: tcp-pipe at the other end has taken " +
+  'everything. Another program has only closed the connection without an error.'
 
 export function sendCommand(act: Act = runPlan): Command {
   const command = new Command('send')
     .description(
       'Sends files or stdin through transforms to an address, prints the reply, and exits when both sides have ended.',
     )
-    .argument('[files...]', "files to send, one after the other; '-' is stdin (default)")
+    .argument('[files...]', "files to send in turn; '-' is stdin (default)")
     .action(async (files: string[]) => act(await resolve(command, files)))
-  for (const option of [...ownOptions(), ...timeoutOptions(), ...pageOptions(), ...sendTlsOptions()])
-    command.addOption(option)
+  const options = [
+    ...ownOptions(),
+    ...timeoutOptions(),
+    ...sendReliableOptions(),
+    ...pageOptions(),
+    ...sendTlsOptions(),
+  ]
+  for (const option of options) command.addOption(option)
   withExamples(commonOptions(command), [
     ['cat file | tcp-pipe send', `stdin to port ${defaultPort}`],
     ['tcp-pipe send a.bin b.bin --to 127.0.0.1:4000 -t gzip', 'one after the other'],
     ['echo hello | tcp-pipe send --to example:7', 'print the reply'],
+    ['tcp-pipe send --reliable photos/ a.tar', 'with a receipt each'],
     ['tcp-pipe send file --to tls://host:4000 --pin sha256//…', 'only to this server'],
   ])
   return withNote(command, note)
@@ -53,7 +61,6 @@ async function resolve(command: Command, files: string[]): Promise<Plan> {
   const transforms = await loadStages(options.transform)
   const replyTransforms = await loadStages(options.replyTransform)
   const tls = await readSendTls(options, options.to)
-  const known = await totalSize(files)
   const { to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration } = options
   const { retry, retryInterval, onEof = options.receiveOnly ? 'keep' : undefined, onPeerEnd, wait, maxRecord } = options
   const given: Given = {
@@ -62,6 +69,8 @@ async function resolve(command: Command, files: string[]): Promise<Plan> {
     replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw)],
     family: options[4] ? 4 : options[6] ? 6 : undefined,
   }
+  if (isReliable(options, to)) return (await import('./send-reliable.js')).reliablePlan(command, options, given, files)
+  const known = await totalSize(files)
   const address = checkSendOptions(given)
   return {
     command,
@@ -69,9 +78,6 @@ async function resolve(command: Command, files: string[]): Promise<Plan> {
     run: () => run(options, given, files, options.size ?? known),
   }
 }
-
-/** The library options, all but those of a run. */
-type Given = SendOptions & { readonly replyTransforms: () => readonly Stage[] }
 
 async function run(options: Options, given: Given, files: string[], size: number | undefined): Promise<void> {
   const logging = openLog(options, { ending: endingOf(options) })
@@ -117,17 +123,6 @@ async function run(options: Options, given: Given, files: string[], size: number
   })
   await over
   stop()
-}
-
-/** The page waits for the connection. */
-async function openPage(options: Options, log: Log) {
-  let connected: (connection: SendConnection) => void = () => {}
-  if (!options.ui) return { page: undefined, connected }
-  const opened = new Promise<SendConnection>(resolve => {
-    connected = resolve
-  })
-  const page = await (await import('./page.js')).openPage(options, opened, log)
-  return { page, connected }
 }
 
 /**
@@ -181,6 +176,7 @@ async function openProgress(
 function check(options: Options, files: string[]): void {
   const { to, bind } = options
   checkPage(options)
+  checkSessions(options, [to])
   checkReceiveOnly(options, files)
   if (files.filter(file => file === '-').length > 1) fault("'-' is given twice; stdin can be read only once")
   if (bind && bind.scheme !== 'tcp') fault(`--bind: ${formatAddress(bind)} is not allowed; expected host or host:port`)

@@ -7,6 +7,7 @@ import { isTemplate } from '../lib/text/template.js'
 import { frequent, group } from './help.js'
 import type { LogOptions } from './log.js'
 import { address, choice, rawOption, repeatable } from './options.js'
+import { isReliable, serveReliableOption } from './reliable-options.js'
 import type { ServerOptions } from './server-options.js'
 
 export interface Options extends LogOptions, ServerOptions {
@@ -31,7 +32,7 @@ export function ownOptions(): Option[] {
     frequent(
       new Option(
         '-o, --output <file>',
-        "write to a file; {id} {remote} {port} {time} in its name are replaced; '-' is stdout (default)",
+        "write to a file; {id} {remote} {port} {time} {name} in its name are replaced; '-' is stdout (default)",
       ),
     ),
     frequent(address('--to <address>', 'send the result to an address, one way', 'dial')),
@@ -40,6 +41,7 @@ export function ownOptions(): Option[] {
     repeatable('-r, --reply-transform <spec>', "stages between --from and the client, joined by '|'; may be repeated"),
     frequent(new Option('--chat', 'talk to one client at a time on stdin and stdout')),
     frequent(new Option('--once', 'stop after the first connection')),
+    frequent(serveReliableOption()),
     ...group('Ends:', [
       choice(
         '--on-eof <action>',
@@ -63,9 +65,10 @@ export function ownOptions(): Option[] {
 }
 
 /** Rejects what excludes each other. Throws `ERR_OPTION`. */
-export function check(options: Options): void {
+export function check(options: Options, listen?: Address): void {
   const { output, to, reply, from, replyTransform, onEof, onPeerEnd, once, append, force, connectTimeout } = options
   checkChat(options)
+  if (isReliable(options, listen)) checkTransfers(options)
   for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
     if (value === '') fault(`${name}: '' is not allowed; expected a file name or '-'`)
   }
@@ -84,7 +87,7 @@ export function check(options: Options): void {
   if (append && force) fault('--append and --force exclude each other')
   if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {
     fault(
-      `--output ${output}: several connections need a placeholder ({id} {remote} {port} {time}) in the name, --once or --append`,
+      `--output ${output}: several connections need a placeholder ({id} {remote} {port} {time}, with --reliable {name}) in the name, --once or --append`,
     )
   }
 }
@@ -99,6 +102,12 @@ function checkChat({ chat, output, to, reply, from, maxConnections }: Options): 
   }
   const [name] = Object.entries(rivals).find(([, given]) => given) ?? []
   if (chat && name) fault(`--chat and ${name} exclude each other: it joins stdin and stdout to one client at a time`)
+}
+
+/** A transfer goes one way, with a reply at most. Its sender gets the receipt after our end. */
+function checkTransfers({ chat, from }: Options): void {
+  const [name] = Object.entries({ '--chat': chat, '--from': from }).find(([, given]) => given) ?? []
+  if (name) fault(`--reliable and ${name} exclude each other: a reliable transfer is for what the client sends`)
 }
 
 /** A device or a FIFO accepts data from all connections. */

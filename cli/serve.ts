@@ -34,7 +34,7 @@ export function serveCommand(act: Act = runPlan): Command {
     ['tcp-pipe serve', `${defaultHost}:${defaultPort} to stdout`],
     ['tcp-pipe serve 0.0.0.0:4000 --transform hex', 'on all interfaces; a hex dump'],
     ["tcp-pipe serve -t 'gunzip | grep ERROR' -o 'logs/{remote}-{id}.log'"],
-    ["tcp-pipe serve --reply -t 'hex plain=true'", 'send the result back'],
+    ["tcp-pipe serve --reliable -o 'in/{name}'", 'whole files, with receipts'],
     ['tcp-pipe serve --chat', 'talk to the client, as nc -l does'],
     ['tcp-pipe serve --tls auto', 'encrypted; logs a pin for send'],
   ])
@@ -42,7 +42,7 @@ export function serveCommand(act: Act = runPlan): Command {
 
 async function resolve(command: Command, listen: Address | undefined): Promise<Plan> {
   const options = effectiveOptions<Options>(command)
-  check(options)
+  check(options, listen)
   await checkFile(options)
   const transforms = await loadStages(options.transform)
   const replyTransforms = await loadStages(options.replyTransform)

@@ -3,6 +3,8 @@ import { Option } from 'commander'
 import { type Address, defaultPort, formatAddress } from '../lib/endpoints/address.js'
 import { defaultTimes } from '../lib/endpoints/endpoint.js'
 import { parseIp } from '../lib/endpoints/ip.js'
+import type { SessionKind } from '../lib/endpoints/session/hello.js'
+import { usesTls } from '../lib/endpoints/tls/contexts.js'
 import type { ClientTls, ListenOptions } from '../lib/index.js'
 import type { Limits } from '../lib/serve.js'
 import { TcpPipeError } from '../lib/text/errors.js'
@@ -11,10 +13,11 @@ import { type ControlChoice, controlOption } from './control-option.js'
 import { frequent, group } from './help.js'
 import { bytes, count, duration, httpAddress, repeatable, value } from './options.js'
 import { checkPage, type PageOptions, pageOptions } from './page-options.js'
+import { checkSessions, type ReliableOptions, sessionDefaultsOf, sessionOptions } from './reliable-options.js'
 import { readServerTls } from './tls.js'
 import { type ServerTlsOptions, serverTlsOptions } from './tls-options.js'
 
-export interface ServerOptions extends ServerTlsOptions, PageOptions {
+export interface ServerOptions extends ServerTlsOptions, PageOptions, ReliableOptions {
   once?: boolean
   chat?: boolean
   socketMode?: number
@@ -64,6 +67,7 @@ export function serverOptions(): Option[] {
       ),
       duration('--drain-timeout <time>', 'for connections to finish after SIGINT or SIGTERM (default: 10s)', Infinity),
     ]),
+    ...sessionOptions(),
     ...pageOptions(),
     ...group('Watching:', [controlOption()]),
     ...serverTlsOptions(),
@@ -89,12 +93,18 @@ export interface Aims {
   listen: Address | undefined
   /** Where connections are forwarded. */
   target: Address | undefined
+  /** How the command asks for sessions, if not by `--reliable`. */
+  sessions?: string
 }
 
 /** Checks the options, reads their files, and returns the library options. Opens nothing. Throws `ERR_OPTION`. */
-export async function resolveServer(options: ServerOptions, { listen, target }: Aims): Promise<CommonOptions> {
+export async function resolveServer(
+  options: ServerOptions,
+  { listen, target, sessions }: Aims,
+): Promise<CommonOptions> {
   const { once, socketMode, ipv6Only, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord } = options
   const { connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout } = options
+  const { reliable, window, giveUpAfter, linkTimeout } = options
   const allow = options.allow && (await readRules('--allow', options.allow))
   const deny = options.deny && (await readRules('--deny', options.deny))
   if (listen && !('host' in listen) && (allow ?? deny ?? maxPerIp))
@@ -103,10 +113,12 @@ export async function resolveServer(options: ServerOptions, { listen, target }: 
       '--allow, --deny and --max-per-ip do not apply to a unix socket: its clients have no address',
     )
   checkListen(options, listen)
+  checkSessions(options, [listen, target], sessions)
   checkPage(options)
   return {
     ...{ once, socketMode, ipv6Only, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord },
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
+    ...{ reliable, window, giveUpAfter, linkTimeout },
     ...(await readServerTls(options, listen, target)),
   }
 }
@@ -126,12 +138,18 @@ function checkListen({ socketMode, ipv6Only }: ServerOptions, listen: Address | 
 export const defaultDrain = 10_000
 
 /** The values of options that are not given, where they have an effect. */
-export function serverDefaults({ idleTimeout, maxConnections }: Limits, listen: Address, target?: Address) {
-  const isTls = listen.scheme === 'tls' || target?.scheme === 'tls'
+export function serverDefaults(
+  { idleTimeout, maxConnections }: Limits,
+  listen: Address,
+  target?: Address,
+  kind: SessionKind = 'transfer',
+) {
+  const isTls = usesTls(listen) || (target !== undefined && usesTls(target))
   return {
     ...{ maxConnections, maxPerIp: 'no limit', maxBytes: 'no limit', maxDuration: 0 },
     ...{ firstByteTimeout: 0, idleTimeout, halfClosedTimeout: idleTimeout, drainTimeout: defaultDrain },
     ...(target && { connectTimeout: defaultTimes.connect }),
     ...(isTls && { handshakeTimeout: defaultTimes.handshake }),
+    ...sessionDefaultsOf([listen, target], kind),
   }
 }

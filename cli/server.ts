@@ -1,5 +1,5 @@
 /** Runs a command that listens: what stands beside its server, signals and exit. */
-import type { Connection, ListenOptions, Server, Summary } from '../lib/index.js'
+import type { Connection, ListenOptions, Server } from '../lib/index.js'
 import type { TransformEntry } from '../lib/stages/define.js'
 import { errorCode, errorMessage } from '../lib/text/errors.js'
 import type { ShownServer } from '../lib/ui.js'
@@ -24,11 +24,11 @@ export async function runServer(run: Run): Promise<{ server: Server; closed: Pro
   const { options, aims, common, start } = run
   const { log } = run.log
   warnIfInsecure(log, options)
-  let first: Summary | undefined
+  let hasFailed = false
   let server: Server | undefined
   const onConnection = ({ closed }: Connection) => {
-    closed.then(summary => {
-      first ??= summary
+    closed.then(({ error, warnings }) => {
+      hasFailed ||= error !== undefined || warnings.length > 0
     })
   }
   const read = () => readServerTls(options, aims.listen, aims.target)
@@ -45,7 +45,7 @@ export async function runServer(run: Run): Promise<{ server: Server; closed: Pro
   const closed = server.closed.then(() => {
     stop()
     close()
-    if (options.once && (first?.error || first?.warnings.length)) process.exitCode ??= 1
+    if (options.once && hasFailed) process.exitCode ??= 1
   })
   return { server, closed }
 }

@@ -1,14 +1,15 @@
 /** What TLS does on each side, in words. */
 import type { Command } from 'commander'
 import type { Address } from '../lib/endpoints/address.js'
+import { usesTls } from '../lib/endpoints/tls/contexts.js'
 import { type Fact, originOf } from './plan.js'
 import type { ServerTlsOptions } from './tls-options.js'
 
 /** Of the side of the clients, if there is one, and of the side of the target. */
 export function tlsFacts(command: Command, options: ServerTlsOptions, listen?: Address, target?: Address): Fact[] {
   const sides: Fact[] = []
-  if (listen?.scheme === 'tls') sides.push({ name: 'TLS with clients', ...listenerFact(command, options) })
-  if (target?.scheme === 'tls') sides.push({ name: 'TLS with the target', ...targetFact(command, options) })
+  if (listen && usesTls(listen)) sides.push({ name: 'TLS with clients', ...listenerFact(command, options) })
+  if (target && usesTls(target)) sides.push({ name: 'TLS with the target', ...targetFact(command, options) })
   return sides.length > 0 ? sides : [{ name: 'TLS', value: 'none', origin: originOf(command, 'tls') }]
 }
 

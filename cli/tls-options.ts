@@ -62,7 +62,7 @@ export function serverTlsOptions(): Option[] {
 }
 
 function tlsOption(): Option {
-  const what = 'use TLS, same as tls://…; auto generates a certificate and logs its pin'
+  const what = 'use TLS; auto generates a certificate, logs its pin'
   const option = value('--tls [auto]', what, readTls)
   option.argChoices = ['auto']
   return option
@@ -89,7 +89,7 @@ function peerOptions(mark = (option: Option) => option): Option[] {
   return [
     mark(single('--ca <file>', "PEM: trusted authorities (default: Node's)")),
     mark(
-      single('--pin <pins>', "sha256//…, several joined by ';': require one of these public keys", text => {
+      single('--pin <pins>', 'sha256//…[;…]: require one of these public keys', text => {
         parsePins(text)
         return text
       }),

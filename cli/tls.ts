@@ -1,5 +1,6 @@
 /** What the TLS options of a command say: checked, and with the files they name. */
 import type { Address } from '../lib/endpoints/address.js'
+import { usesTls } from '../lib/endpoints/tls/contexts.js'
 import type { ClientTls, ServerTls } from '../lib/endpoints/tls/secure-context.js'
 import type { Logger } from './log.js'
 import { checked, type Files, fault, identityFiles } from './tls-files.js'
@@ -16,7 +17,7 @@ export async function readSendTls(
   to: Address | undefined,
   needs = '--tls or --to tls://…',
 ): Promise<ClientTls | boolean> {
-  const isOn = options.tls || to?.scheme === 'tls'
+  const isOn = options.tls || isSecure(to)
   if (!isOn) refuse(options, [...peerNames, ...identityNames, ...commonNames], needs)
   return isOn && readPeer(options, identityFiles(options, '--'))
 }
@@ -27,14 +28,19 @@ export async function readServerTls(
   listen: Address | undefined,
   target: Address | undefined,
 ): Promise<ServerSideTls> {
-  const isOn = options.tls || listen?.scheme === 'tls'
+  const isOn = options.tls || isSecure(listen)
+  const isTargetOn = isSecure(target)
   if (!isOn) refuse(options, [...identityNames, 'clientCa'], '--tls or a tls:// address to listen on')
-  if (target?.scheme !== 'tls') refuse(options, [...peerNames, ...targetNames], 'a tls:// address to connect to')
-  if (!isOn && target?.scheme !== 'tls') refuse(options, commonNames, '--tls or a tls:// address')
+  if (!isTargetOn) refuse(options, [...peerNames, ...targetNames], 'a tls:// address to connect to')
+  if (!isOn && !isTargetOn) refuse(options, commonNames, '--tls or a tls:// address')
   return {
     ...(isOn && { tls: await readListener(options) }),
-    ...(target?.scheme === 'tls' && { targetTls: await readPeer(options, identityFiles(options, '--target-')) }),
+    ...(isTargetOn && { targetTls: await readPeer(options, identityFiles(options, '--target-')) }),
   }
+}
+
+function isSecure(address: Address | undefined): boolean {
+  return address !== undefined && usesTls(address)
 }
 
 const identityNames = ['cert', 'key', 'passphraseFile'] as const

@@ -15,7 +15,7 @@ import { checkSendOptions, peerEndPolicy, type SendOptions, waitPolicy } from '.
 import type { SendReceipt, Transferred } from './send/reliable.js'
 import type { Stages } from './stages/transforms.js'
 import { logObserver } from './stats/log-observer.js'
-import { type Observers, observers } from './stats/observer.js'
+import { type Observer, type Observers, observers } from './stats/observer.js'
 import type { Summary } from './stats/summary.js'
 import { abortError, attempt, errorCode, errorMessage, type TimeoutName, timeoutError } from './text/errors.js'
 import { formatDuration } from './text/quantities.js'
@@ -55,8 +55,13 @@ export async function send(given: SendOptions = {}): Promise<Summary | SendRecei
 }
 
 /** Connects, and transfers once. */
-async function transfer(given: SendOptions, address: Address, session?: DialSession): Promise<Transferred> {
-  const options = { ...given, from: given.from === undefined ? undefined : openSource(given.from) }
+async function transfer(
+  given: SendOptions,
+  address: Address,
+  session?: DialSession,
+  isRepeated: (error: unknown) => boolean = () => false,
+): Promise<Transferred> {
+  const options = { ...given, from: given.from === undefined ? undefined : openSource(given.from), isRepeated }
   options.from?.on('error', () => {}) // reported after the connection opens, unless connecting fails
   const leg = await dialFor(options, address, session).catch(error => {
     options.from?.destroy()
@@ -77,6 +82,8 @@ function withSummary(error: Error, summary: Summary): SendError {
 /** The options, with the source as a stream. */
 interface OpenOptions extends SendOptions {
   from?: Source | undefined
+  /** Whether another attempt follows an error. */
+  readonly isRepeated: (error: unknown) => boolean
 }
 
 async function dialFor(options: OpenOptions, address: Address, session: DialSession | undefined): Promise<Leg> {
@@ -93,7 +100,7 @@ async function dialFor(options: OpenOptions, address: Address, session: DialSess
 /** Opens what belongs to the connection. If that fails, resets the leg. */
 function open(leg: Leg, options: OpenOptions): { connection: OpenConnection; from: Source; observer: Observers } {
   const { log, maxRecord, idleTimeout = 0, maxDuration, measure } = options
-  const observer = observers([log && logObserver(log), options.observer])
+  const observer = observers([log && unlessRepeated(logObserver(log), options), options.observer])
   let { from } = options
   try {
     from ??= stdinSource()
@@ -107,6 +114,14 @@ function open(leg: Leg, options: OpenOptions): { connection: OpenConnection; fro
     leg.reset(error as Error)
     throw error
   }
+}
+
+/** An error that another attempt follows is no failure. */
+function unlessRepeated(observer: Observer, { isRepeated }: OpenOptions): Observer {
+  const closed = (summary: Summary) => {
+    if (!isRepeated(summary.error)) observer.closed?.(summary)
+  }
+  return { ...observer, closed }
 }
 
 async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {

@@ -191,11 +191,12 @@ function addressSink(
   address: Address,
   connection: OpenConnection,
   from: SinkContext,
-  { connectTimeout, handshakeTimeout }: ServeOptions,
+  { connectTimeout, handshakeTimeout, window, giveUpAfter, linkTimeout }: ServeOptions,
   tls: ClientContext | undefined,
 ): Promise<Sink> {
   const signal = whileOpen(connection)
-  return sinkTo(address, from, { connectTimeout, handshakeTimeout, signal, tls })
+  const session = { name: from.name, window, giveUpAfter, linkTimeout } // of an address of sessions
+  return sinkTo(address, from, { connectTimeout, handshakeTimeout, signal, tls, session })
 }
 
 function ignore(): void {}

@@ -16,7 +16,7 @@ type Carrier = TcpAddress | TlsAddress | UnixAddress
 
 export const reliable = defineEndpoint<ReliableAddress>({
   scheme: 'reliable',
-  syntax: ['reliable://host:port', 'reliable+tls://host:port'],
+  syntax: ['reliable[+tls]://host:port'],
   summary: 'sessions that survive a broken connection, over TCP or TLS',
   accepts: text => /^reliable(\+\w*)?:\/\//.test(text),
   parse(text) {
@@ -59,7 +59,8 @@ export function sessionsOver(carrier: Carrier): ReliableAddress {
   return { ...carrier, scheme: 'reliable', ...(scheme === 'tls' && { tls: true }) }
 }
 
-function carrierOf(address: ReliableAddress): Carrier {
+/** The same place, without sessions. */
+export function carrierOf(address: ReliableAddress): Carrier {
   const { tls: isTls, ...place } = address
   if (isTls) return { ...place, scheme: 'tls' }
   return 'path' in place ? { ...place, scheme: 'unix' } : { ...place, scheme: 'tcp' }

@@ -83,7 +83,10 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   reliable?: boolean | undefined
   /** Reliable: the name of the data, a relative path. */
   name?: string | undefined
-  /** Reliable: the number of bytes of the data, if known. The receiver refuses another number. Default: that of a file. */
+  /**
+   * Reliable: the number of bytes after the transforms, if known. The receiver refuses another number. Default: that of a
+   * file without transforms.
+   */
   size?: number | undefined
   /** Reliable: the permissions of the file at the receiver. Default: its own. */
   mode?: number | undefined
@@ -102,6 +105,8 @@ export interface SendOptions<S = readonly Stage[], R = readonly Stage[]> {
   resumeKey?: string | undefined
   /** Reliable: the connections of several transfers. Default: a connection for each. */
   links?: TransferLinks | undefined
+  /** Reliable: called when the transfer has a connection again. */
+  onReconnect?: (() => void) | undefined
   signal?: AbortSignal | undefined
   /**
    * Also measures the source and the sink of each direction, so that `verdict` can tell which part is slow. Costs small
@@ -135,7 +140,7 @@ const kinds: Partial<Record<keyof SendOptions, ValueKind>> = {
   ...{ wait: 'time', connectTimeout: 'time', handshakeTimeout: 'time', idleTimeout: 'time', maxDuration: 'time' },
   ...{ retryInterval: 'time', reliable: 'flag', name: 'text', resumeKey: 'text', mode: 'mode', window: 'count' },
   ...{ giveUpAfter: 'time', linkTimeout: 'time' },
-  ...{ signal: 'signal', log: 'logger', observer: 'observer', onConnect: 'function' },
+  ...{ signal: 'signal', log: 'logger', observer: 'observer', onConnect: 'function', onReconnect: 'function' },
 }
 
 /** Checks the options and returns the address to connect to. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
@@ -161,8 +166,8 @@ export function checkSendOptions(options: SendOptions): Address {
 
 /** Rejects what concerns a session without one: its user would rely on it. */
 function checkReliable(options: SendOptions, { scheme }: Address): void {
-  const { name, size, mode, mtime, window, giveUpAfter, linkTimeout, resumeKey, links } = options
-  const given = { name, size, mode, mtime, window, giveUpAfter, linkTimeout, resumeKey, links }
+  const { name, size, mode, mtime, window, giveUpAfter, linkTimeout, resumeKey, links, onReconnect } = options
+  const given = { name, size, mode, mtime, window, giveUpAfter, linkTimeout, resumeKey, links, onReconnect }
   const [first] = Object.entries(given).find(([, value]) => value !== undefined) ?? []
   if (first && scheme !== 'reliable')
     throw new TcpPipeError('ERR_OPTION', `${first} needs reliable: it concerns reliable transfers`)

@@ -1,9 +1,8 @@
 /** send, reliably: a transfer over a session, again if the receiver needs what is not kept any more, with a receipt. */
 import { type Address, formatAddress } from '../endpoints/address.js'
 import type { Leg } from '../endpoints/endpoint.js'
-import { newSecret } from '../endpoints/session/dial.js'
 import type { Receipt } from '../endpoints/session/hello.js'
-import { identityOf } from '../endpoints/session/identity.js'
+import { identityOf, newSecret } from '../endpoints/session/identity.js'
 import type { DialSession } from '../endpoints/session/options.js'
 import { isDifferent, isGone } from '../endpoints/session/outgoing.js'
 import type { Summary } from '../stats/summary.js'
@@ -26,7 +25,13 @@ export interface Transferred {
   readonly leg: Leg
 }
 
-type Transfer = (options: SendOptions, address: Address, session: DialSession) => Promise<Transferred>
+/** `isRepeated` says of an error whether another attempt follows it: then it is no failure. */
+type Transfer = (
+  options: SendOptions,
+  address: Address,
+  session: DialSession,
+  isRepeated: (error: unknown) => boolean,
+) => Promise<Transferred>
 
 /** The number of times that a transfer begins anew, because the receiver has lost or changed what it had. */
 const mostRestarts = 10
@@ -40,10 +45,13 @@ export async function sendReliably(options: SendOptions, address: Address, trans
     ...{ name, mode, mtime, window, giveUpAfter, linkTimeout, links },
     ...{ id: newSecret(), secret: newSecret() },
     ...identity,
-    size: options.size ?? (options.transforms ? undefined : identity.size), // what transforms make of it is not known
+    size: options.size ?? (options.transforms ? undefined : identity.size), // what stages make of it is unknown
     rereadable: isRereadable,
     onLost: error => log?.warn({ error: errorMessage(error) }, 'the connection is lost, connecting again'),
-    onResumed: () => log?.info('connected again'),
+    onResumed() {
+      log?.info('connected again')
+      options.onReconnect?.()
+    },
   }
   const started = performance.now()
   const { summary, leg } = await again(options, address, session, transfer, isRereadable ? mostRestarts : 0)
@@ -60,13 +68,17 @@ async function again(
   transfer: Transfer,
   left: number,
 ): Promise<Transferred> {
+  const isRepeated = (error: unknown) => left > 0 && !options.signal?.aborted && (isGone(error) || isDifferent(error))
   try {
-    return await transfer(options, address, session)
+    return await transfer(options, address, session, isRepeated)
   } catch (error) {
-    if (left === 0 || options.signal?.aborted || !(isGone(error) || isDifferent(error))) throw error
+    if (!isRepeated(error)) throw error
     const restart = isDifferent(error)
     options.log?.warn({ error: errorMessage(error) }, restart ? 'sending it anew' : 'reading it again')
-    return again(options, address, { ...session, restart }, transfer, left - 1)
+    options.onReconnect?.()
+    const { summary } = error as { summary?: Summary }
+    const reconnectsBefore = (summary?.session?.reconnects ?? session.reconnectsBefore ?? 0) + 1
+    return again(options, address, { ...session, restart, reconnectsBefore }, transfer, left - 1)
   }
 }
 

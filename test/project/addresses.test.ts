@@ -16,7 +16,7 @@ t.test('docs/addresses.md is what the endpoints say', async t => {
 })
 
 t.test('what the page says of the command line is what the commands take', async t => {
-  const texts: Record<string, string> = { tcp: '80', stdio: '-', tls: 'tls://80' }
+  const texts: Record<string, string> = { tcp: '80', stdio: '-', tls: 'tls://80', reliable: 'reliable://80' }
   for (const use of commandUses) {
     for (const { scheme } of endpoints) {
       const text = texts[scheme] ?? `${scheme}:x`
@@ -70,10 +70,13 @@ t.test('an endpoint is added by one file and one line: commands, help, messages 
   t.match(run(cli, 'send', '--to', 'own:x'), { status: 0, stdout: 'echoed' })
   t.match(run(cli, 'serve', 'own:x'), {
     status: 2,
-    stderr: /'own:x' cannot be listened on; expected host:port, .* or unix:path\n$/,
+    stderr: /'own:x' cannot be listened on; expected host:port, .* or reliable\[\+tls\]:\/\/host:port\n$/,
   })
-  t.match(helpOf(cli, 'send'), /tls:\/\/unix:path, unix:path or own:thing/)
+  t.match(helpOf(cli, 'send'), /unix:path, reliable\[\+tls\]:\/\/host:port or own:thing/)
   const printed = run(join(dist, 'test/project/addresses.js')).stdout
   t.match(printed, '| `own` | `own:thing` | an endpoint of its own kind |  | yes |  |  |')
-  t.match(printed, '| `serve --to ADDRESS`, `send --to ADDRESS`, `proxy LISTEN TARGET` | `tcp`, `tls`, `unix`, `own` |')
+  t.match(
+    printed,
+    '| `serve --to ADDRESS`, `send --to ADDRESS`, `proxy LISTEN TARGET` | `tcp`, `tls`, `unix`, `reliable`, `own` |',
+  )
 })

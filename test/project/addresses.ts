@@ -59,8 +59,8 @@ ${tableOf(['where', 'schemes'], codeUses.map(useRow))}
 
 An address is its text, or its parts: \`{ scheme: 'tcp', host, port }\`, \`{ scheme: 'tls', host, port }\`,
 \`{ scheme: 'unix', path }\`, \`{ scheme: 'memory', name }\`, \`{ scheme: 'file', path, append, force }\`,
-\`{ scheme: 'stdio' }\`; TLS over a unix socket is \`{ scheme: 'tls', path }\`. What cannot be used somewhere is refused
-with \`ERR_ADDRESS\` before anything is opened.
+\`{ scheme: 'stdio' }\`; TLS over a unix socket is \`{ scheme: 'tls', path }\`, and sessions
+are \`{ scheme: 'reliable', host, port, tls }\`. What cannot be used somewhere is refused with \`ERR_ADDRESS\` before anything is opened.
 `
 }
 

@@ -1,5 +1,4 @@
 /** The dialler of a session: connects, and connects again when the link is lost, until it gives up. */
-import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Frame } from '../../formats/session-frames.js'
 import { errorMessage, TcpPipeError, toError } from '../../text/errors.js'
@@ -8,6 +7,7 @@ import { type DialOptions, defaultTimes, type Leg } from '../endpoint.js'
 import { growing } from '../retry.js'
 import { meetListener } from './handshake.js'
 import { type Described, errorOf, type Hello, type SessionKind, welcomeOf } from './hello.js'
+import { newSecret } from './identity.js'
 import { Link } from './link.js'
 import { Links } from './links.js'
 import { type DialSession, sessionDefaults } from './options.js'
@@ -43,11 +43,12 @@ class DialledSession {
     const window = given.window ?? sessionDefaults.window[kind]
     this.#session = new Session({
       role: 'dialler',
-      hello: helloFor(given, kind, window),
+      hello: helloFor({ ...given, group: given.group ?? this.#links.group }, kind, window),
       window,
       lost: error => void this.#reconnect(error),
       over: link => this.#ended(link),
     })
+    this.#session.reconnects = given.reconnectsBefore ?? 0
   }
 
   async open(): Promise<Leg> {
@@ -56,7 +57,8 @@ class DialledSession {
     signal?.addEventListener('abort', abort)
     if (signal?.aborted) abort()
     try {
-      await this.#attach()
+      await this.#attachFirst()
+      this.#links.hasServed = true
     } catch (error) {
       this.#session.fail(toError(error))
       throw error
@@ -64,6 +66,18 @@ class DialledSession {
       signal?.removeEventListener('abort', abort)
     }
     return sessionLeg(this.#session, this.#peer as Leg)
+  }
+
+  /** After an earlier session of the same links, a lost link is no failure: it connects again. */
+  async #attachFirst(): Promise<void> {
+    try {
+      await this.#attach()
+    } catch (error) {
+      if (!this.#links.hasServed || isFinal(error) || this.#over.signal.aborted) throw error
+      await this.#reconnect(toError(error))
+      const { errored } = this.#session.stream
+      if (errored) throw errored
+    }
   }
 
   /** Opens a link and continues the session over it. */
@@ -176,20 +190,20 @@ function helloFor(given: DialSession, kind: SessionKind, window: number): Hello 
   return { id, secret, group, kind, window, rereadable, restart, again: false, received: 0, ...described }
 }
 
-/** 128 random bits in hex. */
-export function newSecret(): string {
-  return randomBytes(16).toString('hex')
-}
-
 /** What a listener answers to a hello that it does not accept. */
 function refusal(frame: Frame): Error {
   return new TcpPipeError('ERR_SESSION', `refused: ${errorOf(frame).message}`)
 }
 
+/** Whether the listener has refused the session: another one may be welcome. */
+export function isRefused(error: unknown): boolean {
+  return (error as { isFinal?: boolean }).isFinal === true
+}
+
 /** Whether another attempt cannot help: the peer has refused, or it is not the one that is expected. */
 function isFinal(error: unknown): boolean {
-  const { isFinal, code } = error as { isFinal?: boolean; code?: string }
+  const { code } = error as { code?: string }
   return (
-    isFinal === true || code === 'ERR_PIN' || /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code ?? '')
+    isRefused(error) || code === 'ERR_PIN' || /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code ?? '')
   )
 }

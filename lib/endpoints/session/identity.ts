@@ -1,5 +1,5 @@
 /** Who a transfer is: the same file, sent again with the same secret, is the same transfer. */
-import { createHmac } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 
@@ -23,4 +23,9 @@ export async function identityOf(path: string, to: string, name = '', key?: stri
       .digest('hex')
       .slice(0, 32)
   return { size: Number(size), ...(key !== undefined && { id: digest('id'), secret: digest('secret') }) }
+}
+
+/** 128 random bits in hex. */
+export function newSecret(): string {
+  return randomBytes(16).toString('hex')
 }

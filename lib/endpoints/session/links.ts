@@ -1,9 +1,14 @@
 /** Links that serve no session now. The next session of the same call takes one, instead of connecting again. */
 import { TcpPipeError } from '../../text/errors.js'
+import { newSecret } from './identity.js'
 import type { Link } from './link.js'
 import type { TransferLinks } from './options.js'
 
 export class Links implements TransferLinks {
+  /** Tells the listener which sessions belong together. */
+  readonly group = newSecret()
+  /** Whether a session has had a link: the listener is the right one, and may only be away. */
+  hasServed = false
   readonly #free = new Set<Link>()
 
   /** Keeps a link for the next session. */

@@ -25,6 +25,8 @@ export interface DialSession extends ListenSession, Described {
   readonly restart?: boolean | undefined
   /** The number of attempts to connect again, each time that the link is lost. Default: no limit. */
   readonly reconnects?: number | undefined
+  /** The number of connections after the first one in attempts before this one. Default: 0. */
+  readonly reconnectsBefore?: number | undefined
   /** Links that are left from other sessions. Default: none; the link ends with the session. */
   readonly links?: TransferLinks | undefined
   /** Called when the link is lost. */
