@@ -27,8 +27,8 @@ export interface OutputFile {
   readonly bytes: number
   /** Resolves when the file is open. */
   opened(): Promise<unknown>
-  /** Resolves after the data is written. */
-  write(data: Uint8Array): Promise<void>
+  /** Resolves after the parts are written, in order. */
+  write(...parts: readonly Uint8Array[]): Promise<void>
   /** Closes the file. Pending writes to a FIFO reject. */
   close(): Promise<void>
 }
@@ -106,6 +106,36 @@ export function notFollowed(path: string): TcpPipeError {
   return new TcpPipeError('ERR_FILE_EXISTS', message)
 }
 
+/**
+ * Writes parts in order, at a position or at that of the file, with as few calls as possible: to join them first would cost
+ * a copy and fresh memory. Yields the number of bytes of each call.
+ */
+export async function* writeParts(
+  handle: FileHandle,
+  parts: readonly Uint8Array[],
+  position?: number,
+): AsyncGenerator<number> {
+  let at = position
+  for (let left = parts; left.length > 0; ) {
+    const { bytesWritten } = await handle.writev(left, at)
+    if (at !== undefined) at += bytesWritten
+    left = after(left, bytesWritten)
+    yield bytesWritten
+  }
+}
+
+/** What is left of parts after some bytes. */
+function after(parts: readonly Uint8Array[], taken: number): readonly Uint8Array[] {
+  let left = taken
+  const first = parts.findIndex(part => {
+    if (part.length > left) return true
+    left -= part.length
+    return false
+  })
+  if (first < 0) return []
+  return [(parts[first] as Uint8Array).subarray(left), ...parts.slice(first + 1)]
+}
+
 /** A file that another thread writes. */
 export class HandleFile implements OutputFile {
   bytes = 0
@@ -118,12 +148,8 @@ export class HandleFile implements OutputFile {
 
   async opened(): Promise<void> {}
 
-  async write(data: Uint8Array): Promise<void> {
-    for (let offset = 0; offset < data.length; ) {
-      const { bytesWritten } = await this.handle.write(data, offset)
-      offset += bytesWritten
-      this.bytes += bytesWritten
-    }
+  async write(...parts: readonly Uint8Array[]): Promise<void> {
+    for await (const bytes of writeParts(this.handle, parts)) this.bytes += bytes
   }
 
   close(): Promise<void> {
@@ -150,7 +176,8 @@ class FifoFile implements OutputFile {
     return this.#socket
   }
 
-  async write(data: Uint8Array): Promise<void> {
+  async write(...parts: readonly Uint8Array[]): Promise<void> {
+    const data = Buffer.concat(parts)
     const socket = await this.#socket
     await new Promise<void>((resolve, reject) => {
       socket.write(data, error => {

@@ -170,7 +170,7 @@ t.test('what -o can never write is found before listening, and nothing is create
   for (const [name, message] of [
     [
       'logs/{remote}-{ID}',
-      "'logs/{remote}-{ID}' cannot be written: '{ID}' is not a placeholder; expected {id}, {remote}, {port} or {time}",
+      "'logs/{remote}-{ID}' cannot be written: '{ID}' is not a placeholder; expected {id}, {remote}, {port}, {time} or {name}",
     ],
     ['file/{id}', "'file/{id}' cannot be written: 'file' is no folder"],
     ['sub', "'sub' cannot be written: this is a folder; expected the name of a file"],

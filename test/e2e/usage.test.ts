@@ -42,11 +42,11 @@ const mistakes: [line: string[], says: string][] = [
   ],
   [
     ['serve', '0', '-t', 'tee a{ip}'],
-    "tee file: '{ip}' is not a placeholder; expected {id}, {remote}, {port} or {time}",
+    "tee file: '{ip}' is not a placeholder; expected {id}, {remote}, {port}, {time} or {name}",
   ],
   [
     ['send', '-t', 'dump file={ID}'],
-    "dump file: '{ID}' is not a placeholder; expected {id}, {remote}, {port} or {time}",
+    "dump file: '{ID}' is not a placeholder; expected {id}, {remote}, {port}, {time} or {name}",
   ],
   // values
   [['serve', '0', '--max-bytes', '0'], "--max-bytes: '0' is not allowed; expected at least 1"],

@@ -141,9 +141,9 @@ async function openPart(path: string, number = 1): Promise<{ part: string; handl
 class DigestFile extends HandleFile {
   readonly #hash = createHash('sha256')
 
-  override async write(data: Uint8Array): Promise<void> {
-    this.#hash.update(data)
-    await super.write(data)
+  override async write(...parts: readonly Uint8Array[]): Promise<void> {
+    for (const part of parts) this.#hash.update(part)
+    await super.write(...parts)
   }
 
   get written(): { readonly bytes: number; readonly sha256: string } {
@@ -164,12 +164,12 @@ async function discard(part: string, handle: FileHandle): Promise<void> {
 function writer(name: string, file: OutputFile, complete: () => Promise<string>, release = () => {}): Sink {
   let current = name
   const sink = new Writable({
-    highWaterMark: 256 * 1024,
+    highWaterMark: 1024 * 1024,
     write(chunk: Buffer, _encoding, callback) {
       file.write(chunk).then(() => callback(), callback)
     },
     writev(chunks, callback) {
-      file.write(Buffer.concat(chunks.map(({ chunk }) => chunk))).then(() => callback(), callback)
+      file.write(...chunks.map(({ chunk }) => chunk)).then(() => callback(), callback)
     },
     final(callback) {
       complete().then(path => {

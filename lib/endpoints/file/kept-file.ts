@@ -1,5 +1,6 @@
 /** The unfinished file of a session, open, with its notes: written at a position, and it knows who waits for one. */
 import { type FileHandle, unlink } from 'node:fs/promises'
+import { writeParts } from '../../stages/output-file.js'
 import { TcpPipeError } from '../../text/errors.js'
 import { isPart } from './part.js'
 import type { SessionNotes } from './session-notes.js'
@@ -27,11 +28,7 @@ export class KeptFile {
   }
 
   async #write(parts: readonly Buffer[]): Promise<void> {
-    for (let left = parts; left.length > 0; ) {
-      const { bytesWritten } = await this.#handle.writev(left, this.position)
-      this.position += bytesWritten
-      left = after(left, bytesWritten)
-    }
+    for await (const bytes of writeParts(this.#handle, parts, this.position)) this.position += bytes
     for (const each of this.#waiting) {
       if (each.offset > this.position) continue
       this.#waiting.delete(each)
@@ -84,16 +81,4 @@ export class KeptFile {
 
 function closedError(): TcpPipeError {
   return new TcpPipeError('ERR_CLOSED', 'the file was closed')
-}
-
-/** What is left of buffers after some bytes. */
-function after(parts: readonly Buffer[], taken: number): readonly Buffer[] {
-  let left = taken
-  const first = parts.findIndex(part => {
-    if (part.length > left) return true
-    left -= part.length
-    return false
-  })
-  if (first < 0) return []
-  return [(parts[first] as Buffer).subarray(left), ...parts.slice(first + 1)]
 }

@@ -11,8 +11,9 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import { type Mode, openOutput, placeOf } from '../../../lib/stages/output-file.js'
+import { type Mode, openOutput, placeOf, writeParts } from '../../../lib/stages/output-file.js'
 import { connection, noise } from '../../laws/support.js'
 import { collect } from '../network.js'
 
@@ -209,3 +210,25 @@ function descriptorsOf(path: string): number {
     }
   }).length
 }
+
+t.test('writeParts: what one call leaves, the next one writes', async t => {
+  for (const position of [undefined, 7]) {
+    const written: { text: string; at: number | undefined }[] = []
+    const handle = {
+      async writev(parts: Uint8Array[], at?: number) {
+        const bytes = Buffer.concat(parts).subarray(0, 3)
+        written.push({ text: String(bytes), at })
+        return { bytesWritten: bytes.length }
+      },
+    }
+    const counts: number[] = []
+    const parts = ['ab', 'c', 'defg', 'h'].map(text => Buffer.from(text))
+    for await (const bytes of writeParts(handle as unknown as FileHandle, parts, position)) counts.push(bytes)
+    t.same(counts, [3, 3, 2])
+    const places = position === undefined ? [undefined, undefined, undefined] : [7, 10, 13]
+    t.same(
+      written,
+      ['abc', 'def', 'gh'].map((text, i) => ({ text, at: places[i] })),
+    )
+  }
+})

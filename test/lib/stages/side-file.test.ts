@@ -169,7 +169,7 @@ t.test('a word in braces that is no placeholder is refused (G-55)', async t => {
   const flags = { append: false, force: false }
   t.equal(
     checkFile({ file: '{id}/{ip}', ...flags }),
-    "file: '{ip}' is not a placeholder; expected {id}, {remote}, {port} or {time}",
+    "file: '{ip}' is not a placeholder; expected {id}, {remote}, {port}, {time} or {name}",
   )
   t.notOk(checkFile({ file: '{id}{remote}{port}{time}{}{a b}', ...flags }))
 })

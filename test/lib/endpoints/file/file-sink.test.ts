@@ -314,7 +314,7 @@ t.test('what cannot be written is found before there is a connection, and nothin
       {},
       {
         code: 'ERR_OPTION',
-        message: /'\{ID\}' is not a placeholder; expected \{id\}, \{remote\}, \{port\} or \{time\}$/,
+        message: /'\{ID\}' is not a placeholder; expected \{id\}, \{remote\}, \{port\}, \{time\} or \{name\}$/,
       },
     ],
     ['file', {}, { code: 'ERR_FILE_EXISTS', message: `'${at('file')}' exists; force replaces it, append adds to it` }],
