@@ -19,6 +19,7 @@ export class Confirmations {
   #durable = 0
   #taken = 0
   #told = 0
+  #noted = 0
   #timer: NodeJS.Timeout | undefined
   #isSaving = false
   #lastSave = performance.now()
@@ -51,7 +52,7 @@ export class Confirmations {
 
   keepWith(keeper: Keeper): void {
     this.#keeper = keeper
-    this.#durable = this.#taken = keeper.resumed?.offset ?? 0
+    this.#durable = this.#taken = this.#noted = keeper.resumed?.offset ?? 0
   }
 
   /** Something has arrived, or the reader has taken something. */
@@ -66,7 +67,8 @@ export class Confirmations {
   /** A check was right: it has arrived. */
   checked(offset: number, sha256: string): void {
     const keeper = this.#keeper
-    if (!keeper) return
+    if (!keeper || offset <= this.#noted) return // a check that may have been lost comes again
+    this.#noted = offset
     keeper.note(offset, sha256)
     keeper.written(offset).then(
       () => this.#written(offset, keeper),

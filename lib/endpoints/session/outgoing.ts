@@ -44,6 +44,8 @@ export class Outgoing {
   #end: { readonly facts: object; isSent: boolean } | undefined
   #isEndConfirmed = false
   #skip: Mark | undefined
+  /** The data before it has arrived, but perhaps not the check. */
+  #lostCheck: Mark | undefined
   #full: (() => void) | undefined
 
   constructor(options: OutgoingOptions) {
@@ -125,8 +127,8 @@ export class Outgoing {
   /**
    * Continues over a new link, from the offset that the peer has.
    *
-   * @param sha256 of everything before the offset, as far as the peer knows it
-   * @throws `ERR_SESSION` if these bytes are gone, or are other ones
+   * @param sha256 of everything before the offset, as far as the peer knows it: compared with what is read again
+   * @throws `ERR_SESSION` if these bytes are gone
    */
   resume(offset: number, sha256: string | undefined): void {
     if (offset > this.#length && this.#length === 0 && !this.#end && sha256) {
@@ -135,16 +137,16 @@ export class Outgoing {
     } else if (offset > this.#window.end || offset < this.#window.start) {
       throw gone(offset)
     }
-    const mark = this.#marks.find(each => each.offset === offset)
-    if (mark && sha256 && mark.sha256 !== sha256) throw differs(offset)
     this.#sent = offset
+    this.#lostCheck = this.#marks.find(mark => mark.offset === offset)
     if (this.#end) this.#end.isSent = false
   }
 
   /** Sends as much as the link takes. */
   pump(link: Carrier): void {
     while (!link.isFull) {
-      if (this.#sent < this.#allowed) this.#sendData(link)
+      if (this.#lostCheck) this.#sendLostCheck(link, this.#lostCheck)
+      else if (this.#sent < this.#allowed) this.#sendData(link)
       else if (this.#sent === this.#window.end && this.#end && !this.#end.isSent && !this.#skip) {
         this.#end.isSent = true
         link.send('end', this.#length, this.#end.facts)
@@ -157,6 +159,11 @@ export class Outgoing {
     const { window } = this.#options
     const most = this.isChecked ? Math.min(window, this.peerWindow) : window
     return Math.min(this.#window.end, this.#window.start + most)
+  }
+
+  #sendLostCheck(link: Carrier, { offset, sha256 }: Mark): void {
+    this.#lostCheck = undefined
+    link.send('check', offset, { sha256 })
   }
 
   #sendData(link: Carrier): void {

@@ -177,6 +177,14 @@ t.test(
   },
 )
 
+t.test('a check that comes again changes nothing', async t => {
+  const { confirmations } = open(t)
+  const { keeper, calls } = fakeKeeper(50)
+  confirmations.keepWith(keeper)
+  for (const offset of [50, 100, 100]) confirmations.checked(offset, 'aa')
+  t.same(calls(), ['note 100 aa', 'written 100'])
+})
+
 t.test('it goes back with the data', async t => {
   const { confirmations } = open(t)
   const { keeper, done } = fakeKeeper()
