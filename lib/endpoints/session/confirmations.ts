@@ -104,12 +104,6 @@ export class Confirmations {
     }
   }
 
-  /** Goes back with the data. */
-  rewound(offset: number): void {
-    this.#taken = Math.min(this.#taken, offset)
-    this.#durable = Math.min(this.#durable, offset)
-  }
-
   tell(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

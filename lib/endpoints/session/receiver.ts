@@ -107,7 +107,6 @@ export class Receiver {
       await keeper.written(received)
       await keeper.rewind(verified)
       this.incoming.rewind()
-      this.confirmations.rewound(verified)
     } catch (error) {
       this.#options.fail(toError(error))
     }

@@ -185,20 +185,6 @@ t.test('a check that comes again changes nothing', async t => {
   t.same(calls(), ['note 100 aa', 'written 100'])
 })
 
-t.test('it goes back with the data', async t => {
-  const { confirmations } = open(t)
-  const { keeper, done } = fakeKeeper()
-  confirmations.keepWith(keeper)
-  confirmations.checked(100, 'aa')
-  await done()
-  await done()
-  t.same([confirmations.durable, confirmations.taken], [100, 100])
-  confirmations.rewound(150)
-  t.same([confirmations.durable, confirmations.taken], [100, 100], 'but never on')
-  confirmations.rewound(50)
-  t.same([confirmations.durable, confirmations.taken], [50, 50])
-})
-
 t.test('what a keeper cannot do is never confirmed', async t => {
   const { take, confirmations } = open(t)
   const { keeper, done, fail, calls } = fakeKeeper()
