@@ -14,13 +14,14 @@ import { names } from './names.js'
 import { Finding, inTime, type Part } from './part.js'
 import { watchProcess } from './process.js'
 import { programs } from './programs.js'
+import { sessions } from './sessions.js'
 import { signals } from './signals.js'
 import { texts } from './texts.js'
 import { endChildren, openWatchdog } from './watchdog.js'
 
 /** In turn. */
 const parts = [
-  ...[texts, library, programs, errors, signals, fifos, names],
+  ...[texts, library, programs, errors, signals, fifos, names, sessions],
   ...[library, commandLines, errors, interruptedSends, fifos],
 ] as Part[]
 

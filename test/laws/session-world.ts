@@ -207,11 +207,12 @@ export class Side {
     this.session = session
     this.file = file
     if (file) session.begin(file)
+    this.hasReadEnd = false
     session.stream.on('end', () => {
-      this.hasReadEnd = true
+      this.hasReadEnd ||= session === this.session
     })
     session.stream.on('error', error => {
-      this.error ??= error
+      if (session === this.session) this.error ??= error
     })
   }
 
