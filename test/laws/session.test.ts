@@ -141,10 +141,10 @@ async function finish(world: World): Promise<void> {
   if (dialler.isOver && world.setup.kind === 'transfer' && !dialler.session.receipt) throw new Error('no receipt')
 }
 
-/** A dialler that waits at a link whose other end is gone finds it out. */
-function notice({ dialler }: World): void {
-  const { link } = dialler
-  if (link?.far.isOver && link.inbox.length === 0) link.drop(new Error('silence'))
+/** Whoever waits at a link whose other end is gone finds it out. */
+function notice({ dialler, listener }: World): void {
+  for (const { link } of [dialler, listener])
+    if (link?.far.isOver && link.inbox.length === 0) link.drop(new Error('silence'))
 }
 
 /** The last confirmation was lost: one side knows that everything has arrived, and the other one cannot know it. */
