@@ -22,12 +22,11 @@ function timers(t: Test) {
   }
 }
 
-function open(t: Test, { window = 400, isRereadable = false } = {}) {
+function open(t: Test, { window = 400, isRereadable = false, waiting = undefined as (() => number) | undefined } = {}) {
   const incoming = new Incoming(false)
   const sent: (readonly [durable: number, taken: number])[] = []
-  const confirmations = new Confirmations(incoming, window, isRereadable, () =>
-    sent.push([confirmations.durable, confirmations.taken]),
-  )
+  const send = () => void sent.push([confirmations.durable, confirmations.taken])
+  const confirmations = new Confirmations(incoming, window, isRereadable, send, waiting)
   t.teardown(() => confirmations.end())
   const receive = (size: number, isChecked = true) => {
     incoming.data(incoming.received, Buffer.alloc(size), isChecked)
@@ -80,10 +79,32 @@ t.test('without a keeper a quarter of the window is confirmed at once, less of i
   t.same(take(), [], 'nothing new')
   receive(50, false)
   pass(100)
-  t.same(take(), [[120, 120]], 'not what may be wrong')
+  t.same(take(), [], 'not what may be wrong')
   confirmations.window = 40
   receive(10)
   t.same(take(), [[180, 180]], 'the window of the peer is known later')
+})
+
+t.test('what waits for a reader is not confirmed', async t => {
+  const pass = timers(t)
+  let waiting = 0
+  const { receive, take, confirmations } = open(t, { waiting: () => waiting })
+  waiting = 300
+  receive(300)
+  pass(100)
+  t.same(take(), [])
+  waiting = 150
+  confirmations.received()
+  t.same(take(), [[150, 150]])
+  waiting = 140
+  confirmations.received()
+  pass(100)
+  t.same(take(), [[160, 160]])
+  confirmations.end()
+  waiting = 0
+  confirmations.received()
+  pass(100)
+  t.same([take(), confirmations.taken], [[], 160])
 })
 
 t.test('tell confirms at once, and in place of what was due', async t => {

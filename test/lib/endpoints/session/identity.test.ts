@@ -1,7 +1,7 @@
 import { appendFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { identityOf } from '../../../../lib/endpoints/session/identity.js'
+import { identityOf, newSecret } from '../../../../lib/endpoints/session/identity.js'
 
 const dir = t.testdir({ a: 'abc', b: 'abc' })
 const path = join(dir, 'a')
@@ -44,4 +44,10 @@ t.test('what is no regular file has no identity, and what is missing fails', asy
   t.same(await identityOf(dir, 'h:1', 'n', 'key'), {})
   t.same(await identityOf('/dev/null', 'h:1', 'n', 'key'), {})
   await t.rejects(identityOf(join(dir, 'none'), 'h:1', 'n', 'key'), { code: 'ENOENT' })
+})
+
+t.test('a new secret is 128 random bits', async t => {
+  const secrets = Array.from({ length: 100 }, newSecret)
+  t.ok(secrets.every(secret => /^[0-9a-f]{32}$/.test(secret)))
+  t.equal(new Set(secrets).size, 100)
 })

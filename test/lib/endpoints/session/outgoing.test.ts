@@ -47,7 +47,7 @@ function open(options: Partial<OutgoingOptions> = {}) {
 }
 
 t.test('data, checks and the end are sent in order', async t => {
-  const { outgoing, link, append } = open({ window: 16 })
+  const { outgoing, link, append } = open({ window: 20 })
   append('abc')
   outgoing.pump(link)
   t.same(link.take(), ['checked 0+3'])
@@ -56,7 +56,7 @@ t.test('data, checks and the end are sent in order', async t => {
   outgoing.pump(link)
   t.same(
     link.take(),
-    ['checked 3+3', 'check 6', 'checked 6+4', 'check 10', 'checked 10+4', 'check 14', 'checked 14+4', 'check 18'],
+    ['checked 3+3', 'check 6', 'checked 6+5', 'check 11', 'checked 11+5', 'check 16', 'checked 16+2'],
     'each quarter of the window',
   )
   t.equal(outgoing.isEnded, false)
@@ -135,6 +135,34 @@ t.test('a full link takes nothing; when it is drained, it goes on there', async 
     link.room = 1
     outgoing.pump(link)
     t.same(link.take(), expected)
+  }
+})
+
+t.test('no more is sent than both sides hold, until more is confirmed', async t => {
+  for (const [window, peerWindow, isChecked, first] of [
+    [16, 10, true, 10],
+    [10, 16, true, 10],
+    [20, Number.POSITIVE_INFINITY, true, 20],
+    [16, 10, false, 16],
+  ] as const) {
+    const { outgoing, link, append } = open({ window, digest: false })
+    outgoing.peerWindow = peerWindow
+    outgoing.isChecked = isChecked
+    const bytes = noise(30)
+    append(bytes)
+    outgoing.end({})
+    outgoing.pump(link)
+    const name = isChecked ? 'checked' : 'data'
+    t.same(link.take(), [`${name} 0+${first}`])
+    outgoing.confirm(3, 3, false)
+    outgoing.pump(link)
+    t.same(link.take(), [`${name} ${first}+3`])
+    outgoing.confirm(first + 3, first + 3, false)
+    outgoing.pump(link)
+    if (first === 10) outgoing.confirm(23, 23, false)
+    outgoing.pump(link)
+    t.equal(link.take().at(-1), 'end 30')
+    t.same(Buffer.concat(link.data), bytes)
   }
 })
 
@@ -269,13 +297,20 @@ t.test('what the receiver has of an earlier run is skipped and compared', async 
     for (const offset of [1, 50, 99, 100]) {
       const { outgoing, link, state, append } = open({ window: 40 })
       outgoing.resume(offset, sha256(bytes.subarray(0, offset)))
+      const pump = () => {
+        for (let before = -1; before < link.data.length; ) {
+          before = link.data.length
+          outgoing.pump(link)
+          const got = offset + Buffer.concat(link.data).length
+          outgoing.confirm(got, got, false)
+        }
+      }
       for (let at = 0; at < 100; at += size) {
         append(bytes.subarray(at, at + size))
-        outgoing.pump(link)
-        if (link.data.length > 0) outgoing.confirm(outgoing.length, outgoing.length, false)
+        pump()
       }
       outgoing.end({})
-      outgoing.pump(link)
+      pump()
       t.same(Buffer.concat(link.data), bytes.subarray(offset), `${size} ${offset}`)
       t.same(link.checks.at(-1), ['end', 100, sha256(bytes)])
       t.ok(link.checks.every(([, at]) => at > offset || at === 100))
@@ -351,7 +386,11 @@ t.test('any appends, confirmations, losses: all bytes arrive, and all checks are
         }
       }
       outgoing.end({})
-      pump(Number.POSITIVE_INFINITY)
+      for (let before = -1; before < got; ) {
+        before = got
+        outgoing.confirm(got, got, false)
+        pump(Number.POSITIVE_INFINITY)
+      }
       if (got !== outgoing.length) throw new Error(`${got} of ${outgoing.length}`)
     }),
     { seed: 16, numRuns: 300 },

@@ -33,6 +33,24 @@ t.test('its facts tell how often it has got another link, and its name', async t
   t.same(open({ name: '' }).leg.facts.session, { name: '', reconnects: 0 })
 })
 
+t.test('its facts tell the digest of a whole transfer, and what the receipt says', async t => {
+  const { session, leg } = open({ kind: 'transfer' })
+  session.begin()
+  session.incoming.data(0, Buffer.from('abc'), true)
+  t.same(leg.facts.session, { reconnects: 0 })
+  const { sha256 } = session
+  session.incoming.end(3, sha256)
+  t.same(leg.facts.session, { reconnects: 0, sha256 })
+  const written = { bytes: 1, sha256: 'bb' }
+  session.receipt = { bytes: 3, sha256: 'aa', written, skipped: true }
+  t.same(leg.facts.session, { reconnects: 0, sha256: 'aa', written, skipped: true })
+  session.receipt = { bytes: 3, sha256: 'aa' }
+  t.same(leg.facts.session, { reconnects: 0, sha256: 'aa' })
+  const tunnel = open()
+  tunnel.session.incoming.end(0, undefined)
+  t.same(tunnel.leg.facts.session, { reconnects: 0 })
+})
+
 t.test('its bytes are those that have arrived, and those that the peer has confirmed', async t => {
   const { session, leg } = open()
   t.same([leg.bytes.in, leg.bytes.out], [0, 0])
