@@ -70,6 +70,22 @@ t.test('whether a connection has stages, without which the sink gets the bytes o
   t.equal(openChain('reply', undefined).hasStages(connection), false)
 })
 
+t.test(
+  'a sink that takes the bytes of the source as they are gets them without stages, and no change reaches it',
+  async t => {
+    const { leg, peer, connection } = open(t)
+    const sink = Object.assign(memorySink(), { isExact: true })
+    const { chain, run } = openChain('forward', () => upper)
+    const done = run(connection, from(leg, sink))
+    peer.write('a')
+    await turns()
+    await chain.set('more', () => bracket)
+    peer.end('b')
+    await done
+    t.equal(String(sink.data), 'ab')
+  },
+)
+
 t.test('segments stand in the order in which they are set, or before the one that is named', async t => {
   const { chain } = openChain('forward', undefined)
   const same: Transforms = () => []

@@ -102,7 +102,7 @@ t.test('text → address', async t => {
   t.throws(() => parseAddress('unix:'), { message: /1 to 107 bytes, not 0/ })
   t.throws(() => parseAddress('70000'), {
     message:
-      /^'70000': the port must be a whole number from 0 to 65535; expected host:port, .* or reliable\+tls:\/\/host:port$/,
+      /^'70000': the port must be a whole number from 0 to 65535; expected host:port, .* or reliable\[\+tls\]:\/\/host:port$/,
   })
   t.equal((parseAddress(`unix:${'x'.repeat(107)}`) as { path: string }).path.length, 107, 'the longest path')
   t.throws(() => parseAddress(`unix:${'é'.repeat(54)}`), { code: 'ERR_ADDRESS' }, 'the limit is in bytes')
@@ -265,7 +265,7 @@ t.test('what can be done at an address, and what is said of the rest', async t =
 
 t.test('the forms are those of the table, without what reaches no other process', async t => {
   const plain = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path'
-  const dialled = `${plain}, reliable://host:port or reliable+tls://host:port`
+  const dialled = `${plain} or reliable[+tls]://host:port`
   t.equal(addressForms('dial'), dialled)
   t.equal(addressForms('listen'), dialled)
   t.equal(addressForms('sink'), 'file:path or -')
