@@ -5,7 +5,19 @@ import { cpus, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { has } from './support.js'
 
-const topics = ['transfer', 'tls', 'proxy', 'transforms', 'fusion', 'figures', 'reliable', 'startup', 'memory', 'idle', 'shaping']
+const topics = [
+  'transfer',
+  'tls',
+  'proxy',
+  'transforms',
+  'fusion',
+  'figures',
+  'reliable',
+  'startup',
+  'memory',
+  'idle',
+  'shaping',
+]
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },

@@ -62,7 +62,9 @@ async function rsync(file, folder) {
   const config = join(folder, 'rsyncd.conf')
   const module = `[all]\npath = ${folder}\nread only = false\nuse chroot = false\nuid = ${process.getuid()}\ngid = ${process.getgid()}\n`
   writeFileSync(config, module)
-  const daemon = shell(`exec rsync --daemon --no-detach --config=${config} --address=127.0.0.1 --port=${port}`, { ends: false })
+  const daemon = shell(`exec rsync --daemon --no-detach --config=${config} --address=127.0.0.1 --port=${port}`, {
+    ends: false,
+  })
   await listening(port)
   const started = performance.now()
   await shell(`exec rsync --whole-file ${file} rsync://127.0.0.1:${port}/all/rsync`).done
