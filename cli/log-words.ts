@@ -67,6 +67,10 @@ const wordings: Record<string, Wording> = {
   'not connected, trying again': ({ error, wait }) => {
     return { symbol: '!', texts: [`not connected: ${error}; trying again in ${time(wait)}`] }
   },
+  'the connection is lost, connecting again': ({ remote, error }) => {
+    return { symbol: '!', texts: [`${remote ? `${remote} ` : ''}the connection is lost, connecting again: ${error}`] }
+  },
+  'connected again': ({ remote }) => info(`${remote ? `${remote} ` : ''}connected again`),
   'not sent': ({ file, error, code }) => ({
     symbol: '✗',
     texts: [`${file} not sent: ${refusalWords(withAdvice(String(error), code))}`],
@@ -106,6 +110,8 @@ const fieldsOf: Record<string, readonly string[]> = {
   'connections refused': ['refused', 'remote'],
   'connections refused in total': ['refused'],
   'not connected, trying again': ['error', 'wait'],
+  'the connection is lost, connecting again': ['error'],
+  'connected again': [],
   'not sent': ['file', 'error'],
   'not all sent': ['files'],
   skipped: ['file', 'why'],

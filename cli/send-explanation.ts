@@ -2,9 +2,11 @@
 import type { Command } from 'commander'
 import { type Address, formatAddress } from '../lib/endpoints/address.js'
 import { defaultTimes } from '../lib/endpoints/endpoint.js'
+import { usesTls } from '../lib/endpoints/tls/contexts.js'
 import { peerEndPolicy, type SendOptions, waitPolicy } from '../lib/send/options.js'
 import { defaultKeep } from '../lib/ui.js'
 import { type Facts, originOf } from './plan.js'
+import { sessionDefaultsOf } from './reliable-options.js'
 import type { Options } from './send-options.js'
 import { tlsFacts } from './tls-facts.js'
 
@@ -13,6 +15,8 @@ const ends = {
   keep: "our side stays open until the peer's end",
   close: "our side ends, and the peer's end is awaited for the time of --wait at most",
 }
+
+const receipts = 'our side ends, then the receipt is awaited: the receiver has compared and written everything'
 
 const peerEnds = { send: 'the rest of the input is sent', stop: 'the rest of the input is not sent' }
 
@@ -37,7 +41,7 @@ export function sendFacts(
       { name: 'peer', value: to, origin: originOf(command, 'to', 'tls') },
       {
         name: 'end of input',
-        value: ends[given.onEof ?? 'half-close'],
+        value: address.scheme === 'reliable' ? receipts : ends[given.onEof ?? 'half-close'],
         origin: originOf(command, 'onEof', 'receiveOnly'),
       },
       {
@@ -60,7 +64,8 @@ export function sendFacts(
     ],
     defaults: {
       ...{ retry: 0, connectTimeout: defaultTimes.connect, idleTimeout: 0, wait: waitPolicy(given), maxDuration: 0 },
-      ...(address.scheme === 'tls' && { handshakeTimeout: defaultTimes.handshake }),
+      ...(usesTls(address) && { handshakeTimeout: defaultTimes.handshake }),
+      ...sessionDefaultsOf([address], 'transfer'),
       ...(options.ui && defaultKeep),
     },
   }

@@ -58,7 +58,8 @@ export function wasSkipped({ sink }: LogRecord): boolean {
 }
 
 function reconnectsOf(record: LogRecord): string[] {
-  const { reconnects = 0 } = factsOf(record)
+  const target = (record.target ?? {}) as LogRecord
+  const reconnects = (factsOf(record).reconnects ?? 0) + (factsOf(target).reconnects ?? 0)
   return reconnects > 0 ? [count(reconnects, 'reconnect')] : []
 }
 

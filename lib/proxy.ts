@@ -1,18 +1,19 @@
 /** proxy: client → transforms → target, and target → reply transforms → client. */
 
 import { type Chain, type Ends, openChain } from './connection/chain.js'
-import { whileOpen } from './connection/connection.js'
+import { type OpenConnection, whileOpen } from './connection/connection.js'
 import { type Address, type AddressInput, endpointFor, formatAddress, toAddress } from './endpoints/address.js'
 import type { Leg } from './endpoints/endpoint.js'
 import { dial, loadFor } from './endpoints/open.js'
 import { checkOwnAddress } from './endpoints/own-address.js'
+import type { DialSession } from './endpoints/session/options.js'
 import { openTlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
 import { type Limits, type ListenOptions, limitsOf, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server, type Work } from './server/server.js'
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
-import { TcpPipeError } from './text/errors.js'
+import { errorMessage, TcpPipeError } from './text/errors.js'
 import { checkValues } from './text/values.js'
 
 /** The options of `proxy`. */
@@ -53,7 +54,11 @@ export function proxy<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
 export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
   const { address, to } = await resolveProxy(options)
   const { transforms, replyTransforms, connectTimeout, handshakeTimeout, window, giveUpAfter, linkTimeout } = options
-  const session = { kind: 'tunnel', window, giveUpAfter, linkTimeout } as const
+  const sessionOf = ({ log }: OpenConnection): DialSession => ({
+    ...{ kind: 'tunnel', window, giveUpAfter, linkTimeout },
+    onLost: error => log?.warn({ error: errorMessage(error) }, 'the connection is lost, connecting again'),
+    onResumed: () => log?.info('connected again'),
+  })
   const contexts = await openTlsContexts(address, to, options)
   await loadFor(to)
   const about = { to: formatAddress(to) }
@@ -63,6 +68,7 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
   const relay: Work = async (connection, client) => {
     const signal = whileOpen(connection)
     const alpn = protocolsFor(client, options)
+    const session = sessionOf(connection)
     const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target, alpn, session })
     connection.join(target, about.to)
     const [there, back] = [between(client, target, 'client', 'target'), between(target, client, 'target', 'client')]

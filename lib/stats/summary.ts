@@ -67,5 +67,6 @@ export interface Summary {
     readonly bytesOut: number
     readonly tls?: TlsFacts
     readonly alert?: true
+    readonly session?: SessionFacts
   }
 }
