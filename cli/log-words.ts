@@ -2,7 +2,15 @@
 import { formatBytes } from '../lib/text/quantities.js'
 import { withAdvice } from './advice.js'
 import { count, size, time } from './amounts.js'
-import { notReliable, receiptTexts, refusalWords, sessionNotes, subjectOf, wasSkipped } from './session-words.js'
+import {
+  notReliable,
+  receiptTexts,
+  refusalWords,
+  restartTexts,
+  sessionNotes,
+  subjectOf,
+  wasSkipped,
+} from './session-words.js'
 import { stageLines } from './stage-words.js'
 import { tie } from './wrap.js'
 
@@ -171,6 +179,8 @@ function oddEnd({ closedBy, side = 'peer', tls, target }: LogRecord): string {
 
 function failedWords(record: LogRecord, { sender }: Speaker): Words {
   const { error, code, timeout, stage, at, sink, closedBy, bytesIn, tls, session } = record
+  const restart = sender ? undefined : restartTexts(record)
+  if (restart) return { symbol: '!', texts: restart }
   const subject = subjectOf(record, sender)
   const so = `after ${moved(record, sender, ['receiving', 'sending'])} in ${time(record.duration)}`
   if (String(error).startsWith('interrupted'))

@@ -39,7 +39,7 @@ function stateFolder({ XDG_STATE_HOME: base = '', HOME: home = '' }: NodeJS.Proc
 
 /** Two processes may make it at the same time: the first one wins, and the file is whole from its beginning. */
 async function make(path: string): Promise<Buffer> {
-  const own = `${path}.${process.pid}`
+  const own = `${path}.${randomBytes(8).toString('hex')}`
   await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
   await writeFile(own, randomBytes(keyBytes), { mode: 0o600, flag: 'wx' })
   try {

@@ -80,3 +80,10 @@ export function notReliable(remote: unknown, error: string): string {
 export function refusalWords(error: string): string {
   return error.replace(/^refused: /, 'the receiver refused it: ')
 }
+
+/** A sender has found that an earlier file, or part of one, is not its own: it comes again, and sends everything. */
+export function restartTexts(record: LogRecord): readonly string[] | undefined {
+  const { file } = (record.sink ?? {}) as { file?: string }
+  const isOther = /^the sender failed: digest mismatch: the receiver has other bytes/.test(String(record.error))
+  return isOther ? [`${record.remote} has other data than ${file ?? 'what is here'}, and begins anew`] : undefined
+}

@@ -313,3 +313,64 @@ t.test('the lines of a stack follow, indented, and each is one line (G-42)', asy
   ])
   t.same(lines({ level: 20, msg: 'x', stack: 'a b' }, { verbose: true }), ['· x stack="a b"'])
 })
+
+const sha256 = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
+
+t.test('a receipt is a line about its file', async t => {
+  const record = { ...closed, bytesIn: 0, bytesOut: 1_258_291, duration: 400, closedBy: 'local' }
+  const receipt = (session: object, more: object = {}) => lines({ ...record, ...more, session }, { sender })
+  const whole = { name: 'photos/a.jpg', reconnects: 0, sha256 }
+  t.same(receipt(whole), ['✓ photos/a.jpg  1.2 MiB  sha256 9f86d081884c…  400 ms'])
+  t.same(receipt({ reconnects: 2, sha256 }, { bytesIn: 3 }), [
+    '✓ stdin  1.2 MiB  sha256 9f86d081884c…  400 ms; received 3 B; 2 reconnects',
+  ])
+  t.match(receipt({ ...whole, skipped: true }), [/400 ms; skipped: equal file is there$/])
+  t.match(receipt({ ...whole, written: { bytes: 3, sha256 } }), [/400 ms$/])
+  t.match(receipt({ ...whole, written: { bytes: 3, sha256: `a${sha256}` } }), [/; written 3 B, sha256 a9f86d081884…$/])
+  t.match(receipt(whole, { level: 40, warnings: ['it grew'] }), [/^! .*; it grew$/])
+  t.match(lines({ ...record, session: { name: 'a', reconnects: 0 } }, { sender }), [/ sent 1.2 MiB in 400 ms/])
+})
+
+t.test('a receiver says what it has got, and where', async t => {
+  const session = { name: 'a', reconnects: 1, sha256 }
+  t.same(lines({ ...closed, session, sink: { file: 'in/a', bytes: 1, resumed: 2048 } }), [
+    '✓ 127.0.0.1:52100 received 476.8 MiB in 4.3 s (111 MiB/s), sha256 9f86d081884c…; resumed at 2.0 KiB; 1 reconnect → in/a',
+  ])
+  t.match(
+    lines({ ...closed, bytesIn: 5, session: { ...session, reconnects: 0 }, sink: { file: 'in/a', skipped: true } }),
+    ['✓ 127.0.0.1:52100 skipped 5 B in 4.3 s, sha256 9f86d081884c…; equal file is there → in/a'],
+  )
+  t.match(lines({ ...closed, target: { to: 'b', session: { reconnects: 2 } } }), [/; 2 reconnects → b$/])
+})
+
+t.test('a transfer that fails says what is kept, and whose it is', async t => {
+  const error = 'the client did not come back within 5m: read ECONNRESET'
+  const session = { name: 'a', reconnects: 0 }
+  const sink = { file: 'in/a.part', bytes: 2048 }
+  t.match(lines({ ...failed, error, session, sink })[0], /did not come back .*; 2.0 KiB are kept in in\/a.part$/)
+  t.notMatch(lines({ ...failed, error, session, sink: { ...sink, bytes: 0 } })[0], /kept/)
+  t.match(lines({ ...failed, error: 'gave up', session }, { sender }), [/^✗ a failed after .*: gave up$/])
+  t.match(lines({ ...failed, error: 'interrupted by SIGINT', session }, { sender }), [/^✗ a interrupted after [^;]*$/])
+  const other = 'the sender failed: digest mismatch: the receiver has other bytes before 5'
+  t.same(lines({ ...failed, error: other, session, sink: { file: 'in/a' } }), [
+    '! 127.0.0.1:52100 has other data than in/a, and begins anew',
+  ])
+})
+
+t.test('reliable transfers: lost links, refusals and plain clients', async t => {
+  const remote = '127.0.0.1:1'
+  for (const [record, line] of [
+    [{ msg: 'the connection is lost, connecting again', error: 'e' }, '! the connection is lost, connecting again: e'],
+    [{ msg: 'connected again' }, '● connected again'],
+    [{ msg: 'connected again', remote }, `● ${remote} connected again`],
+    [{ msg: 'not sent', file: 'a', error: 'refused: no' }, '✗ a not sent: the receiver refused it: no'],
+    [{ msg: 'not all sent', files: 2 }, '✗ 2 further files not sent'],
+    [{ msg: 'skipped', file: 'a', why: 'it is a FIFO' }, '! a skipped: it is a FIFO'],
+    [
+      { msg: 'no reliable session', remote, error: 'the other end is not reliable: it closed the connection' },
+      `! ${remote} is not reliable: it closed the connection; it needs send --reliable`,
+    ],
+    [{ msg: 'no reliable session', remote, error: 'refused: late' }, `! ${remote} refused: late`],
+  ] as const)
+    t.same(lines(record), [line])
+})

@@ -52,3 +52,10 @@ t.test('in a narrow window the bar shrinks first; percentage and ETA stay', asyn
   ] as const)
     t.equal(formatLine({ ...half, size: undefined }, columns), text, String(columns))
 })
+
+t.test('a note follows the figures, unless there is no room', async t => {
+  const figures = { bytes: 50, rate: 10, size: 100, elapsed: 2000, note: '2 reconnects' }
+  t.equal(formatLine(figures, 100), '50 B 0:00:02 [10 B/s] [============>            ] 50% ETA 0:00:05, 2 reconnects')
+  t.match(formatLine(figures, 60), /^50 B .* 50% ETA 0:00:05, 2 reconnects$/)
+  t.equal(formatLine(figures, 20), formatLine({ ...figures, note: '' }, 20))
+})

@@ -81,7 +81,7 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '--from', '-'], '--from - needs --once'],
   [
     ['serve', '0', '-o', 'plain.bin'],
-    'need a placeholder ({id} {remote} {port} {time}) in the name, --once or --append',
+    'need a placeholder ({id} {remote} {port} {time}, with --reliable {name}) in the name, --once or --append',
   ],
   [['serve', '0', '--append'], '--append needs --output FILE'],
   [['serve', '0', '-o', 'x-{id}', '--append', '--force'], '--append and --force exclude each other'],
