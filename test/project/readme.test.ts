@@ -42,6 +42,18 @@ const commands: Record<string, (t: Test) => Promise<void>> = {
     t.equal((await run(t, ['send', 'a.bin', 'b.bin', '--to', port, '-t', 'gzip'], '', cwd)).code, 0)
     t.equal(String(gunzipSync(await output)), 'one two')
   },
+  "tcp-pipe serve --reliable -o 'incoming/{name}'": async t => {
+    const cwd = t.testdir({ photos: { a: 'one' }, 'backup.tar': 'two' })
+    const { port } = await serve(t, ['serve', '--reliable', '-o', 'incoming/{name}'], cwd)
+    t.equal((await run(t, ['send', '--reliable', 'photos/', 'backup.tar', '--to', port], '', cwd)).code, 0)
+    t.equal(read(join(cwd.slice(root.length), 'incoming/photos/a')), 'one')
+    t.equal(read(join(cwd.slice(root.length), 'incoming/backup.tar')), 'two')
+  },
+  'tcp-pipe send --reliable photos/ backup.tar': async t => {
+    const cwd = t.testdir({ photos: { a: 'one' }, 'backup.tar': 'two' })
+    const { port } = await serve(t, ['serve', '--reliable', '-o', 'in/{name}'], cwd)
+    t.equal((await run(t, ['send', '--reliable', 'photos/', 'backup.tar', '--to', port], '', cwd)).code, 0)
+  },
   'tcp-pipe proxy 6380 127.0.0.1:6379 --both dump': async t => {
     const { port, child } = await serve(t, ['proxy', await echo(t), '--both', 'dump'])
     const shown = text(child.stderr as NodeJS.ReadableStream)
