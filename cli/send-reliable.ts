@@ -201,9 +201,10 @@ function failed(sending: Sending, { path, name, size }: Item, error: Error): voi
       log.info('the same command goes on where this transfer has stopped')
     if (isGivenUp(error)) sending.isStopped = true
   } else if (abort.signal.aborted) log.error('interrupted before it was connected')
-  else if (isRefused(error) || isOfFile(error, path))
+  else if (isRefused(error) || isOfFile(error, path)) {
     log.error({ file: path ?? name ?? 'stdin', ...reason }, 'not sent')
-  else {
+    if (error.message.endsWith('accepts no further transfers')) sending.isStopped = true
+  } else {
     log.error(reason, 'cannot connect')
     sending.isStopped = true
   }
