@@ -90,7 +90,7 @@ t.test('the digest of a receipt is that of sha256sum', { skip: missing('sha256su
 })
 
 t.test('an equal file is skipped, another one is refused, and the next one is sent; --force replaces it', async t => {
-  const { found, receive, send } = place(t, { 'a/f': 'first', 'b/f': 'other', 'b/g': 'g' })
+  const { found, receive, send } = place(t, { 'a/f': 'first', 'b/f': 'another', 'b/g': 'g', 'c/f': 'ANOTHER' })
   const faults = ["'in/f' exists"]
   const server = await receive([], { faults })
   t.equal((await send(server, ['a/f'])).code, 0)
@@ -99,11 +99,16 @@ t.test('an equal file is skipped, another one is refused, and the next one is se
   t.match(await server.logged('connection closed', ({ sink }) => 'skipped' in (sink as object)), { session: {} })
   const refused = await send(server, ['b/f', 'b/g'], { faults: ['not sent'] })
   t.equal(refused.code, 1)
-  t.match(refused.logs, [{}, { msg: 'not sent', file: 'b/f', error: /^refused: 'in\/f' exists; --force replaces it/ }])
+  t.match(refused.logs[0], { msg: 'not sent', file: 'b/f', error: /^refused: 'in\/f' exists; --force replaces it/ })
   t.same([String(found('f')), String(found('g'))], ['first', 'g'])
-  const replaces = await receive(['--force'], { faults: ['the receiver has other bytes'] }) // of the same size
-  t.equal((await send(replaces, ['b/f'])).code, 0)
-  t.equal(String(found('f')), 'other')
+  const replaces = await receive(['--force'], { faults: ['the receiver has other bytes'] }) // that of c/f, of the same size
+  for (const [file, data] of [
+    ['b/f', 'another'],
+    ['c/f', 'ANOTHER'],
+  ] as const) {
+    t.equal((await send(replaces, [file])).code, 0)
+    t.equal(String(found('f')), data)
+  }
 })
 
 t.test('links and sockets in a folder are skipped, which is exit code 1', async t => {
