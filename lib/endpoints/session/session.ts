@@ -175,6 +175,10 @@ export class Session implements LinkUser {
 
   #read(): void {
     this.begin()
+    this.#resume()
+  }
+
+  #resume(): void {
     this.#isFull = false
     this.#link?.resume()
   }
@@ -264,6 +268,7 @@ export class Session implements LinkUser {
       this.receipt = receipt
     }
     this.stream.push(null)
+    this.#resume() // the stream reads no more, and the peer still has to confirm our end
     this.#receiver.confirmations.tell()
     this.#settle()
   }
