@@ -3,6 +3,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, lstat, stat, unlink } from 'node:fs/promises'
 import { errorCode } from '../../text/errors.js'
+import type { Hello } from '../session/hello.js'
 import type { Mark } from '../session/outgoing.js'
 import { partName } from './part.js'
 import { notesName, type Owner, readNotes } from './session-notes.js'
@@ -46,10 +47,17 @@ function statsOf(path: string) {
   })
 }
 
-/** Whether a file may be the one of the sender: by its size, or because an earlier run of the session has completed it. */
-export async function mayBeEqual(path: string, size: number | undefined, complete: Mark | undefined): Promise<boolean> {
+/**
+ * Whether a file may be the one of the sender: because an earlier run of the session has completed it, or by its size, if
+ * the sender can read again.
+ */
+export async function mayBeEqual(
+  path: string,
+  { rereadable, size }: Pick<Hello, 'rereadable' | 'size'>,
+  complete: Mark | undefined,
+): Promise<boolean> {
   const { size: found } = await stat(path)
-  return found === size || found === complete?.offset
+  return found === complete?.offset || (rereadable && (size ?? found) === found)
 }
 
 /** Removes the former name of a file that has its final one: a run was killed between the two. */

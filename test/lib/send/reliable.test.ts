@@ -105,6 +105,10 @@ t.test(
     const other = transfer(port, { from: file(randomBytes(data.length)), name: 'f' })
     await t.rejects(other, { code: 'ERR_SESSION', message: /^refused: .*f' exists; force replaces it/ })
     await t.rejects(transfer(port, { from: 'short', name: 'f' }), { message: /exists/ })
+    const more = Buffer.concat([data, data.subarray(0, 9)])
+    for (const bytes of [more, data.subarray(9)])
+      await t.rejects(transfer(port, { from: file(bytes), name: 'f', transforms: () => [] }), { message: /exists/ })
+    t.match(await transfer(port, { from: file(data), name: 'f', transforms: () => [] }), { skipped: true })
     t.same(readFileSync(at.in('f')), data)
     t.same(readdirSync(at.in('.')), ['f'])
   },
@@ -148,6 +152,39 @@ t.test('a sender of a file goes on where an earlier one has stopped, with the sa
   const receipt = await transfer(network.port, { ...again, resumeKey: 'key' })
   t.equal(receipt.sha256, sha256(data))
   t.equal(network.count(), 2, 'it has not sent what was there')
+  await vanished(() => existsSync(at.in('f.part.session')))
+  t.same(readdirSync(at.in('.')), ['f'])
+})
+
+t.test('a sender that was killed before its receipt gets it the next time', async t => {
+  const { port, file, ...at } = await scene(t)
+  const from = file(data)
+  const sockets = new Set<Socket>()
+  let isDeaf = true
+  const network = createServer(client => {
+    const server = connect(port, '127.0.0.1')
+    for (const socket of [client, server]) sockets.add(socket.on('error', () => {}))
+    client.pipe(server)
+    let heard = 0
+    server.on('data', (chunk: Buffer) => {
+      heard += chunk.length
+      if (!isDeaf || heard < 300) client.write(chunk) // the preface and the welcome
+    })
+  }).listen(0, '127.0.0.1')
+  await new Promise(resolve => network.once('listening', resolve))
+  t.teardown(() => {
+    network.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const options = { from, name: 'f', resumeKey: 'key', retryInterval: 50 }
+  const there = (network.address() as { port: number }).port
+  const first = transfer(there, { ...options, giveUpAfter: 10 })
+  await vanished(() => !existsSync(at.in('f')))
+  for (const socket of sockets) socket.destroy()
+  await t.rejects(first, { message: /gave up/ })
+  isDeaf = false
+  const receipt = await transfer(there, options)
+  t.match(receipt, { bytes: data.length, sha256: sha256(data), skipped: undefined })
   await vanished(() => existsSync(at.in('f.part.session')))
   t.same(readdirSync(at.in('.')), ['f'])
 })
@@ -245,7 +282,7 @@ t.test('no name leads out of the folder', async t => {
     await transfer(port, { from: name, name })
     t.equal(readFileSync(at.in(path), 'utf8'), name)
   }
-  await t.rejects(transfer(port, { from: 'x', name: 'x'.repeat(5000) }), { code: 'ERR_SESSION' })
+  await t.rejects(transfer(port, { from: 'x', name: 'x'.repeat(5000) }), { code: 'ERR_OPTION' })
   await t.rejects(transfer(port, { from: 'x', name: 'x'.repeat(300) }), { message: /ENAMETOOLONG/ })
   const { symlinkSync } = await import('node:fs')
   symlinkSync(folder, at.in('link'))

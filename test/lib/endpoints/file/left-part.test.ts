@@ -70,13 +70,14 @@ t.test('of a part is right what its marks say, up to the first one that differs'
   }
 })
 
-t.test('a file may be the one of the sender if its size is, or if a run of the session was complete', async t => {
+t.test('a file may be the one of a sender that can read again, unless its size is another one', async t => {
   const path = join(t.testdir({ f: 'four' }), 'f')
-  t.ok(await mayBeEqual(path, 4, undefined))
-  t.notOk(await mayBeEqual(path, 5, undefined))
-  t.notOk(await mayBeEqual(path, undefined, undefined))
-  t.ok(await mayBeEqual(path, undefined, mark(4)))
-  t.notOk(await mayBeEqual(path, undefined, mark(5)))
+  t.ok(await mayBeEqual(path, { rereadable: true, size: 4 }, undefined))
+  t.ok(await mayBeEqual(path, { rereadable: true }, undefined))
+  t.notOk(await mayBeEqual(path, { rereadable: true, size: 5 }, undefined))
+  t.notOk(await mayBeEqual(path, { rereadable: false, size: 4 }, undefined))
+  t.ok(await mayBeEqual(path, { rereadable: false }, mark(4)), 'a run of the session was complete')
+  t.notOk(await mayBeEqual(path, { rereadable: false, size: 4 }, mark(5)))
 })
 
 t.test('a file is hashed as a whole', async t => {
