@@ -14,6 +14,9 @@ import { Chance } from './chance.js'
 import { Lane, type Outcome } from './lane.js'
 import { baseSize, type Plan, planOf } from './plan.js'
 
+/** Seconds after which a transfer is worth a line. */
+const slow = 15
+
 const { values } = parseArgs({
   options: {
     count: { type: 'string', default: '1000' },
@@ -56,7 +59,11 @@ async function work(lane: Lane): Promise<void> {
   await lane.open()
   for (const number of queue) {
     const plan = planOf(number, new Chance(seed * 1_000_003 + number), most)
-    for (const { outcome, words } of await lane.run(plan)) {
+    const begun = performance.now()
+    const results = await lane.run(plan)
+    const seconds = Math.round((performance.now() - begun) / 1000)
+    if (seconds >= slow) console.log(`${seconds} s: ${describe(plan)}`)
+    for (const { outcome, words } of results) {
       outcomes[outcome]++
       const reason = words.replace(/\d+/g, 'N').replace(/'[^']*'/g, 'PATH')
       if (outcome === 'failed as it may') reasons.set(reason, (reasons.get(reason) ?? 0) + 1)

@@ -85,7 +85,7 @@ export class Lane {
     await harm
     this.relay.faults = []
     const results = pieces.map((piece, i) => this.#judge(plan, piece, sent[i] as Receipted | { error: string }))
-    rmSync(join(this.#folder, 'in'), { recursive: true, force: true })
+    rmSync(join(this.#folder, 'in'), { recursive: true, force: true, maxRetries: 9, retryDelay: 100 })
     rmSync(join(this.#folder, 'out'), { recursive: true, force: true })
     if (plan.kind !== 'rivals' || !results.some(({ outcome }) => outcome === 'whole')) return results
     return results.map(result => (result.outcome === 'FAILED' ? { ...result, outcome: 'failed as it may' } : result))

@@ -12,7 +12,10 @@ export function receiptFacts({ name }: Hello, { received, sha256 }: Incoming, wr
  * Returns what is wrong with a receipt, or undefined: the receiver must have got everything that was sent. Before the end
  * of the sender it may be that of an earlier run, which has sent more.
  */
-export function wrongReceipt({ bytes, sha256 }: Receipt, { length, isEnded, sha256: own }: Outgoing): string | undefined {
+export function wrongReceipt(
+  { bytes, sha256 }: Receipt,
+  { length, isEnded, sha256: own }: Outgoing,
+): string | undefined {
   if (isEnded ? bytes !== length : bytes < length)
     return `truncated: the receiver ended after ${bytes} bytes${isEnded ? ` of ${length}` : ''}`
   return !isEnded || sha256 === own ? undefined : 'digest mismatch: the receiver has other bytes'

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { PassThrough, Readable, Transform, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { type SendOptions, type ServeOptions, send, serve, transferLinks } from '../../../lib/index.js'
+import type { Logger } from '../../../lib/stages/context.js'
 
 const data = randomBytes(700_000)
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -33,6 +34,14 @@ async function scene(t: Test, options: ServeOptions = {}): Promise<Scene> {
   }
 }
 
+/** A log, and what it was told. */
+function listening(): { readonly words: string[]; readonly log: Logger } {
+  const words: string[] = []
+  const tell = (_facts: object, text: string) => words.push(text ?? _facts)
+  const log = { info: tell, warn: tell, error: tell, debug() {}, trace() {}, child: () => log }
+  return { words, log: log as never }
+}
+
 const nowhere = () => new PassThrough().resume()
 
 function transfer(port: number, options: SendOptions) {
@@ -50,14 +59,18 @@ async function vanished(holds: () => boolean): Promise<void> {
 }
 
 /** A network that breaks each of its first connections after so many bytes. Counts all. */
-async function breaking(t: Test, target: number, after: readonly number[]): Promise<{ port: number; count(): number }> {
+async function breaking(
+  t: Test,
+  target: number | (() => number),
+  after: readonly number[],
+): Promise<{ port: number; count(): number }> {
   const left = [...after]
   const sockets = new Set<Socket>()
   let count = 0
   const server: Server = createServer(client => {
     count++
     let rest = left.shift() ?? Number.POSITIVE_INFINITY
-    const other = connect(target, '127.0.0.1')
+    const other = connect(typeof target === 'number' ? target : target(), '127.0.0.1')
     for (const [from, to] of [
       [client, other],
       [other, client],
@@ -206,21 +219,43 @@ t.test('a source that has other bytes than those that were sent before begins an
   const again = { from, name: 'f', resumeKey: 'key', transforms: stages }
   const first = transfer(network.port, { ...again, giveUpAfter: 10, retryInterval: 20 })
   await t.rejects(first, { message: /gave up/ })
-  const warnings: string[] = []
-  const log = {
-    warn: (_facts: object, words: string) => warnings.push(words),
-    info() {},
-    debug() {},
-    error() {},
-    child: () => log,
-  }
-  const receipt = await transfer(network.port, { ...again, log: log as never })
+  const { words, log } = listening()
+  const receipt = await transfer(network.port, { ...again, log })
   const sent = Buffer.from(data.map(byte => byte ^ 1))
   t.equal(receipt.sha256, sha256(sent))
   t.same(readFileSync(at.in('f')), sent)
   await vanished(() => existsSync(at.in('f.part.session')))
   t.same(readdirSync(at.in('.')), ['f'])
-  t.same(warnings, ['sending it anew'])
+  t.ok(words.includes('sending it anew'))
+})
+
+t.test('a receiver that has lost what it had gets it again, if the source can be read again', async t => {
+  const [one, other] = [await scene(t), await scene(t)]
+  for (const [name, from] of [
+    ['file', one.file(data)],
+    ['stream', Readable.from([data.subarray(0, 300_000), data.subarray(300_000)])],
+  ] as const) {
+    const targets = [one.port]
+    const network = await breaking(t, () => targets.shift() ?? other.port, [400_000])
+    const { words, log } = listening()
+    const sending = transfer(network.port, { from, name, window: 100_000, retryInterval: 10, log })
+    if (name === 'stream') await t.rejects(sending, { message: /needs the bytes from 0 on, which are not kept/ })
+    else {
+      t.equal((await sending).sha256, sha256(data))
+      t.same(readFileSync(other.in(name)), data)
+      t.ok(words.includes('reading it again'))
+    }
+    t.ok(words.includes('the connection is lost, connecting again'))
+    t.notOk(existsSync(one.in(name)))
+  }
+})
+
+t.test('who sends hears of each connection', async t => {
+  const { port } = await scene(t)
+  const network = await breaking(t, port, [400_000])
+  const { words, log } = listening()
+  await transfer(network.port, { from: data, name: 'f', retryInterval: 10, log })
+  t.same(words.slice(0, 2), ['the connection is lost, connecting again', 'connected again'])
 })
 
 t.test('transforms of the sender: the receipt is of what was sent, and its size is not that of the file', async t => {

@@ -435,7 +435,12 @@ function withHandles(t: Test, change: (handle: promises.FileHandle, path: string
   const { open } = promises
   promises.open = async (path, ...more) => {
     const handle = await open(path, ...more)
-    change(handle, String(path))
+    try {
+      change(handle, String(path))
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
     return handle
   }
   syncBuiltinESMExports()
@@ -500,6 +505,17 @@ t.test('a disk that is full or fails: no file, the reason, and what is right can
       t.same(readFileSync(path), data)
     })
   }
+})
+
+t.test('a folder whose names cannot be brought to the disk: the file does not get its name', async t => {
+  const { folder, path } = place(t)
+  withHandles(t, (_handle, path) => {
+    if (path === folder) throw Object.assign(new Error('EACCES'), { code: 'EACCES' })
+  })
+  const { sink, session } = await opened(path)
+  await session.give(sink, data)
+  await t.rejects(session.end(sink), { code: 'EACCES' })
+  t.same(readdirSync(folder), ['f.part', 'f.part.session'])
 })
 
 t.test('data that the disk has not got once fails the transfer: later, the disk may say that all is well', async t => {
