@@ -62,6 +62,7 @@ export function mayFail({
   const receiverKills = kills.filter(({ who }) => who === 'receiver')
   const cannotGoBack = entrance === 'unmasks' && (wrong > 0 || kills.length > 0) // it compares nothing with what is there
   const hasLost = kind === 'stream' && receiverKills.some(({ damages }) => damages)
-  const mismatches = wrong + faults.filter(fault => fault === 'flip').length
+  const runs = 1 + kills.filter(({ who }) => who === 'sender').length // each one sends wrong digests anew
+  const mismatches = wrong * runs + faults.filter(fault => fault === 'flip').length
   return cannotGoBack || hasLost || mismatches >= 3
 }
