@@ -18,7 +18,7 @@ export class Links implements TransferLinks {
     const forget = () => void this.#free.delete(link)
     const unexpected = () => link.drop(new TcpPipeError('ERR_SESSION', 'the peer sent data between two sessions'))
     link.use({
-      frame: ({ type }) => void (type === 'ping' || type === 'ack' || unexpected()),
+      frame: frame => void (frame.type === 'ping' || unexpected()),
       data: unexpected,
       drained() {},
       lost: forget,
