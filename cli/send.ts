@@ -65,7 +65,8 @@ async function resolve(command: Command, files: string[]): Promise<Plan> {
   const { retry, retryInterval, onEof = options.receiveOnly ? 'keep' : undefined, onPeerEnd, wait, maxRecord } = options
   const given: Given = {
     ...{ to, bind, connectTimeout, handshakeTimeout, idleTimeout, maxDuration, retry, retryInterval, onEof, onPeerEnd },
-    ...{ wait, maxRecord, tls, transforms },
+    ...{ wait, maxRecord, tls },
+    ...(options.transform && { transforms }), // without any, the size of a file is the size of the transfer
     replyTransforms: () => [...replyTransforms(), ...terminalStages(options.raw)],
     family: options[4] ? 4 : options[6] ? 6 : undefined,
   }

@@ -15,6 +15,7 @@ import {
   withSessions,
 } from '../endpoints/address.js'
 import { checkSink } from '../endpoints/open.js'
+import { longestName } from '../endpoints/session/hello.js'
 import type { TransferLinks } from '../endpoints/session/options.js'
 import { toWritable } from '../endpoints/sink.js'
 import type { SourceInput } from '../endpoints/source.js'
@@ -171,6 +172,8 @@ function checkReliable(options: SendOptions, { scheme }: Address): void {
   const [first] = Object.entries(given).find(([, value]) => value !== undefined) ?? []
   if (first && scheme !== 'reliable')
     throw new TcpPipeError('ERR_OPTION', `${first} needs reliable: it concerns reliable transfers`)
+  if (name !== undefined && Buffer.byteLength(name) > longestName)
+    fault('name', `a text of ${Buffer.byteLength(name)} bytes`, `at most ${longestName}`)
   for (const [name, value] of Object.entries({ size, mtime }))
     if (value !== undefined && !(Number.isFinite(value) && value >= 0)) fault(name, value, 'a number from 0')
 }

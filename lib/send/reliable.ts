@@ -1,6 +1,6 @@
 /** send, reliably: a transfer over a session, again if the receiver needs what is not kept any more, with a receipt. */
 import { type Address, formatAddress } from '../endpoints/address.js'
-import type { Leg } from '../endpoints/endpoint.js'
+import type { Leg, SessionSide } from '../endpoints/endpoint.js'
 import type { Receipt } from '../endpoints/session/hello.js'
 import { identityOf, newSecret } from '../endpoints/session/identity.js'
 import type { DialSession } from '../endpoints/session/options.js'
@@ -55,9 +55,8 @@ export async function sendReliably(options: SendOptions, address: Address, trans
   }
   const started = performance.now()
   const { summary, leg } = await again(options, address, session, transfer, isRereadable ? mostRestarts : 0)
-  const receipt = leg.session?.receipt as Receipt
-  const reconnects = leg.session?.reconnects ?? 0
-  return { ...receipt, duration: Math.round(performance.now() - started), reconnects, summary }
+  const { receipt, reconnects } = leg.session as SessionSide
+  return { ...(receipt as Receipt), duration: Math.round(performance.now() - started), reconnects, summary }
 }
 
 /** A file can be sent again from its beginning: the session skips what the receiver has. */

@@ -3,11 +3,12 @@ import { getEventListeners, once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { PassThrough, Readable, Transform } from 'node:stream'
+import { PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Source } from '../../lib/endpoints/endpoint.js'
 import { fileSource } from '../../lib/endpoints/file/file-source.js'
+import { transferLinks } from '../../lib/endpoints/session/links.js'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
 import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import type { SendConnection, SendOptions } from '../../lib/send/options.js'
@@ -607,4 +608,45 @@ t.test('a frozen error of the user is the cause of an error that has the summary
     t.ok(isSendError(error))
     t.match(error, { message: 'frozen', cause: frozen, code, summary: { closedBy: 'error' } })
   }
+})
+
+t.test('what concerns reliable transfers needs one, and has its limits', async t => {
+  for (const [name, value] of Object.entries({
+    ...{ name: 'f', size: 1, mode: 0o644, mtime: 0, window: 1, giveUpAfter: 1, linkTimeout: 1, resumeKey: 'k' },
+    links: transferLinks(),
+  }))
+    await t.rejects(send({ port: 1, from: 'x', [name]: value }), {
+      code: 'ERR_OPTION',
+      message: `${name} needs reliable: it concerns reliable transfers`,
+    })
+  for (const [options, message] of [
+    [{ size: -1 }, 'size: -1 is not allowed; expected a number from 0'],
+    [{ size: Number.NaN }, 'size: NaN is not allowed; expected a number from 0'],
+    [{ mtime: Number.POSITIVE_INFINITY }, 'mtime: Infinity is not allowed; expected a number from 0'],
+    [{ name: 'ä'.repeat(2049) }, 'name: a text of 4098 bytes is not allowed; expected at most 4096'],
+    [{ reliable: 'yes' as never }, /^reliable: 'yes' is not allowed/],
+    [{ window: 0 }, /^window: 0 is not allowed/],
+  ] as const)
+    await t.rejects(send({ reliable: true, port: 1, from: 'x', ...options }), { code: 'ERR_OPTION', message })
+})
+
+t.test('with an address of sessions, or with reliable, send resolves with a receipt', async t => {
+  const taken: string[] = []
+  const server = await serve({
+    reliable: true,
+    port: 0,
+    to: () =>
+      new Writable({
+        write(chunk, _encoding, callback) {
+          taken.push(String(chunk))
+          callback()
+        },
+      }),
+  })
+  t.teardown(() => server.close({ drain: 0 }))
+  const { port } = server.address as { port: number }
+  const output = () => new PassThrough().resume()
+  t.match(await send({ reliable: true, port, from: 'one', output: output() }), { bytes: 3, reconnects: 0 })
+  t.match(await send({ to: `reliable://127.0.0.1:${port}`, from: 'two', output: output() }), { bytes: 3 })
+  t.same(taken, ['one', 'two'])
 })

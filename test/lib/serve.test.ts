@@ -13,6 +13,7 @@ import { fileSink } from '../../lib/endpoints/file/file-sink.js'
 import { fileSource } from '../../lib/endpoints/file/file-source.js'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
 import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
+import { proxy } from '../../lib/proxy.js'
 import { send } from '../../lib/send.js'
 import { type Handler, type ServeOptions, serve } from '../../lib/serve.js'
 import type { Server } from '../../lib/server/server.js'
@@ -844,3 +845,29 @@ function withResolvers<T>() {
   })
   return { promise, resolve }
 }
+
+t.test('a name that the sender gives needs reliable transfers', async t => {
+  const dir = t.testdir({})
+  const to = `file:${join(dir, '{name}')}`
+  const message = `'${join(dir, '{name}')}': {name} needs reliable: other senders give no name`
+  await t.rejects(serve({ port: 0, to }), { code: 'ERR_OPTION', message })
+  const servers = [await serve({ reliable: true, port: 0, to }), await serve({ listen: 'reliable://127.0.0.1:0', to })]
+  for (const server of servers) {
+    const { port } = server.address as { port: number }
+    await send({ reliable: true, port, from: 'data', name: `at-${port}`, output: new PassThrough().resume() })
+    t.equal(readFileSync(join(dir, `at-${port}`), 'utf8'), 'data')
+    await server.close()
+  }
+})
+
+t.test('a tunnel of sessions has no name and no receipt: it is a connection', async t => {
+  const dir = t.testdir({})
+  const server = await serve({ reliable: true, port: 0, to: `file:${join(dir, 'f')}` })
+  const { port } = server.address as { port: number }
+  const near = await proxy({ port: 0, to: `reliable://127.0.0.1:${port}` })
+  await send({ port: (near.address as { port: number }).port, from: 'through', output: new PassThrough().resume() })
+  await near.close()
+  await server.close()
+  t.same(readdirSync(dir), ['f'])
+  t.equal(readFileSync(join(dir, 'f'), 'utf8'), 'through')
+})

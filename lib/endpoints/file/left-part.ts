@@ -3,6 +3,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, lstat, stat, unlink } from 'node:fs/promises'
 import { errorCode } from '../../text/errors.js'
+import type { Hello } from '../session/hello.js'
 import type { Mark } from '../session/outgoing.js'
 import { partName } from './part.js'
 import { notesName, type Owner, readNotes } from './session-notes.js'
@@ -46,10 +47,17 @@ function statsOf(path: string) {
   })
 }
 
-/** Whether a file may be the one of the sender: by its size, or because an earlier run of the session has completed it. */
-export async function mayBeEqual(path: string, size: number | undefined, complete: Mark | undefined): Promise<boolean> {
+/**
+ * Whether a file may be the one of the sender: because an earlier run of the session has completed it, or by its size, if
+ * the sender can read again.
+ */
+export async function mayBeEqual(
+  path: string,
+  { rereadable, size }: Pick<Hello, 'rereadable' | 'size'>,
+  complete: Mark | undefined,
+): Promise<boolean> {
   const { size: found } = await stat(path)
-  return found === size || found === complete?.offset
+  return found === complete?.offset || (rereadable && (size ?? found) === found)
 }
 
 /** Removes the former name of a file that has its final one: a run was killed between the two. */
@@ -58,31 +66,21 @@ export async function unlinkTwin(path: string, { part }: Found): Promise<void> {
   if (whole && left && whole.dev === left.dev && whole.ino === left.ino) await unlink(part)
 }
 
-/** Hashes a file, and returns what of it is right: up to the last mark that agrees. */
+/** Hashes a file, and returns what of it is right: up to the last mark that agrees. The file stays open. */
 export async function right(handle: FileHandle, marks: readonly Mark[]): Promise<Kept> {
   let last = nothing()
   const hash = createHash('sha256')
-  const left = [...marks].sort((a, b) => a.offset - b.offset)
-  const end = left.at(-1)?.offset ?? 0
+  const buffer = Buffer.allocUnsafe(readSize)
   let offset = 0
-  if (end === 0) return last
-  for await (const chunk of handle.createReadStream({
-    start: 0,
-    end: end - 1,
-    highWaterMark: readSize,
-    autoClose: false,
-  })) {
-    for (let at = 0; at < chunk.length; ) {
-      const next = left[0] as Mark
-      const bytes = chunk.subarray(at, at + next.offset - offset)
-      hash.update(bytes)
-      at += bytes.length
-      offset += bytes.length
-      if (offset < next.offset) continue
-      left.shift()
-      if (hash.copy().digest('hex') !== next.sha256) return last
-      last = { offset, hash: hash.copy(), marks: [...last.marks, next] }
+  for (const mark of [...marks].sort((a, b) => a.offset - b.offset)) {
+    while (offset < mark.offset) {
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(readSize, mark.offset - offset), offset)
+      if (bytesRead === 0) return last
+      hash.update(buffer.subarray(0, bytesRead))
+      offset += bytesRead
     }
+    if (hash.copy().digest('hex') !== mark.sha256) return last
+    last = { offset, hash: hash.copy(), marks: [...last.marks, mark] }
   }
   return last
 }

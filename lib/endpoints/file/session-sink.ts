@@ -35,7 +35,7 @@ interface SessionSinkOptions {
 
 /**
  * Returns a sink that keeps the file of a session, and lets the session begin where an earlier run has stopped. A file that
- * is there and has the size that the sender announces is compared: if it is equal, nothing is written.
+ * is there, and may be the one of the sender, is compared: if it is equal, nothing is written.
  *
  * @throws `ERR_FILE_EXISTS` if the name is taken, unless `force`
  */
@@ -55,8 +55,7 @@ export async function sessionSink(
     const found = await findPart(path, hello)
     const isTaken = kind !== 'missing'
     const target = { path, force, release, fixed: fixedPart(template) }
-    const size = hello.rereadable ? hello.size : undefined
-    if (kind === 'file' && !hello.restart && (await mayBeEqual(path, size, found?.complete)))
+    if (kind === 'file' && !hello.restart && (await mayBeEqual(path, hello, found?.complete)))
       return equalSink(target, await hashed(path), session, found)
     if (isTaken && !force) throw exists(path)
     if (isTaken && found) await unlinkTwin(path, found)

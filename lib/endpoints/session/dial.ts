@@ -118,7 +118,7 @@ class DialledSession {
       }
       link.use({
         frame(frame) {
-          if (frame.type === 'ping') return
+          if (frame.type === 'ping' || frame.type === 'ack') return // one may be left of the session before
           if (frame.type === 'error') return refused(refusal(frame))
           if (frame.type !== 'welcome') return refused(early())
           try {

@@ -85,7 +85,7 @@ const isWindow = (value: unknown) => isCount(value) && (value as number) > 0
 const optional = (check: (value: unknown) => boolean) => (value: unknown) => value === undefined || check(value)
 
 /** The maximum length of a name in bytes, as file systems have it. */
-const longestName = 4096
+export const longestName = 4096
 
 const helloFields: Record<keyof Hello, (value: unknown) => boolean> = {
   id: hex(32),

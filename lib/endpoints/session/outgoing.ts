@@ -180,9 +180,10 @@ export class Outgoing {
    *
    * @throws `ERR_SESSION` if it confirms what was not sent
    */
-  confirm(durable: number, taken: number, isEnd: boolean): void {
-    if (taken > this.#sent || durable > taken || (isEnd && !this.#end?.isSent))
+  confirm(durable: number, taken: number, hasEnd: boolean): void {
+    if (taken > this.#sent || durable > taken)
       throw new TcpPipeError('ERR_SESSION', 'the peer confirmed bytes that were not sent')
+    const isEnd = hasEnd && this.#end?.isSent === true // otherwise it is that of an earlier run
     this.#confirmed = isEnd ? this.#length : Math.max(this.#confirmed, taken)
     this.#window.release(this.#options.rereadable ? taken : durable)
     this.#marks = this.#marks.filter(({ offset }) => offset >= this.#window.start)

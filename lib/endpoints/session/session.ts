@@ -46,6 +46,8 @@ export class Session implements LinkUser {
   #isFull = false
   #owesAck = false
   #isOver = false
+  #isEndAccepted = false
+  #offered: Receipt | undefined
   #written: object = {}
   #finish: ((error?: Error | null) => void) | undefined
 
@@ -175,6 +177,10 @@ export class Session implements LinkUser {
 
   #read(): void {
     this.begin()
+    this.#resume()
+  }
+
+  #resume(): void {
     this.#isFull = false
     this.#link?.resume()
   }
@@ -254,18 +260,38 @@ export class Session implements LinkUser {
   #ended(frame: Frame): void {
     const facts = factsOf(frame)
     if (!this.#receiver.end(frame.offset, facts.sha256)) return
-    if (this.#options.role === 'dialler' && this.hello.kind === 'transfer') {
-      const receipt = receiptOf(frame, facts)
-      const wrong = wrongReceipt(receipt, this.outgoing)
-      if (wrong) {
-        this.fail(new TcpPipeError('ERR_SESSION', wrong))
+    if (this.#needsReceipt) {
+      this.#offered = receiptOf(frame, facts)
+      if (!this.#offered) {
+        this.fail(new TcpPipeError('ERR_SESSION', 'it sent no receipt'))
         return
       }
-      this.receipt = receipt
     }
-    this.stream.push(null)
-    this.#receiver.confirmations.tell()
+    this.#takeEnd()
     this.#settle()
+  }
+
+  /** Confirms the end of the peer, also when it is repeated. */
+  #takeEnd(): void {
+    this.#acceptEnd()
+    if (this.#isEndAccepted) this.#receiver.confirmations.tell()
+  }
+
+  get #needsReceipt(): boolean {
+    return this.#options.role === 'dialler' && this.hello.kind === 'transfer'
+  }
+
+  /** A receipt waits until our end is confirmed: an earlier run of this side may have sent everything. */
+  #acceptEnd(): void {
+    if (!this.incoming.isEnded || this.#isEndAccepted) return
+    const receipt = this.#offered
+    const wrong = receipt && wrongReceipt(receipt, this.outgoing)
+    if (wrong) this.fail(new TcpPipeError('ERR_SESSION', wrong))
+    if (wrong || (receipt && !this.outgoing.isEndConfirmed)) return
+    this.receipt = receipt
+    this.#isEndAccepted = true
+    this.stream.push(null)
+    this.#resume() // the stream reads no more, and the peer still has to confirm our end
   }
 
   /** A peer that reads nothing gets one confirmation later instead of many. */
@@ -279,27 +305,26 @@ export class Session implements LinkUser {
 
   #tell(link: Link): void {
     const { durable, taken } = this.#receiver.confirmations
-    link.confirm(durable, taken, this.incoming.isEnded)
+    link.confirm(durable, taken, this.#isEndAccepted)
   }
 
   #confirmed({ offset, payload, flags }: Frame): void {
     if (payload.length !== 8) throw fault('an ack of a wrong length')
     this.outgoing.confirm(offset, Number(payload.readBigUInt64BE()), (flags & frameFlags.ended) !== 0)
     this.drained()
+    if (this.#offered && !this.#isEndAccepted) this.#takeEnd()
     this.#settle()
   }
 
   /** The end of this side is complete when the peer has confirmed it; that of a transfer needs its receipt. */
   #settle(): void {
-    const { outgoing, incoming } = this
-    if (!outgoing.isEndConfirmed) return
-    const needsReceipt = this.#options.role === 'dialler' && this.hello.kind === 'transfer'
-    if (this.#finish && (!needsReceipt || this.receipt)) {
+    if (!this.outgoing.isEndConfirmed) return
+    if (this.#finish && (!this.#needsReceipt || this.receipt)) {
       const finish = this.#finish
       this.#finish = undefined
       finish()
     }
-    if (incoming.isEnded && !this.#isOver) this.#complete(this.#link)
+    if (this.#isEndAccepted && !this.#isOver) this.#complete(this.#link)
   }
 
   #complete(link: Link | undefined): void {

@@ -664,3 +664,31 @@ t.test('the bytes of a direction have the part of a character that a stage has l
   t.equal(await end(Buffer.from([0xac])), '€')
   t.match(connection.stats().directions, [{ bytesIn: 3, bytesOut: 3 }])
 })
+
+t.test('it knows whether a connection has stages: then its sink does not get what its source gives', async t => {
+  const { connection } = open(t)
+  t.notOk(openChain('forward', undefined).hasStages(connection))
+  t.notOk(openChain('forward', () => []).hasStages(connection))
+  const made: Transform[] = []
+  const { hasStages, chain } = openChain('forward', () => {
+    made.push(new PassThrough())
+    return made
+  })
+  t.ok(hasStages(connection))
+  t.ok(made[0]?.destroyed, 'one that was made for the question is not left')
+  await chain.clear()
+  t.notOk(hasStages(connection))
+})
+
+t.test('a sink that needs exactly what the source gives has no stages, also when they come later', async t => {
+  const { chain, run } = openChain('forward', () => [chunk => `${chunk}!`])
+  const { leg, peer, connection } = open(t)
+  const sink = memorySink()
+  const done = run(connection, from(leg, Object.assign(sink, { isExact: true })))
+  peer.write('a')
+  await turns()
+  await chain.set('late', () => [chunk => `${chunk}?`])
+  peer.end('b')
+  await done
+  t.equal(String(sink.data), 'ab')
+})

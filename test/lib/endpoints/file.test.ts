@@ -4,12 +4,14 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { type AddressInput, formatAddress, toAddress } from '../../../lib/endpoints/address.js'
+import type { Sink } from '../../../lib/endpoints/endpoint.js'
 import { type FileAddress, file } from '../../../lib/endpoints/file.js'
 import { sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
 import { proxy } from '../../../lib/proxy.js'
 import { send } from '../../../lib/send.js'
 import { serve } from '../../../lib/serve.js'
 import { collect, until } from '../network.js'
+import { fakeSession } from './file/fake-session.js'
 import { connection, ownAddress } from './legs.js'
 
 const text = (path: string) => readFileSync(path, 'utf8')
@@ -122,11 +124,37 @@ t.test('it is refused where a connection is needed, before anything is opened', 
   const to = toAddress(`file:${join(dir, 'f')}`) as FileAddress
   const refused = (what: string) => ({
     code: 'ERR_ADDRESS',
-    message: `'${formatAddress(to)}' cannot be ${what}; expected host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path or unix:path`,
+    message: `'${formatAddress(to)}' cannot be ${what}; expected host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path, reliable://host:port or reliable+tls://host:port`,
   })
   await t.rejects(serve({ listen: to }), refused('listened on'))
   await t.rejects(send({ to, from: Readable.from(['x']) }), refused('connected to'))
   await t.rejects(proxy({ port: 0, to }), refused('connected to'))
   await t.rejects(proxy({ listen: to, to: '80' }), refused('listened on'))
   t.same(readdirSync(dir), [])
+})
+
+t.test('a session keeps its file, unless stages stand between, or it is added to one', async t => {
+  const dir = t.testdir({ all: '' })
+  const open = (
+    path: string,
+    isUnchanged: boolean,
+    more: Partial<FileAddress> = {},
+    name: string | undefined = 'f',
+  ) => {
+    const session = fakeSession()
+    const context = { ...connection, session, isUnchanged, name }
+    return file.sink?.({ scheme: 'file', path: join(dir, path), ...more }, context) as Promise<Sink>
+  }
+  const kept = await open('kept-{name}', true)
+  t.ok(kept.isExact)
+  t.same(readdirSync(dir), ['all', 'kept-f.part', 'kept-f.part.session'])
+  for (const sink of [await open('changed', false), await open('all', true, { append: true })]) {
+    t.notOk(sink.isExact)
+    sink.destroy()
+  }
+  kept.destroy()
+  const nameless = { ...connection, session: fakeSession(), isUnchanged: true }
+  const address = { scheme: 'file', path: join(dir, '{name}') } as const
+  const words = { code: 'ERR_SESSION', message: 'the sender gives no name; it needs --name' }
+  await t.rejects(Promise.resolve(file.sink?.(address, nameless)), words)
 })

@@ -66,3 +66,13 @@ t.test('the wait is no longer than 5 seconds, and can be aborted', async t => {
     'aborted before',
   )
 })
+
+t.test('a peer that has refused for good is not asked again', async t => {
+  let attempts = 0
+  const attempt = async () => {
+    attempts++
+    throw Object.assign(new Error('refused'), { isFinal: true })
+  }
+  await t.rejects(retried(attempt, { retry: 5, retryInterval: 0 }), { message: 'refused' })
+  t.equal(attempts, 1)
+})

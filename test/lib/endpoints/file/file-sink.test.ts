@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -19,6 +20,7 @@ import t, { type Test } from 'tap'
 import type { Sink } from '../../../../lib/endpoints/endpoint.js'
 import { checkFileSink, fileSink } from '../../../../lib/endpoints/file/file-sink.js'
 import { closed, collect } from '../../network.js'
+import { fakeSession } from './fake-session.js'
 
 const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
 
@@ -360,4 +362,49 @@ t.test('a folder and a file without permission are found before there is a conne
       code: 'ERR_OPTION',
       message: /cannot be written: EACCES/,
     })
+})
+
+t.test(
+  'a file that a session brings through stages is on the disk before the receipt, which says what was written',
+  async t => {
+    const dir = t.testdir({})
+    const session = fakeSession()
+    const sink = await fileSink(join(dir, 'in/{name}'), { ...info, name: 'a/b' }, { session })
+    await write(sink, 'what the stages', ' have made')
+    t.equal(text(join(dir, 'in/a/b')), 'what the stages have made')
+    t.same(readdirSync(join(dir, 'in/a')), ['b'])
+    const sha256 = createHash('sha256').update('what the stages have made').digest('hex')
+    t.same(session.written, { written: { bytes: 25, sha256 } })
+    const failed = await fileSink(join(dir, 'in/f'), info, { session: fakeSession() })
+    await broken(failed)
+    t.same(readdirSync(join(dir, 'in')), ['a', 'f.part'])
+  },
+)
+
+t.test('what a session adds to a file is on the disk; a device has no disk', async t => {
+  const dir = t.testdir({ f: 'old ' })
+  const { open } = promises
+  const synced: string[] = []
+  promises.open = async (path, ...more) => {
+    const handle = await open(path, ...more)
+    const { sync } = handle
+    handle.sync = () => {
+      synced.push(String(path))
+      return sync.call(handle)
+    }
+    return handle
+  }
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    promises.open = open
+    syncBuiltinESMExports()
+  })
+  for (const name of ['f', 'g']) {
+    const path = join(dir, name)
+    await write(await fileSink(path, info, { append: true, session: fakeSession() }), 'new')
+    t.equal(text(path), name === 'f' ? 'old new' : 'new')
+    t.same(synced.splice(0), [path, dir])
+  }
+  await write(await fileSink('/dev/null', info, { session: fakeSession() }), 'new')
+  t.same(synced, [])
 })
