@@ -2,17 +2,25 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DialOptions } from './endpoint.js'
 
-/** Retries until an attempt succeeds, at most `retry` times. Rejects with the error of the last attempt. */
-export async function retried<T>(attempt: () => Promise<T>, options: DialOptions, number = 0): Promise<T> {
+/**
+ * Retries until an attempt succeeds, at most `retry` times, and not after an error that is final. Rejects with the error of
+ * the last attempt.
+ */
+export async function retried<T>(
+  attempt: () => Promise<T>,
+  options: DialOptions,
+  number = 0,
+  isFinal: (error: unknown) => boolean = () => false,
+): Promise<T> {
   const { retry = 0, retryInterval, signal, onRetry } = options
   try {
     return await attempt()
   } catch (error) {
-    if (number >= retry || signal?.aborted) throw error
+    if (number >= retry || signal?.aborted || isFinal(error)) throw error
     const wait = retryInterval ?? growing(number)
     onRetry?.(error, wait)
     await delay(wait, undefined, { signal })
-    return retried(attempt, options, number + 1)
+    return retried(attempt, options, number + 1, isFinal)
   }
 }
 
