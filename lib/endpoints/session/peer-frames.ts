@@ -4,6 +4,7 @@ import { TcpPipeError, toError } from '../../text/errors.js'
 import type { Attachment } from './attachment.js'
 import type { Ending } from './ending.js'
 import { errorOf, factsOf } from './hello.js'
+import type { LinkUser } from './link.js'
 import type { Outgoing } from './outgoing.js'
 import type { Receiver } from './receiver.js'
 
@@ -18,10 +19,14 @@ export interface PeerParts {
   confirmed(): void
   /** The peer has ended, and everything before its end is right. */
   ended(): void
+  /** The link takes more. */
+  drained(): void
+  /** The link is lost. */
+  lost(error: Error): void
   fail(error: Error): void
 }
 
-export class PeerFrames {
+export class PeerFrames implements LinkUser {
   readonly #parts: PeerParts
 
   constructor(parts: PeerParts) {
@@ -37,6 +42,15 @@ export class PeerFrames {
 
   frame(frame: Frame): void {
     if (frame.type !== 'ping') this.#guard(() => this.#take(frame))
+  }
+
+  drained(): void {
+    this.#parts.drained()
+  }
+
+  lost(error: Error): void {
+    this.#parts.attachment.lose()
+    this.#parts.lost(error)
   }
 
   /** What passed its checksum and is wrong all the same is no accident: it fails the session. */

@@ -3,24 +3,21 @@
  * and sends it again over the next link. `docs/protocol.md` documents the frames and the states.
  */
 import type { Duplex } from 'node:stream'
-import type { Frame } from '../../formats/session-frames.js'
 import { errorCode, errorMessage, toError } from '../../text/errors.js'
 import { Attachment } from './attachment.js'
 import { Ending } from './ending.js'
 import type { Hello, Receipt, Welcome } from './hello.js'
 import type { Incoming } from './incoming.js'
 import type { Keeper } from './keeper.js'
-import type { Link, LinkUser } from './link.js'
+import type { Link } from './link.js'
 import { Outgoing } from './outgoing.js'
 import { PeerFrames } from './peer-frames.js'
 import { Receiver } from './receiver.js'
 import { sessionStream } from './session-stream.js'
 
-/** The role of this side: the dialler of a transfer sends it. */
-export type Role = 'dialler' | 'listener'
-
 export interface SessionOptions {
-  readonly role: Role
+  /** The dialler of a transfer sends it. */
+  readonly role: 'dialler' | 'listener'
   readonly hello: Hello
   /** The number of bytes that this side keeps until they are confirmed. */
   readonly window: number
@@ -30,7 +27,7 @@ export interface SessionOptions {
   over(link: Link | undefined): void
 }
 
-export class Session implements LinkUser {
+export class Session {
   readonly stream: Duplex
   readonly hello: Hello
   readonly outgoing: Outgoing
@@ -47,11 +44,8 @@ export class Session implements LinkUser {
     this.#options = options
     const isTransfer = hello.kind === 'transfer'
     const isDialler = role === 'dialler'
-    this.outgoing = new Outgoing({
-      window,
-      digest: isTransfer && isDialler,
-      rereadable: isDialler && hello.rereadable,
-    })
+    const rereadable = isDialler && hello.rereadable
+    this.outgoing = new Outgoing({ window, digest: isTransfer && isDialler, rereadable })
     if (!isDialler) this.outgoing.peerWindow = hello.window
     this.#receiver = new Receiver({
       digest: isTransfer && !isDialler,
@@ -65,13 +59,12 @@ export class Session implements LinkUser {
     })
     this.#ending = new Ending({ hello, incoming: this.incoming, outgoing: this.outgoing }, isDialler)
     this.#frames = new PeerFrames({
-      attachment: this.#attachment,
-      receiver: this.#receiver,
-      outgoing: this.outgoing,
-      ending: this.#ending,
+      ...{ attachment: this.#attachment, receiver: this.#receiver, outgoing: this.outgoing, ending: this.#ending },
       peer: isDialler ? 'the receiver' : 'the sender',
       confirmed: () => this.#advance(),
       ended: () => this.#ended(),
+      drained: () => this.#send(),
+      lost: error => options.lost(error),
       fail: error => this.fail(error),
     })
     this.stream = sessionStream({
@@ -81,10 +74,6 @@ export class Session implements LinkUser {
       final: done => this.#final(done),
       leave: error => this.#leave(error),
     })
-  }
-
-  get isOver(): boolean {
-    return this.#isOver
   }
 
   get incoming(): Incoming {
@@ -99,7 +88,7 @@ export class Session implements LinkUser {
     return this.incoming.sha256
   }
 
-  /** The receipt of a transfer, for its sender. */
+  /** For the sender of a transfer. */
   get receipt(): Receipt | undefined {
     return this.#ending.receipt
   }
@@ -107,6 +96,10 @@ export class Session implements LinkUser {
   /** The number of links after the first one. */
   get reconnects(): number {
     return this.#attachment.reconnects
+  }
+
+  set reconnects(count: number) {
+    this.#attachment.reconnects = count
   }
 
   /** Whether it had a link before. */
@@ -130,7 +123,7 @@ export class Session implements LinkUser {
 
   /** For a listener: continues over a link, the newest one. */
   async welcome(link: Link, hello: Hello): Promise<void> {
-    this.#attachment.attach(link, this)
+    this.#attachment.attach(link, this.#frames)
     if (this.hello.kind === 'tunnel') this.begin()
     await this.#receiver.ready()
     if (this.#attachment.link !== link || this.#isOver) return
@@ -141,12 +134,8 @@ export class Session implements LinkUser {
       return
     }
     const { sha256, received } = this.incoming
-    const facts: Welcome = {
-      ...(sha256 && { sha256 }),
-      checked: this.#receiver.needsChecksums,
-      window: this.#options.window,
-    }
-    link.send('welcome', received, facts)
+    const [checked, window] = [this.#receiver.needsChecksums, this.#options.window]
+    link.send('welcome', received, { ...(sha256 && { sha256 }), checked, window } satisfies Welcome)
     this.#start()
   }
 
@@ -156,26 +145,22 @@ export class Session implements LinkUser {
     this.outgoing.peerWindow = window
     this.#receiver.confirmations.window = Math.min(window, this.#options.window)
     this.outgoing.resume(received, sha256)
-    this.#attachment.attach(link, this)
+    this.#attachment.attach(link, this.#frames)
     this.#start()
   }
 
   #start(): void {
     this.#attachment.begin()
     this.#receiver.confirmations.tell()
-    this.drained()
+    this.#send()
   }
 
-  drained(): void {
+  /** Sends what the link takes. */
+  #send(): void {
     const link = this.#attachment.ready
     if (!link) return
     this.#attachment.confirmLate(this.#tell)
     this.outgoing.pump(link)
-  }
-
-  lost(error: Error): void {
-    this.#attachment.lose()
-    this.#options.lost(error)
   }
 
   #read(): void {
@@ -200,16 +185,8 @@ export class Session implements LinkUser {
   }
 
   #advance(): void {
-    this.drained()
+    this.#send()
     this.#settle()
-  }
-
-  data(offset: number, bytes: Buffer, isChecked: boolean): void {
-    this.#frames.data(offset, bytes, isChecked)
-  }
-
-  frame(frame: Frame): void {
-    this.#frames.frame(frame)
   }
 
   /**

@@ -76,7 +76,7 @@ async function chain(t: Test, work: (socket: Socket) => void, far: Partial<Proxy
 const cutLast = ({ links }: Relay) => links.at(-1)?.cut()
 
 t.test(
-  'two proxies with a session between them: whoever ends first, the other one goes on, though the link breaks',
+  'two proxies with a session between them: whoever ends first, the other one goes on, though the link breaks (H-01)',
   async t => {
     const data = randomBytes(500_000)
     const { client, path } = await chain(t, socket => {
@@ -127,7 +127,7 @@ async function open(t: Test, options: Partial<ProxyOptions>): Promise<{ server: 
 }
 
 for (const limits of [{ maxConnections: 1 }, { maxPerIp: 1 }])
-  t.test(`${Object.keys(limits)}: who comes back to a session needs no room, a new one has none`, async t => {
+  t.test(`${Object.keys(limits)}: who comes back to a session needs no room, a new one has none (H-07)`, async t => {
     const { server, path } = await open(t, limits)
     const leg = await dialled(t, path.port)
     cutLast(path)
@@ -158,7 +158,7 @@ t.test('handshakeTimeout and idleTimeout are those of sessions', async t => {
   t.match(leg.stream.errored, { code: 'ERR_SESSION', message: /^the receiver failed: idle timeout/ })
 })
 
-t.test('a server drains while a session has no link, and it comes back', async t => {
+t.test('a server drains while a session has no link, and it comes back (H-07)', async t => {
   const { server, path } = await open(t, {})
   const leg = await dialled(t, path.port, {}, { retryInterval: 20 })
   path.isDown = true
@@ -179,7 +179,7 @@ t.test('a drain that is over resets a session without a link', async t => {
   t.equal(await server.close({ drain: 20 }), 1)
 })
 
-t.test('a proxy that is disabled and enabled again: its sessions have failed, new ones begin', async t => {
+t.test('a proxy that is disabled and enabled again: its sessions have failed, new ones begin (H-07)', async t => {
   const { server, path } = await open(t, {})
   const leg = await dialled(t, path.port)
   const failed = outcome(leg.stream)

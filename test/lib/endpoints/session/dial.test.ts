@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Leg } from '../../../../lib/endpoints/endpoint.js'
 import { reliable } from '../../../../lib/endpoints/reliable.js'
-import { isFinal, newSecret } from '../../../../lib/endpoints/session/dial.js'
+import { isFinal } from '../../../../lib/endpoints/session/dial.js'
+import { newSecret } from '../../../../lib/endpoints/session/identity.js'
 import { transferLinks } from '../../../../lib/endpoints/session/links.js'
 import type { DialSession } from '../../../../lib/endpoints/session/options.js'
 import { openTlsContexts } from '../../../../lib/endpoints/tls/contexts.js'
@@ -49,7 +50,7 @@ async function relayTo(t: Test, options: { giveUpAfter?: number; dial?: DialSess
   return { ...pair, path: path as Relay }
 }
 
-t.test('what is no listener of sessions is named, and gets nothing', async t => {
+t.test('what is no listener of sessions is named, and gets nothing (H-05)', async t => {
   for (const [says, words] of [
     ['HTTP/1.1 400\r\n\r\n', 'it speaks another protocol'],
     [prefaces.dialler, 'it speaks another protocol'],
@@ -119,7 +120,7 @@ t.test('it tries again as often as it is told, when it cannot connect at first',
   t.equal(told.length, 2)
 })
 
-t.test('silence breaks a link, and the session goes on over another one', async t => {
+t.test('silence breaks a link, and the session goes on over another one (H-03)', async t => {
   const lost: Error[] = []
   let resumed = 0
   const { near, far, path } = await relayTo(t, {
@@ -133,7 +134,7 @@ t.test('silence breaks a link, and the session goes on over another one', async 
   t.match(near.facts.session, { reconnects: 1 })
 })
 
-t.test('a listener that is away for a while is found again', async t => {
+t.test('a listener that is away for a while is found again (H-04)', async t => {
   const { near, far, path } = await relayTo(t)
   path.isDown = true
   path.links[0]?.cut()
@@ -147,7 +148,7 @@ t.test('a listener that is away for a while is found again', async t => {
   t.equal(String(await collect(far.stream)), 'while nobody is there')
 })
 
-t.test('it gives up, with the reason', async t => {
+t.test('it gives up, with the reason (H-04)', async t => {
   const { near, path } = await relayTo(t, { giveUpAfter: 50 })
   path.isDown = true
   path.links[0]?.cut()
@@ -160,7 +161,7 @@ t.test('it gives up, with the reason', async t => {
   t.match(few.near.stream.errored, { message: /^gave up after 2 attempts to connect again: / })
 })
 
-t.test('links that bring nothing are attempts that have failed', async t => {
+t.test('links that bring nothing are attempts that have failed (H-04)', async t => {
   const listener = await sessionListener(t)
   const path = await relay(t, listener.port, (link, _direction, bytes) => {
     if (bytes.length < 1000) return bytes
@@ -320,7 +321,7 @@ t.test('a sender that begins a session of an earlier run skips what the receiver
   t.match(short.stream.errored, { kind: 'differs' }, 'it has less')
 })
 
-t.test('TLS: a pin or a certificate that is wrong is final, a link over it may break', async t => {
+t.test('TLS: a pin or a certificate that is wrong is final, a link over it may break (H-18)', async t => {
   const tls = await openTlsContexts({ scheme: 'tls' }, undefined, { tls: identity })
   const address = { scheme: 'reliable', host: '127.0.0.1', port: 0, tls: true } as const
   const legs: Leg[] = []

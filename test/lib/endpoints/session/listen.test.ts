@@ -102,7 +102,7 @@ async function unconfirmed(t: Test): Promise<{ peer: RawPeer; leg: Leg }> {
   return { peer, leg }
 }
 
-t.test('a receiver whose sender leaves after the receipt, without a word, has everything', async t => {
+t.test('a receiver whose sender leaves after the receipt, without a word, has everything (H-06)', async t => {
   const { peer, leg } = await unconfirmed(t)
   peer.socket.destroy()
   await closed(leg.stream)
@@ -124,7 +124,7 @@ t.test('a dialler that begins anew replaces its own session', async t => {
   t.equal(listener.legs.filter(({ stream }) => !stream.destroyed).length, 1, 'the newest one')
 })
 
-t.test('a dialler whose last confirmation is lost comes back, and gets it', async t => {
+t.test('a dialler whose last confirmation is lost comes back, and gets it (H-06)', async t => {
   for (const bytes of Array.from({ length: 12 }, (_, i) => 120 + i * 12)) {
     const through = async (port: number) => (await relay(t, port, cutAfter('down', bytes))).port
     const { near, far } = await sessionPair(t, { through, dial: { giveUpAfter: 2000 } }).catch(() => ({}) as never)
@@ -330,7 +330,7 @@ t.test('the next session on a link may be refused', async t => {
   await listener?.close()
 })
 
-t.test('it speaks first, and only this', async t => {
+t.test('it speaks first, and only this (H-05)', async t => {
   const listener = await sessionListener(t)
   const socket = connect({ port: listener.port, host: '127.0.0.1' }).on('error', () => {})
   const [first] = (await once(socket, 'data')) as [Buffer]

@@ -66,5 +66,5 @@ t.test('a reset fails the session', async t => {
   const { session, leg } = open()
   leg.reset(new Error('enough'))
   t.match(session.stream.errored, { message: 'enough' })
-  t.ok(session.isOver)
+  t.ok(session.stream.destroyed)
 })

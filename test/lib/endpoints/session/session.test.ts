@@ -8,7 +8,7 @@ import { sessionListener, sessionPair } from './sessions.js'
 
 const data = randomBytes(3000)
 
-t.test('a link that breaks after any byte changes nothing, in both directions', async t => {
+t.test('a link that breaks after any byte changes nothing, in both directions (H-01)', async t => {
   for (const direction of ['up', 'down'] as const)
     for (let bytes = 0; bytes < 3400; bytes += bytes < 500 ? 23 : 211) {
       const through = async (port: number) => (await relay(t, port, cutAfter(direction, bytes))).port
@@ -26,7 +26,7 @@ t.test('a link that breaks after any byte changes nothing, in both directions', 
     }
 })
 
-t.test('the newest link wins, though the old one still looks open', async t => {
+t.test('the newest link wins, though the old one still looks open (H-02)', async t => {
   let path: Relay | undefined
   const through = async (port: number) => {
     path = await relay(t, port)
@@ -43,7 +43,7 @@ t.test('the newest link wins, though the old one still looks open', async t => {
   t.match([near.session?.reconnects, far.session?.reconnects], [1, 1])
 })
 
-t.test('a peer that reads nothing gets its confirmations later, all in one', async t => {
+t.test('a peer that reads nothing gets its confirmations later, all in one (H-16)', async t => {
   const listener = await sessionListener(t)
   const peer = rawDialler(t, listener.port, helloFrame({ window: 4 }))
   const leg = await listener.leg()
