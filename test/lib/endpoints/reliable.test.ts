@@ -6,7 +6,7 @@ import { parseAddress } from '../../../lib/endpoints/address.js'
 import { reliable, sessionsOver } from '../../../lib/endpoints/reliable.js'
 import { type ProxyOptions, type ProxyServer, proxy } from '../../../lib/proxy.js'
 import { serve } from '../../../lib/serve.js'
-import { clientOf, collect, listener, memorySink, outcome, portOf, until } from '../network.js'
+import { clientOf, collect, listener, memorySink, outcome, portOf, socketPath, until } from '../network.js'
 import { type Relay, relay } from './session/relay.js'
 import { dialled } from './session/sessions.js'
 
@@ -61,6 +61,15 @@ t.test('sessions over another address', async t => {
     ['tls://unix:/a', 'reliable+tls://unix:/a'],
   ] as const)
     t.equal(reliable.format(sessionsOver(parseAddress(text) as never)), same)
+})
+
+t.test('sessions over a unix socket', async t => {
+  const path = socketPath(t)
+  const server = await serve({ reliable: true, path, reply: true })
+  t.teardown(() => server.close({ drain: 0 }))
+  const leg = await reliable.dial?.({ scheme: 'reliable', path }, {})
+  leg?.stream.end('x')
+  t.equal(String(await collect(leg?.stream as never)), 'x')
 })
 
 /** A client, two proxies with a session between them over a relay, and a target. */
