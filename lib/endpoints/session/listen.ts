@@ -127,7 +127,7 @@ class Sessions {
     const { stream } = session
     const closed = new Promise(resolve => stream.once('close', resolve))
     session.fail(sessionFault('the sender begins anew'))
-    if (!stream.closed) await closed
+    await closed
   }
 
   #isKnownGroup(group: string): boolean {
@@ -162,7 +162,6 @@ class Sessions {
 
   /** A link that is left over waits for the next session of its client. */
   #next(link: Link): void {
-    if (link.isOver) return
     const { remote, port } = link.leg
     nextHello(link, { timeout: sessionDefaults.linkTimeout, signal: this.#ending.signal }).then(
       hello =>
