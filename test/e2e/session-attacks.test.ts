@@ -212,7 +212,7 @@ t.test('nobody takes a session over without its secret, nor the file of one (H-1
     t.equal(await bounded(thief.refusal(), 'a refusal'), 'the session belongs to another client')
   }
   const other = rawDialler(t, place.port, transfer({ id: id(1), secret: 'ff'.repeat(16) }))
-  t.match(await bounded(other.refusal(), 'a refusal'), /exists/, 'one name, one writer')
+  t.match(await bounded(other.refusal(), 'a refusal'), /is being written by another connection/, 'one name, one writer')
   owner.socket.write(Buffer.concat([dataFrame(2, 'ta'), endFrame('data')]))
   await owner.got('end')
   t.equal(String(readFileSync(join(place.inside, 'a'))), 'data')
