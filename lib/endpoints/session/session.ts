@@ -15,9 +15,11 @@ import { PeerFrames } from './peer-frames.js'
 import { Receiver } from './receiver.js'
 import { sessionStream } from './session-stream.js'
 
+/** The dialler of a transfer sends it. */
+export type Role = 'dialler' | 'listener'
+
 export interface SessionOptions {
-  /** The dialler of a transfer sends it. */
-  readonly role: 'dialler' | 'listener'
+  readonly role: Role
   readonly hello: Hello
   /** The number of bytes that this side keeps until they are confirmed. */
   readonly window: number
