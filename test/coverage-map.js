@@ -8,6 +8,13 @@ export const insides = {
     'lib/connection/watch-bytes.ts',
   ],
   'lib/connection/parting.ts': ['lib/connection/talk.ts'],
+  'lib/endpoints/session/session.ts': [
+    'lib/endpoints/session/attachment.ts',
+    'lib/endpoints/session/ending.ts',
+    'lib/endpoints/session/peer-frames.ts',
+    'lib/endpoints/session/session-stream.ts',
+  ],
+  'lib/endpoints/session/listen.ts': ['lib/endpoints/session/finished.ts', 'lib/endpoints/session/next-hello.ts'],
   'lib/send.ts': ['lib/send/options.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
   'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],

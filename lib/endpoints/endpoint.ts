@@ -83,6 +83,11 @@ export interface Arrival {
    * if the client has come back to a session that is open.
    */
   open(options?: HandshakeOptions): Leg | Promise<Leg | undefined>
+  /**
+   * For a server without room: opens it only if it comes back to a session that is open. Resolves with whether it does.
+   * Undefined if that cannot be.
+   */
+  reopen?(options: HandshakeOptions): Promise<boolean | undefined> | undefined
   /** Resets the client. */
   refuse(error: Error): void
 }

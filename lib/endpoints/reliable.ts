@@ -46,10 +46,10 @@ export const reliable = defineEndpoint<ReliableAddress>({
   },
   load: () => import('./session/dial.js'),
   async dial(address, options) {
-    const { dialSession } = await import('./session/dial.js')
+    const { dialSession, isFinal } = await import('./session/dial.js')
     const carrier = carrierOf(address)
     const connect = (signal: AbortSignal) => dialOn(carrier, { ...options, retry: 0, signal })
-    return retried(() => dialSession(connect, options.session ?? {}, options), options)
+    return retried(() => dialSession(connect, options.session ?? {}, options), options, 0, isFinal)
   },
 })
 

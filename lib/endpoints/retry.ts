@@ -2,8 +2,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DialOptions } from './endpoint.js'
 
-/** Retries until an attempt succeeds or is refused for good, at most `retry` times. Rejects with the last error. */
-export async function retried<T>(attempt: () => Promise<T>, options: DialOptions, number = 0): Promise<T> {
+/**
+ * Retries until an attempt succeeds, at most `retry` times, and not after an error that is final. Rejects with the error of
+ * the last attempt.
+ */
+export async function retried<T>(
+  attempt: () => Promise<T>,
+  options: DialOptions,
+  number = 0,
+  isFinal: (error: unknown) => boolean = () => false,
+): Promise<T> {
   const { retry = 0, retryInterval, signal, onRetry } = options
   try {
     return await attempt()
@@ -12,13 +20,8 @@ export async function retried<T>(attempt: () => Promise<T>, options: DialOptions
     const wait = retryInterval ?? growing(number)
     onRetry?.(error, wait)
     await delay(wait, undefined, { signal })
-    return retried(attempt, options, number + 1)
+    return retried(attempt, options, number + 1, isFinal)
   }
-}
-
-/** Whether the peer has answered, and would give the same answer again. */
-function isFinal(error: unknown): boolean {
-  return (error as { isFinal?: unknown } | undefined)?.isFinal === true
 }
 
 /** From 0.1 to 5 seconds, with jitter, so that many clients do not come back at once. */

@@ -11,7 +11,7 @@ export function admit(state: ServerState, arrival: Arrival): void {
   const { running } = state
   const leave = enter(state, arrival)
   if (typeof leave === 'string') {
-    refuse(state, arrival, leave)
+    void turnAway(state, arrival, leave)
     return
   }
   const done = receive(state, arrival)
@@ -30,10 +30,22 @@ function enter({ mayConnect, running, tally, options }: ServerState, { remote }:
   return tally ? (tally.enter(remote) ?? 'maxPerIp') : () => {}
 }
 
-function refuse({ figures, observer }: ServerState, { remote, refuse }: Arrival, reason: Reason): void {
+/** A client who comes back to a session that is open needs no further room. Another one has been told by then. */
+async function turnAway(state: ServerState, arrival: Arrival, reason: Reason): Promise<void> {
+  const { handshakeTimeout } = state.options
+  const reopened = reason === 'access' ? undefined : arrival.reopen?.({ handshakeTimeout })
+  if (!reopened) refuse(state, arrival, reason)
+  else if (!(await reopened)) countRefusal(state, arrival, reason)
+}
+
+function refuse(state: ServerState, arrival: Arrival, reason: Reason): void {
+  countRefusal(state, arrival, reason)
+  arrival.refuse(new TcpPipeError('ERR_CLOSED', `the connection is refused: ${reason}`))
+}
+
+function countRefusal({ figures, observer }: ServerState, { remote }: Arrival, reason: Reason): void {
   figures.refused(reason)
   observer.refused({ reason, remote })
-  refuse(new TcpPipeError('ERR_CLOSED', `the connection is refused: ${reason}`))
 }
 
 /** A client whose handshake fails never becomes a connection. */

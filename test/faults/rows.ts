@@ -14,6 +14,7 @@ export const groups: Record<string, string> = {
   E: 'Hostile input',
   F: 'Load',
   G: 'Edges: partial files, signals, errors in the middle of data',
+  H: 'Reliable sessions',
 }
 
 /** Rows of features that do not exist yet. */
@@ -465,5 +466,95 @@ export const rows: readonly Row[] = [
     id: 'G-56',
     case: 'A leg that is closed before its work is over',
     expected: 'It is left at once, and the server ends',
+  },
+  {
+    id: 'H-01',
+    case: 'A link of a session breaks after any byte, in either direction',
+    expected: 'The session goes on over another link; every byte arrives once, and both ends',
+  },
+  {
+    id: 'H-02',
+    case: 'A link breaks and the listener does not notice',
+    expected: 'The newest link takes the session over; the old one is closed',
+  },
+  {
+    id: 'H-03',
+    case: 'A link is silent: nothing arrives, nothing is refused',
+    expected: 'It is given up after the link timeout, and the session goes on over another one',
+  },
+  {
+    id: 'H-04',
+    case: 'The listener is away, for a while or for good; links break at once each time',
+    expected: 'The session goes on, or fails with the time or the number of attempts and the last reason',
+  },
+  {
+    id: 'H-05',
+    case: 'The other end speaks no sessions, another version, or nothing',
+    expected: 'It is named, and gets no data',
+  },
+  {
+    id: 'H-06',
+    case: 'A link breaks between the last data, the end, the receipt and its confirmation',
+    expected: 'Both sides end well: the last confirmation is made up for',
+  },
+  {
+    id: 'H-07',
+    case: 'A link breaks while the server has no room, drains, or is disabled',
+    expected: 'Who comes back to a session needs no room; a drain waits for it; a disabled server fails it in words',
+  },
+  {
+    id: 'H-08',
+    case: 'A hostile peer: a transfer is cut after any byte',
+    expected: 'No file under its name; others are not disturbed',
+  },
+  {
+    id: 'H-09',
+    case: 'A hostile peer: frames that are repeated, in another order, with another offset or type, confirmations of what was not sent',
+    expected: 'The session fails in words on both sides; others are not disturbed',
+  },
+  {
+    id: 'H-10',
+    case: 'A hostile peer, or a disk: the digest differs',
+    expected: 'What was right is kept and the rest is sent again; the third time in a row fails the transfer',
+  },
+  {
+    id: 'H-11',
+    case: 'A bit of a frame is flipped; a length is too large',
+    expected: 'The link breaks, the session goes on',
+  },
+  {
+    id: 'H-12',
+    case: 'A hostile peer: names that leave the folder',
+    expected: 'Nothing is written outside of it',
+  },
+  {
+    id: 'H-13',
+    case: 'A hostile peer: a hello with wrong, huge or missing facts',
+    expected: 'Refused in words; no session',
+  },
+  {
+    id: 'H-14',
+    case: 'A hostile peer continues or replaces the session, or the file, of another one',
+    expected: 'Refused without the secret; the owner does not notice',
+  },
+  {
+    id: 'H-15',
+    case: 'A hostile peer: thousands of hellos, signs of life, sessions that never begin',
+    expected: 'As many sessions as have room; the memory is bounded',
+  },
+  {
+    id: 'H-16',
+    case: 'A hostile peer never reads',
+    expected: 'Its window and no more is kept; confirmations do not pile up',
+  },
+  {
+    id: 'H-17',
+    case: 'One direction of a session is not read while the other one waits for confirmations',
+    expected: 'The directions do not wait for each other',
+  },
+  {
+    id: 'H-18',
+    case: 'A link breaks, and another certificate or pin answers',
+    expected: 'The session fails at once',
   },
 ]

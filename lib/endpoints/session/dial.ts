@@ -1,7 +1,7 @@
 /** The dialler of a session: connects, and connects again when the link is lost, until it gives up. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Frame } from '../../formats/session-frames.js'
-import { errorMessage, TcpPipeError, toError } from '../../text/errors.js'
+import { abortError, errorMessage, TcpPipeError, toError } from '../../text/errors.js'
 import { formatDuration } from '../../text/quantities.js'
 import { type DialOptions, defaultTimes, type Leg } from '../endpoint.js'
 import { growing } from '../retry.js'
@@ -31,6 +31,12 @@ class DialledSession {
   readonly #linkTimeout: number
   readonly #giveUpAfter: number
   #peer: Leg | undefined
+  /** The attempts to connect again since the last progress, and when they end. */
+  #attempts = 0
+  #until = 0
+  #progress = -1
+  /** When the newest link has begun. */
+  #since = 0
 
   constructor(connect: Connect, given: DialSession, options: DialOptions) {
     const { kind = 'transfer', linkTimeout, giveUpAfter } = given
@@ -53,7 +59,7 @@ class DialledSession {
 
   async open(): Promise<Leg> {
     const { signal } = this.#options
-    const abort = () => this.#over.abort(signal?.reason)
+    const abort = () => this.#over.abort(abortError(signal as AbortSignal))
     signal?.addEventListener('abort', abort)
     if (signal?.aborted) abort()
     try {
@@ -104,6 +110,9 @@ class DialledSession {
   #resume(link: Link): Promise<void> {
     const { signal } = this.#over
     const session = this.#session
+    const began = () => {
+      this.#since = performance.now()
+    }
     return new Promise((resolve, reject) => {
       const abort = () => link.drop(toError(signal.reason))
       const settle = (error?: Error) => {
@@ -123,6 +132,7 @@ class DialledSession {
           if (frame.type !== 'welcome') return refused(early())
           try {
             session.welcomed(link, frame.offset, welcomeOf(frame)) // at once: data may follow in the same chunk
+            began()
             settle()
           } catch (error) {
             refused(toError(error))
@@ -140,17 +150,17 @@ class DialledSession {
     })
   }
 
-  /** Connects again, at first at once, then after growing times. */
+  /** Connects again, at first at once, then after growing times. A link that brings nothing counts as an attempt. */
   async #reconnect(cause: Error): Promise<void> {
     const { retryInterval } = this.#options
     const { onLost, onResumed, reconnects = Number.POSITIVE_INFINITY } = this.#given
     const { signal } = this.#over
-    const until = performance.now() + this.#giveUpAfter
+    this.#takeProgress()
     onLost?.(cause)
-    let last = cause
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      const wait = retryInterval ?? (attempt === 0 ? 0 : growing(attempt - 1))
-      if (attempt >= reconnects || performance.now() + wait > until) return this.#giveUp(attempt, last)
+    for (let last = cause; !signal.aborted; ) {
+      const wait = retryInterval ?? (this.#attempts === 0 ? 0 : growing(this.#attempts - 1))
+      if (this.#attempts >= reconnects || performance.now() + wait > this.#until) return this.#giveUp(last)
+      this.#attempts++
       try {
         if (wait > 0) await delay(wait, undefined, { signal })
         await this.#attach()
@@ -162,12 +172,22 @@ class DialledSession {
     }
   }
 
-  #giveUp(attempts: number, last: Error): void {
-    const time = formatDuration(this.#giveUpAfter)
-    const many = attempts === this.#given.reconnects
-    const words = many
-      ? `gave up after ${attempts} attempts to connect again`
-      : `gave up after ${time} without a connection`
+  #takeProgress(): void {
+    const { incoming, outgoing } = this.#session
+    const progress = incoming.received + outgoing.confirmed
+    const isSteady = performance.now() - this.#since >= steadyTime
+    if (progress === this.#progress && !isSteady) return
+    this.#progress = progress
+    this.#attempts = 0
+    this.#until = performance.now() + this.#giveUpAfter
+  }
+
+  #giveUp(last: Error): void {
+    const attempts = this.#attempts
+    const words =
+      attempts === this.#given.reconnects
+        ? `gave up after ${attempts} attempts to connect again`
+        : `gave up after ${formatDuration(this.#giveUpAfter)} without a connection`
     this.#session.fail(new TcpPipeError('ERR_SESSION', `${words}: ${errorMessage(last)}`, { cause: last }))
   }
 
@@ -178,6 +198,9 @@ class DialledSession {
     else link.end()
   }
 }
+
+/** Milliseconds after which a link was no failure, though it has brought nothing. */
+const steadyTime = 10_000
 
 function early(): Error {
   return new TcpPipeError('ERR_SESSION', 'the peer sent something else than a welcome')
@@ -201,7 +224,7 @@ export function isRefused(error: unknown): boolean {
 }
 
 /** Whether another attempt cannot help: the peer has refused, or it is not the one that is expected. */
-function isFinal(error: unknown): boolean {
+export function isFinal(error: unknown): boolean {
   const { code } = error as { code?: string }
   return (
     isRefused(error) || code === 'ERR_PIN' || /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code ?? '')

@@ -1,12 +1,13 @@
 /** The listener of sessions: meets each link, and gives it to the session that its hello names. */
 import { timingSafeEqual } from 'node:crypto'
-import type { Frame } from '../../formats/session-frames.js'
-import { attempt, errorMessage, TcpPipeError } from '../../text/errors.js'
+import { attempt, errorMessage } from '../../text/errors.js'
 import { formatDuration } from '../../text/quantities.js'
 import { type Arrival, defaultTimes, type HandshakeOptions, type Leg, type Listener } from '../endpoint.js'
+import { Finished } from './finished.js'
 import { meetDialler } from './handshake.js'
-import { type Hello, helloOf } from './hello.js'
+import type { Hello } from './hello.js'
 import { Link } from './link.js'
+import { nextHello, refuse, sessionFault } from './next-hello.js'
 import { type ListenSession, sessionDefaults } from './options.js'
 import { Session } from './session.js'
 import { sessionLeg } from './session-leg.js'
@@ -40,6 +41,9 @@ class Sessions {
   readonly #open = new Map<string, Entry>()
   /** The links that are open, and the groups whose sessions they serve. */
   readonly #links = new Map<Link, Set<string>>()
+  readonly #finished = new Finished()
+  /** The number of clients who may only come back, and have not said to which session. */
+  #returning = 0
   #closing: (() => void) | undefined
   #grace: NodeJS.Timeout | undefined
   /** Aborts the links that serve no session. */
@@ -53,20 +57,41 @@ class Sessions {
   /** A client: its leg is that of the session that it begins. Undefined if it continues one. */
   arrivalOf(arrival: Arrival): Arrival {
     const { remote, port, refuse } = arrival
-    return { remote, port, refuse, open: options => this.#meet(arrival, options) }
+    return {
+      ...{ remote, port, refuse },
+      open: options => this.#meet(arrival, (link, hello) => this.#claim(link, hello), options),
+      reopen: options => this.#reopen(arrival, options),
+    }
   }
 
-  async #meet(arrival: Arrival, options: HandshakeOptions = {}): Promise<Leg | undefined> {
+  /** Each session has room for one client who comes back, so that nobody can fill the server with them. */
+  #reopen(arrival: Arrival, options: HandshakeOptions): Promise<boolean | undefined> | undefined {
+    if (this.#returning >= this.#open.size) return undefined
+    this.#returning++
+    return this.#meet(arrival, (link, hello) => this.#comeBack(link, hello), options)
+      .catch(() => false)
+      .finally(() => this.#returning--)
+  }
+
+  #comeBack(link: Link, hello: Hello): boolean {
+    return this.#continue(link, hello) || refuse(link, 'the server has no room for another client')
+  }
+
+  async #meet<T>(
+    arrival: Arrival,
+    claim: (link: Link, hello: Hello) => T | Promise<T>,
+    { handshakeTimeout = defaultTimes.handshake }: HandshakeOptions = {},
+  ): Promise<T | undefined> {
     const started = performance.now()
-    const { handshakeTimeout = defaultTimes.handshake } = options
-    const leg = await arrival.open({ handshakeTimeout }) // a server that stops still serves those who come back
+    const { signal } = this.#ending // a server that stops still serves those who come back
+    const leg = await arrival.open({ handshakeTimeout, signal })
     if (!leg) return undefined
-    await meetDialler(leg, { timeout: handshakeTimeout, signal: this.#ending.signal })
+    await meetDialler(leg, { timeout: handshakeTimeout, signal })
     const link = new Link(leg, this.#options.linkTimeout ?? sessionDefaults.linkTimeout)
     this.#links.set(link, new Set())
     leg.stream.once('close', () => this.#unlink(link))
-    const left = handshakeTimeout === 0 ? 0 : Math.max(1, handshakeTimeout - (performance.now() - started))
-    return this.#claim(link, await this.#hello(link, left))
+    const timeout = handshakeTimeout === 0 ? 0 : Math.max(1, handshakeTimeout - (performance.now() - started))
+    return claim(link, await nextHello(link, { timeout, signal }))
   }
 
   #unlink(link: Link): void {
@@ -74,69 +99,35 @@ class Sessions {
     this.#closeIfIdle()
   }
 
-  /** Waits for the hello of the next session. */
-  #hello(link: Link, timeout: number): Promise<Hello> {
-    const { signal } = this.#ending
-    return new Promise((resolve, reject) => {
-      const late = () => link.drop(fault(`the client sent no hello within ${formatDuration(timeout)}`))
-      const timer = timeout > 0 ? setTimeout(late, timeout) : undefined
-      const abort = () => link.drop(signal.reason)
-      const stop = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', abort)
-      }
-      link.use({
-        frame(frame: Frame) {
-          if (frame.type === 'ping') return
-          if (frame.type !== 'hello') throw fault(`the client sent a frame of type ${frame.type}; expected hello`)
-          const hello = helloOf(frame)
-          stop()
-          resolve(hello)
-          link.use({ frame: early, data: early, drained() {}, lost() {} }) // until the session has it
-        },
-        data: early,
-        drained() {},
-        lost(error) {
-          stop()
-          reject(error)
-        },
-      })
-      signal.addEventListener('abort', abort)
-      if (signal.aborted) abort()
-    })
-  }
-
   /** Gives the link to its session. Returns the leg of a new session. */
   async #claim(link: Link, hello: Hello): Promise<Leg | undefined> {
-    const known = this.#open.get(hello.id)
-    if (known && !timingSafeEqual(known.secret, Buffer.from(hello.secret, 'hex')))
-      return this.#refuse(link, 'the session belongs to another client')
-    if (known && !hello.restart) {
-      clearTimeout(known.timer)
-      void known.session.welcome(link, hello)
-      return undefined
-    }
-    if (known) await this.#replace(known.session)
-    if (this.#closing && !this.#isKnownGroup(hello.group))
-      return this.#refuse(link, 'the server accepts no further transfers')
+    if (this.#continue(link, hello)) return undefined
+    for (let known = this.#open.get(hello.id); known; known = this.#open.get(hello.id))
+      await this.#replace(known.session)
+    if (this.#closing && !this.#isKnownGroup(hello.group)) refuse(link, 'the server accepts no further transfers')
     if (hello.again && hello.kind === 'tunnel')
-      return this.#refuse(link, 'the session is unknown; the server was started again, or has given it up')
+      refuse(link, 'the session is unknown; the server was started again, or has given it up')
     if (link.isOver) return undefined
     return this.#begin(link, hello)
   }
 
-  #refuse(link: Link, message: string): never {
-    link.use(undefined)
-    link.send('error', 0, { code: 'refused', message })
-    link.end()
-    throw fault(`refused: ${message}`)
+  /** Gives the link to the session that it continues, if there is one. */
+  #continue(link: Link, hello: Hello): boolean {
+    const known = this.#open.get(hello.id)
+    if (!known) return this.#finished.answer(link, hello)
+    if (!timingSafeEqual(known.secret, Buffer.from(hello.secret, 'hex')))
+      refuse(link, 'the session belongs to another client')
+    if (hello.restart) return false
+    clearTimeout(known.timer)
+    void known.session.welcome(link, hello)
+    return true
   }
 
   async #replace(session: Session): Promise<void> {
     const { stream } = session
     const closed = new Promise(resolve => stream.once('close', resolve))
-    session.fail(fault('the sender begins anew'))
-    if (!stream.closed) await closed
+    session.fail(sessionFault('the sender begins anew'))
+    await closed
   }
 
   #isKnownGroup(group: string): boolean {
@@ -151,12 +142,13 @@ class Sessions {
       window,
       lost: error => {
         const words = `the client did not come back within ${formatDuration(giveUpAfter)}`
-        const fail = () => session.fail(fault(`${words}: ${errorMessage(error)}`))
-        entry.timer = setTimeout(fail, giveUpAfter)
+        const giveUp = () => session.giveUp(sessionFault(`${words}: ${errorMessage(error)}`))
+        entry.timer = setTimeout(giveUp, giveUpAfter)
       },
       over: free => {
         clearTimeout(entry.timer)
         if (this.#open.get(hello.id) === entry) this.#open.delete(hello.id)
+        if (!session.stream.destroyed) this.#finished.add(session)
         if (free) this.#next(free)
         this.#closeIfIdle()
       },
@@ -170,17 +162,14 @@ class Sessions {
 
   /** A link that is left over waits for the next session of its client. */
   #next(link: Link): void {
-    if (link.isOver) return
     const { remote, port } = link.leg
-    this.#hello(link, sessionDefaults.linkTimeout).then(
+    nextHello(link, { timeout: sessionDefaults.linkTimeout, signal: this.#ending.signal }).then(
       hello =>
         this.#arrive({
-          remote,
-          port,
-          open: () => this.#claim(link, hello),
+          ...{ remote, port, open: () => this.#claim(link, hello) },
           refuse: error =>
             attempt(
-              () => this.#refuse(link, errorMessage(error)),
+              () => refuse(link, errorMessage(error)),
               () => {},
             ),
         }),
@@ -194,6 +183,7 @@ class Sessions {
       this.#closing = resolve
       this.#closeIfIdle()
     })
+    this.#ending.abort(sessionFault('the server has stopped'))
     await closeListener()
   }
 
@@ -205,7 +195,7 @@ class Sessions {
       return
     }
     const end = () => {
-      if (this.#open.size === 0) this.#ending.abort(fault('the server has stopped'))
+      if (this.#open.size === 0) this.#ending.abort(sessionFault('the server has stopped'))
     }
     const isNext = [...this.#links.values()].some(groups => groups.size > 0)
     if (isNext) this.#grace ??= setTimeout(end, graceTime)
@@ -220,11 +210,3 @@ class Sessions {
 
 /** Milliseconds that a server which stops waits for the next session of a client. */
 const graceTime = 2000
-
-function early(): void {
-  throw fault('the client sent data before its session has begun')
-}
-
-function fault(message: string): TcpPipeError {
-  return new TcpPipeError('ERR_SESSION', message)
-}

@@ -3,20 +3,19 @@
  * and sends it again over the next link. `docs/protocol.md` documents the frames and the states.
  */
 import type { Duplex } from 'node:stream'
-import type { Frame } from '../../formats/session-frames.js'
-import { frameFlags } from '../../formats/session-frames.js'
-import { errorCode, errorMessage, TcpPipeError, toError } from '../../text/errors.js'
-import type { Carrier } from './carrier.js'
-import { errorOf, factsOf, type Hello, type Receipt, receiptOf, type Welcome } from './hello.js'
+import { errorCode, errorMessage, toError } from '../../text/errors.js'
+import { Attachment } from './attachment.js'
+import { Ending } from './ending.js'
+import type { Hello, Receipt, Welcome } from './hello.js'
 import type { Incoming } from './incoming.js'
 import type { Keeper } from './keeper.js'
-import type { Link, LinkUser } from './link.js'
+import type { Link } from './link.js'
 import { Outgoing } from './outgoing.js'
-import { receiptFacts, wrongReceipt } from './receipts.js'
+import { PeerFrames } from './peer-frames.js'
 import { Receiver } from './receiver.js'
 import { sessionStream } from './session-stream.js'
 
-/** The role of this side: the dialler of a transfer sends it. */
+/** The dialler of a transfer sends it. */
 export type Role = 'dialler' | 'listener'
 
 export interface SessionOptions {
@@ -30,43 +29,44 @@ export interface SessionOptions {
   over(link: Link | undefined): void
 }
 
-export class Session implements LinkUser {
+export class Session {
   readonly stream: Duplex
   readonly hello: Hello
   readonly outgoing: Outgoing
-  /** The number of links after the first one. */
-  reconnects = 0
-  /** The receipt of a transfer, for its sender. */
-  receipt: Receipt | undefined
   readonly #options: SessionOptions
   readonly #receiver: Receiver
-  #link: Link | undefined
-  #hadLink = false
-  #isWelcomed = false
-  #isFull = false
-  #owesAck = false
+  readonly #ending: Ending
+  readonly #frames: PeerFrames
+  readonly #attachment = new Attachment()
   #isOver = false
-  #isEndAccepted = false
-  #offered: Receipt | undefined
-  #written: object = {}
-  #finish: ((error?: Error | null) => void) | undefined
 
   constructor(options: SessionOptions) {
     const { role, hello, window } = options
     this.hello = hello
     this.#options = options
     const isTransfer = hello.kind === 'transfer'
-    const isSender = role === 'dialler'
-    this.outgoing = new Outgoing({ window, digest: isTransfer && isSender, rereadable: isSender && hello.rereadable })
-    if (!isSender) this.outgoing.peerWindow = hello.window
+    const isDialler = role === 'dialler'
+    const rereadable = isDialler && hello.rereadable
+    this.outgoing = new Outgoing({ window, digest: isTransfer && isDialler, rereadable })
+    if (!isDialler) this.outgoing.peerWindow = hello.window
     this.#receiver = new Receiver({
-      digest: isTransfer && !isSender,
-      window: isSender ? window : Math.min(window, hello.window),
-      isRereadable: !isSender && hello.rereadable,
+      digest: isTransfer && !isDialler,
+      window: isDialler ? window : Math.min(window, hello.window),
+      isRereadable: !isDialler && hello.rereadable,
       deliver: bytes => this.#deliver(bytes),
       waiting: () => this.stream.readableLength,
-      confirm: () => this.#confirm(),
-      breakLink: error => this.#link?.drop(error),
+      confirm: () => this.#attachment.confirm(this.#tell),
+      breakLink: error => this.#attachment.link?.drop(error),
+      fail: error => this.fail(error),
+    })
+    this.#ending = new Ending({ hello, incoming: this.incoming, outgoing: this.outgoing }, isDialler)
+    this.#frames = new PeerFrames({
+      ...{ attachment: this.#attachment, receiver: this.#receiver, outgoing: this.outgoing, ending: this.#ending },
+      peer: isDialler ? 'the receiver' : 'the sender',
+      confirmed: () => this.#confirmed(),
+      ended: () => this.#ended(),
+      drained: () => this.#send(),
+      lost: error => options.lost(error),
       fail: error => this.fail(error),
     })
     this.stream = sessionStream({
@@ -76,10 +76,6 @@ export class Session implements LinkUser {
       final: done => this.#final(done),
       leave: error => this.#leave(error),
     })
-  }
-
-  get isOver(): boolean {
-    return this.#isOver
   }
 
   get incoming(): Incoming {
@@ -94,9 +90,23 @@ export class Session implements LinkUser {
     return this.incoming.sha256
   }
 
+  /** For the sender of a transfer. */
+  get receipt(): Receipt | undefined {
+    return this.#ending.receipt
+  }
+
+  /** The number of links after the first one. */
+  get reconnects(): number {
+    return this.#attachment.reconnects
+  }
+
+  set reconnects(count: number) {
+    this.#attachment.reconnects = count
+  }
+
   /** Whether it had a link before. */
   get hadLink(): boolean {
-    return this.#hadLink
+    return this.#attachment.hadLink
   }
 
   /**
@@ -110,15 +120,15 @@ export class Session implements LinkUser {
 
   /** Adds to the receipt what was written. */
   confirmWritten(facts: object): void {
-    this.#written = facts
+    this.#ending.confirmWritten(facts)
   }
 
   /** For a listener: continues over a link, the newest one. */
   async welcome(link: Link, hello: Hello): Promise<void> {
-    this.#attach(link)
+    this.#attachment.attach(link, this.#frames)
     if (this.hello.kind === 'tunnel') this.begin()
     await this.#receiver.ready()
-    if (this.#link !== link || this.#isOver) return
+    if (this.#attachment.link !== link || this.#isOver) return
     try {
       this.outgoing.resume(hello.received, undefined)
     } catch (error) {
@@ -126,12 +136,8 @@ export class Session implements LinkUser {
       return
     }
     const { sha256, received } = this.incoming
-    const facts: Welcome = {
-      ...(sha256 && { sha256 }),
-      checked: this.#receiver.needsChecksums,
-      window: this.#options.window,
-    }
-    link.send('welcome', received, facts)
+    const [checked, window] = [this.#receiver.needsChecksums, this.#options.window]
+    link.send('welcome', received, { ...(sha256 && { sha256 }), checked, window } satisfies Welcome)
     this.#start()
   }
 
@@ -141,93 +147,48 @@ export class Session implements LinkUser {
     this.outgoing.peerWindow = window
     this.#receiver.confirmations.window = Math.min(window, this.#options.window)
     this.outgoing.resume(received, sha256)
-    this.#attach(link)
+    this.#attachment.attach(link, this.#frames)
     this.#start()
   }
 
-  #attach(link: Link): void {
-    const old = this.#link
-    this.#link = link
-    this.#isWelcomed = false
-    old?.use(undefined) // it is replaced, not lost
-    old?.drop(new TcpPipeError('ERR_SESSION', 'another link has replaced this one'))
-    if (this.#hadLink) this.reconnects++
-    this.#hadLink = true
-    link.use(this)
-  }
-
   #start(): void {
-    this.#isWelcomed = true
-    if (this.#isFull) this.#link?.pause()
+    this.#attachment.begin()
     this.#receiver.confirmations.tell()
-    this.drained()
+    this.#send()
   }
 
-  drained(): void {
-    if (!this.#link || !this.#isWelcomed) return
-    if (this.#owesAck) this.#confirm()
-    this.outgoing.pump(this.#link as Carrier)
-  }
-
-  lost(error: Error): void {
-    this.#link = undefined
-    this.#isWelcomed = false
-    if (!this.#isOver) this.#options.lost(error)
+  /** Sends what the link takes. */
+  #send(): void {
+    const link = this.#attachment.ready
+    if (!link) return
+    this.#attachment.confirmLate(this.#tell)
+    this.outgoing.pump(link)
   }
 
   #read(): void {
     this.begin()
-    this.#resume()
+    this.#attachment.resume()
   }
 
-  #resume(): void {
-    this.#isFull = false
-    this.#link?.resume()
-  }
-
-  #final(callback: (error?: Error | null) => void): void {
-    this.#finish = callback
-    this.#attempt(() => this.outgoing.end(this.#endFacts()), callback)
+  #final(done: (error?: Error | null) => void): void {
+    this.#ending.whenComplete(done)
+    this.#attempt(() => this.outgoing.end(this.#ending.facts()), done)
   }
 
   /** What the user of the stream does wrong, or what the peer has of an earlier run, fails the stream. */
-  #attempt(work: () => void, callback: (error: Error) => void): void {
+  #attempt(work: () => void, done: (error: Error) => void): void {
     try {
       work()
     } catch (error) {
-      callback(toError(error))
+      done(toError(error))
       return
     }
-    this.drained()
+    this.#advance()
+  }
+
+  #advance(): void {
+    this.#send()
     this.#settle()
-  }
-
-  #endFacts(): object {
-    const { hello, incoming } = this
-    if (this.#options.role === 'dialler' || hello.kind !== 'transfer') return {}
-    return receiptFacts(hello, incoming, this.#written)
-  }
-
-  data(offset: number, bytes: Buffer, isChecked: boolean): void {
-    this.#guard(() => this.#data(offset, bytes, isChecked))
-  }
-
-  frame(frame: Frame): void {
-    this.#guard(() => this.#frame(frame))
-  }
-
-  /** What passed its checksum and is wrong all the same is no accident: it fails the session. */
-  #guard(work: () => void): void {
-    try {
-      work()
-    } catch (error) {
-      this.fail(toError(error))
-    }
-  }
-
-  #data(offset: number, bytes: Buffer, isChecked: boolean): void {
-    this.#checkWelcomed()
-    this.#receiver.data(offset, bytes, isChecked)
   }
 
   /**
@@ -237,112 +198,55 @@ export class Session implements LinkUser {
   #deliver(bytes: Buffer): void {
     const isTaken = this.stream.push(bytes)
     const most = this.#receiver.needsChecksums ? this.#options.window : 0
-    if (isTaken || this.stream.readableLength <= most) return
-    this.#isFull = true
-    this.#link?.pause()
+    if (!isTaken && this.stream.readableLength > most) this.#attachment.pause()
   }
 
-  #frame(frame: Frame): void {
-    const { type, offset } = frame
-    if (type === 'ping') return
-    if (type !== 'error') this.#checkWelcomed()
-    if (type === 'error') this.#failedByPeer(frame)
-    else if (type === 'check') this.#receiver.check(offset, factsOf(frame).sha256)
-    else if (type === 'ack') this.#confirmed(frame)
-    else if (type === 'end') this.#ended(frame)
-    else throw fault(`a frame of type ${type} in the middle of a session`)
+  #confirmed(): void {
+    this.#send()
+    if (this.#ending.isOffered) this.#takeEnd()
+    this.#settle()
   }
 
-  #checkWelcomed(): void {
-    if (!this.#isWelcomed) throw fault('data before the session has begun')
-  }
-
-  #ended(frame: Frame): void {
-    const facts = factsOf(frame)
-    if (!this.#receiver.end(frame.offset, facts.sha256)) return
-    if (this.#needsReceipt) {
-      this.#offered = receiptOf(frame, facts)
-      if (!this.#offered) {
-        this.fail(new TcpPipeError('ERR_SESSION', 'it sent no receipt'))
-        return
-      }
-    }
+  #ended(): void {
     this.#takeEnd()
     this.#settle()
   }
 
   /** Confirms the end of the peer, also when it is repeated. */
   #takeEnd(): void {
-    this.#acceptEnd()
-    if (this.#isEndAccepted) this.#receiver.confirmations.tell()
-  }
-
-  get #needsReceipt(): boolean {
-    return this.#options.role === 'dialler' && this.hello.kind === 'transfer'
-  }
-
-  /** A receipt waits until our end is confirmed: an earlier run of this side may have sent everything. */
-  #acceptEnd(): void {
-    if (!this.incoming.isEnded || this.#isEndAccepted) return
-    const receipt = this.#offered
-    const wrong = receipt && wrongReceipt(receipt, this.outgoing)
-    if (wrong) this.fail(new TcpPipeError('ERR_SESSION', wrong))
-    if (wrong || (receipt && !this.outgoing.isEndConfirmed)) return
-    this.receipt = receipt
-    this.#isEndAccepted = true
-    this.stream.push(null)
-    this.#resume() // the stream reads no more, and the peer still has to confirm our end
-  }
-
-  /** A peer that reads nothing gets one confirmation later instead of many. */
-  #confirm(): void {
-    const link = this.#link
-    if (!link || !this.#isWelcomed) return
-    this.#owesAck = link.isFull
-    if (this.#owesAck) return
-    this.#tell(link)
-  }
-
-  #tell(link: Link): void {
-    const { durable, taken } = this.#receiver.confirmations
-    link.confirm(durable, taken, this.#isEndAccepted)
-  }
-
-  #confirmed({ offset, payload, flags }: Frame): void {
-    if (payload.length !== 8) throw fault('an ack of a wrong length')
-    this.outgoing.confirm(offset, Number(payload.readBigUInt64BE()), (flags & frameFlags.ended) !== 0)
-    this.drained()
-    if (this.#offered && !this.#isEndAccepted) this.#takeEnd()
-    this.#settle()
-  }
-
-  /** The end of this side is complete when the peer has confirmed it; that of a transfer needs its receipt. */
-  #settle(): void {
-    if (!this.outgoing.isEndConfirmed) return
-    if (this.#finish && (!this.#needsReceipt || this.receipt)) {
-      const finish = this.#finish
-      this.#finish = undefined
-      finish()
+    if (this.#ending.accept()) {
+      this.stream.push(null)
+      this.#attachment.resume() // the stream reads no more, and the peer still has to confirm our end
     }
-    if (this.#isEndAccepted && !this.#isOver) this.#complete(this.#link)
+    if (this.#ending.isAccepted) this.#receiver.confirmations.tell()
   }
 
-  #complete(link: Link | undefined): void {
-    if (link && this.#owesAck) this.#tell(link)
-    this.#isOver = true
-    this.#link = undefined
-    link?.use(undefined)
+  readonly #tell = (link: Link): void => {
+    const { durable, taken } = this.#receiver.confirmations
+    link.confirm(durable, taken, this.#ending.isAccepted)
+  }
+
+  #settle(): void {
+    if (this.#ending.settle() && !this.#isOver) this.#complete()
+  }
+
+  #complete(): void {
+    this.#attachment.confirmLate(this.#tell)
+    const link = this.#attachment.leave()
     link?.resume()
+    this.#over(link)
+  }
+
+  #over(link: Link | undefined): void {
+    this.#isOver = true
     this.#receiver.over()
     this.#options.over(link)
   }
 
-  #failedByPeer(frame: Frame): void {
-    const { message } = errorOf(frame)
-    const who = this.#options.role === 'dialler' ? 'the receiver' : 'the sender'
-    this.#link?.end()
-    this.#link = undefined
-    this.fail(new TcpPipeError('ERR_SESSION', `${who} failed: ${message}`))
+  /** For a listener: its dialler does not come back. If only the proof that it has the receipt is missing, all is well. */
+  giveUp(error: Error): void {
+    if (this.#ending.conclude()) this.#complete()
+    else this.fail(error)
   }
 
   /** Fails the session on both sides. */
@@ -352,17 +256,9 @@ export class Session implements LinkUser {
 
   #leave(error: Error): void {
     if (this.#isOver) return
-    const link = this.#link
-    this.#isOver = true
-    this.#link = undefined
-    link?.use(undefined)
+    const link = this.#attachment.leave()
     link?.send('error', 0, { code: errorCode(error) ?? 'failed', message: errorMessage(error).slice(0, 1000) })
     link?.end()
-    this.#receiver.over()
-    this.#options.over(undefined)
+    this.#over(undefined)
   }
-}
-
-function fault(what: string): TcpPipeError {
-  return new TcpPipeError('ERR_SESSION', `the peer sent ${what}`)
 }

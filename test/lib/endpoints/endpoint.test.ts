@@ -100,7 +100,7 @@ for (const carrier of carriers) {
     })
 
     t.test(
-      `${carrier}: ${way} writes more than all buffers hold before it reads, while its peer does both`,
+      `${carrier}: ${way} writes more than all buffers hold before it reads, while its peer does both (H-17)`,
       async t => {
         const [one, other] = order(await legPair(t, carrier), way)
         const data = Buffer.alloc(24 * 1024 * 1024, '0123456789')

@@ -3,14 +3,14 @@ import type { Writable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { formatAddress, parseAddress } from '../../../lib/endpoints/address.js'
-import type { DialOptions, Leg, Sink } from '../../../lib/endpoints/endpoint.js'
-import { checkOutput, checkSink, dial, openSource, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
+import type { Leg, Sink } from '../../../lib/endpoints/endpoint.js'
+import { checkOutput, checkSink, dial, loadFor, openSource, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
 import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
 import { closed, collect, endless, failOnWarning, handles, outcome, received, until } from '../network.js'
 import { identity } from '../tls.js'
-import { type Carrier, carriers, connection, contexts, legPair, listenAt, ownAddress } from './legs.js'
+import { type Carrier, carriers, connection, dialling, isSession, legPair, listenAt, ownAddress } from './legs.js'
 
-const tls: DialOptions = { tls: contexts.target }
+const tls = dialling
 
 /** A sink that sends to a target, the leg of the target, and how the two are called. */
 async function targetOf(t: Test, carrier: Carrier): Promise<{ sink: Sink; near: Leg; target: Leg; name: string }> {
@@ -33,7 +33,7 @@ t.test('dial: the leg is paused, and what came before it is read is kept', async
     far.stream.destroy()
     const { near } = await legPair(t, carrier)
     t.equal(near.stream.readableFlowing, null, carrier)
-    t.equal(to.scheme, carrier)
+    t.match(carrier, to.scheme)
   }
 })
 
@@ -68,6 +68,11 @@ t.test('what can be read and what can be written', async t => {
   t.throws(() => checkSink(parseAddress('file:{id}{ip}')), { code: 'ERR_ADDRESS', message })
   for (const text of ['80', '-', 'file:new-{id}']) await t.resolves(checkOutput(parseAddress(text)), text)
   await t.rejects(checkOutput(parseAddress('file:package.json')), { code: 'ERR_FILE_EXISTS' })
+})
+
+t.test('what connections need is loaded beforehand', async t => {
+  for (const text of ['80', 'reliable://80', 'file:a']) await t.resolves(loadFor(parseAddress(text)), text)
+  await t.resolves(loadFor(undefined))
 })
 
 for (const carrier of carriers) {
@@ -124,7 +129,7 @@ for (const carrier of carriers) {
   t.test(`a target over ${carrier} that resets fails the sink`, async t => {
     const { sink, target } = await targetOf(t, carrier)
     target.stream.once('data', () => target.reset(new Error('no')))
-    await t.rejects(pipeline(endless(), sink), { code: /^(ECONNRESET|EPIPE|ERR_TARGET)$/ })
+    await t.rejects(pipeline(endless(), sink), { code: /^(ECONNRESET|EPIPE|ERR_TARGET|ERR_SESSION)$/ })
     t.ok(sink.destroyed)
   })
 
@@ -139,7 +144,8 @@ for (const carrier of carriers) {
       target.stream.once('end', () => target.stream.end())
       await closed(sink)
       const { code, ended } = await seen
-      if (carrier === 'unix' || (!error && carrier !== 'tls')) t.same([code, ended], [undefined, true])
+      if (isSession(carrier)) t.equal(code, 'ERR_SESSION')
+      else if (carrier === 'unix' || (!error && carrier !== 'tls')) t.same([code, ended], [undefined, true])
       else t.match(code, error ? 'ECONNRESET' : 'ERR_UNEXPECTED_EOF')
     }
   })
