@@ -81,7 +81,7 @@ t.test('what does not belong in a session fails it in words, and disturbs nobody
     [[bad('end', 0, [1])], 'the peer sent a frame of type end whose payload is not a JSON object'],
     [[bad('check', 0, null)], 'the peer sent a frame of type check whose payload is not a JSON object'],
     [[ackFrame(1)], 'the peer confirmed bytes that were not sent'],
-    [[ackFrame(0, 0, true)], 'the peer confirmed bytes that were not sent'],
+    [[ackFrame(1, 1, true)], 'the peer confirmed bytes that were not sent'],
     [[ackFrame(2 ** 40, 0)], 'the peer confirmed bytes that were not sent'],
     [[encodeFrame('ack', 0, Buffer.alloc(7))], 'the peer sent an ack of a wrong length'],
     [[transfer()], 'the peer sent a frame of type hello in the middle of a session'],

@@ -70,7 +70,10 @@ export class Session {
       fail: error => this.fail(error),
     })
     this.stream = sessionStream({
-      read: () => this.#read(),
+      read: () => {
+        this.begin()
+        this.#attachment.resume()
+      },
       taken: () => this.#receiver.confirmations.received(),
       write: (chunk, done) => this.#attempt(() => this.outgoing.append(chunk, done), done),
       final: done => this.#final(done),
@@ -90,12 +93,10 @@ export class Session {
     return this.incoming.sha256
   }
 
-  /** For the sender of a transfer. */
   get receipt(): Receipt | undefined {
     return this.#ending.receipt
   }
 
-  /** The number of links after the first one. */
   get reconnects(): number {
     return this.#attachment.reconnects
   }
@@ -104,7 +105,6 @@ export class Session {
     this.#attachment.reconnects = count
   }
 
-  /** Whether it had a link before. */
   get hadLink(): boolean {
     return this.#attachment.hadLink
   }
@@ -157,17 +157,11 @@ export class Session {
     this.#send()
   }
 
-  /** Sends what the link takes. */
   #send(): void {
     const link = this.#attachment.ready
     if (!link) return
     this.#attachment.confirmLate(this.#tell)
     this.outgoing.pump(link)
-  }
-
-  #read(): void {
-    this.begin()
-    this.#attachment.resume()
   }
 
   #final(done: (error?: Error | null) => void): void {
@@ -183,10 +177,6 @@ export class Session {
       done(toError(error))
       return
     }
-    this.#advance()
-  }
-
-  #advance(): void {
     this.#send()
     this.#settle()
   }
@@ -201,24 +191,20 @@ export class Session {
     if (!isTaken && this.stream.readableLength > most) this.#attachment.pause()
   }
 
-  #confirmed(): void {
-    this.#send()
-    if (this.#ending.isOffered) this.#takeEnd()
-    this.#settle()
-  }
-
-  #ended(): void {
-    this.#takeEnd()
-    this.#settle()
-  }
-
   /** Confirms the end of the peer, also when it is repeated. */
-  #takeEnd(): void {
+  #ended(): void {
     if (this.#ending.accept()) {
       this.stream.push(null)
       this.#attachment.resume() // the stream reads no more, and the peer still has to confirm our end
     }
     if (this.#ending.isAccepted) this.#receiver.confirmations.tell()
+    this.#settle()
+  }
+
+  #confirmed(): void {
+    this.#send()
+    if (this.#ending.isOffered) this.#ended()
+    else this.#settle()
   }
 
   readonly #tell = (link: Link): void => {

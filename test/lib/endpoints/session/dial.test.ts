@@ -296,11 +296,12 @@ t.test('a receipt must say what was sent', async t => {
 t.test('a receiver that ends too early has not taken everything', async t => {
   const { port } = await rawListener(t, async peer => {
     await peer.got('hello')
-    peer.socket.write(
-      Buffer.concat([welcomeFrame(), encodeFrame('end', 0, json({ receipt: { bytes: 0, sha256: '00'.repeat(32) } }))]),
-    )
+    peer.socket.write(welcomeFrame())
+    await peer.got('data')
+    peer.socket.write(encodeFrame('end', 0, json({ receipt: { bytes: 0, sha256: '00'.repeat(32) } })))
   })
   const near = await dialled(t, port, { kind: 'transfer' })
+  near.stream.write('abc')
   await closed(near.stream)
   t.equal(near.stream.errored?.message, 'truncated: the receiver ended after 0 bytes')
 })
