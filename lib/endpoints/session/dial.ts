@@ -64,7 +64,6 @@ class DialledSession {
     if (signal?.aborted) abort()
     try {
       await this.#attachFirst()
-      this.#links.hasServed = true
     } catch (error) {
       this.#session.fail(toError(error))
       throw error
@@ -74,12 +73,12 @@ class DialledSession {
     return sessionLeg(this.#session, this.#peer as Leg)
   }
 
-  /** After an earlier session of the same links, a lost link is no failure: it connects again. */
+  /** A listener that has shown that it is one is worth waiting for: then a lost link is no failure. */
   async #attachFirst(): Promise<void> {
     try {
       await this.#attach()
     } catch (error) {
-      if (!this.#links.hasServed || isFinal(error) || this.#over.signal.aborted) throw error
+      if (!this.#links.hasMet || isFinal(error) || this.#over.signal.aborted) throw error
       await this.#reconnect(toError(error))
       const { errored } = this.#session.stream
       if (errored) throw errored
@@ -103,6 +102,7 @@ class DialledSession {
     const { signal } = this.#over
     const leg = await this.#connect(signal)
     await meetListener(leg, { timeout: this.#options.connectTimeout ?? defaultTimes.connect, signal })
+    this.#links.hasMet = true
     return new Link(leg, this.#linkTimeout)
   }
 

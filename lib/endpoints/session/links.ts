@@ -8,7 +8,7 @@ export class Links implements TransferLinks {
   /** Tells the listener which sessions belong together. */
   readonly group = newSecret()
   /** Whether a session has had a link: the listener is the right one, and may only be away. */
-  hasServed = false
+  hasMet = false
   readonly #free = new Set<Link>()
 
   /** Keeps a link for the next session. */
