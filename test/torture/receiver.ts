@@ -7,9 +7,11 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { serve } from '../../lib/index.js'
+import { letClockJump } from './clock.js'
 import { mask } from './mask.js'
 import type { Ports } from './orders.js'
 
+letClockJump()
 const [folder, identity, slowness] = process.argv.slice(2) as [string, string, string]
 if (Number(slowness) > 0) await slowDown(Number(slowness))
 

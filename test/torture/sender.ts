@@ -3,8 +3,11 @@ import { createReadStream } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
 import { Link } from '../../lib/endpoints/session/link.js'
 import { type SendOptions, send, transferLinks } from '../../lib/index.js'
+import { letClockJump } from './clock.js'
 import { mask } from './mask.js'
 import type { Receipted, SendOrder, Sent } from './orders.js'
+
+letClockJump()
 
 /** How many of the next digests are wrong. */
 let wrong = 0
