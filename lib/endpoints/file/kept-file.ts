@@ -43,9 +43,10 @@ export class KeptFile {
     return new Promise((resolve, reject) => this.#waiting.add({ offset, resolve, reject }))
   }
 
+  /** Brings what precedes the offset to the disk. A file that is closed is there, or is not continued. */
   async save(offset: number): Promise<void> {
-    await this.#handle.datasync()
-    await this.#notes.save(offset)
+    if (!this.#closed) await this.#handle.datasync()
+    if (!this.#closed) await this.#notes.save(offset)
   }
 
   async rewind(offset: number): Promise<void> {

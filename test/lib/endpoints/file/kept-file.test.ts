@@ -119,3 +119,12 @@ t.test('it leaves after the write under way, also when that fails, and when a no
   t.equal(full.handle.fd, -1)
   await notes.close()
 })
+
+t.test('what is saved while it is closed, or after that, is no failure', async t => {
+  const { file } = await opened(t)
+  await file.write(bytes('abc'))
+  const saving = [file.save(3), file.save(3)]
+  const closing = file.close()
+  await Promise.all([...saving, file.save(3), closing])
+  await file.save(3)
+})
