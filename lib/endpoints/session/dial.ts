@@ -139,7 +139,6 @@ class DialledSession {
           }
         },
         data: () => refused(early()),
-        drained() {},
         lost: settle,
       })
       signal.addEventListener('abort', abort)

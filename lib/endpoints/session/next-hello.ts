@@ -40,7 +40,6 @@ export function nextHello(link: Link, { timeout, signal }: Terms): Promise<Hello
         }
       },
       data: early,
-      drained() {},
       lost(error) {
         stop()
         reject(error)
@@ -54,7 +53,7 @@ export function nextHello(link: Link, { timeout, signal }: Terms): Promise<Hello
 /** Until the session has the link, the client waits for its welcome. */
 function until(link: Link): void {
   const early = () => link.drop(sessionFault('the client sent data before its session has begun'))
-  link.use({ frame: ({ type }) => void (type === 'ping' || early()), data: early, drained() {}, lost() {} })
+  link.use({ frame: ({ type }) => void (type === 'ping' || early()), data: early })
 }
 
 /** Tells the client why, and ends the link. Throws what it has told. */
