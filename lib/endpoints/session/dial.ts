@@ -82,6 +82,7 @@ class DialledSession {
       await this.#reconnect(toError(error))
       const { errored } = this.#session.stream
       if (errored) throw errored
+      this.#over.signal.throwIfAborted()
     }
   }
 
