@@ -2,12 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DialOptions } from './endpoint.js'
 
-/** Retries until an attempt succeeds or is refused for good, at most `retry` times. Rejects with the last error. */
+/** Retries until an attempt succeeds or fails with a final error, at most `retry` times. Rejects with the last error. */
 export async function retried<T>(
   attempt: () => Promise<T>,
   options: DialOptions,
   number = 0,
-  isFinal: (error: unknown) => boolean = isAnswer,
+  isFinal: (error: unknown) => boolean = () => false,
 ): Promise<T> {
   const { retry = 0, retryInterval, signal, onRetry } = options
   try {
@@ -19,11 +19,6 @@ export async function retried<T>(
     await delay(wait, undefined, { signal })
     return retried(attempt, options, number + 1, isFinal)
   }
-}
-
-/** Whether the peer has answered, and would give the same answer again. */
-function isAnswer(error: unknown): boolean {
-  return (error as { isFinal?: unknown } | undefined)?.isFinal === true
 }
 
 /** From 0.1 to 5 seconds, with jitter, so that many clients do not come back at once. */

@@ -85,7 +85,7 @@ export class LinkEnd {
     const { user } = this
     this.#put(closed)
     this.#leave()
-    user?.lost(error)
+    user?.lost?.(error)
   }
 
   /** Without a word to anybody: its process is dead, or nothing comes through any more. */
@@ -110,7 +110,7 @@ export class LinkEnd {
       } catch (error) {
         this.drop(error as Error)
       }
-    if (!this.far.isFull) this.far.user?.drained()
+    if (!this.far.isFull) this.far.user?.drained?.()
     return true
   }
 

@@ -90,7 +90,7 @@ const steps = [
     if (!link) return
     const { user } = link
     link.vanish()
-    user?.lost(new Error('silence'))
+    user?.lost?.(new Error('silence'))
   }),
   step(fc.tuple(who, fc.nat(5)), 'end', (world, [name, delay]) => {
     if (delay === 0 && mayEnd(world, world[name])) world[name].end()

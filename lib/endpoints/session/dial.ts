@@ -82,6 +82,7 @@ class DialledSession {
       await this.#reconnect(toError(error))
       const { errored } = this.#session.stream
       if (errored) throw errored
+      this.#over.signal.throwIfAborted()
     }
   }
 
@@ -139,7 +140,6 @@ class DialledSession {
           }
         },
         data: () => refused(early()),
-        drained() {},
         lost: settle,
       })
       signal.addEventListener('abort', abort)

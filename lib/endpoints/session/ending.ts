@@ -59,9 +59,9 @@ export class Ending {
     if (!this.#offered) throw new TcpPipeError('ERR_SESSION', 'it sent no receipt')
   }
 
-  /** Whether there is a receipt that is not accepted yet. */
+  /** Whether there is a receipt. It may wait to be accepted. */
   get isOffered(): boolean {
-    return this.#offered !== undefined && !this.#isAccepted
+    return this.#offered !== undefined
   }
 
   /** Whether the end of the peer is accepted. */

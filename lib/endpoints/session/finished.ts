@@ -41,8 +41,6 @@ export class Finished {
         end()
       },
       data: end,
-      drained() {},
-      lost() {},
     })
     link.send('welcome', received, { checked: true, window: 1 })
     return true

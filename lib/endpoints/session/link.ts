@@ -17,9 +17,9 @@ export interface LinkUser {
   frame(frame: Frame): void
   data(offset: number, bytes: Buffer, isChecked: boolean): void
   /** Called when the link takes data again. */
-  drained(): void
+  drained?(): void
   /** Called once, when the link is over. */
-  lost(error: Error): void
+  lost?(error: Error): void
 }
 
 /** The number of heartbeats in the time after which a silent link is given up. */
@@ -49,7 +49,7 @@ export class Link implements Carrier {
     this.#timer = timeout > 0 ? setInterval(() => this.#beat(), timeout / beats) : undefined
     const { stream } = leg
     stream.on('data', chunk => this.#read(chunk))
-    stream.on('drain', () => this.#user?.drained())
+    stream.on('drain', () => this.#user?.drained?.())
     stream.on('end', () => this.drop(linkError('the peer closed the link')))
     stream.on('error', error => this.drop(error))
     stream.on('close', () => this.drop(linkError('the link was closed')))
@@ -156,7 +156,7 @@ export class Link implements Carrier {
     const user = this.#user
     this.#leave()
     this.leg.reset(error)
-    user?.lost(error)
+    user?.lost?.(error)
   }
 
   #leave(): void {

@@ -20,7 +20,6 @@ export class Links implements TransferLinks {
     link.use({
       frame: frame => void (frame.type === 'ping' || unexpected()),
       data: unexpected,
-      drained() {},
       lost: forget,
     })
   }

@@ -82,7 +82,7 @@ class Sessions {
     claim: (link: Link, hello: Hello) => T | Promise<T>,
     { handshakeTimeout = defaultTimes.handshake }: HandshakeOptions = {},
   ): Promise<T | undefined> {
-    const started = performance.now()
+    const since = performance.now()
     const { signal } = this.#ending // a server that stops still serves those who come back
     const leg = await arrival.open({ handshakeTimeout, signal })
     if (!leg) return undefined
@@ -90,8 +90,7 @@ class Sessions {
     const link = new Link(leg, this.#options.linkTimeout ?? sessionDefaults.linkTimeout)
     this.#links.set(link, new Set())
     leg.stream.once('close', () => this.#unlink(link))
-    const timeout = handshakeTimeout === 0 ? 0 : Math.max(1, handshakeTimeout - (performance.now() - started))
-    return claim(link, await nextHello(link, { timeout, signal }))
+    return claim(link, await nextHello(link, { timeout: handshakeTimeout, since, signal }))
   }
 
   #unlink(link: Link): void {

@@ -7,14 +7,16 @@ import type { Link } from './link.js'
 interface Terms {
   /** Milliseconds to wait; 0 is no limit. */
   readonly timeout: number
+  /** When the time has begun. Default: now. */
+  readonly since?: number
   readonly signal: AbortSignal
 }
 
 /** Resolves with the next hello. Rejects if the link is lost, and refuses what is no hello in words. */
-export function nextHello(link: Link, { timeout, signal }: Terms): Promise<Hello> {
+export function nextHello(link: Link, { timeout, since = performance.now(), signal }: Terms): Promise<Hello> {
   return new Promise((resolve, reject) => {
     const late = () => link.drop(sessionFault(`the client sent no hello within ${formatDuration(timeout)}`))
-    const timer = timeout > 0 ? setTimeout(late, timeout) : undefined
+    const timer = timeout > 0 ? setTimeout(late, Math.max(1, since + timeout - performance.now())) : undefined
     const abort = () => link.drop(signal.reason)
     const stop = () => {
       clearTimeout(timer)
@@ -40,7 +42,6 @@ export function nextHello(link: Link, { timeout, signal }: Terms): Promise<Hello
         }
       },
       data: early,
-      drained() {},
       lost(error) {
         stop()
         reject(error)
@@ -54,7 +55,7 @@ export function nextHello(link: Link, { timeout, signal }: Terms): Promise<Hello
 /** Until the session has the link, the client waits for its welcome. */
 function until(link: Link): void {
   const early = () => link.drop(sessionFault('the client sent data before its session has begun'))
-  link.use({ frame: ({ type }) => void (type === 'ping' || early()), data: early, drained() {}, lost() {} })
+  link.use({ frame: ({ type }) => void (type === 'ping' || early()), data: early })
 }
 
 /** Tells the client why, and ends the link. Throws what it has told. */

@@ -67,12 +67,9 @@ t.test('the wait is no longer than 5 seconds, and can be aborted', async t => {
   )
 })
 
-t.test('a peer that has refused for good is not asked again', async t => {
-  let attempts = 0
-  const attempt = async () => {
-    attempts++
-    throw Object.assign(new Error('refused'), { isFinal: true })
-  }
-  await t.rejects(retried(attempt, { retry: 5, retryInterval: 0 }), { message: 'refused' })
-  t.equal(attempts, 1)
+t.test('after a final error it is not tried again', async t => {
+  const { attempt, calls } = failing(9)
+  const isFinal = (error: unknown) => (error as Error).message === 'failure 3'
+  await t.rejects(retried(attempt, { retry: 5, retryInterval: 0 }, 0, isFinal), { message: 'failure 3' })
+  t.equal(calls(), 3)
 })

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Leg } from '../../../../lib/endpoints/endpoint.js'
 import { reliable } from '../../../../lib/endpoints/reliable.js'
@@ -9,7 +8,7 @@ import { transferLinks } from '../../../../lib/endpoints/session/links.js'
 import type { DialSession } from '../../../../lib/endpoints/session/options.js'
 import { openTlsContexts } from '../../../../lib/endpoints/tls/contexts.js'
 import { clientContext } from '../../../../lib/endpoints/tls/secure-context.js'
-import { encodeFrame, prefaces } from '../../../../lib/formats/session-frames.js'
+import { encodeFrame, prefaceBytes, prefaces } from '../../../../lib/formats/session-frames.js'
 import {
   closed,
   collect,
@@ -21,32 +20,18 @@ import {
   until,
 } from '../../network.js'
 import { identity, stranger } from '../../tls.js'
-import { ackFrame, dataFrame, json, type RawPeer, rawPeer, welcomeFrame } from './peer.js'
+import { dataFrame, json, rawListener, welcomeFrame } from './peer.js'
 import { cutAfter, type Relay, relay } from './relay.js'
 import { dialled, sessionListener, sessionPair } from './sessions.js'
 
-/** A listener of the test's own that has sent its preface. */
-async function rawListener(
-  t: Test,
-  work: (peer: RawPeer, number: number) => void,
-): Promise<{ port: number; sockets: Socket[] }> {
-  const sockets: Socket[] = []
-  const server = await plainListener(t, socket => {
-    sockets.push(socket)
-    socket.write(prefaces.listener)
-    work(rawPeer(t, socket), sockets.length - 1)
-  })
-  return { port: portOf(server), sockets }
-}
-
-async function relayTo(t: Test, options: { giveUpAfter?: number; dial?: DialSession } = {}) {
+async function relayTo(t: Test, options: { giveUpAfter?: number; dial?: DialSession } = {}, given = {}) {
   let path: Relay | undefined
   const through = async (port: number) => {
     path = await relay(t, port)
     return path.port
   }
   const { dial, giveUpAfter } = options
-  const pair = await sessionPair(t, { through, dial: { ...dial, giveUpAfter } })
+  const pair = await sessionPair(t, { through, dial: { ...dial, giveUpAfter }, given })
   return { ...pair, path: path as Relay }
 }
 
@@ -176,18 +161,27 @@ t.test('links that bring nothing are attempts that have failed (H-04)', async t 
 })
 
 t.test('it waits between two attempts, longer each time', async t => {
-  const { near, path } = await relayTo(t, { giveUpAfter: 400 })
-  t.ok(near)
-  const listener = await sessionListener(t)
-  const own = await relay(t, listener.port)
-  const leg = await dialled(t, own.port, { giveUpAfter: 250 }, { retryInterval: undefined })
-  own.isDown = true
-  own.links[0]?.cut()
-  const started = performance.now()
+  const times: number[] = []
+  const { port, sockets } = await rawListener(t, async peer => {
+    times.push(performance.now())
+    if (times.length > 1) return void peer.socket.resetAndDestroy()
+    await peer.got('hello')
+    peer.socket.write(welcomeFrame())
+  })
+  const leg = await dialled(t, port, { reconnects: 3 }, { retryInterval: undefined })
+  sockets[0]?.resetAndDestroy()
   await outcome(leg.stream)
-  t.ok(performance.now() - started < 260, 'no wait beyond the limit')
-  t.match(leg.stream.errored, { message: /^gave up after 250ms without a connection/ })
+  t.match(leg.stream.errored, { message: /^gave up after 3 attempts/ })
+  const [, first, second, third] = times as [number, number, number, number]
+  t.ok(second - first >= 48, `${second - first} ms`)
+  t.ok(third - second >= 98, `${third - second} ms`)
+})
+
+t.test('it does not wait beyond the time after which it gives up', async t => {
+  const { near, path } = await relayTo(t, { giveUpAfter: 500_000 }, { retryInterval: 1_000_000 })
   path.links[0]?.cut()
+  await outcome(near.stream)
+  t.match(near.stream.errored, { message: /^gave up after 8m20s without a connection/ })
 })
 
 t.test('a session that is unknown when it comes back fails at once', async t => {
@@ -236,10 +230,11 @@ t.test('a signal aborts it wherever it is', async t => {
 
 t.test('a stream that is destroyed while it connects again leaves no handle and no timer', async t => {
   failOnWarning(t)
-  const { near, far, path } = await relayTo(t, { dial: { linkTimeout: 50 } })
+  const lost: Error[] = []
+  const { near, far, path } = await relayTo(t, { dial: { linkTimeout: 50, onLost: error => lost.push(error) } })
   path.isDown = true
   path.links[0]?.cut()
-  await until(() => path.links[0]?.client.destroyed === true)
+  await until(() => lost.length === 1)
   near.stream.destroy()
   far.stream.destroy()
   await Promise.all([closed(near.stream), closed(far.stream)])
@@ -269,57 +264,59 @@ t.test('several transfers use one connection, one after the other', async t => {
   path.links[0]?.cut()
   await until(() => path.links[0]?.client.destroyed === true)
   t.match((await run(3)).session?.receipt, { name: '3' }, 'a link that is gone is replaced')
+  const session = { kind: 'transfer', links } as const
+  await t.rejects(dialled(t, path.port, session, { signal: AbortSignal.abort() }), { name: 'AbortError' })
+  t.equal(path.links.length, 2, 'an aborted dial takes no new one')
   links.end()
 })
 
-t.test('a receipt must say what was sent', async t => {
-  const sha256 = '00'.repeat(32)
-  for (const [end, words] of [
-    [{}, 'it sent no receipt'],
-    [{ receipt: { bytes: 3, sha256 } }, 'digest mismatch: the receiver has other bytes'],
-    [{ receipt: { bytes: 2, sha256 } }, 'truncated: the receiver ended after 2 bytes of 3'],
-    [{ receipt: { bytes: 'x', sha256 } }, 'the peer sent a frame of type end whose field bytes is invalid'],
-  ] as const) {
-    const { port } = await rawListener(t, async peer => {
-      await peer.got('hello')
-      peer.socket.write(welcomeFrame())
-      await peer.got('end')
-      peer.socket.write(Buffer.concat([ackFrame(3, 3, true), encodeFrame('end', 0, json(end))]))
-    })
-    const near = await dialled(t, port, { kind: 'transfer' })
-    near.stream.end('abc')
-    await outcome(near.stream)
-    t.equal(near.stream.errored?.message, words)
+t.test('a kept link that breaks at the next hello is replaced', async t => {
+  const links = transferLinks()
+  const listener = await sessionListener(t)
+  let isNext = false
+  const path = await relay(t, listener.port, (link, direction, bytes, _before, index) => {
+    if (!isNext || direction === 'down' || index > 0) return bytes
+    link.cut()
+    return Buffer.alloc(0)
+  })
+  const lost: Error[] = []
+  for (const number of [0, 1]) {
+    const near = dialled(t, path.port, { kind: 'transfer', links, onLost: error => lost.push(error) })
+    const far = await listener.leg(number)
+    far.stream.resume().once('end', () => far.stream.end())
+    ;(await near).stream.resume().end('x')
+    await Promise.all([closed((await near).stream), closed(far.stream)])
+    t.match((await near).session?.receipt, { bytes: 1 })
+    isNext = true
   }
+  t.equal(path.links.length, 2)
+  t.same(lost, [], 'this is no loss of the session')
+  links.end()
 })
 
-t.test('a receiver that ends too early has not taken everything', async t => {
-  const { port } = await rawListener(t, async peer => {
-    await peer.got('hello')
+t.test('a session that has to begin anew asks for it only once', async t => {
+  const hellos: object[] = []
+  const { port, sockets } = await rawListener(t, async peer => {
+    const { payload } = await peer.got('hello')
+    hellos.push(JSON.parse(String(payload)))
     peer.socket.write(welcomeFrame())
-    await peer.got('data')
-    peer.socket.write(encodeFrame('end', 0, json({ receipt: { bytes: 0, sha256: '00'.repeat(32) } })))
   })
-  const near = await dialled(t, port, { kind: 'transfer' })
-  near.stream.write('abc')
-  await closed(near.stream)
-  t.equal(near.stream.errored?.message, 'truncated: the receiver ended after 0 bytes')
+  await dialled(t, port, { restart: true })
+  sockets[0]?.resetAndDestroy()
+  await until(() => hellos.length === 2)
+  t.match(hellos, [
+    { restart: true, again: false },
+    { restart: false, again: true },
+  ])
 })
 
-t.test('a sender that begins a session of an earlier run skips what the receiver has', async t => {
-  const { createHash } = await import('node:crypto')
-  const { port } = await rawListener(t, async peer => {
-    await peer.got('hello')
-    peer.socket.write(welcomeFrame(3, { sha256: createHash('sha256').update('abc').digest('hex') }))
-  })
-  const near = await dialled(t, port, { kind: 'transfer' })
-  near.stream.end('xyz')
-  await outcome(near.stream)
-  t.match(near.stream.errored, { message: 'digest mismatch: the receiver has other bytes before 3', kind: 'differs' })
-  const short = await dialled(t, port, { kind: 'transfer' })
-  short.stream.end('ab')
-  await outcome(short.stream)
-  t.match(short.stream.errored, { kind: 'differs' }, 'it has less')
+t.test('a session that is over closes its connection', async t => {
+  const { near, far, path } = await relayTo(t)
+  near.stream.resume().end()
+  far.stream.resume().end()
+  await Promise.all([closed(near.stream), closed(far.stream)])
+  await until(() => path.links[0]?.client.destroyed === true)
+  t.same([near.stream.errored, far.stream.errored], [null, null])
 })
 
 t.test('TLS: a pin or a certificate that is wrong is final, a link over it may break (H-18)', async t => {
@@ -373,14 +370,45 @@ t.test('what is final', async t => {
   for (const error of [{}, { code: 'ECONNRESET' }]) t.notOk(isFinal(error))
 })
 
-t.test('a cut in the middle of the first meeting fails the dial', async t => {
-  const listener = await sessionListener(t)
-  for (const [direction, bytes] of [
-    ['up', 4],
-    ['up', 30],
-    ['down', 5],
-  ] as const) {
-    const path = await relay(t, listener.port, cutAfter(direction, bytes))
-    await t.rejects(dialled(t, path.port), `${direction} ${bytes}`)
+t.test(
+  'a cut in the preface of the listener fails the dial; later, in the first meeting, it is a lost link (H-04)',
+  async t => {
+    const listener = await sessionListener(t)
+    const early = await relay(t, listener.port, cutAfter('down', prefaceBytes - 1))
+    await t.rejects(dialled(t, early.port), { code: 'ECONNRESET' })
+    t.equal(early.links.length, 1)
+    for (const bytes of [4, 30]) {
+      const path = await relay(t, listener.port, cutAfter('up', bytes))
+      const lost: Error[] = []
+      const near = await dialled(t, path.port, { onLost: error => lost.push(error) })
+      t.equal(path.links.length, 2)
+      t.equal(lost.length, 1)
+      t.match(near.facts.session, { reconnects: 0 }, 'the session begins with the second link')
+    }
+  },
+)
+
+/** A relay to a listener that is gone after the first prefaces. */
+async function vanishing(t: Test): Promise<Relay> {
+  const { port } = await sessionListener(t)
+  const path: Relay = await relay(t, port, (...passed) => {
+    path.isDown ||= passed[1] === 'up'
+    return cutAfter('up', 4)(...passed)
+  })
+  return path
+}
+
+t.test('a listener that does not come back in the first meeting: the dial fails with the reason (H-04)', async t => {
+  const { port } = await vanishing(t)
+  await t.rejects(dialled(t, port, { reconnects: 2 }), { message: /^gave up after 2 attempts to connect again: / })
+})
+
+t.test('a signal aborts a dial that connects again in the first meeting', async t => {
+  for (const retryInterval of [0, 1_000_000]) {
+    const { port } = await vanishing(t)
+    const over = new AbortController()
+    const onLost = () => void setImmediate(() => over.abort())
+    const session = { onLost, giveUpAfter: 2_000_000 }
+    await t.rejects(dialled(t, port, session, { signal: over.signal, retryInterval }), { name: 'AbortError' })
   }
 })

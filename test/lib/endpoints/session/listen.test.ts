@@ -71,9 +71,17 @@ t.test('a client that says nothing, or no hello, has the time of a handshake', a
   const silent = connect({ port: listener.port, host: '127.0.0.1' })
   await outcome(silent)
   t.match(await listener.failure(), { message: 'the other end is not reliable: it sent nothing within 60ms' })
-  const shy = rawDialler(t, listener.port)
-  await shy.closed()
-  t.match(await listener.failure(1), { message: 'the client sent no hello within 60ms' })
+  const arrivals: Arrival[] = []
+  const { call } = await overMemory(arrival => void arrivals.push(arrival))
+  const { near: shy, far } = call(async () => {
+    await until(() => performance.now() - began > 30)
+    return far
+  })
+  shy.stream.write(prefaces.dialler)
+  await until(() => far.stream.readableLength > 0)
+  const began = performance.now()
+  const message = 'the client sent no hello within 60ms'
+  await t.rejects(arrivals[0]?.open({ handshakeTimeout: 60 }) as Promise<unknown>, { message })
   const patient = await sessionListener(t, {}, 0)
   const peer = rawDialler(t, patient.port)
   peer.socket.write(helloFrame())
@@ -127,8 +135,7 @@ t.test('a dialler that begins anew replaces its own session', async t => {
 t.test('a dialler whose last confirmation is lost comes back, and gets it (H-06)', async t => {
   for (const bytes of Array.from({ length: 12 }, (_, i) => 120 + i * 12)) {
     const through = async (port: number) => (await relay(t, port, cutAfter('down', bytes))).port
-    const { near, far } = await sessionPair(t, { through, dial: { giveUpAfter: 2000 } }).catch(() => ({}) as never)
-    if (!near) continue
+    const { near, far } = await sessionPair(t, { through, dial: { giveUpAfter: 20_000 } })
     far.stream.end()
     far.stream.resume()
     await collect(near.stream)
@@ -168,7 +175,11 @@ t.test('it remembers a thousand that are over', async t => {
     await closed(near.stream)
   }
   const pending = (async () => {
-    for (let i = 0; i < 1001; i++) (await listener.leg(i)).stream.resume().end()
+    for (let i = 0; i < 1001; i++) {
+      const { stream } = await listener.leg(i)
+      stream.resume().end()
+      await closed(stream)
+    }
   })()
   const ids = Array.from({ length: 1001 }, (_, i) => i.toString(16).padStart(32, '0'))
   for (const id of ids) await run(id)
@@ -246,24 +257,36 @@ t.test('a listener that is closed waits two seconds for the next transfer', asyn
 })
 
 /** A listener over a carrier of the test's own. */
-async function overMemory(arrive: (arrival: Arrival) => void): Promise<(open: Arrival['open']) => Leg> {
+async function overMemory(arrive: (arrival: Arrival) => void) {
   let reach: (arrival: Arrival) => void = () => {}
-  await listenForSessions(async own => {
+  const listener = await listenForSessions(async own => {
     reach = own
     return { bound: { address: '', family: 'memory', port: 0 }, close: async () => {} }
   }, arrive)
-  return open => {
+  const call = (open?: Arrival['open']) => {
     const [near, far] = memoryPair()
-    reach({ remote: 'memory', port: undefined, open: () => open() ?? far, refuse: far.reset })
-    return near
+    reach({ remote: 'memory', port: undefined, open: open ?? (() => far), refuse: far.reset })
+    return { near, far }
   }
+  return { listener, call }
 }
 
 t.test('a carrier whose client comes to nothing is none', async t => {
   const arrivals: Arrival[] = []
-  const reach = await overMemory(arrival => void arrivals.push(arrival))
-  reach(async () => undefined)
+  const { call } = await overMemory(arrival => void arrivals.push(arrival))
+  call(async () => undefined)
   t.equal(await arrivals[0]?.open(), undefined)
+})
+
+t.test('a listener that is closed in the moment of a preface waits for no hello', async t => {
+  const arrivals: Arrival[] = []
+  const { listener, call } = await overMemory(arrival => void arrivals.push(arrival))
+  const { near, far } = call()
+  const opened = arrivals[0]?.open({ handshakeTimeout: 0 }) as Promise<unknown>
+  far.stream.once('pause', () => void listener.close()) // the preface is whole
+  near.stream.write(prefaces.dialler)
+  await t.rejects(opened, { message: 'the server has stopped' })
+  t.ok(far.stream.destroyed)
 })
 
 t.test('a server without room takes who comes back, and tells others in words', async t => {
@@ -328,6 +351,29 @@ t.test('the next session on a link may be refused', async t => {
   arrivals[1]?.refuse(new Error('no room'))
   t.equal(await peer.refusal(), 'no room')
   await listener?.close()
+})
+
+t.test('a client that does not wait for the next session to begin loses its link', async t => {
+  for (const frame of [dataFrame(0, 'x'), encodeFrame('end', 0, json({}))]) {
+    const arrivals: Arrival[] = []
+    const { call } = await overMemory(arrival => void arrivals.push(arrival))
+    const { near } = call()
+    const opened = arrivals[0]?.open() as Promise<Leg>
+    near.stream.write(Buffer.concat([prefaces.dialler, helloFrame()]))
+    const leg = await opened
+    leg.stream.resume().end()
+    const ack = encodeFrame('ack', 0, Buffer.alloc(8), 1)
+    near.stream.write(Buffer.concat([ack, encodeFrame('end', 0, json({}))]))
+    near.stream.resume()
+    await closed(leg.stream)
+    near.stream.write(helloFrame({ id: other }))
+    await until(() => arrivals.length === 2)
+    near.stream.write(encodeFrame('ping'))
+    near.stream.write(frame)
+    await closed(near.stream)
+    t.match(near.stream.errored, { code: 'ECONNRESET' })
+    t.equal(await arrivals[1]?.open(), undefined)
+  }
 })
 
 t.test('it speaks first, and only this (H-05)', async t => {

@@ -10,7 +10,7 @@ import {
   prefaceBytes,
   prefaces,
 } from '../../../../lib/formats/session-frames.js'
-import { until } from '../../network.js'
+import { listener, portOf, until } from '../../network.js'
 
 export const hello: Hello = {
   id: '11'.repeat(16),
@@ -63,6 +63,20 @@ export function rawDialler(t: Test, port: number, ...first: Buffer[]): RawPeer {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
   socket.write(Buffer.concat([prefaces.dialler, ...first]))
   return rawPeer(t, socket)
+}
+
+/** A listener of the test's own that has sent its preface. */
+export async function rawListener(
+  t: Test,
+  work: (peer: RawPeer, number: number) => void,
+): Promise<{ port: number; sockets: Socket[] }> {
+  const sockets: Socket[] = []
+  const server = await listener(t, socket => {
+    sockets.push(socket)
+    socket.write(prefaces.listener)
+    work(rawPeer(t, socket), sockets.length - 1)
+  })
+  return { port: portOf(server), sockets }
 }
 
 /** Speaks over a socket, whose preface is skipped. */

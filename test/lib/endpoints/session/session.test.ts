@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import t from 'tap'
+import type { Leg } from '../../../../lib/endpoints/endpoint.js'
 import type { Keeper } from '../../../../lib/endpoints/session/keeper.js'
-import { encodeFrame } from '../../../../lib/formats/session-frames.js'
+import { encodeFrame, prefaceBytes } from '../../../../lib/formats/session-frames.js'
 import { closed, collect, outcome, until } from '../../network.js'
-import { ackFrame, dataFrame, helloFrame, json, rawDialler } from './peer.js'
+import { ackFrame, dataFrame, helloFrame, json, type RawPeer, rawDialler, rawListener, welcomeFrame } from './peer.js'
 import { cutAfter, type Relay, relay } from './relay.js'
 import { dialled, sessionListener, sessionPair } from './sessions.js'
 
@@ -14,8 +15,8 @@ t.test('a link that breaks after any byte changes nothing, in both directions (H
   for (const direction of ['up', 'down'] as const)
     for (let bytes = 0; bytes < 3400; bytes += bytes < 500 ? 23 : 211) {
       const through = async (port: number) => (await relay(t, port, cutAfter(direction, bytes))).port
-      const { near, far } = await sessionPair(t, { through, dial: { giveUpAfter: 5000 } }).catch(error => {
-        if (bytes < 600) return { near: undefined, far: undefined, error } // before the session had begun
+      const { near, far } = await sessionPair(t, { through, dial: { giveUpAfter: 20_000 } }).catch(error => {
+        if (direction === 'down' && bytes < prefaceBytes) return { near: undefined, far: undefined }
         throw error
       })
       if (!near || !far) continue
@@ -193,4 +194,134 @@ t.test('an ack of a wrong length, another type, and data before its time', async
   peer.socket.write(dataFrame(0, 'x'))
   t.equal(await peer.refusal(), 'the peer sent data before the session has begun')
   t.ok(leg.stream.destroyed)
+})
+
+t.test('a receipt must say what was sent', async t => {
+  const sha256 = '00'.repeat(32)
+  for (const [end, words] of [
+    [{}, 'it sent no receipt'],
+    [{ receipt: { bytes: 3, sha256 } }, 'digest mismatch: the receiver has other bytes'],
+    [{ receipt: { bytes: 2, sha256 } }, 'truncated: the receiver ended after 2 bytes of 3'],
+    [{ receipt: { bytes: 'x', sha256 } }, 'the peer sent a frame of type end whose field bytes is invalid'],
+  ] as const) {
+    const { port } = await rawListener(t, async peer => {
+      await peer.got('hello')
+      peer.socket.write(welcomeFrame())
+      await peer.got('end')
+      peer.socket.write(Buffer.concat([ackFrame(3, 3, true), encodeFrame('end', 0, json(end))]))
+    })
+    const near = await dialled(t, port, { kind: 'transfer' })
+    near.stream.end('abc')
+    await outcome(near.stream)
+    t.equal(near.stream.errored?.message, words)
+  }
+})
+
+t.test('a receiver that ends too early has not taken everything', async t => {
+  const { port } = await rawListener(t, async peer => {
+    await peer.got('hello')
+    peer.socket.write(welcomeFrame())
+    await peer.got('data')
+    peer.socket.write(encodeFrame('end', 0, json({ receipt: { bytes: 0, sha256: '00'.repeat(32) } })))
+  })
+  const near = await dialled(t, port, { kind: 'transfer' })
+  near.stream.write('abc')
+  await closed(near.stream)
+  t.equal(near.stream.errored?.message, 'truncated: the receiver ended after 0 bytes')
+})
+
+t.test('a sender that begins a session of an earlier run skips what the receiver has', async t => {
+  const { port } = await rawListener(t, async peer => {
+    await peer.got('hello')
+    peer.socket.write(welcomeFrame(3, { sha256: createHash('sha256').update('abc').digest('hex') }))
+  })
+  const near = await dialled(t, port, { kind: 'transfer' })
+  near.stream.end('xyz')
+  await outcome(near.stream)
+  t.match(near.stream.errored, { message: 'digest mismatch: the receiver has other bytes before 3', kind: 'differs' })
+  const short = await dialled(t, port, { kind: 'transfer' })
+  short.stream.end('ab')
+  await outcome(short.stream)
+  t.match(short.stream.errored, { kind: 'differs' }, 'it has less')
+})
+
+t.test('a receiver whose sender leaves between the receipt and its confirmation has everything (H-06)', async t => {
+  const listener = await sessionListener(t, { giveUpAfter: 20 })
+  const peer = rawDialler(t, listener.port, helloFrame({ kind: 'transfer' }))
+  const leg = await listener.leg()
+  leg.stream.resume().end()
+  await peer.got('welcome')
+  peer.socket.write(encodeFrame('end', 0, json({ sha256: leg.session?.sha256 })))
+  await peer.got('end')
+  peer.socket.destroy()
+  await closed(leg.stream)
+  t.equal(leg.stream.errored, null)
+})
+
+t.test('an end with another digest fails a transfer whose data cannot be taken back', async t => {
+  const listener = await sessionListener(t)
+  const peer = rawDialler(t, listener.port, helloFrame({ kind: 'transfer' }))
+  const leg = await listener.leg()
+  leg.stream.resume().end()
+  await peer.got('welcome')
+  peer.socket.write(Buffer.concat([dataFrame(0, 'abc'), encodeFrame('end', 3, json({ sha256: '00'.repeat(32) }))]))
+  t.equal(await peer.refusal(), 'digest mismatch after 3 bytes')
+  await closed(leg.stream)
+  t.match(leg.stream.errored, { code: 'ERR_SESSION' })
+})
+
+t.test('a slow reader stops the next link, too', async t => {
+  const listener = await sessionListener(t)
+  const facts = { kind: 'transfer' }
+  const first = rawDialler(t, listener.port, helloFrame(facts))
+  const leg = await listener.leg()
+  leg.session?.begin(memoryKeeper())
+  await first.got('welcome')
+  const block = Buffer.alloc(100_000, 'x')
+  first.socket.write(dataFrame(0, block, false))
+  await until(() => leg.bytes.in === block.length)
+  const second = rawDialler(t, listener.port, helloFrame({ ...facts, again: true }))
+  t.match(await second.got('welcome'), { offset: block.length })
+  second.socket.write(dataFrame(block.length, block, false))
+  const other = rawDialler(t, listener.port, helloFrame({ id: '44'.repeat(16) }))
+  await other.got('welcome')
+  t.equal(leg.bytes.in, block.length, 'though others are served')
+  leg.stream.resume()
+  await until(() => leg.bytes.in === 2 * block.length)
+})
+
+t.test('what a reader takes while there is no link is confirmed over the next one', async t => {
+  const next: RawPeer[] = []
+  const { port } = await rawListener(t, async (peer, number) => {
+    next[number] = peer
+    await peer.got('hello')
+    peer.socket.write(welcomeFrame(0, { window: 4 }))
+    if (number === 0) peer.socket.write(dataFrame(0, 'abcd'))
+  })
+  const taken: string[] = []
+  const near: Leg = await dialled(t, port, { onLost: () => void taken.push(String(near.stream.read())) })
+  await until(() => near.bytes.in === 4)
+  next[0]?.socket.resetAndDestroy()
+  await until(() => next.length === 2)
+  t.match(JSON.parse(String((await next[1]?.got('hello'))?.payload)), { again: true, received: 4 })
+  t.match(await next[1]?.got('ack'), { offset: 4 })
+  t.same(taken, ['abcd'])
+})
+
+t.test('the receipt of an earlier run, which has sent everything, waits until this run has compared it', async t => {
+  const sha256 = createHash('sha256').update('abc').digest('hex')
+  const { port } = await rawListener(t, async peer => {
+    await peer.got('hello')
+    const receipt = encodeFrame('end', 0, json({ receipt: { bytes: 3, sha256 } }))
+    peer.socket.write(Buffer.concat([welcomeFrame(3, { sha256 }), receipt]))
+    await peer.got('end')
+    peer.socket.write(ackFrame(3, 3, true))
+  })
+  const { stream, session } = await dialled(t, port, { kind: 'transfer' })
+  stream.resume().write('ab')
+  t.equal(session?.receipt, undefined)
+  stream.end('c')
+  await closed(stream)
+  t.equal(stream.errored, null)
+  t.match(session?.receipt, { bytes: 3, sha256 })
 })

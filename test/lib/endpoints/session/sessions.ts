@@ -71,14 +71,16 @@ export async function sessionPair(
   {
     listen = {},
     dial = {},
+    given = {},
     through = async (port: number) => port,
   }: {
     listen?: ListenSession
     dial?: DialSession
+    given?: object
     through?: (port: number) => Promise<number>
   } = {},
 ): Promise<{ near: Leg; far: Leg; listener: SessionListener }> {
   const listener = await sessionListener(t, listen)
-  const near = await dialled(t, await through(listener.port), dial)
+  const near = await dialled(t, await through(listener.port), dial, given)
   return { near, far: await listener.leg(), listener }
 }
