@@ -162,7 +162,7 @@ async function sendOne(sending: Sending, item: Item, given: Given): Promise<void
       onConnect(connection) {
         sending.current = connection
         sending.connected(connection)
-        progress?.begin(connection, item)
+        progress?.begin(connection)
         if (source) noteTyped(log, source)
       },
       onReconnect: () => progress?.reconnected(),
@@ -172,7 +172,7 @@ async function sendOne(sending: Sending, item: Item, given: Given): Promise<void
     failed(sending, item, error as Error)
   }
   source?.destroy()
-  progress?.end()
+  progress?.end(item)
   sending.current = undefined
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { resumeKey } from '../../cli/resume-key.js'
@@ -39,4 +39,13 @@ t.test('without a place for it there is none, and the log says why', async t => 
   writeFileSync(join(home, 'tcp-pipe/key'), 'short')
   t.equal(await resumeKey(log, { XDG_STATE_HOME: home }), undefined)
   t.match(said, [[/^no home folder/], [{ error: /ENOTDIR/ }], [{ error: 'it has 5 bytes, not 32' }, /^no key/]])
+})
+
+t.test('a key that is a link to nothing is none, and stays as it is', async t => {
+  const home = t.testdir({ 'tcp-pipe': {} })
+  const { said, log } = lines()
+  symlinkSync('nothing', join(home, 'tcp-pipe/key'))
+  t.equal(await resumeKey(log, { XDG_STATE_HOME: home }), undefined)
+  t.match(said, [[{ error: /ENOENT/ }, /^no key/]])
+  t.same(readdirSync(join(home, 'tcp-pipe')), ['key'])
 })

@@ -47,6 +47,19 @@ t.test('a folder that cannot be read is skipped', { skip: process.getuid?.() ===
   t.match(skipped, [/EACCES/])
 })
 
+t.test('what has gone since it was named is skipped, and the rest is sent', async t => {
+  const dir = t.testdir({ a: '' })
+  const skipped: string[] = []
+  const at = (name: string, isFolder = false) => ({ path: join(dir, name), name, isFolder })
+  const skip = (path: string, why: string) => void skipped.push(`${path}: ${why}`)
+  const items = await walk([at('folder', true), at('file'), at('a')], skip)
+  t.same(
+    items.map(({ name }) => name),
+    ['a'],
+  )
+  t.match(skipped, [/^\S+\/folder: ENOENT/, /^\S+\/file: ENOENT/])
+})
+
 t.test('--name is for stdin, or else for the only file', async t => {
   const dir = t.testdir({ a: '', b: '', f: { c: '' } })
   const [a, b, f] = ['a', 'b', 'f'].map(name => join(dir, name)) as [string, string, string]

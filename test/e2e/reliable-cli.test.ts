@@ -170,7 +170,12 @@ for (const [title, listen, words] of [
   })
 
 const large = pattern(8_000_000)
-const slow = ['-t', 'throttle rate=4m']
+/** Takes seconds: a slow machine does not miss the middle. */
+const slow = ['-t', 'throttle rate=2m']
+/** Takes longer than anything that is awaited before its end. */
+const endless = ['-t', 'throttle rate=1m']
+/** With a check, from which a receiver goes on, at each quarter. */
+const window = ['--window', '2m']
 
 const partIs = (dir: string, size: number) =>
   eventually('a part', () => existsSync(join(dir, 'in/a.part')) && statSync(join(dir, 'in/a.part')).size > size)
@@ -178,8 +183,8 @@ const partIs = (dir: string, size: number) =>
 t.test('the receiver is killed and started again: the transfer goes on', async t => {
   const { dir, own, receive, found, left } = place(t, { a: large })
   const first = await receive([], { faults: null })
-  const sender = tcpPipe(t, ['send', '--reliable', '--to', first.to, 'a', '--receipt', 'r', ...slow], own)
-  await partIs(dir, 5_000_000)
+  const sender = tcpPipe(t, ['send', '--reliable', '--to', first.to, 'a', '--receipt', 'r', ...window, ...slow], own)
+  await partIs(dir, 1_000_000)
   process.kill(-first.pid, 'SIGKILL')
   await first.ended
   const second = await receive([], {}, String(first.port))
@@ -193,8 +198,11 @@ t.test('the receiver is killed and started again: the transfer goes on', async t
 t.test('the sender is killed and started again: the receiver keeps what it has', async t => {
   const { dir, own, receive, send, found, left } = place(t, { a: large })
   const server = await receive()
-  const sender = tcpPipe(t, ['send', '--reliable', '--to', server.to, 'a', ...slow], { ...own, faults: null })
-  await partIs(dir, 3_000_000)
+  const sender = tcpPipe(t, ['send', '--reliable', '--to', server.to, 'a', ...window, ...endless], {
+    ...own,
+    faults: null,
+  })
+  await partIs(dir, 1_000_000)
   process.kill(-sender.pid, 'SIGKILL')
   await sender.ended
   t.equal((await send(server, ['a', '--receipt', 'r'])).code, 0)
@@ -208,8 +216,11 @@ t.test('Ctrl-C: exit code 130, no file under its name, and the same command goes
   const { dir, own, receive, send, found } = place(t, { a: large, b: 'b' })
   const server = await receive([], { faults: ['interrupted by SIGINT'] })
   const faults = ['interrupted by SIGINT', 'not all sent']
-  const sender = tcpPipe(t, ['send', '--reliable', '--to', server.to, 'a', 'b', ...slow], { ...own, faults })
-  await partIs(dir, 5_000_000)
+  const sender = tcpPipe(t, ['send', '--reliable', '--to', server.to, 'a', 'b', ...window, ...endless], {
+    ...own,
+    faults,
+  })
+  await partIs(dir, 1_000_000)
   sender.kill('SIGINT')
   const { signal, logs } = await sender.ended
   t.equal(signal, 'SIGINT')
@@ -223,7 +234,7 @@ t.test('the receiver stays away: the sender gives up, and sends no further file'
   const { dir, own, receive } = place(t, { a: large, b: 'b' })
   const server = await receive([], { faults: null })
   const faults = ['gave up after 1s without a connection', 'not all sent']
-  const words = ['a', 'b', '--give-up-after', '1s', ...slow]
+  const words = ['a', 'b', '--give-up-after', '1s', ...endless]
   const sender = tcpPipe(t, ['send', '--reliable', '--to', server.to, ...words], { ...own, faults })
   await partIs(dir, 0)
   process.kill(-server.pid, 'SIGKILL')
@@ -235,7 +246,7 @@ t.test('the sender stays away: the receiver says what it keeps, and why', async 
   const { dir, own, receive } = place(t, { a: large })
   const faults = ['the client did not come back within 1s']
   const server = await receive(['--give-up-after', '1s'], { faults })
-  const sender = tcpPipe(t, ['send', '--reliable', '--to', server.to, 'a', ...slow], { ...own, faults: null })
+  const sender = tcpPipe(t, ['send', '--reliable', '--to', server.to, 'a', ...endless], { ...own, faults: null })
   await partIs(dir, 1_000_000)
   process.kill(-sender.pid, 'SIGKILL')
   const { sink } = await server.logged('connection failed')
@@ -246,8 +257,8 @@ t.test('a plain peer is named, and nothing is written', async t => {
   const { dir, own, receive, send } = place(t)
   const received: Buffer[] = []
   const plain = await listen(t, socket => void socket.on('data', (chunk: Buffer) => received.push(chunk)))
-  const faults = ['the other end is not reliable: it sent nothing within 300ms']
-  t.equal((await send(plain, ['--connect-timeout', '300ms'], { input: 'x', faults })).code, 1)
+  const faults = ['the other end is not reliable: it sent nothing within 1s']
+  t.equal((await send(plain, ['--connect-timeout', '1s'], { input: 'x', faults })).code, 1)
   t.same(received, [])
   const server = await receive()
   const reset = { ...own, input: 'plain', faults: ['reset'] }
@@ -316,5 +327,11 @@ const mistakes: [words: string[], says: string][] = [
 ]
 
 t.test('mistakes exit with 2 and one line', async t => {
-  for (const [words, says] of mistakes) t.equal((await run(t, words, { faults: [says] })).code, 2, words.join(' '))
+  t.jobs = 4
+  for (const [words, says] of mistakes)
+    t.test(words.join(' '), async t => {
+      const { code, stdout, stderr } = await run(t, words, { faults: [says] })
+      t.same([code, String(stdout)], [2, ''])
+      t.match(stderr, /^tcp-pipe: [^\n]+\n$/)
+    })
 })

@@ -11,7 +11,8 @@ import { delay } from '../../transforms/delay.js'
 import { limit } from '../../transforms/limit.js'
 import { slice } from '../../transforms/slice.js'
 import { throttle } from '../../transforms/throttle.js'
-import { clientOf, listener, memorySink, outcome, portOf, received, silentPort } from './network.js'
+import { relay } from './endpoints/session/relay.js'
+import { clientOf, listener, memorySink, outcome, portOf, received, recorder, silentPort, until } from './network.js'
 import { identity, stranger } from './tls.js'
 
 interface Started {
@@ -268,4 +269,35 @@ t.test('close while the target is being reached ends the dial, and is a success'
   t.match(await connection?.close(), { closedBy: 'local', error: undefined })
   await gone
   t.equal(await link.close(), 0)
+})
+
+t.test('a session with the target survives a broken link, and the log says so (H-01)', async t => {
+  const target = await serve({ reliable: true, port: 0, reply: true })
+  t.teardown(() => target.close({ drain: 0 }))
+  const path = await relay(t, (target.address as { port: number }).port)
+  const { log, lines } = recorder()
+  const { client } = await open(t, { to: `reliable://127.0.0.1:${path.port}`, log })
+  const socket = client()
+  socket.write('before')
+  await once(socket, 'data')
+  path.links.at(-1)?.cut()
+  await until(() => lines.some(({ msg }) => msg === 'connected again'))
+  socket.end('after')
+  t.equal(await received(socket), 'after')
+  t.match(
+    lines.filter(({ msg }) => /connect(ed|ing) again/.test(msg)),
+    [
+      { level: 40, error: /./, msg: 'the connection is lost, connecting again' },
+      { level: 30, msg: 'connected again' },
+    ],
+  )
+  const silent = await open(t, { to: `reliable://127.0.0.1:${path.port}` })
+  const other = silent.client()
+  other.write('before')
+  await once(other, 'data')
+  const { length } = path.links
+  path.links.at(-1)?.cut()
+  await until(() => path.links.length > length)
+  other.end('after')
+  t.equal(await received(other), 'after')
 })

@@ -1026,6 +1026,15 @@ t.test('the stages know the local address and port, if the carrier has them (G-4
   t.notOk('local' in open(t).connection.info('reply'))
 })
 
+t.test('the stages know the name that the sender gives, if any', async t => {
+  const [leg, peer] = legs(t)
+  const named = openOver([{ ...leg, facts: { session: { name: 'a/b', reconnects: 0 } } }, peer])
+  t.match(named.connection.info('forward'), { name: 'a/b' })
+  const [other, far] = legs(t)
+  const nameless = openOver([{ ...other, facts: { session: { reconnects: 0 } } }, far])
+  t.notOk('name' in nameless.connection.info('forward'))
+})
+
 t.test('an end without its notice after the conversation is an end, of the client or of the target', async t => {
   const notice = () => ({ acceptMissing: () => false, omit() {} })
   const [pair, other] = [legs(t), legs(t)]

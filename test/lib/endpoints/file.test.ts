@@ -124,7 +124,7 @@ t.test('it is refused where a connection is needed, before anything is opened', 
   const to = toAddress(`file:${join(dir, 'f')}`) as FileAddress
   const refused = (what: string) => ({
     code: 'ERR_ADDRESS',
-    message: `'${formatAddress(to)}' cannot be ${what}; expected host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path, reliable://host:port or reliable+tls://host:port`,
+    message: `'${formatAddress(to)}' cannot be ${what}; expected host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path or reliable[+tls]://host:port`,
   })
   await t.rejects(serve({ listen: to }), refused('listened on'))
   await t.rejects(send({ to, from: Readable.from(['x']) }), refused('connected to'))

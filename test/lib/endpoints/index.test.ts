@@ -13,7 +13,13 @@ const texts: Record<string, string> = {
   ':port': ':80',
   '[::1]:port': '[::1]:80',
 }
-const textOf = (form: string) => texts[form] ?? form.replace(/port$/, '80')
+
+/** `a[+b]://host:port` stands for two forms. */
+function textsOf(form: string): string[] {
+  const [, before, optional, after] = /^(\w+)\[(\+\w+)\](.*)$/.exec(form) ?? []
+  const forms = before === undefined ? [form] : [`${before}${after}`, `${before}${optional}${after}`]
+  return forms.map(each => texts[each] ?? each.replace(/port$/, '80'))
+}
 
 t.test('each endpoint is one file of its name, and one line of the table', async t => {
   const named = files('lib/endpoints', '.ts').filter(
@@ -26,8 +32,7 @@ t.test('each endpoint is one file of its name, and one line of the table', async
 t.test('each form is read by its own endpoint, and is no other one', async t => {
   for (const { scheme, syntax } of table) {
     t.ok(syntax.length > 0, scheme)
-    for (const form of syntax) {
-      const text = textOf(form)
+    for (const text of syntax.flatMap(textsOf)) {
       t.equal(parseAddress(text).scheme, scheme, text)
       t.same(
         table
@@ -43,10 +48,10 @@ t.test('each form is read by its own endpoint, and is no other one', async t => 
 
 t.test('each endpoint reads what it writes, and completes what is complete', async t => {
   for (const endpoint of table) {
-    for (const form of endpoint.syntax) {
-      const address = endpoint.parse(textOf(form))
-      t.strictSame(endpoint.parse(endpoint.format(address)), address, form)
-      t.strictSame(endpoint.complete(address), address, form)
+    for (const text of endpoint.syntax.flatMap(textsOf)) {
+      const address = endpoint.parse(text)
+      t.strictSame(endpoint.parse(endpoint.format(address)), address, text)
+      t.strictSame(endpoint.complete(address), address, text)
     }
   }
 })

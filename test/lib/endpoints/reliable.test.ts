@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { parseAddress } from '../../../lib/endpoints/address.js'
-import { reliable, sessionsOver } from '../../../lib/endpoints/reliable.js'
+import { carrierOf, reliable, sessionsOver } from '../../../lib/endpoints/reliable.js'
 import { type ProxyOptions, type ProxyServer, proxy } from '../../../lib/proxy.js'
 import { serve } from '../../../lib/serve.js'
 import { clientOf, collect, listener, memorySink, outcome, portOf, socketPath, until } from '../network.js'
@@ -53,14 +53,17 @@ t.test('a text that is no address is refused, and so are parts', async t => {
     t.throws(() => reliable.complete({ scheme: 'reliable', ...address } as never), { code: 'ERR_ADDRESS' })
 })
 
-t.test('sessions over another address', async t => {
+t.test('sessions over another address, and back', async t => {
   for (const [text, same] of [
     ['80', 'reliable://127.0.0.1:80'],
     ['tls://80', 'reliable+tls://127.0.0.1:80'],
     ['unix:/a', 'reliable://unix:/a'],
     ['tls://unix:/a', 'reliable+tls://unix:/a'],
-  ] as const)
-    t.equal(reliable.format(sessionsOver(parseAddress(text) as never)), same)
+  ] as const) {
+    const carrier = parseAddress(text)
+    t.equal(reliable.format(sessionsOver(carrier as never)), same)
+    t.strictSame(carrierOf(parseAddress(same) as never), carrier)
+  }
 })
 
 t.test('sessions over a unix socket', async t => {

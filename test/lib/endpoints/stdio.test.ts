@@ -188,6 +188,7 @@ t.test('as a source it is stdin', async t => {
 })
 
 t.test('it is refused where a connection is needed', async t => {
-  const message = /^'-' cannot be (listened on|connected to); expected host:port, .* or unix:path$/
+  const message =
+    /^'-' cannot be (listened on|connected to); expected host:port, .* or reliable\[\+tls\]:\/\/host:port$/
   await t.rejects(serve({ listen: '-' }), { code: 'ERR_ADDRESS', message })
 })

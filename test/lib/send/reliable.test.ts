@@ -4,7 +4,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough, Readable, Transform, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { type SendOptions, type ServeOptions, send, serve, transferLinks } from '../../../lib/index.js'
+import { Outgoing } from '../../../lib/endpoints/session/outgoing.js'
+import { type SendOptions, type ServeOptions, type Summary, send, serve, transferLinks } from '../../../lib/index.js'
+import { sendReliably } from '../../../lib/send/reliable.js'
 import type { Logger } from '../../../lib/stages/context.js'
 
 const data = randomBytes(700_000)
@@ -258,8 +260,11 @@ t.test('who sends hears of each connection', async t => {
   const { port } = await scene(t)
   const network = await breaking(t, port, [400_000])
   const { words, log } = listening()
-  await transfer(network.port, { from: data, name: 'f', retryInterval: 10, log })
+  let reconnects = 0
+  const onReconnect = () => void reconnects++
+  await transfer(network.port, { from: data, name: 'f', retryInterval: 10, log, onReconnect })
   t.same(words.slice(0, 2), ['the connection is lost, connecting again', 'connected again'])
+  t.equal(reconnects, 1)
 })
 
 t.test('transforms of the sender: the receipt is of what was sent, and its size is not that of the file', async t => {
@@ -388,4 +393,75 @@ t.test('a sender that is stopped leaves a part, and nothing under the name', asy
   await t.rejects(sending, { name: 'AbortError' })
   while (!existsSync(at.in('f.part.session'))) await new Promise(setImmediate)
   t.notOk(existsSync(at.in('f')))
+})
+
+/** The errors by which a receiver lacks what was released, and has something else. */
+function gaps(): { gone: Error; differs: Error } {
+  const caught = (work: () => void): Error => {
+    try {
+      work()
+    } catch (error) {
+      return error as Error
+    }
+    throw new Error('nothing was thrown')
+  }
+  const outgoing = () => new Outgoing({ window: 10, digest: true, rereadable: true })
+  return {
+    gone: caught(() => outgoing().resume(5, undefined)),
+    differs: caught(() => {
+      const other = outgoing()
+      other.resume(1, sha256(Buffer.from('a')))
+      other.append(Buffer.from('b'), () => {})
+    }),
+  }
+}
+
+/** Sends with a network of which each attempt fails in a given way, and the next one succeeds. */
+async function attempts(t: Test, failures: Error[], options: Partial<SendOptions> = {}) {
+  const path = join(t.testdir({ f: 'abc' }), 'f')
+  const sessions: { restart: boolean | undefined; reconnectsBefore: number | undefined; isRepeated?: boolean }[] = []
+  const left = [...failures]
+  const address = { scheme: 'reliable', host: '127.0.0.1', port: 1 } as const
+  const sent = sendReliably({ from: { scheme: 'file', path }, ...options }, address, async (_, __, session, will) => {
+    const { restart, reconnectsBefore } = session
+    const error = left.shift()
+    sessions.push({ restart, reconnectsBefore, ...(error && { isRepeated: will(error) }) })
+    if (error) throw error
+    const receipt = { name: 'f', bytes: 3, sha256: '' }
+    return { leg: { session: { receipt, reconnects: reconnectsBefore ?? 0 } } as never, summary: {} as Summary }
+  })
+  return { sent, sessions }
+}
+
+t.test('each start anew counts as a reconnect, whether it had a connection or not', async t => {
+  const { gone, differs } = gaps()
+  const summary = { session: { reconnects: 7 } }
+  let heard = 0
+  const onReconnect = () => void heard++
+  const failures = [gone, differs, Object.assign(Object.create(gone), { summary })]
+  const { sent, sessions } = await attempts(t, failures, { onReconnect })
+  t.equal((await sent).reconnects, 8)
+  t.same(sessions, [
+    { restart: undefined, reconnectsBefore: undefined, isRepeated: true },
+    { restart: false, reconnectsBefore: 1, isRepeated: true },
+    { restart: true, reconnectsBefore: 2, isRepeated: true },
+    { restart: false, reconnectsBefore: 8 },
+  ])
+  t.equal(heard, 3)
+})
+
+t.test('it does not start anew for ever, nor for another failure, for a stream, or after an abort', async t => {
+  const { gone } = gaps()
+  const many = await attempts(t, new Array(20).fill(gone))
+  await t.rejects(many.sent, gone)
+  t.equal(many.sessions.length, 11)
+  for (const [failure, options] of [
+    [new Error('another'), {}],
+    [gone, { from: 'abc' }],
+    [gone, { signal: AbortSignal.abort() }],
+  ] as const) {
+    const { sent, sessions } = await attempts(t, [failure], options)
+    await t.rejects(sent, failure)
+    t.match(sessions, [{ isRepeated: false }])
+  }
 })

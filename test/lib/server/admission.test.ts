@@ -3,6 +3,7 @@ import { admit } from '../../../lib/server/admission.js'
 import type { ServerOptions } from '../../../lib/server/listen-options.js'
 import { statsOf } from '../../../lib/server/state.js'
 import { outcome, recorder } from '../network.js'
+import { turns } from '../stats/stopped-clock.js'
 import { client, forever, stateOf } from './states.js'
 
 t.test('who may not come in is reset, counted and told, and nothing is done for him', async t => {
@@ -25,6 +26,28 @@ t.test('who may not come in is reset, counted and told, and nothing is done for 
     t.equal(state.running.size, size)
   }
 })
+
+t.test(
+  'who comes back to what is open needs no room; others are counted once, and told by one only (H-07)',
+  async t => {
+    for (const [options, reopened, refused, isReset] of [
+      [{ maxConnections: 0 }, Promise.resolve(true), 0, false],
+      [{ maxConnections: 0 }, Promise.resolve(false), 1, false],
+      [{ maxConnections: 0 }, undefined, 1, true],
+      [{ deny: ['10.0.0.0/8'] }, Promise.resolve(true), 1, true],
+    ] as const) {
+      const state = stateOf(options as Partial<ServerOptions>)
+      const resets: Error[] = []
+      const { arrival } = client()
+      admit(state, { ...arrival, refuse: error => void resets.push(error as Error), reopen: () => reopened })
+      await turns()
+      const { access, maxConnections } = statsOf(state).refused
+      t.equal(access + maxConnections, refused)
+      t.equal(resets.length, isReset ? 1 : 0)
+      t.equal(state.running.size, 0)
+    }
+  },
+)
 
 t.test('work that is done ends the connection, and makes room for another one', async t => {
   const state = stateOf({ maxPerIp: 1 }, async (_, { stream }) => void stream.end('hello'))

@@ -1,9 +1,10 @@
 import t from 'tap'
+import type { Arrival } from '../../../lib/endpoints/endpoint.js'
 import { admit } from '../../../lib/server/admission.js'
 import { close, disable, enable, listen, stop } from '../../../lib/server/closing.js'
 import type { ServerState } from '../../../lib/server/state.js'
-import { outcome } from '../network.js'
-import { client, stateOf } from './states.js'
+import { clientOf, outcome, until } from '../network.js'
+import { client, defaults, stateOf } from './states.js'
 
 /** As the server has it. */
 const closedOf = (state: ServerState) => state.whenStopped.then(() => Promise.all(state.running)).then(() => {})
@@ -95,6 +96,29 @@ t.test('the port that it had is the one that it gets again', async t => {
   const second = await listen(state, () => {}, port)
   t.equal(second.bound.port, port)
   await second.close()
+})
+
+t.test('each handshake has the contexts of its time: they may be replaced', async t => {
+  const address = { scheme: 'tls', host: '127.0.0.1', port: 0 } as const
+  const asked: number[] = []
+  const accept = (number: number) => async () => {
+    asked.push(number)
+    throw new Error('no handshake')
+  }
+  const contexts = { ...defaults.contexts, accept: accept(1) }
+  const state = { ...stateOf({ contexts }), address }
+  const arrivals: Arrival[] = []
+  const listener = await listen(state, arrival => void arrivals.push(arrival))
+  for (const number of [1, 2]) {
+    contexts.accept = accept(number)
+    clientOf(t, listener.bound)
+    await until(() => arrivals.length === number)
+    const arrival = arrivals.at(-1) as Arrival
+    await t.rejects(Promise.resolve(arrival.open()), { message: 'no handshake' })
+    arrival.refuse(new Error('no handshake'))
+  }
+  t.same(asked, [1, 2])
+  await listener.close()
 })
 
 t.test('the time to drain is checked', async t => {
