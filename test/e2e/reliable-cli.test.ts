@@ -180,11 +180,18 @@ const window = ['--window', '2m']
 const partIs = (dir: string, size: number) =>
   eventually('a part', () => existsSync(join(dir, 'in/a.part')) && statSync(join(dir, 'in/a.part')).size > size)
 
+/** The receiver has noted a digest, after the line that says whose part it is. */
+const isNoted = (dir: string) =>
+  eventually('a note', () => {
+    const path = join(dir, 'in/a.part.session')
+    return existsSync(path) && readFileSync(path, 'utf8').split('\n').length > 2
+  })
+
 t.test('the receiver is killed and started again: the transfer goes on', async t => {
   const { dir, own, receive, found, left } = place(t, { a: large })
   const first = await receive([], { faults: null })
   const sender = tcpPipe(t, ['send', '--reliable', '--to', first.to, 'a', '--receipt', 'r', ...window, ...slow], own)
-  await partIs(dir, 1_000_000)
+  await isNoted(dir)
   process.kill(-first.pid, 'SIGKILL')
   await first.ended
   const second = await receive([], {}, String(first.port))
