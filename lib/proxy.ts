@@ -2,6 +2,7 @@
 
 import { type Chain, type Ends, openChain } from './connection/chain.js'
 import { type OpenConnection, whileOpen } from './connection/connection.js'
+import { isTransfer, keptOpen } from './connection/linger.js'
 import { type Address, type AddressInput, endpointFor, formatAddress, toAddress } from './endpoints/address.js'
 import type { Leg } from './endpoints/endpoint.js'
 import { dial, loadFor } from './endpoints/open.js'
@@ -71,8 +72,10 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
     const session = sessionOf(connection)
     const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target, alpn, session })
     connection.join(target, about.to)
-    const [there, back] = [between(client, target, 'client', 'target'), between(target, client, 'target', 'client')]
-    await Promise.all([forward.run(connection, there), reply.run(connection, back)])
+    const there = forward.run(connection, between(client, target, 'client', 'target'))
+    const back = between(target, client, 'target', 'client')
+    const sink = isTransfer(client) ? keptOpen(client, there).sink : client.stream
+    await Promise.all([there, reply.run(connection, { ...back, sink })])
   }
 
   const server = await openServer(address, { ...withDefaults(options, descriptors, contexts), about }, relay)

@@ -2,7 +2,7 @@
 import type { Duplex, Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
 import { type Connection, type OpenConnection, whileOpen } from './connection/connection.js'
-import { keptOpen } from './connection/linger.js'
+import { isTransfer, keptOpen } from './connection/linger.js'
 import type { Timeouts } from './connection/timeouts.js'
 import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Leg, Sink, SinkContext } from './endpoints/endpoint.js'
@@ -91,7 +91,7 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
     const back = async () => {
       if (!from) return
       const source = openSource(await from(connection.info('reply')))
-      const own = options.onEof === 'keep' ? keptOpen(leg, there).sink : stream
+      const own = options.onEof === 'keep' || isTransfer(leg) ? keptOpen(leg, there).sink : stream
       const done = reply.run(connection, {
         source,
         sink: own,
@@ -111,8 +111,8 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
 }
 
 /** What a file needs to know of a session to keep its data. */
-function sessionOf({ session }: Leg, isUnchanged: () => boolean): Pick<SinkContext, 'session' | 'isUnchanged'> {
-  return session?.hello.kind === 'transfer' ? { session, isUnchanged: isUnchanged() } : {}
+function sessionOf(leg: Leg, isUnchanged: () => boolean): Pick<SinkContext, 'session' | 'isUnchanged'> {
+  return isTransfer(leg) ? { session: leg.session, isUnchanged: isUnchanged() } : {}
 }
 
 /** What the figures call the sink. */
@@ -142,6 +142,10 @@ export async function resolveServe(options: ServeOptions, handler?: Handler): Pr
   const target = isAddressInput(to) ? toAddress(to) : undefined
   if (target?.scheme === 'file' && needsName(target.path) && address.scheme !== 'reliable')
     fault(`'${target.path}': {name} needs ${optionName('reliable')}: other senders give no name`)
+  if (target?.scheme === 'file' && target.append && address.scheme === 'reliable')
+    fault(
+      `${optionName('append')} and ${optionName('reliable')} exclude each other: what is sent again would be there twice`,
+    )
   if (target) await checkOutput(target)
   const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
   return { address, target, descriptors, limits: limitsOf(options, descriptors) }

@@ -10,7 +10,7 @@ import { TcpPipeError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
 import { endedFirst } from './closed-by.js'
 import { closedError, fail, failBy, sinksClosed } from './failure.js'
-import { leave, lingerTime } from './linger.js'
+import { isTransfer, leave, lingerTime } from './linger.js'
 import { acceptsBareEnd } from './parting.js'
 import {
   type ConnectionObserver,
@@ -165,7 +165,7 @@ class LiveConnection implements OpenConnection {
   }
 
   close(reason?: string): Promise<Summary> {
-    return close(this.#state, reason)
+    return isTransfer(this.#state.leg) ? closeTransfer(this.#state, reason) : close(this.#state, reason)
   }
 
   reset(reason = 'the connection was reset by its owner'): void {
@@ -231,6 +231,12 @@ async function end(state: ConnectionState): Promise<Summary> {
   state.observer?.closed?.(summary)
   state.settle(summary)
   return summary
+}
+
+/** A reliable transfer that is closed has not brought everything: it fails. */
+function closeTransfer(state: ConnectionState, reason = 'the transfer was closed before its end'): Promise<Summary> {
+  fail(state, new TcpPipeError('ERR_CLOSED', reason))
+  return state.closed
 }
 
 /** The transfers end as if their sources had. Nothing else is waited for: no handler, and nothing that is still opened. */

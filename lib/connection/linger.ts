@@ -32,6 +32,11 @@ async function linger({ stream, bytes }: Leg): Promise<void> {
   } else stream.destroy()
 }
 
+/** Whether our end is the receipt of a reliable transfer: then it waits until everything is taken. */
+export function isTransfer({ session }: Leg): boolean {
+  return session?.hello.kind === 'transfer'
+}
+
 /** A sink that ends the local side only when the reply is over. `ended` resolves when it has sent everything. */
 export function keptOpen({ stream }: Leg, reply: Promise<void>): { sink: Sink; ended: Promise<void> } {
   let resolve: () => void

@@ -41,6 +41,8 @@ export interface SessionSide {
   /** The number of bytes that have arrived, and, in a transfer, their SHA-256 in hex. */
   readonly received: number
   readonly sha256: string | undefined
+  /** Whether the peer has ended: everything has arrived. */
+  readonly isEnded: boolean
   /** For the receiver, before it reads: names what keeps the data, so that it survives the process. */
   begin(keeper?: Keeper): void
   /** Adds to the receipt what was written. */

@@ -174,8 +174,8 @@ function checkReliable(options: SendOptions, { scheme }: Address): void {
     throw new TcpPipeError('ERR_OPTION', `${first} needs reliable: it concerns reliable transfers`)
   if (name !== undefined && Buffer.byteLength(name) > longestName)
     fault('name', `a text of ${Buffer.byteLength(name)} bytes`, `at most ${longestName}`)
-  for (const [name, value] of Object.entries({ size, mtime }))
-    if (value !== undefined && !(Number.isFinite(value) && value >= 0)) fault(name, value, 'a number from 0')
+  if (size !== undefined && !(Number.isFinite(size) && size >= 0)) fault('size', size, 'a number from 0')
+  if (mtime !== undefined && !Number.isFinite(mtime)) fault('mtime', mtime, 'a number')
 }
 
 /** The effective policy for the peer's end. Nobody need type an end after it, so a terminal stops. */

@@ -301,3 +301,16 @@ t.test('a session with the target survives a broken link, and the log says so (H
   other.end('after')
   t.equal(await received(other), 'after')
 })
+
+t.test('a reliable transfer to a target gets its receipt when the target has taken everything', async t => {
+  const target = await listener(t, socket => {
+    socket.end('a reply before that')
+    socket.resume()
+  })
+  const { link } = await open(t, { listen: 'reliable://127.0.0.1:0', to: { port: portOf(target) } })
+  const { port } = link.address
+  const output = memorySink()
+  const { bytes } = await send({ reliable: true, port, from: 'x'.repeat(3_000_000), output })
+  t.equal(bytes, 3_000_000)
+  t.equal(String(output.data), 'a reply before that')
+})

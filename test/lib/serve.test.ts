@@ -860,6 +860,12 @@ t.test('a name that the sender gives needs reliable transfers', async t => {
   }
 })
 
+t.test('a reliable transfer is not added to a file: what is sent again would be there twice', async t => {
+  const to = { scheme: 'file', path: join(t.testdir({}), 'f'), append: true } as const
+  const message = 'append and reliable exclude each other: what is sent again would be there twice'
+  await t.rejects(serve({ reliable: true, port: 0, to }), { code: 'ERR_OPTION', message })
+})
+
 t.test('a tunnel of sessions has no name and no receipt: it is a connection', async t => {
   const dir = t.testdir({})
   const server = await serve({ reliable: true, port: 0, to: `file:${join(dir, 'f')}` })

@@ -9,7 +9,7 @@ import { HandleFile, notFollowed, type OutputFile, openOutput, placeOf } from '.
 import { abortError, errorCode, errorMessage, TcpPipeError } from '../../text/errors.js'
 import { fixedPart, isTemplate, wrongPlaceholder } from '../../text/template.js'
 import type { SessionSide, Sink, SinkContext } from '../endpoint.js'
-import { checkPart, claim, exists, own, partName } from './part.js'
+import { checkPart, claim, endedEarly, exists, own, partName } from './part.js'
 import { withFolders } from './sync.js'
 
 export interface FileSinkOptions {
@@ -110,6 +110,7 @@ async function partSink(path: string, { template, force, signal, session }: Part
     const file = session ? new DigestFile(handle) : new HandleFile(handle)
     const complete = async () => {
       try {
+        if (session && !session.isEnded) throw endedEarly(session.received)
         if (session) await handle.sync()
         await checkPart(part, handle)
         await file.close()

@@ -64,6 +64,11 @@ export async function claim(part: string, path: string, force: boolean): Promise
   await unlink(part)
 }
 
+/** The error for a session that ends before its sender has. */
+export function endedEarly(bytes: number): TcpPipeError {
+  return new TcpPipeError('ERR_SESSION', `truncated: closed after ${bytes} bytes, before the end of the sender`)
+}
+
 /** The error for a name that is taken. */
 export function exists(path: string): TcpPipeError {
   return new TcpPipeError(

@@ -2,7 +2,7 @@
  * The notes beside an unfinished file of a session, one JSON value per line: whose it is, the SHA-256 of everything before
  * some offsets, and, at last, that it is complete. They are compared with the file, so they need no order of their own.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { errorCode } from '../../text/errors.js'
@@ -165,8 +165,7 @@ export async function openNotes(
   marks: readonly Mark[] = [],
 ): Promise<SessionNotes> {
   const path = notesName(part)
-  const fresh = `${path}.new`
-  await removeNotes(fresh)
+  const fresh = `${path}.${randomBytes(8).toString('hex')}.new` // a name that no sender can have given to its file
   const handle = await open(fresh, 'ax', 0o600)
   try {
     await handle.appendFile([{ session: version, id, secret: hashOf(secret) }, ...marks].map(lineOf).join(''))

@@ -23,7 +23,7 @@ import {
   right,
   unlinkTwin,
 } from './left-part.js'
-import { checkPart, claim, exists, ownFor } from './part.js'
+import { checkPart, claim, endedEarly, exists, ownFor } from './part.js'
 import { notesName, openNotes, removeNotes, type SessionNotes } from './session-notes.js'
 import { sync, withFolders } from './sync.js'
 
@@ -79,11 +79,13 @@ interface Target {
 /** The file is there. If the sender has other bytes, it begins anew, and then it is taken. */
 function equalSink({ path, fixed, release }: Target, kept: Kept, session: SessionSide, found: Found | undefined): Sink {
   const { offset, hash } = kept
+  let isEqual = false
   const sink: Sink = new Writable({
     write: (_chunk, _encoding, callback) => callback(exists(path)),
     final(callback) {
       withFolders(path, fixed, () => syncFile(path)).then(() => {
-        session.confirmWritten({ skipped: true })
+        isEqual = session.isEnded
+        if (isEqual) session.confirmWritten({ skipped: true })
         callback()
       }, callback)
     },
@@ -100,9 +102,12 @@ function equalSink({ path, fixed, release }: Target, kept: Kept, session: Sessio
     async rewind() {
       throw exists(path)
     },
-    over: () => void (found && removeLeft(path, found)),
+    over: () => void (isEqual && found && removeLeft(path, found)),
   })
-  return Object.assign(sink, { isExact: true, report: () => ({ file: path, bytes: offset, skipped: true }) })
+  return Object.assign(sink, {
+    isExact: true,
+    report: () => ({ file: path, bytes: offset, ...(isEqual && { skipped: true }) }),
+  })
 }
 
 async function syncFile(path: string): Promise<void> {
@@ -170,9 +175,8 @@ async function partSink(target: Target, found: Found | undefined, session: Sessi
 
   async function complete(): Promise<void> {
     const { hello, received } = session
+    if (!session.isEnded) throw endedEarly(received)
     if (file.position !== received) throw fault(`${received} bytes arrived and ${file.position} were written`)
-    if (hello.size !== undefined && hello.size !== received)
-      throw fault(`truncated: the sender announced ${hello.size} bytes, and sent ${received}`)
     if (hello.mode !== undefined) await handle.chmod(hello.mode & 0o777)
     if (hello.mtime !== undefined) await handle.utimes(hello.mtime / 1000, hello.mtime / 1000)
     await handle.sync()

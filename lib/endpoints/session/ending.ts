@@ -52,8 +52,11 @@ export class Ending {
     this.#finish = finish
   }
 
-  /** Takes what travels with the end of the peer. Throws `ERR_SESSION` if a receipt is missing. */
+  /** Takes what travels with the end of the peer. Throws `ERR_SESSION` if a receipt is missing, or the size is not the announced one. */
   take(frame: Frame): void {
+    const { size } = this.#parts.hello
+    if (this.#givesReceipt && size !== undefined && frame.offset !== size)
+      throw new TcpPipeError('ERR_SESSION', `truncated: the sender announced ${size} bytes, and sent ${frame.offset}`)
     if (!this.#needsReceipt) return
     this.#offered = receiptOf(frame, factsOf(frame))
     if (!this.#offered) throw new TcpPipeError('ERR_SESSION', 'it sent no receipt')

@@ -135,6 +135,8 @@ class Sessions {
 
   #begin(link: Link, hello: Hello): Leg {
     const { giveUpAfter = sessionDefaults.giveUpAfter, window = sessionDefaults.window[hello.kind] } = this.#options
+    clearTimeout(this.#grace)
+    this.#grace = undefined
     const session = new Session({
       role: 'listener',
       hello,

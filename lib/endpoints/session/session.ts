@@ -89,6 +89,10 @@ export class Session {
     return this.incoming.received
   }
 
+  get isEnded(): boolean {
+    return this.incoming.isEnded
+  }
+
   get sha256(): string | undefined {
     return this.incoming.sha256
   }

@@ -1080,3 +1080,16 @@ t.test('TLS on any side is known', async t => {
   const [other] = legs(t)
   t.equal(hasTls(openOver([{ ...other, facts: tls }, far]).connection), true)
 })
+
+t.test('a reliable transfer that is closed fails: it has not brought everything', async t => {
+  for (const reason of [undefined, 'enough']) {
+    const [leg, { stream: peer }] = legs(t)
+    const seen = outcome(peer)
+    const session = { hello: { kind: 'transfer' } } as unknown as NonNullable<Leg['session']>
+    const connection = openConnection({ ...leg, session }, { log: undefined, maxRecord: undefined, idleTimeout: 0 })
+    void connection.close(reason)
+    const { error } = await connection.finish()
+    t.match(error, { code: 'ERR_CLOSED', message: reason ?? 'the transfer was closed before its end' })
+    t.match(await seen, { ended: false, code: 'ECONNRESET' })
+  }
+})

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { keptOpen, leave, lingerTime } from '../../../lib/connection/linger.js'
+import { isTransfer, keptOpen, leave, lingerTime } from '../../../lib/connection/linger.js'
 import { stop } from '../../../lib/stages/define.js'
 import { closed, collect, failOnWarning, memorySink, outcome } from '../network.js'
 import { stoppedClock, turns } from '../stats/stopped-clock.js'
@@ -183,4 +183,11 @@ t.test('a client that is lost by TCP while our last bytes are under way has rese
   await turns()
   peer.destroy(new Error('gone')) // the leg of a socket resets it
   t.match(await ended, { closedBy: 'reset', error: { code: /ECONNRESET|EPIPE/ } })
+})
+
+t.test('the end of a leg is a receipt in a transfer, and nowhere else', async t => {
+  const [leg] = legs(t)
+  t.notOk(isTransfer(leg))
+  for (const kind of ['transfer', 'tunnel'])
+    t.equal(isTransfer({ ...leg, session: { hello: { kind } } as never }), kind === 'transfer')
 })

@@ -5,7 +5,15 @@ import { join } from 'node:path'
 import { PassThrough, Readable, Transform, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { Outgoing } from '../../../lib/endpoints/session/outgoing.js'
-import { type SendOptions, type ServeOptions, type Summary, send, serve, transferLinks } from '../../../lib/index.js'
+import {
+  type Connection,
+  type SendOptions,
+  type ServeOptions,
+  type Summary,
+  send,
+  serve,
+  transferLinks,
+} from '../../../lib/index.js'
 import { sendReliably } from '../../../lib/send/reliable.js'
 import type { Logger } from '../../../lib/stages/context.js'
 
@@ -464,4 +472,59 @@ t.test('it does not start anew for ever, nor for another failure, for a stream, 
     await t.rejects(sent, failure)
     t.match(sessions, [{ isRepeated: false }])
   }
+})
+
+t.test('the receipt waits for the sink, also if the reply has ended before', async t => {
+  const boom = new Error('the disk is full')
+  let failNow: (() => void) | undefined
+  const { port } = await scene(t, {
+    from: () => 'a reply',
+    to: () =>
+      new Writable({
+        write: (_chunk, _encoding, callback) => callback(),
+        final(callback) {
+          failNow = () => callback(boom)
+        },
+      }),
+  })
+  const sent = transfer(port, { from: data })
+  let isOver = false
+  const over = () => {
+    isOver = true
+  }
+  void sent.then(over, over)
+  await vanished(() => failNow === undefined && !isOver)
+  t.notOk(isOver, 'before the sink has taken everything')
+  failNow?.()
+  await t.rejects(sent, { code: 'ERR_SESSION', message: 'the receiver failed: the disk is full' })
+})
+
+t.test('a transfer that is closed before its end fails on both sides, and leaves no file', async t => {
+  for (const [who, transforms] of [
+    ['the sender', undefined],
+    ['the receiver', undefined],
+    ['the receiver', () => [inverted()]],
+  ] as const) {
+    const receivers: Connection[] = []
+    const place = await scene(t, { onConnection: each => void receivers.push(each), ...(transforms && { transforms }) })
+    const source = new PassThrough()
+    source.write(data)
+    const senders: Connection[] = []
+    const sent = transfer(place.port, { from: source, name: 'x', onConnect: each => void senders.push(each) })
+    sent.catch(() => {})
+    await vanished(() => (receivers[0]?.stats().bytesIn ?? 0) < data.length)
+    const [closing] = who === 'the sender' ? senders : receivers
+    const summary = await closing?.close('enough')
+    t.match(summary?.error, { code: 'ERR_CLOSED', message: 'enough' }, who)
+    await t.rejects(sent)
+    await receivers[0]?.closed
+    t.notOk(existsSync(place.in('x')))
+    source.destroy()
+  }
+})
+
+t.test('a size that is announced is compared wherever the data goes', async t => {
+  const { port } = await scene(t, { to: nowhere() })
+  const message = 'the receiver failed: truncated: the sender announced 100 bytes, and sent 4'
+  await t.rejects(transfer(port, { from: 'text', size: 100 }), { code: 'ERR_SESSION', message })
 })

@@ -10,8 +10,8 @@ export interface FakeSession extends SessionSide {
   readonly written: object | undefined
   /** Gives data to the sink, and notes a check after it. Resolves when it is written. */
   give(sink: Sink, bytes: Uint8Array): Promise<void>
-  /** Ends the sink, and the session after it. */
-  end(sink: Sink): Promise<void>
+  /** Ends the sink, and the session after it: when its sender has ended, or before that. */
+  end(sink: Sink, isWhole?: boolean): Promise<void>
 }
 
 export function fakeSession(hello: Partial<Hello> = {}): FakeSession {
@@ -19,6 +19,7 @@ export function fakeSession(hello: Partial<Hello> = {}): FakeSession {
   let hash = createHash('sha256')
   let received = 0
   let written: object | undefined
+  let isEnded = true
   return {
     hello: {
       ...{ id: '0'.repeat(32), secret: '1'.repeat(32), group: '2'.repeat(32), kind: 'transfer', window: 1024 },
@@ -32,6 +33,9 @@ export function fakeSession(hello: Partial<Hello> = {}): FakeSession {
     },
     get sha256() {
       return hash.copy().digest('hex')
+    },
+    get isEnded() {
+      return isEnded
     },
     get keeper() {
       return keeper
@@ -54,7 +58,8 @@ export function fakeSession(hello: Partial<Hello> = {}): FakeSession {
       keeper?.note(received, hash.copy().digest('hex'))
       await new Promise<void>((resolve, reject) => sink.write(bytes, error => (error ? reject(error) : resolve())))
     },
-    async end(sink) {
+    async end(sink, isWhole = true) {
+      isEnded = isWhole
       const closed = new Promise(resolve => sink.once('close', resolve))
       sink.on('error', () => {})
       await new Promise<void>((resolve, reject) => {

@@ -378,6 +378,10 @@ t.test(
     const failed = await fileSink(join(dir, 'in/f'), info, { session: fakeSession() })
     await broken(failed)
     t.same(readdirSync(join(dir, 'in')), ['a', 'f.part'])
+    const early = { ...fakeSession(), isEnded: false, received: 5 }
+    const message = 'truncated: closed after 5 bytes, before the end of the sender'
+    await t.rejects(write(await fileSink(join(dir, 'in/g'), info, { session: early }), 'some'), { message })
+    t.same(readdirSync(join(dir, 'in')), ['a', 'f.part', 'g.part'])
   },
 )
 

@@ -2,7 +2,16 @@ import { linkSync, readdirSync, readFileSync, renameSync, writeFileSync } from '
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { checkPart, claim, exists, isPart, own, ownFor, partName } from '../../../../lib/endpoints/file/part.js'
+import {
+  checkPart,
+  claim,
+  endedEarly,
+  exists,
+  isPart,
+  own,
+  ownFor,
+  partName,
+} from '../../../../lib/endpoints/file/part.js'
 
 t.test('an unfinished file has the name of the whole one, and a number from the second one on', async t => {
   t.same(
@@ -65,5 +74,6 @@ t.test('a name is claimed without replacing a file, unless that is forced', asyn
   await claim(part, join(folder, 'g'), false)
   t.same(readdirSync(folder), ['f', 'g'])
   linkSync(join(folder, 'g'), part)
+  t.match(endedEarly(5), { code: 'ERR_SESSION', message: /closed after 5 bytes, before the end of the sender$/ })
   t.match(exists('a'), { code: 'ERR_FILE_EXISTS', message: "'a' exists; force replaces it, append adds to it" })
 })

@@ -121,10 +121,14 @@ t.test('the notes stay small, however many checks a sender sends; the last one b
 t.test('notes are begun anew as a whole: a run that is killed meanwhile leaves the former ones', async t => {
   const part = place(t)
   await (await openNotes(part, owner, [mark(1)])).close()
-  writeFileSync(`${notesName(part)}.new`, 'left by a run that was killed')
+  writeFileSync(`${notesName(part)}.new`, 'a file of another sender')
   await (await openNotes(part, owner, [mark(2)])).close()
   t.same((await readNotes(part, owner))?.marks, [mark(2)])
-  t.same(readdirSync(join(part, '..')), ['f.part.session'])
+  t.same(
+    readdirSync(join(part, '..')),
+    ['f.part.session', 'f.part.session.new'],
+    'what may be that of another one stays',
+  )
   const folder = place(t)
   mkdirSync(notesName(folder))
   await t.rejects(openNotes(folder, owner), { code: 'EISDIR' })

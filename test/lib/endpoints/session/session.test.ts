@@ -128,6 +128,7 @@ t.test('a transfer: the receipt tells what was written; the sender gets an answe
   stream.end('question')
   t.equal(String(await got), 'question')
   t.equal(String(await answer), 'answer')
+  t.ok(far.session?.isEnded)
   await Promise.all([closed(stream), closed(far.stream)])
   t.match(session?.receipt, { name: 'a', bytes: 8, written: { bytes: 1 }, sha256: far.session?.sha256 })
   t.equal(far.session?.receipt, undefined)
@@ -324,4 +325,21 @@ t.test('the receipt of an earlier run, which has sent everything, waits until th
   await closed(stream)
   t.equal(stream.errored, null)
   t.match(session?.receipt, { bytes: 3, sha256 })
+})
+
+t.test('a size that is announced has to be kept', async t => {
+  for (const size of [4, 5, 6]) {
+    const listener = await sessionListener(t)
+    const near = dialled(t, listener.port, { kind: 'transfer', size })
+    const far = await listener.leg()
+    const ended = collect(far.stream).then(
+      () => far.stream.end(),
+      () => {},
+    )
+    const { stream } = await near
+    stream.resume().end('12345')
+    await Promise.all([closed(stream), ended])
+    const message = `the receiver failed: truncated: the sender announced ${size} bytes, and sent 5`
+    t.match(stream.errored, size === 5 ? null : { code: 'ERR_SESSION', message })
+  }
 })
