@@ -1,7 +1,7 @@
 /** The options of reliable transfers, and where they have an effect. */
 import { Option } from 'commander'
 import type { Address } from '../lib/endpoints/address.js'
-import type { SessionKind } from '../lib/endpoints/session/hello.js'
+import { longestName, type SessionKind } from '../lib/endpoints/session/hello.js'
 import { sessionDefaults } from '../lib/endpoints/session/options.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { frequent, group } from './help.js'
@@ -23,9 +23,6 @@ export interface SendReliableOptions extends ReliableOptions {
 }
 
 const heading = 'Reliable:'
-
-/** The longest name in bytes. */
-const longestName = 4096
 
 export function serveReliableOption(): Option {
   const what = 'only transfers of send --reliable, as reliable://…'

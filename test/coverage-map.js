@@ -14,7 +14,11 @@ export const insides = {
     'lib/endpoints/session/peer-frames.ts',
     'lib/endpoints/session/session-stream.ts',
   ],
-  'lib/endpoints/session/listen.ts': ['lib/endpoints/session/finished.ts', 'lib/endpoints/session/next-hello.ts'],
+  'lib/endpoints/session/listen.ts': [
+    'lib/endpoints/session/expected-groups.ts',
+    'lib/endpoints/session/finished.ts',
+    'lib/endpoints/session/next-hello.ts',
+  ],
   'lib/send.ts': ['lib/send/options.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
   'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],

@@ -43,7 +43,7 @@ export async function sendReliably(options: SendOptions, address: Address, trans
   const isRereadable = identity.size !== undefined
   const session: DialSession = {
     ...{ name, mode, mtime, window, giveUpAfter, linkTimeout, links },
-    ...{ id: newSecret(), secret: newSecret() },
+    ...{ id: newSecret(), secret: newSecret(), group: links ? undefined : newSecret() },
     ...identity,
     size: options.size ?? (options.transforms ? undefined : identity.size), // what stages make of it is unknown
     rereadable: isRereadable,

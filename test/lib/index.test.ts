@@ -49,6 +49,7 @@ t.test('the public names', async t => {
       'specOf',
       'stop',
       'text',
+      'transferLinks',
       'triggerOptions',
       'verdict',
       'words',

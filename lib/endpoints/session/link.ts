@@ -50,7 +50,7 @@ export class Link implements Carrier {
     const { stream } = leg
     stream.on('data', chunk => this.#read(chunk))
     stream.on('drain', () => this.#user?.drained?.())
-    stream.on('end', () => this.drop(linkError('the peer closed the link')))
+    stream.on('end', () => this.drop(new LinkEnd('ERR_SESSION', 'the peer closed the link')))
     stream.on('error', error => this.drop(error))
     stream.on('close', () => this.drop(linkError('the link was closed')))
     stream.resume() // in the next tick: the link has a user by then
@@ -172,3 +172,6 @@ const closeTime = 1000
 function linkError(message: string): TcpPipeError {
   return new TcpPipeError('ERR_SESSION', message)
 }
+
+/** The peer has ended a link that it needs no more. */
+export class LinkEnd extends TcpPipeError {}

@@ -1,14 +1,18 @@
 /** The listener of sessions: meets each link, and gives it to the session that its hello names. */
 import { timingSafeEqual } from 'node:crypto'
+import { once } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
 import { attempt, errorMessage } from '../../text/errors.js'
 import { formatDuration } from '../../text/quantities.js'
 import { type Arrival, defaultTimes, type HandshakeOptions, type Leg, type Listener } from '../endpoint.js'
+import { ExpectedGroups, graceTime } from './expected-groups.js'
 import { Finished } from './finished.js'
 import { meetDialler } from './handshake.js'
 import type { Hello } from './hello.js'
-import { Link } from './link.js'
+import { Link, LinkEnd } from './link.js'
 import { nextHello, refuse, sessionFault } from './next-hello.js'
 import { type ListenSession, sessionDefaults } from './options.js'
+import { PeerFailure } from './peer-frames.js'
 import { Session } from './session.js'
 import { sessionLeg } from './session-leg.js'
 
@@ -42,6 +46,7 @@ class Sessions {
   /** The links that are open, and the groups whose sessions they serve. */
   readonly #links = new Map<Link, Set<string>>()
   readonly #finished = new Finished()
+  readonly #groups = new ExpectedGroups(() => this.#closeIfIdle())
   /** The number of clients who may only come back, and have not said to which session. */
   #returning = 0
   #closing: (() => void) | undefined
@@ -130,7 +135,9 @@ class Sessions {
   }
 
   #isKnownGroup(group: string): boolean {
-    return [...this.#links.values()].some(groups => groups.has(group))
+    if (this.#groups.isExpected(group)) return true
+    const isOpen = [...this.#open.values()].some(({ session }) => session.hello.group === group)
+    return isOpen || [...this.#links.values()].some(groups => groups.has(group))
   }
 
   #begin(link: Link, hello: Hello): Leg {
@@ -150,7 +157,8 @@ class Sessions {
         clearTimeout(entry.timer)
         if (this.#open.get(hello.id) === entry) this.#open.delete(hello.id)
         if (!session.stream.destroyed) this.#finished.add(session)
-        if (free) this.#next(free)
+        if (free) void this.#next(free, session)
+        else if (session.stream.errored instanceof PeerFailure) this.#groups.expect(hello.group)
         this.#closeIfIdle()
       },
     })
@@ -161,26 +169,29 @@ class Sessions {
     return sessionLeg(session, link.leg)
   }
 
-  /** A link that is left over waits for the next session of its client. */
-  #next(link: Link): void {
+  /** A link that is left over waits for the next session of its client, which takes the room of the one before. */
+  async #next(link: Link, { stream, hello: { group } }: Session): Promise<void> {
     const { remote, port } = link.leg
-    nextHello(link, { timeout: sessionDefaults.linkTimeout, signal: this.#ending.signal }).then(
-      hello =>
-        this.#arrive({
-          ...{ remote, port, open: () => this.#claim(link, hello) },
-          refuse: error =>
-            attempt(
-              () => refuse(link, errorMessage(error)),
-              () => {},
-            ),
-        }),
-      () => {}, // the client has no further session
-    )
+    const lost = (error: Error) => {
+      if (!(error instanceof LinkEnd) && !this.#ending.signal.aborted) this.#groups.expect(group)
+    }
+    const terms = { timeout: sessionDefaults.linkTimeout, signal: this.#ending.signal, lost }
+    const hello = await nextHello(link, terms).catch(() => undefined) // the client has no further session
+    if (!hello) return
+    if (!stream.closed) await once(stream, 'close')
+    await setImmediate() // the connection is over now
+    const tell = (error: Error) =>
+      attempt(
+        () => refuse(link, errorMessage(error)),
+        () => {},
+      )
+    this.#arrive({ remote, port, open: () => this.#claim(link, hello), refuse: tell })
   }
 
   /** Stops listening when no session and no link is left: until then, a session can come back. */
   async close(closeListener: () => Promise<void>): Promise<void> {
     await new Promise<void>(resolve => {
+      this.#groups.begin()
       this.#closing = resolve
       this.#closeIfIdle()
     })
@@ -190,7 +201,7 @@ class Sessions {
 
   /** The clients whose last session is over may have another one of the same group. */
   #closeIfIdle(): void {
-    if (!this.#closing || this.#open.size > 0) return
+    if (!this.#closing || this.#open.size > 0 || this.#groups.areExpected) return
     if (this.#links.size === 0) {
       this.#closed()
       return
@@ -208,6 +219,3 @@ class Sessions {
     this.#closing?.()
   }
 }
-
-/** Milliseconds that a server which stops waits for the next session of a client. */
-const graceTime = 2000

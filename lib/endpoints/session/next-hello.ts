@@ -10,10 +10,12 @@ interface Terms {
   /** When the time has begun. Default: now. */
   readonly since?: number
   readonly signal: AbortSignal
+  /** Called when the link is lost, before anybody else hears of it. */
+  lost?(error: Error): void
 }
 
 /** Resolves with the next hello. Rejects if the link is lost, and refuses what is no hello in words. */
-export function nextHello(link: Link, { timeout, since = performance.now(), signal }: Terms): Promise<Hello> {
+export function nextHello(link: Link, { timeout, since = performance.now(), signal, lost }: Terms): Promise<Hello> {
   return new Promise((resolve, reject) => {
     const late = () => link.drop(sessionFault(`the client sent no hello within ${formatDuration(timeout)}`))
     const timer = timeout > 0 ? setTimeout(late, Math.max(1, since + timeout - performance.now())) : undefined
@@ -44,6 +46,7 @@ export function nextHello(link: Link, { timeout, since = performance.now(), sign
       data: early,
       lost(error) {
         stop()
+        lost?.(error)
         reject(error)
       },
     })

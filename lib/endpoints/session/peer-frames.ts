@@ -26,6 +26,9 @@ export interface PeerParts {
   fail(error: Error): void
 }
 
+/** The peer has failed the session. */
+export class PeerFailure extends TcpPipeError {}
+
 export class PeerFrames implements LinkUser {
   readonly #parts: PeerParts
 
@@ -94,7 +97,7 @@ export class PeerFrames implements LinkUser {
     const { attachment, peer, fail } = this.#parts
     const { message } = errorOf(frame)
     attachment.leave()?.end()
-    fail(new TcpPipeError('ERR_SESSION', `${peer} failed: ${message}`))
+    fail(new PeerFailure('ERR_SESSION', `${peer} failed: ${message}`))
   }
 }
 

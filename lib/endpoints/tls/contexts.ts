@@ -34,7 +34,7 @@ interface Schemed {
 
 /** Returns whether connections to the address use TLS. */
 export function usesTls({ scheme, tls }: Schemed): boolean {
-  return scheme === 'tls' || (scheme === 'reliable' && tls === true)
+  return scheme === 'tls' || tls === true
 }
 
 /** Throws `ERR_OPTION`. */

@@ -16,6 +16,7 @@ import {
 } from '../../../lib/index.js'
 import { sendReliably } from '../../../lib/send/reliable.js'
 import type { Logger } from '../../../lib/stages/context.js'
+import { relay } from '../endpoints/session/relay.js'
 
 const data = randomBytes(700_000)
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -527,4 +528,52 @@ t.test('a size that is announced is compared wherever the data goes', async t =>
   const { port } = await scene(t, { to: nowhere() })
   const message = 'the receiver failed: truncated: the sender announced 100 bytes, and sent 4'
   await t.rejects(transfer(port, { from: 'text', size: 100 }), { code: 'ERR_SESSION', message })
+})
+
+t.test('a server with room for one client takes many transfers over one connection', async t => {
+  for (const room of [{ maxConnections: 1 }, { maxPerIp: 1 }]) {
+    const place = await scene(t, room)
+    const links = transferLinks()
+    for (let i = 0; i < 100; i++) await transfer(place.port, { from: `${i}`, name: `${i}`, links })
+    links.end()
+    const names = readdirSync(place.in('.')).filter(name => !name.includes('.')) // the notes go a little later
+    t.equal(names.length, 100)
+  }
+})
+
+t.test('a server for one client takes all transfers of a call, also when their link breaks between two', async t => {
+  const place = await scene(t, { once: true, giveUpAfter: 100 })
+  const network = await relay(t, place.port)
+  const links = transferLinks()
+  await transfer(network.port, { from: 'first', name: 'first', links })
+  network.links[0]?.cut()
+  await transfer(network.port, { from: 'second', name: 'second', links })
+  links.end()
+  await vanished(() => readdirSync(place.in('.')).length > 2) // the notes, when nobody comes back
+  t.same(readdirSync(place.in('.')), ['first', 'second'])
+})
+
+t.test('a server for one client takes what its sender begins anew', async t => {
+  const place = await scene(t)
+  writeFileSync(place.in('f'), 'old')
+  const to = { scheme: 'file', path: place.in('{name}'), force: true } as const
+  const server = await serve({ reliable: true, port: 0, once: true, to })
+  const { port } = server.address as { port: number }
+  await transfer(port, { from: place.file(Buffer.from('new')), name: 'f' })
+  t.equal(readFileSync(place.in('f'), 'utf8'), 'new')
+  await server.closed
+})
+
+t.test('a server that stops waits for a sender that may come back, and for no longer', async t => {
+  const server = await serve({ reliable: true, port: 0, once: true, giveUpAfter: 100, to: nowhere() })
+  const { port } = server.address as { port: number }
+  const network = await relay(t, port)
+  const links = transferLinks()
+  await transfer(network.port, { from: 'all', links })
+  network.links[0]?.cut()
+  await server.closed
+  await t.rejects(transfer(port, { from: 'more', links, giveUpAfter: 100 }), {
+    message: /^gave up after .*ECONNREFUSED/,
+  })
+  links.end()
 })

@@ -6,7 +6,7 @@ import { memoryPair } from '../../../../lib/endpoints/memory.js'
 import { listenForSessions } from '../../../../lib/endpoints/session/listen.js'
 import { encodeFrame, prefaces } from '../../../../lib/formats/session-frames.js'
 import { closed, collect, outcome, until } from '../../network.js'
-import { dataFrame, hello, helloFrame, json, type RawPeer, rawDialler } from './peer.js'
+import { ackFrame, dataFrame, hello, helloFrame, json, type RawPeer, rawDialler } from './peer.js'
 import { cutAfter, relay } from './relay.js'
 import { dialled, sessionListener, sessionPair } from './sessions.js'
 
@@ -384,4 +384,81 @@ t.test('it speaks first, and only this (H-05)', async t => {
   socket.end('GET / HTTP/1.1\r\n\r\n')
   t.match(await listener.failure(), { message: 'the other end is not reliable: it speaks another protocol' })
   t.match(await outcome(socket), { data: Buffer.alloc(0) })
+})
+
+t.test(
+  'a listener that is closed expects a client who has failed, or whose link broke between two transfers',
+  async t => {
+    const fails = encodeFrame('error', 0, json({ code: 'ERR_SESSION', message: 'on purpose' }))
+    for (const isReset of [true, false]) {
+      const listener = await sessionListener(t)
+      const [first, second] = ['01', '02'].map(id => helloFrame({ id: id.repeat(16), kind: 'transfer' })) as [
+        Buffer,
+        Buffer,
+      ]
+      const peer = rawDialler(t, listener.port, first)
+      const leg = await listener.leg(0)
+      leg.stream.on('error', () => {}).resume()
+      await peer.got('welcome')
+      const over = listener.close()
+      if (isReset) {
+        leg.stream.end()
+        peer.socket.write(encodeFrame('end', 0, json({ sha256: leg.session?.sha256 })))
+        await peer.got('end')
+        peer.socket.write(ackFrame(0, 0, true))
+        await closed(leg.stream)
+        peer.socket.resetAndDestroy()
+      } else {
+        peer.socket.write(fails)
+        await closed(leg.stream)
+        peer.socket.destroy()
+      }
+      await peer.closed()
+      const next = rawDialler(t, listener.port, second)
+      const another = await listener.leg(1)
+      another.stream.on('error', () => {}).resume()
+      await next.got('welcome')
+      next.socket.write(fails)
+      await closed(another.stream)
+      next.socket.destroy()
+      await over
+      t.equal(listener.legs.length, 2)
+    }
+  },
+)
+
+t.test('a session that is open tells whose further transfers are taken', async t => {
+  const listener = await sessionListener(t)
+  const near = dialled(t, listener.port, { group: other })
+  const leg = await listener.leg(0)
+  leg.stream.resume()
+  const { stream } = await near
+  const over = listener.close()
+  const next = rawDialler(t, listener.port, helloFrame({ group: other, kind: 'transfer' }))
+  const another = await listener.leg(1)
+  another.stream.on('error', () => {}).destroy(new Error('enough'))
+  await next.closed()
+  stream.resume().end()
+  leg.stream.end()
+  await over
+  t.equal(listener.legs.length, 2)
+})
+
+t.test('the next hello waits until the connection before it is over', async t => {
+  const listener = await sessionListener(t)
+  const hellos = ['01', '02'].map(id => helloFrame({ id: id.repeat(16), kind: 'transfer' })) as [Buffer, Buffer]
+  const peer = rawDialler(t, listener.port, hellos[0])
+  const leg = await listener.leg(0)
+  leg.stream.end()
+  leg.stream.once('readable', () => {}) // begins to read, and takes nothing
+  const end = encodeFrame('end', 0, json({ sha256: leg.session?.sha256 }))
+  await peer.got('welcome')
+  peer.socket.write(end)
+  await peer.got('end')
+  peer.socket.write(Buffer.concat([ackFrame(0, 0, true), hellos[1]]))
+  await until(() => leg.stream.writableFinished)
+  t.equal(listener.legs.length, 1, 'nobody has read its end yet')
+  leg.stream.resume()
+  t.ok(await listener.leg(1))
+  t.ok(leg.stream.closed)
 })

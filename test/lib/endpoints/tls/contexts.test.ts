@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { toAddress } from '../../../../lib/endpoints/address.js'
-import { openTlsContexts, targetContext } from '../../../../lib/endpoints/tls/contexts.js'
+import { parseAddress, toAddress } from '../../../../lib/endpoints/address.js'
+import { openTlsContexts, targetContext, usesTls } from '../../../../lib/endpoints/tls/contexts.js'
 import { identity, stranger } from '../../tls.js'
 import { listenAt, ownAddress } from '../legs.js'
 
@@ -94,4 +94,14 @@ t.test('all that a dial needs is loaded with the context: it opens no file (G-21
   const line = ['-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', dialInNeed]
   const { stdout } = await promisify(execFile)('sh', [...line, ...words], { env: {}, timeout: 20_000 })
   t.match(stdout, /^TLSv1/)
+})
+
+t.test('which addresses use TLS', async t => {
+  for (const [text, expected] of [
+    ['tls://a:1', true],
+    ['reliable+tls://a:1', true],
+    ['reliable://a:1', false],
+    ['a:1', false],
+  ] as const)
+    t.equal(usesTls(parseAddress(text)), expected, text)
 })
