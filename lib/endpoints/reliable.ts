@@ -2,9 +2,9 @@
 import { TcpPipeError } from '../text/errors.js'
 import { type Arrival, type DialOptions, defineEndpoint, type Leg, type Listener, type ServerSide } from './endpoint.js'
 import { retried } from './retry.js'
-import { formatHostAndPort, parseHostAndPort, type TcpAddress, tcp, tcpAddress } from './tcp.js'
-import { type TlsAddress, tls } from './tls.js'
-import { type UnixAddress, unix, unixAddress } from './unix.js'
+import { type TcpAddress, tcp } from './tcp.js'
+import { checkedPlace, formatPlace, parsePlace, type TlsAddress, tls } from './tls.js'
+import { type UnixAddress, unix } from './unix.js'
 
 /** An address of reliable sessions: over a host and a port, or over a unix socket if it has a path. */
 export type ReliableAddress = { readonly scheme: 'reliable'; readonly tls?: boolean | undefined } & (
@@ -27,28 +27,25 @@ export const reliable = defineEndpoint<ReliableAddress>({
       string?,
     ]
     if (carrier !== undefined && carrier !== 'tls') throw new TcpPipeError('ERR_ADDRESS', 'is not an address')
-    const isUnix = /^unix:(?!\d*$)/.test(rest as string) // `unix` may also be a host name
-    const inner = isUnix ? unixAddress((rest as string).slice('unix:'.length)) : parseHostAndPort(rest as string)
-    return { ...inner, scheme: 'reliable', ...(carrier && { tls: true }) }
+    return { ...parsePlace(rest as string), scheme: 'reliable', ...(carrier && { tls: true }) }
   },
   complete(address) {
     if (address.tls !== undefined && typeof address.tls !== 'boolean')
       throw new TcpPipeError('ERR_ADDRESS', 'tls must be true or false')
-    return 'path' in address
-      ? { ...address, ...unixAddress(address.path), scheme: 'reliable' }
-      : { ...address, ...tcpAddress(address.host, address.port), scheme: 'reliable' }
+    return { ...address, ...checkedPlace(address), scheme: 'reliable' }
   },
-  format: address =>
-    `reliable${address.tls ? '+tls' : ''}://${'path' in address ? `unix:${address.path}` : formatHostAndPort(address)}`,
+  format: address => `reliable${address.tls ? '+tls' : ''}://${formatPlace(address)}`,
   async listen(address, arrive, side) {
     const { listenForSessions } = await import('./session/listen.js')
-    return listenForSessions(arriveLink => listenOn(carrierOf(address), arriveLink, side), arrive, side.session)
+    const carrier = carrierOf(address)
+    const listen = (arriveLink: typeof arrive) => endpointOf(carrier).listen(carrier, arriveLink, side)
+    return listenForSessions(listen, arrive, side.session)
   },
   load: () => import('./session/dial.js'),
   async dial(address, options) {
     const { dialSession, isFinal } = await import('./session/dial.js')
     const carrier = carrierOf(address)
-    const connect = (signal: AbortSignal) => dialOn(carrier, { ...options, retry: 0, signal })
+    const connect = (signal: AbortSignal) => endpointOf(carrier).dial(carrier, { ...options, retry: 0, signal })
     return retried(() => dialSession(connect, options.session ?? {}, options), options, 0, isFinal)
   },
 })
@@ -64,16 +61,6 @@ export function carrierOf(address: ReliableAddress): Carrier {
   const { tls: isTls, ...place } = address
   if (isTls) return { ...place, scheme: 'tls' }
   return 'path' in place ? { ...place, scheme: 'unix' } : { ...place, scheme: 'tcp' }
-}
-
-function listenOn(carrier: Carrier, arrive: (arrival: Arrival) => void, side: ServerSide): Promise<Listener> {
-  const { listen } = endpointOf(carrier)
-  return listen(carrier, arrive, side)
-}
-
-function dialOn(carrier: Carrier, options: DialOptions): Promise<Leg> {
-  const { dial } = endpointOf(carrier)
-  return dial(carrier, options)
 }
 
 interface Able {

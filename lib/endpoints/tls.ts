@@ -9,9 +9,9 @@ import {
   type SecureSocket,
 } from './endpoint.js'
 import { dialSocket, listenForSockets, type Peer, type SocketAddress, type SocketArrival, socketLeg } from './socket.js'
-import { formatHostAndPort, parseHostAndPort, tcpAddress } from './tcp.js'
+import { formatHostAndPort, parseHostAndPort, type TcpAddress, tcpAddress } from './tcp.js'
 import type { ClientContext } from './tls/secure-context.js'
-import { removeStale, unixAddress } from './unix.js'
+import { removeStale, type UnixAddress, unixAddress } from './unix.js'
 
 /** An address with TLS: over TCP, or over a unix socket if it has a path. */
 export type TlsAddress =
@@ -25,14 +25,9 @@ export const tls = defineEndpoint<TlsAddress>({
   accepts: text => text.startsWith('tls:'),
   parse(text) {
     if (!text.startsWith('tls://')) throw new TcpPipeError('ERR_ADDRESS', 'is not an address')
-    const carrier = text.slice('tls://'.length)
-    const isUnix = /^unix:(?!\d*$)/.test(carrier) // `unix` may also be a host name
-    return { ...(isUnix ? unixAddress(carrier.slice('unix:'.length)) : parseHostAndPort(carrier)), scheme: 'tls' }
+    return { ...parsePlace(text.slice('tls://'.length)), scheme: 'tls' }
   },
-  complete: address =>
-    'path' in address
-      ? { ...address, ...unixAddress(address.path), scheme: 'tls' }
-      : { ...address, ...tcpAddress(address.host, address.port), scheme: 'tls' },
+  complete: address => ({ ...address, ...checkedPlace(address), scheme: 'tls' }),
   format: formatTls,
   async listen(address, arrive, contexts) {
     if ('path' in address) await removeStale(address.path)
@@ -47,7 +42,24 @@ export const tls = defineEndpoint<TlsAddress>({
 })
 
 function formatTls(address: TlsAddress): string {
-  return `tls://${'path' in address ? `unix:${address.path}` : formatHostAndPort(address)}`
+  return `tls://${formatPlace(address)}`
+}
+
+type Place = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** Parses what follows a scheme over sockets: a host and a port, or `unix:` and a path. Throws `ERR_ADDRESS`. */
+export function parsePlace(text: string): TcpAddress | UnixAddress {
+  const isUnix = /^unix:(?!\d*$)/.test(text) // `unix` may also be a host name
+  return isUnix ? unixAddress(text.slice('unix:'.length)) : parseHostAndPort(text)
+}
+
+/** Checks the parts of such a place. Throws `ERR_ADDRESS`. */
+export function checkedPlace(place: Place): TcpAddress | UnixAddress {
+  return 'path' in place ? unixAddress(place.path) : tcpAddress(place.host, place.port)
+}
+
+export function formatPlace(place: Place): string {
+  return 'path' in place ? `unix:${place.path}` : formatHostAndPort(place)
 }
 
 function hostOf(address: SocketAddress): string {

@@ -156,7 +156,7 @@ export class FrameReader {
     const parts = this.#parts
     this.#parts = []
     this.#header = undefined
-    if (checksum(bytes, parts) !== bytes.readUInt32BE(16)) throw fault(`a ${type} frame with a wrong checksum`)
+    if (checksum(bytes, parts) !== bytes.readUInt32BE(16)) throw peerFault(`a ${type} frame with a wrong checksum`)
     const payload = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
     if (type === 'data') this.#handler.data(offset, payload, true)
     else this.#handler.frame({ type, flags, offset, payload })
@@ -171,17 +171,18 @@ function isStreamed({ type, flags }: Header): boolean {
 function parseHeader(bytes: Buffer): Header {
   const type = types[(bytes[0] as number) - 1]
   const [flags, length, offset] = [bytes[1] as number, bytes.readUInt32BE(4), Number(bytes.readBigUInt64BE(8))]
-  if (!type || flags > 1 || bytes.readUInt16BE(2) !== 0) throw fault('a frame of an unknown type')
-  if (offset > Number.MAX_SAFE_INTEGER) throw fault(`a ${type} frame whose offset is too large`)
+  if (!type || flags > 1 || bytes.readUInt16BE(2) !== 0) throw peerFault('a frame of an unknown type')
+  if (offset > Number.MAX_SAFE_INTEGER) throw peerFault(`a ${type} frame whose offset is too large`)
   const most = type === 'data' ? maxPayload.data : maxPayload.other
-  if (length > most) throw fault(`a ${type} frame of ${length} bytes; expected at most ${most}`)
+  if (length > most) throw peerFault(`a ${type} frame of ${length} bytes; expected at most ${most}`)
   const header = { type, flags, length, offset, bytes }
-  if (type === 'data' && length === 0) throw fault('a data frame without data')
+  if (type === 'data' && length === 0) throw peerFault('a data frame without data')
   if (isStreamed(header) && checksum(bytes, []) !== bytes.readUInt32BE(16))
-    throw fault('a data frame with a wrong checksum')
+    throw peerFault('a data frame with a wrong checksum')
   return header
 }
 
-function fault(what: string): TcpPipeError {
+/** The error for what a peer must not send. */
+export function peerFault(what: string): TcpPipeError {
   return new TcpPipeError('ERR_SESSION', `the peer sent ${what}`)
 }

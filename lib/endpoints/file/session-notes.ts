@@ -33,8 +33,8 @@ export function notesName(part: string): string {
 }
 
 /**
- * Reads the notes about an unfinished file. Undefined if there are none. A line that is not whole ends them. What cannot
- * be read belongs to somebody else: a peer may have sent a file with such a name.
+ * Reads the notes about an unfinished file. Undefined if there are none. A line that is not whole ends them. A file that
+ * cannot be read is not ours: a peer may have sent a file with such a name.
  */
 export async function readNotes(part: string, owner: Owner): Promise<FoundNotes | undefined> {
   try {
@@ -80,7 +80,7 @@ function isMark(value: unknown): value is Mark {
   return Number.isSafeInteger(offset) && (offset as number) >= 0 && typeof sha256 === 'string'
 }
 
-/** The notes have only a hash of the secret: whoever may read them cannot continue the session. */
+/** The notes have only a hash of the secret: their reader cannot continue the session. */
 function isOwner(head: Line | undefined, { id, secret }: Owner): boolean {
   if (head?.session !== version || head.id !== id || typeof head.secret !== 'string') return false
   const [found, own] = [Buffer.from(head.secret), Buffer.from(hashOf(secret))]
@@ -145,7 +145,7 @@ export class SessionNotes {
   }
 }
 
-/** Between two notes there are so many bytes at least, and such a part of the file. */
+/** The minimum distance of two notes: this number of bytes, and this fraction of the offset. */
 const closest = 64 * 1024
 const parts = 8192
 
@@ -153,7 +153,7 @@ function lineOf(value: object): string {
   return `${JSON.stringify(value)}\n`
 }
 
-/** Removes notes, if somebody else was not faster. */
+/** Removes notes. Another process may have removed them before. */
 export async function removeNotes(path: string): Promise<void> {
   await unlink(path).catch(() => {})
 }

@@ -6,10 +6,10 @@ import { formatDuration } from '../../text/quantities.js'
 import { type DialOptions, defaultTimes, type Leg } from '../endpoint.js'
 import { growing } from '../retry.js'
 import { meetListener } from './handshake.js'
-import { type Described, errorOf, type Hello, type SessionKind, welcomeOf } from './hello.js'
+import { errorOf, type Hello, type SessionKind, welcomeOf } from './hello.js'
 import { newSecret } from './identity.js'
 import { Link } from './link.js'
-import { Links } from './links.js'
+import { isLeftOver, Links } from './links.js'
 import { type DialSession, sessionDefaults } from './options.js'
 import { Session } from './session.js'
 import { sessionLeg } from './session-leg.js'
@@ -128,7 +128,7 @@ class DialledSession {
       }
       link.use({
         frame(frame) {
-          if (frame.type === 'ping' || frame.type === 'ack') return // one may be left of the session before
+          if (isLeftOver(frame)) return
           if (frame.type === 'error') return refused(refusal(frame))
           if (frame.type !== 'welcome') return refused(early())
           try {
@@ -209,7 +209,7 @@ function early(): Error {
 function helloFor(given: DialSession, kind: SessionKind, window: number): Hello {
   const { name, size, mode, mtime, rereadable = false, restart = false } = given
   const { id = newSecret(), secret = newSecret(), group = newSecret() } = given
-  const described = JSON.parse(JSON.stringify({ name, size, mode, mtime })) as Described
+  const described = { name, size, mode, mtime }
   return { id, secret, group, kind, window, rereadable, restart, again: false, received: 0, ...described }
 }
 

@@ -6,20 +6,13 @@ export const graceTime = 2000
 export class ExpectedGroups {
   readonly #timers = new Map<string, NodeJS.Timeout>()
   readonly #over: () => void
-  #hasBegun = false
 
   /** Calls `over` when none is expected any more. */
   constructor(over: () => void) {
     this.#over = over
   }
 
-  /** The server stops: until then, everybody is expected. */
-  begin(): void {
-    this.#hasBegun = true
-  }
-
   expect(group: string): void {
-    if (!this.#hasBegun) return
     clearTimeout(this.#timers.get(group))
     const forget = () => {
       this.#timers.delete(group)

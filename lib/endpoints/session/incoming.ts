@@ -1,6 +1,6 @@
 /** The direction of a session that comes in: what has arrived, and what is known to be right. */
 import { createHash, type Hash } from 'node:crypto'
-import { TcpPipeError } from '../../text/errors.js'
+import { peerFault } from '../../formats/session-frames.js'
 
 export class Incoming {
   #hash: Hash | undefined
@@ -44,7 +44,7 @@ export class Incoming {
   /** Takes the next bytes. Throws `ERR_SESSION` if they are not the next ones. */
   data(offset: number, bytes: Buffer, isChecked: boolean): void {
     if (this.#isEnded || offset !== this.#received)
-      throw fault(`data at ${offset}; expected ${this.#isEnded ? 'none' : this.#received}`)
+      throw peerFault(`data at ${offset}; expected ${this.#isEnded ? 'none' : this.#received}`)
     this.#hash?.update(bytes)
     this.#received += bytes.length
     if (isChecked) this.#verify()
@@ -57,7 +57,7 @@ export class Incoming {
 
   /** Compares the digest of everything. Returns whether it is the same. Throws `ERR_SESSION` for another offset. */
   check(offset: number, sha256: unknown): boolean {
-    if (offset !== this.#received) throw fault(`a check at ${offset}; expected ${this.#received}`)
+    if (offset !== this.#received) throw peerFault(`a check at ${offset}; expected ${this.#received}`)
     if (this.#hash && sha256 !== this.sha256) return false
     this.#verify()
     return true
@@ -75,8 +75,4 @@ export class Incoming {
     this.#received = this.#verified
     this.#hash = this.#verifiedHash?.copy()
   }
-}
-
-function fault(what: string): TcpPipeError {
-  return new TcpPipeError('ERR_SESSION', `the peer sent ${what}`)
 }

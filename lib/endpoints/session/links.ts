@@ -1,4 +1,5 @@
 /** Links that serve no session now. The next session of the same call takes one, instead of connecting again. */
+import type { Frame } from '../../formats/session-frames.js'
 import { TcpPipeError } from '../../text/errors.js'
 import { newSecret } from './identity.js'
 import type { Link } from './link.js'
@@ -18,7 +19,7 @@ export class Links implements TransferLinks {
     const forget = () => void this.#free.delete(link)
     const unexpected = () => link.drop(new TcpPipeError('ERR_SESSION', 'the peer sent data between two sessions'))
     link.use({
-      frame: frame => void (frame.type === 'ping' || unexpected()),
+      frame: frame => void (isLeftOver(frame) || unexpected()),
       data: unexpected,
       lost: forget,
     })
@@ -35,6 +36,11 @@ export class Links implements TransferLinks {
     for (const link of this.#free) link.end()
     this.#free.clear()
   }
+}
+
+/** Whether a frame says nothing between two sessions: a sign of life, or a confirmation of the session before. */
+export function isLeftOver({ type }: Frame): boolean {
+  return type === 'ping' || type === 'ack'
 }
 
 /** Returns connections that several transfers use one after the other, as `links`. Their owner ends them. */

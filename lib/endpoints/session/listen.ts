@@ -140,6 +140,11 @@ class Sessions {
     return isOpen || [...this.#links.values()].some(groups => groups.has(group))
   }
 
+  /** Until it stops, a server takes the sessions of everybody. */
+  #expect(group: string): void {
+    if (this.#closing) this.#groups.expect(group)
+  }
+
   #begin(link: Link, hello: Hello): Leg {
     const { giveUpAfter = sessionDefaults.giveUpAfter, window = sessionDefaults.window[hello.kind] } = this.#options
     clearTimeout(this.#grace)
@@ -158,7 +163,7 @@ class Sessions {
         if (this.#open.get(hello.id) === entry) this.#open.delete(hello.id)
         if (!session.stream.destroyed) this.#finished.add(session)
         if (free) void this.#next(free, session)
-        else if (session.stream.errored instanceof PeerFailure) this.#groups.expect(hello.group)
+        else if (session.stream.errored instanceof PeerFailure) this.#expect(hello.group)
         this.#closeIfIdle()
       },
     })
@@ -173,7 +178,7 @@ class Sessions {
   async #next(link: Link, { stream, hello: { group } }: Session): Promise<void> {
     const { remote, port } = link.leg
     const lost = (error: Error) => {
-      if (!(error instanceof LinkEnd) && !this.#ending.signal.aborted) this.#groups.expect(group)
+      if (!(error instanceof LinkEnd) && !this.#ending.signal.aborted) this.#expect(group)
     }
     const terms = { timeout: sessionDefaults.linkTimeout, signal: this.#ending.signal, lost }
     const hello = await nextHello(link, terms).catch(() => undefined) // the client has no further session
@@ -191,7 +196,6 @@ class Sessions {
   /** Stops listening when no session and no link is left: until then, a session can come back. */
   async close(closeListener: () => Promise<void>): Promise<void> {
     await new Promise<void>(resolve => {
-      this.#groups.begin()
       this.#closing = resolve
       this.#closeIfIdle()
     })

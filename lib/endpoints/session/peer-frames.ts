@@ -1,5 +1,5 @@
 /** What the peer of a session sends over its link. */
-import { type Frame, frameFlags } from '../../formats/session-frames.js'
+import { type Frame, frameFlags, peerFault } from '../../formats/session-frames.js'
 import { TcpPipeError, toError } from '../../text/errors.js'
 import type { Attachment } from './attachment.js'
 import type { Ending } from './ending.js'
@@ -72,15 +72,15 @@ export class PeerFrames implements LinkUser {
     else if (type === 'check') this.#parts.receiver.check(offset, factsOf(frame).sha256)
     else if (type === 'ack') this.#confirm(frame)
     else if (type === 'end') this.#end(frame)
-    else throw fault(`a frame of type ${type} in the middle of a session`)
+    else throw peerFault(`a frame of type ${type} in the middle of a session`)
   }
 
   #checkBegun(): void {
-    if (!this.#parts.attachment.ready) throw fault('data before the session has begun')
+    if (!this.#parts.attachment.ready) throw peerFault('data before the session has begun')
   }
 
   #confirm({ offset, payload, flags }: Frame): void {
-    if (payload.length !== 8) throw fault('an ack of a wrong length')
+    if (payload.length !== 8) throw peerFault('an ack of a wrong length')
     const isEnd = (flags & frameFlags.ended) !== 0
     this.#parts.outgoing.confirm(offset, Number(payload.readBigUInt64BE()), isEnd)
     this.#parts.confirmed()
@@ -99,8 +99,4 @@ export class PeerFrames implements LinkUser {
     attachment.leave()?.end()
     fail(new PeerFailure('ERR_SESSION', `${peer} failed: ${message}`))
   }
-}
-
-function fault(what: string): TcpPipeError {
-  return new TcpPipeError('ERR_SESSION', `the peer sent ${what}`)
 }

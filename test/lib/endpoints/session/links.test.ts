@@ -34,10 +34,11 @@ t.test('a link that is over is not kept, nor one that is lost meanwhile', async 
   t.equal(links.take(), undefined)
 })
 
-t.test('between two sessions a peer may only show that it lives', async t => {
+t.test('between two sessions a peer only shows that it lives, or confirms late', async t => {
   for (const [title, bytes, isKept] of [
     ['a ping', encodeFrame('ping'), true],
-    ['an ack', encodeFrame('ack', 0, Buffer.alloc(8)), false],
+    ['a late confirmation of the session before', encodeFrame('ack', 0, Buffer.alloc(8)), true],
+    ['a frame of a session', encodeFrame('end'), false],
     ['data', Buffer.concat([encodeDataHeader(0, [Buffer.from('a')], true), Buffer.from('a')]), false],
   ] as const) {
     const links = new Links()
