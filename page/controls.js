@@ -36,6 +36,10 @@ export function segmented(label, choices, chosen, changed) {
     set value(value) {
       for (const { input } of parts.values()) input.checked = input.value === value
     },
+    /** @param {boolean} isDisabled */
+    set disabled(isDisabled) {
+      for (const { input } of parts.values()) input.disabled = isDisabled
+    },
   }
 }
 

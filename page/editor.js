@@ -65,6 +65,12 @@ export class Editor {
     this.#show(content)
   }
 
+  /** @param {boolean} isLoaded until then, what the user does would be lost @param {boolean} mayChange */
+  allow(isLoaded, mayChange) {
+    this.field.readOnly = !isLoaded || !mayChange
+    this.#mode.disabled = !isLoaded
+  }
+
   /** Whether what is in the field is valid; what is wrong is said. */
   check() {
     setText(this.#hint, hints[this.#now])

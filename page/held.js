@@ -117,7 +117,7 @@ class HeldPart {
     setText(this.#more, `${counted(news, 'byte')} more have come. They follow unchanged.`)
     allow(this.#buttons, this.#page.mayChange && loaded !== undefined)
     if (loaded && !this.#editor.check()) this.#buttons[0].disabled = true
-    this.#editor.field.readOnly = !this.#page.mayChange
+    this.#editor.allow(loaded !== undefined, this.#page.mayChange)
   }
 
   /** @param {string} id @param {boolean} isNew */
@@ -126,10 +126,10 @@ class HeldPart {
     this.#isLoading = true
     try {
       const held = /** @type {Held} */ (await this.#page.api.get(`/api/held/${encodeURIComponent(id)}`))
-      if (id !== this.#chosen || (!isNew && this.#editor.isEdited)) return
-      const bytes = fromBase64(held.data ?? '')
-      this.#editor.load(bytes, isNew)
-      this.#loaded = { id, bytes: held.bytes }
+      if (id === this.#chosen && (isNew || !this.#editor.isEdited)) {
+        this.#editor.load(fromBase64(held.data ?? ''), isNew)
+        this.#loaded = { id, bytes: held.bytes }
+      }
     } catch {
       // it has gone on by itself: the next event tells
       return

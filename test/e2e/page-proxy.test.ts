@@ -108,6 +108,16 @@ async function add({ page, part }: Visit, text: string, time = '60', direction =
 }
 
 const held = ({ page }: Visit) => page.locator('#held')
+
+/** Holds the requests for this until what is returned is called. */
+async function heldBack({ page }: Visit, url: string): Promise<() => void> {
+  let go = () => {}
+  const gone = new Promise<void>(resolve => {
+    go = resolve
+  })
+  await page.route(url, route => gone.then(() => route.continue()))
+  return go
+}
 const editor = (seen: Visit) => held(seen).getByRole('textbox')
 const press = (seen: Visit, name: string) => held(seen).getByRole('button', { name, exact: true }).click()
 
@@ -202,8 +212,12 @@ t.test(
   async t => {
     const { link, seen, client } = await echoed(t, ['reset at a breakpoint'])
     await add(seen, 'x')
+    const goOn = await heldBack(seen, '**/api/held/*')
     client.write('x1')
     await shows(held(seen), 'Connection 1, forward: 2 bytes')
+    t.notOk(await editor(seen).isEditable(), 'what is not there yet cannot be edited')
+    t.ok(await held(seen).getByRole('radio', { name: 'Hex' }).isDisabled())
+    goOn()
     await editor(seen).fill('edited,')
     client.write('x2')
     await shows(held(seen), '2 bytes more have come. They follow unchanged.')
