@@ -71,10 +71,30 @@ export type Sink = Writable & {
   readonly isExact?: boolean
   /** The leg that the sink sends to. It counts for the idle timeout of the connection. */
   readonly leg?: Leg
+  /**
+   * Calls back with the number of bytes that are kept – on the disk, or stored by a server – whenever it grows. Without
+   * it, what a write has called back for counts as kept.
+   */
+  onKept?(callback: (bytes: number) => void): void
 }
 
 /** A Readable that supplies the data of a pipeline. It may count its bytes, and have warnings after its end. */
-export type Source = Readable & { readonly bytesRead?: number; readonly warnings?: readonly string[] }
+export type Source = Readable & {
+  readonly bytesRead?: number
+  readonly warnings?: readonly string[]
+  /** Set by a source that stores its records until its reader keeps them. Each of its chunks is a whole record. */
+  readonly acks?: Acks
+}
+
+/** Acknowledges the records of a source, such as a durable consumer: it need not deliver them again. */
+export interface Acks {
+  /** The first `bytes` bytes that the source has given are kept. Records that end there are acknowledged. */
+  kept(bytes: number): void
+  /** Resolves when the server has confirmed every acknowledgement. Rejects if it cannot; its records come again. */
+  settled(): Promise<void>
+  /** Calls back whenever the source waits for an acknowledgement before it gives more. */
+  onFull(callback: () => void): void
+}
 
 /** A connected client, before any read. */
 export interface Arrival {
