@@ -153,7 +153,8 @@ export function endpointFor<A extends Ability>(ability: A, address: Address): Ab
 /** An endpoint with the ability. */
 type AbleEndpoint<A extends Ability> = Omit<Endpoint<Address>, A> & Required<Pick<Endpoint<Address>, A>>
 
-function endpointOf({ scheme }: Address): Endpoint<Address> {
+/** Returns the endpoint of an address. Throws `ERR_ADDRESS` if there is no such scheme. */
+export function endpointOf({ scheme }: Address): Endpoint<Address> {
   const endpoint = endpoints.find(each => each.scheme === scheme)
   if (endpoint) return endpoint as unknown as Endpoint<Address>
   throw new TcpPipeError('ERR_ADDRESS', `scheme: '${scheme}' is not allowed; expected ${schemes()}`)

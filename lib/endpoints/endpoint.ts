@@ -45,6 +45,8 @@ export interface SessionSide {
   readonly isEnded: boolean
   /** For the receiver, before it reads: names what keeps the data, so that it survives the process. */
   begin(keeper?: Keeper): void
+  /** Set by who sends: called with the number of bytes that are on the disk of the peer, whenever it grows. */
+  onDurable?: ((bytes: number) => void) | undefined
   /** Adds to the receipt what was written. */
   confirmWritten(facts: Pick<Receipt, 'written' | 'skipped'>): void
 }
@@ -72,8 +74,8 @@ export type Sink = Writable & {
   /** The leg that the sink sends to. It counts for the idle timeout of the connection. */
   readonly leg?: Leg
   /**
-   * Calls back with the number of bytes that are kept – on the disk, or stored by a server – whenever it grows. Without
-   * it, what a write has called back for counts as kept.
+   * Calls back with the number of bytes that are kept – on the disk, stored by a server, or taken by a peer – whenever it
+   * grows. Without it, nothing is kept before the sink has finished.
    */
   onKept?(callback: (bytes: number) => void): void
 }
@@ -168,6 +170,8 @@ export interface DialOptions extends HandshakeOptions {
   session?: DialSession | undefined
   /** Called when the carrier has connected, before a handshake. */
   onConnect?: (() => void) | undefined
+  /** Called by an address that waits for its peer, when it listens. */
+  onListening?: ((bound: Bound) => void) | undefined
   /** Called before each retry with the delay in milliseconds. */
   onRetry?: ((error: unknown, wait: number) => void) | undefined
 }
@@ -181,6 +185,8 @@ export interface SinkContext {
   readonly name?: string | undefined
   /** The session that brings the data, for a file that keeps it over a restart. */
   readonly session?: SessionSide | undefined
+  /** Whether the source forgets what is kept: then it must be on the disk. */
+  readonly isDurable?: boolean | undefined
   /** Whether no stage stands between the session and the sink: then both have the same bytes. */
   readonly isUnchanged?: boolean | undefined
 }
@@ -204,7 +210,7 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   format(address: A): string
   /** Listens, and calls `arrive` for each client. Rejects with the system error. */
   listen?(address: A, arrive: (arrival: Arrival) => void, tls: ServerSide): Promise<Listener>
-  /** Loads what a later dial needs, before a server listens: a failed import stays failed. */
+  /** Loads what it needs later, before a server listens: a failed import stays failed. */
   load?(): Promise<unknown>
   /** Connects. Rejects with the system error. */
   dial?(address: A, options: DialOptions): Promise<Leg>

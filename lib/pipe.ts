@@ -1,0 +1,217 @@
+/** pipe: from any end to any other, through transforms; both ways where both ends have two directions. */
+import { setMaxListeners } from 'node:events'
+import { waitsForEver } from './connection/acknowledge.js'
+import { type OpenChain, openChain } from './connection/chain.js'
+import { type OpenConnection, openConnection } from './connection/connection.js'
+import { leave } from './connection/linger.js'
+import { carriedOut } from './connection/work.js'
+import { formatAddress } from './endpoints/address.js'
+import type { Acks, DialOptions, Leg } from './endpoints/endpoint.js'
+import { localLeg } from './endpoints/local-leg.js'
+import { loadFor } from './endpoints/open.js'
+import { targetContext } from './endpoints/tls/contexts.js'
+import { dialOptions, type Input, nameOf, type OpenEnd, openBoth, openInput, openOutput } from './pipe/ends.js'
+import { type PipeOptions, type PipePlan, resolvePipe } from './pipe/options.js'
+import { type PartOf, Parts } from './pipe/parts.js'
+import type { Stages } from './stages/transforms.js'
+import { logObserver } from './stats/log-observer.js'
+import { type Observers, observers } from './stats/observer.js'
+import { withSummary } from './stats/send-error.js'
+import type { Summary } from './stats/summary.js'
+import { abortError } from './text/errors.js'
+import { optionName } from './text/option-name.js'
+
+/**
+ * Opens both ends and moves the data. Resolves with the summary when the source has ended and the sink has taken
+ * everything; with `rotate`, with that of the last part.
+ *
+ * Acknowledges the records of a source that stores them, such as a durable consumer, when they are kept: on the disk,
+ * stored by a server, or taken by the peer. With transforms, that is when the end is complete.
+ *
+ * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system error if an end cannot be opened; a
+ * `SendError` if the transfer fails
+ */
+export function pipe<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
+  options: PipeOptions<Stages<A, B, C, D, E, F, G, H>, Stages<I, J, K, L, M, N, O, P>>,
+): Promise<Summary>
+export async function pipe(options: PipeOptions): Promise<Summary> {
+  const plan = await resolvePipe(options)
+  const { from, to } = plan
+  const { signal, log } = options
+  for (const each of [signal, options.stop]) if (each) setMaxListeners(0, each) // any number of pipes may share it
+  const dialFrom = dialOptions(options, await targetContext(from, options.tls, 'tls'))
+  const dialTo = dialOptions(options, await targetContext(to, options.targetTls))
+  await Promise.all([loadFor(from), loadFor(to)])
+  if (signal?.aborted) throw abortError(signal)
+  const run: Run = {
+    ...{ options, plan, dialFrom, dialTo },
+    forward: openChain('forward', options.transforms),
+    reply: openChain('reply', options.replyTransforms),
+    observer: observers([log && logObserver(log), options.observer]),
+    number: 0,
+  }
+  const summary = await (plan.isBothWays ? converse(run) : move(run))
+  if (summary.error) throw withSummary(summary.error, summary)
+  return summary
+}
+
+interface Run {
+  readonly options: PipeOptions
+  readonly plan: PipePlan
+  readonly dialFrom: DialOptions
+  readonly dialTo: DialOptions
+  readonly forward: OpenChain
+  readonly reply: OpenChain
+  readonly observer: Observers
+  /** The number of connections so far. */
+  number: number
+}
+
+/** What a connection does, and how it ends as if its source had ended. */
+interface Task {
+  work(connection: OpenConnection): Promise<void>
+  stop(connection: OpenConnection): void
+}
+
+/** Opens the connection of a leg, and carries out its task. */
+async function connect(run: Run, leg: Leg, task: Task): Promise<Summary> {
+  const { options, observer } = run
+  const { log, maxRecord, idleTimeout = 0, measure, signal, stop } = options
+  run.number++
+  const connection = openConnection(leg, { log, maxRecord, idleTimeout, measure, observer, number: run.number })
+  const abort = () => connection.fail(abortError(signal as AbortSignal))
+  observer.opened(connection)
+  const work = async () => {
+    options.onConnection?.(connection)
+    await task.work(connection)
+  }
+  const done = carriedOut(connection, work())
+  const release = [whenAborted(signal, abort), whenAborted(stop, () => task.stop(connection))]
+  const summary = await done
+  for (const each of release) each()
+  return summary
+}
+
+/** Returns a function that takes it back. */
+function whenAborted(signal: AbortSignal | undefined, action: () => void): () => void {
+  if (signal?.aborted) action()
+  else signal?.addEventListener('abort', action)
+  return () => signal?.removeEventListener('abort', action)
+}
+
+/** Both ways. The connection is that of `from`, unless only `to` is one. */
+async function converse(run: Run): Promise<Summary> {
+  const { plan, forward, reply } = run
+  const near = await openBoth(plan.from, run.dialFrom)
+  const far = await openBoth(plan.to, run.dialTo).catch(error => {
+    near.leg?.reset(error)
+    near.source.destroy()
+    throw error
+  })
+  const [own, other] = near.leg ? [near.leg, far.leg] : [far.leg as Leg, undefined]
+  const work = async (connection: OpenConnection) => {
+    if (other) connection.join(other, formatAddress(plan.to))
+    const there = forward.run(connection, between(near, far))
+    const back = reply.run(connection, between(far, near))
+    stopTyping(near, () => forward.stop(connection), back)
+    stopTyping(far, () => reply.stop(connection), there)
+    await Promise.all([there, back])
+  }
+  const stop = (connection: OpenConnection) => [forward, reply].forEach(chain => void chain.stop(connection))
+  const summary = await connect(run, own, { work, stop })
+  for (const { source, leg } of [near, far]) if (!leg && !source.readableEnded) source.destroy() // a terminal would keep the process alive
+  return summary
+}
+
+function between(from: OpenEnd, to: OpenEnd) {
+  const names = { source: from.name, sink: to.leg ? to.name : 'stdout' }
+  return { source: from.source, sourceLeg: from.leg, sink: to.sink, sinkLeg: to.leg, names }
+}
+
+/** Nobody need type an end after that of the peer. */
+function stopTyping({ source }: OpenEnd, stop: () => void, other: Promise<void>): void {
+  if ('isTTY' in source && source.isTTY) other.then(stop, () => {})
+}
+
+/** One way. */
+async function move(run: Run): Promise<Summary> {
+  const input = await openInput(run.plan.from, run.dialFrom)
+  const { source, leg } = input
+  const { rotate, rotateSize } = run.options
+  if (rotate !== undefined || rotateSize !== undefined || source.acks) return moveParts(run, input)
+  const work = async (connection: OpenConnection) => {
+    const sink = await openOutput(run.plan.to, connection, run.dialTo, false)
+    await transfer(run, connection, { ...input, sink })
+  }
+  const summary = await connect(run, leg ?? localLeg(source, input.name), { work, stop: run.forward.stop })
+  if (!leg) source.destroy()
+  return summary
+}
+
+function transfer(run: Run, connection: OpenConnection, { source, leg, name, sink }: OpenEnd): Promise<void> {
+  const names = { source: name, sink: nameOf(run.plan.to, 'stdout') }
+  return run.forward.run(connection, { source, sourceLeg: leg, sink, names, lazy: true })
+}
+
+/** One way, in parts: each is a connection of its own. Its records are acknowledged when it is complete, or before. */
+async function moveParts(run: Run, { source, leg, name }: Input): Promise<Summary> {
+  const { rotate, rotateSize, maxRecord = 1024 * 1024, signal, stop } = run.options
+  const parts = new Parts(source, { time: rotate, size: rotateSize, longestLine: maxRecord })
+  const release = [
+    whenAborted(signal, () => source.destroy(abortError(signal as AbortSignal))),
+    whenAborted(stop, () => parts.stop()),
+  ]
+  let summary: Summary | undefined
+  try {
+    for (let part = await parts.next(); part; part = summary.error ? undefined : await parts.next())
+      summary = await movePart(run, part, { name, acks: source.acks, finish: () => parts.finish() })
+    summary ??= await connect(run, localLeg(source, name), { work: async () => {}, stop: () => {} })
+    if (!summary.error) await source.acks?.settled()
+  } catch (error) {
+    leg?.reset(error as Error)
+    throw error
+  } finally {
+    for (const each of release) each()
+    source.destroy(summary?.error)
+    if (leg) await leave(leg, () => summary?.error !== undefined)
+  }
+  return summary as Summary
+}
+
+interface PartRun {
+  readonly name: string
+  readonly acks: Acks | undefined
+  /** Completes the part after a whole record. */
+  finish(): void
+}
+
+async function movePart(run: Run, { source, start }: PartOf, { name, acks, finish }: PartRun): Promise<Summary> {
+  const leg = localLeg(source, name)
+  let timer: NodeJS.Timeout | undefined
+  const work = async (connection: OpenConnection) => {
+    const sink = await openOutput(run.plan.to, connection, run.dialTo, acks !== undefined)
+    if (acks && sink.onKept && !run.forward.hasStages(connection)) sink.onKept(bytes => acks.kept(start + bytes))
+    else if (acks) timer = completeInTime(run, acks, finish, error => connection.fail(error))
+    await transfer(run, connection, { source, leg: undefined, name, sink })
+  }
+  const summary = await connect(run, leg, { work, stop: () => {} }) // the part itself ends
+  clearTimeout(timer)
+  if (!summary.error) acks?.kept(start + leg.bytes.in)
+  return summary
+}
+
+/** Milliseconds after which a part is complete whose records are acknowledged then, if others can follow at the same place. */
+const shortPart = 5000
+
+/** What is acknowledged when the part is complete must not wait for ever: the source does not end. */
+function completeInTime(
+  { options, plan }: Run,
+  acks: Acks,
+  finish: () => void,
+  fail: (error: Error) => void,
+): NodeJS.Timeout | undefined {
+  const isRotated = options.rotate !== undefined || options.rotateSize !== undefined
+  const isOne = plan.to.scheme === 'file' && !plan.to.append && !isRotated
+  acks.onFull(isOne ? () => fail(waitsForEver(optionName('rotate'))) : finish)
+  return isOne || isRotated ? undefined : setTimeout(finish, shortPart)
+}
