@@ -95,9 +95,7 @@ class Follower extends Readable {
       this.#position = 0
       return true
     }
-    const named = await stat(this.#path).catch(error => {
-      if (errorCode(error) !== 'ENOENT') throw error
-    })
+    const named = await stat(this.#path).catch(() => undefined) // between two files there is none
     if (!named || (named.ino === own.ino && named.dev === own.dev)) return false
     if (!this.#isReplaced) {
       this.#isReplaced = true
