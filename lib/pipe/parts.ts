@@ -60,30 +60,23 @@ export class Parts {
     this.#current?.stop()
   }
 
-  #hasMore(): Promise<boolean> {
+  /** Whether there is a byte for another part. */
+  async #hasMore(): Promise<boolean> {
     const source = this.#source
-    return new Promise((resolve, reject) => {
-      const over = (hasMore: boolean) => {
-        source.off('readable', look).off('end', end).off('error', fail).off('close', end)
-        this.#stopped = undefined
-        resolve(hasMore)
-      }
-      const look = () => {
-        if (source.readableLength > 0) over(true)
-        else if (source.readableEnded) over(false)
-      }
-      const end = () => (source.errored ? fail(source.errored) : over(false))
-      const fail = (error: Error) => {
-        over(false)
-        reject(error)
-      }
-      this.#stopped = () => over(false)
-      if (this.#isStopped) over(false)
-      else if (source.errored) fail(source.errored)
-      else if (source.readableLength > 0) over(true)
-      else if (source.readableEnded || source.destroyed) over(false)
-      else source.on('readable', look).on('end', end).on('error', fail).on('close', end)
-    })
+    const events = ['readable', 'end', 'error', 'close']
+    while (!this.#isStopped && source.readableLength === 0 && !source.readableEnded && !source.destroyed) {
+      let wake!: () => void
+      const changed = new Promise<void>(resolve => {
+        wake = resolve
+      })
+      this.#stopped = wake
+      for (const event of events) source.on(event, wake)
+      source.read(0) // finds the end, if there is one
+      await changed
+      for (const event of events) source.off(event, wake)
+    }
+    if (source.errored) throw source.errored
+    return !this.#isStopped && source.readableLength > 0
   }
 }
 
@@ -91,30 +84,23 @@ class Part extends Readable {
   bytesRead = 0
   readonly #source: Source
   readonly #longestLine: number
-  readonly #size: number
   readonly #counted: (bytes: number) => void
   readonly #timer: NodeJS.Timeout | undefined
+  /** Where it ends, or after the record that it is in by then. */
+  #size: number
   #isWanted = false
-  /** Whether it ends after the record that it gives now. */
-  #isDue = false
-  /** Bytes that were given since it was due. */
-  #late = 0
-  /** Whether the last byte that was given ends a record. */
-  #isWhole = true
   #isOver = false
+  /** Whether the last byte that was given ends a record. */
+  #isWhole = false
 
-  constructor(
-    source: Source,
-    { time, size = Number.POSITIVE_INFINITY, longestLine }: PartsOptions,
-    counted: (bytes: number) => void,
-  ) {
+  constructor(source: Source, { time, size, longestLine }: PartsOptions, counted: (bytes: number) => void) {
     super({ highWaterMark: 0 })
     this.#source = source
-    this.#size = size
+    this.#size = size ?? Number.POSITIVE_INFINITY
     this.#longestLine = longestLine
     this.#counted = counted
     this.#timer = time === undefined ? undefined : setTimeout(() => this.finish(), time)
-    source.on('readable', this.#take).on('end', this.#end).on('error', this.#fail)
+    source.on('readable', this.#take).on('end', this.stop).on('error', this.#fail)
   }
 
   override _read(): void {
@@ -127,62 +113,49 @@ class Part extends Readable {
     callback(error)
   }
 
+  /** Ends after a whole record. */
   finish(): void {
-    this.#isDue = true
-    if (this.#isWhole && this.bytesRead > 0) this.#over()
+    this.#size = Math.min(this.#size, this.bytesRead)
+    if (this.#isWhole) this.stop()
   }
 
-  /** Gives nothing more: what comes in the middle of a record is no record. */
-  stop(): void {
-    this.#over()
-  }
-
-  readonly #take = (): void => {
-    const chunk: Buffer | null = this.#isWanted ? this.#source.read() : null
-    if (chunk === null) {
-      if (this.#source.readableEnded) this.#over()
-      return
-    }
-    this.#isWanted = false
-    this.#give(chunk)
-  }
-
-  #give(chunk: Buffer): void {
-    if (this.bytesRead + chunk.length >= this.#size) this.#isDue = true
-    const end = this.#endIn(chunk)
-    const given = end < 0 ? chunk : chunk.subarray(0, end)
-    if (end >= 0 && end < chunk.length) this.#source.unshift(chunk.subarray(end))
-    this.bytesRead += given.length
-    this.#counted(given.length)
-    if (this.#isDue) this.#late += given.length
-    this.#isWhole = this.#source.acks !== undefined || given.at(-1) === lineFeed
-    if (given.length > 0) this.push(given)
-    if (end >= 0) this.#over()
-  }
-
-  /** Where in the chunk the part ends; −1 if it goes on. */
-  #endIn(chunk: Buffer): number {
-    if (!this.#isDue) return -1
-    if (this.#source.acks) return chunk.length
-    const least = Math.max(0, Math.min(chunk.length, this.#size - this.bytesRead) - 1)
-    const line = chunk.indexOf(lineFeed, least)
-    if (line >= 0) return line + 1
-    return this.#late + chunk.length > this.#longestLine ? chunk.length : -1
-  }
-
-  readonly #end = (): void => this.#over()
-
-  readonly #fail = (error: Error): void => void this.destroy(error)
-
-  #over(): void {
-    if (this.#isOver || this.destroyed) return
-    this.#isOver = true
+  /** Ends now. */
+  readonly stop = (): void => {
+    if (this.#isOver) return
     this.#leave()
     this.push(null)
   }
 
+  readonly #fail = (error: Error): void => void this.destroy(error)
+
+  readonly #take = (): void => {
+    const chunk: Buffer | null = this.#isWanted && !this.#isOver ? this.#source.read() : null
+    if (chunk === null) return
+    this.#isWanted = false
+    const end = this.#endIn(chunk)
+    const given = end < 0 ? chunk : chunk.subarray(0, end)
+    if (given.length < chunk.length) this.#source.unshift(chunk.subarray(end))
+    this.bytesRead += given.length
+    this.#counted(given.length)
+    this.#isWhole = this.#source.acks !== undefined || given.at(-1) === lineFeed
+    this.push(given)
+    if (end >= 0) this.stop()
+  }
+
+  /** Where in the chunk the part ends; −1 if it goes on. The same wherever the source was cut into chunks. */
+  #endIn(chunk: Buffer): number {
+    const size = this.#size - this.bytesRead
+    if (chunk.length < size) return -1
+    if (this.#source.acks) return chunk.length
+    const most = size + this.#longestLine
+    const line = chunk.indexOf(lineFeed, Math.max(0, size - 1))
+    if (line >= 0 && line < most) return line + 1
+    return chunk.length >= most ? most : -1
+  }
+
   #leave(): void {
+    this.#isOver = true
     clearTimeout(this.#timer)
-    this.#source.off('readable', this.#take).off('end', this.#end).off('error', this.#fail)
+    this.#source.off('readable', this.#take).off('end', this.stop).off('error', this.#fail)
   }
 }
