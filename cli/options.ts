@@ -79,7 +79,7 @@ export function httpAddress(flags: string, description: string, preset: string):
       const address = parseAddress(text)
       if (address.scheme === 'tcp' || address.scheme === 'unix') return address
     } catch (error) {
-      const message = errorMessage(error).replace(addressForms('listen', 'dial'), httpForms)
+      const message = errorMessage(error).replace(addressForms('listen'), httpForms)
       throw new TcpPipeError('ERR_ADDRESS', message, { cause: error })
     }
     throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not allowed; expected ${httpForms}`)

@@ -67,36 +67,30 @@ interface Run {
   number: number
 }
 
-/** What a connection does, and how it ends as if its source had ended. */
-interface Task {
-  work(connection: OpenConnection): Promise<void>
-  stop(connection: OpenConnection): void
-}
-
-/** Opens the connection of a leg, and carries out its task. */
-async function connect(run: Run, leg: Leg, task: Task): Promise<Summary> {
+/** Opens the connection of a leg, and carries out its work. */
+async function connect(run: Run, leg: Leg, work: (connection: OpenConnection) => Promise<void>): Promise<Summary> {
   const { options, observer } = run
-  const { log, maxRecord, idleTimeout = 0, measure, signal, stop } = options
+  const { log, maxRecord, idleTimeout = 0, measure, signal, onConnection } = options
   run.number++
   const connection = openConnection(leg, { log, maxRecord, idleTimeout, measure, observer, number: run.number })
-  const abort = () => connection.fail(abortError(signal as AbortSignal))
   observer.opened(connection)
-  const work = async () => {
-    options.onConnection?.(connection)
-    await task.work(connection)
+  const working = async () => {
+    onConnection?.(connection)
+    await work(connection)
   }
-  const done = carriedOut(connection, work())
-  const release = [whenAborted(signal, abort), whenAborted(stop, () => task.stop(connection))]
-  const summary = await done
-  for (const each of release) each()
-  return summary
+  const ended = carriedOut(connection, working())
+  return until(ended, signal, () => connection.fail(abortError(signal as AbortSignal)))
 }
 
-/** Returns a function that takes it back. */
-function whenAborted(signal: AbortSignal | undefined, action: () => void): () => void {
-  if (signal?.aborted) action()
-  else signal?.addEventListener('abort', action)
-  return () => signal?.removeEventListener('abort', action)
+/** Waits, and acts when the signal is aborted meanwhile, or already is. */
+async function until<T>(done: Promise<T>, signal: AbortSignal | undefined, act: () => void): Promise<T> {
+  if (signal?.aborted) act()
+  else signal?.addEventListener('abort', act)
+  try {
+    return await done
+  } finally {
+    signal?.removeEventListener('abort', act)
+  }
 }
 
 /** Both ways. The connection is that of `from`, unless only `to` is one. */
@@ -109,16 +103,16 @@ async function converse(run: Run): Promise<Summary> {
     throw error
   })
   const [own, other] = near.leg ? [near.leg, far.leg] : [far.leg as Leg, undefined]
-  const work = async (connection: OpenConnection) => {
+  const summary = await connect(run, own, async connection => {
     if (other) connection.join(other, formatAddress(plan.to))
     const there = forward.run(connection, between(near, far))
     const back = reply.run(connection, between(far, near))
     stopTyping(near, () => forward.stop(connection), back)
     stopTyping(far, () => reply.stop(connection), there)
-    await Promise.all([there, back])
-  }
-  const stop = (connection: OpenConnection) => [forward, reply].forEach(chain => void chain.stop(connection))
-  const summary = await connect(run, own, { work, stop })
+    await until(Promise.all([there, back]), run.options.stop, () => {
+      for (const chain of [forward, reply]) chain.stop(connection)
+    })
+  })
   for (const { source, leg } of [near, far]) if (!leg && !source.readableEnded) source.destroy() // a terminal would keep the process alive
   return summary
 }
@@ -139,11 +133,11 @@ async function move(run: Run): Promise<Summary> {
   const { source, leg } = input
   const { rotate, rotateSize } = run.options
   if (rotate !== undefined || rotateSize !== undefined || source.acks) return moveParts(run, input)
-  const work = async (connection: OpenConnection) => {
+  const summary = await connect(run, leg ?? localLeg(source, input.name), async connection => {
     const sink = await openOutput(run.plan.to, connection, run.dialTo, false)
-    await transfer(run, connection, { ...input, sink })
-  }
-  const summary = await connect(run, leg ?? localLeg(source, input.name), { work, stop: run.forward.stop })
+    const done = transfer(run, connection, { ...input, sink })
+    await until(done, run.options.stop, () => run.forward.stop(connection))
+  })
   if (!leg) source.destroy()
   return summary
 }
@@ -157,25 +151,32 @@ function transfer(run: Run, connection: OpenConnection, { source, leg, name, sin
 async function moveParts(run: Run, { source, leg, name }: Input): Promise<Summary> {
   const { rotate, rotateSize, maxRecord = 1024 * 1024, signal, stop } = run.options
   const parts = new Parts(source, { time: rotate, size: rotateSize, longestLine: maxRecord })
-  const release = [
-    whenAborted(signal, () => source.destroy(abortError(signal as AbortSignal))),
-    whenAborted(stop, () => parts.stop()),
-  ]
-  let summary: Summary | undefined
-  try {
-    for (let part = await parts.next(); part; part = summary.error ? undefined : await parts.next())
-      summary = await movePart(run, part, { name, acks: source.acks, finish: () => parts.finish() })
-    summary ??= await connect(run, localLeg(source, name), { work: async () => {}, stop: () => {} })
-    if (!summary.error) await source.acks?.settled()
-  } catch (error) {
-    leg?.reset(error as Error)
-    throw error
-  } finally {
-    for (const each of release) each()
-    source.destroy(summary?.error)
-    if (leg) await leave(leg, () => summary?.error !== undefined)
+  const stopped = until(moveEach(run, parts, { name, acks: source.acks, finish: () => parts.finish() }), stop, () =>
+    parts.stop(),
+  )
+  const close = async (error: Error | undefined) => {
+    if (error) leg?.reset(error)
+    source.destroy(error)
+    if (leg) await leave(leg, () => error !== undefined)
   }
-  return summary as Summary
+  try {
+    const last = await until(stopped, signal, () => source.destroy(abortError(signal as AbortSignal)))
+    const summary = last ?? (await connect(run, localLeg(source, name), async () => {}))
+    await close(summary.error)
+    return summary
+  } catch (error) {
+    await close(error as Error)
+    throw error
+  }
+}
+
+/** Returns the summary of the last part; undefined if there is none. */
+async function moveEach(run: Run, parts: Parts, how: PartRun): Promise<Summary | undefined> {
+  let summary: Summary | undefined
+  for (let part = await parts.next(); part; part = summary.error ? undefined : await parts.next())
+    summary = await movePart(run, part, how)
+  if (!summary?.error) await how.acks?.settled()
+  return summary
 }
 
 interface PartRun {
@@ -188,14 +189,14 @@ interface PartRun {
 async function movePart(run: Run, { source, start }: PartOf, { name, acks, finish }: PartRun): Promise<Summary> {
   const leg = localLeg(source, name)
   let timer: NodeJS.Timeout | undefined
-  const work = async (connection: OpenConnection) => {
+  const summary = await connect(run, leg, async connection => {
     const sink = await openOutput(run.plan.to, connection, run.dialTo, acks !== undefined)
     if (acks && sink.onKept && !run.forward.hasStages(connection)) sink.onKept(bytes => acks.kept(start + bytes))
     else if (acks) timer = completeInTime(run, acks, finish, error => connection.fail(error))
     await transfer(run, connection, { source, leg: undefined, name, sink })
-  }
-  const summary = await connect(run, leg, { work, stop: () => {} }) // the part itself ends
+  })
   clearTimeout(timer)
+  source.destroy() // its sink may not have opened
   if (!summary.error) acks?.kept(start + leg.bytes.in)
   return summary
 }

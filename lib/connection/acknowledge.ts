@@ -5,8 +5,9 @@ import { TcpPipeError } from '../text/errors.js'
 
 /** The peer has taken everything. */
 export async function acknowledgeAll({ acks }: Source, { directions }: Summary): Promise<void> {
-  acks?.kept(directions.find(({ direction }) => direction === 'forward')?.bytesIn ?? 0)
-  await acks?.settled()
+  if (!acks) return
+  for (const { direction, bytesIn } of directions) if (direction === 'forward') acks.kept(bytesIn)
+  await acks.settled()
 }
 
 /** The source does not end, and what it has given is kept at its end only. `remedy` makes an end. */

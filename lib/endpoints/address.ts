@@ -51,7 +51,7 @@ function named<A>(text: string, make: () => A): A {
   } catch (error) {
     const message = errorMessage(error)
     const words = `'${text}'${/^(is|has) /.test(message) ? ' ' : ': '}${message}`
-    throw new TcpPipeError('ERR_ADDRESS', `${words}; expected ${addressForms('listen', 'dial')}`)
+    throw new TcpPipeError('ERR_ADDRESS', `${words}; expected ${addressForms('listen')}`)
   }
 }
 
@@ -69,7 +69,7 @@ export function formatAddress(address: Address): string {
 export function toAddress(input: AddressInput): Address {
   if (typeof input === 'string') return parseAddress(input)
   if (typeof input !== 'object' || input === null)
-    throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${addressForms('listen', 'dial')}`)
+    throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${addressForms('listen')}`)
   const address = complete(input)
   return 'tls' in input && input.tls ? withTls(address) : address
 }

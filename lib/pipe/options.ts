@@ -1,6 +1,6 @@
 /** The options of `pipe`, and their checks. */
 import type { Connection } from '../connection/connection.js'
-import { type Address, type AddressInput, addressForms, can, formatAddress, toAddress } from '../endpoints/address.js'
+import { type Address, type AddressInput, can, endpointFor, formatAddress, toAddress } from '../endpoints/address.js'
 import { checkOutput, checkSink } from '../endpoints/open.js'
 import type { ClientTls } from '../endpoints/tls/secure-context.js'
 import { checkMisplaced } from '../server/listen-options.js'
@@ -88,7 +88,8 @@ export async function resolvePipe(options: PipeOptions): Promise<PipePlan> {
   if (options.from === undefined) throw new TcpPipeError('ERR_ADDRESS', 'pipe needs from: where the data comes from')
   const from = dialled(toAddress(options.from))
   const to = dialled(options.to === undefined ? { scheme: 'stdio' } : toAddress(options.to))
-  checkEnds(from, to)
+  endpointFor(can('dial', from) ? 'dial' : 'source', from)
+  checkSink(to)
   const isOpen = options.to !== undefined && (can('dial', from) || can('dial', to))
   const isBothWays = isOpen && !oneWay && hasTwoWays(from) && hasTwoWays(to)
   if (replyTransforms && !isBothWays)
@@ -96,15 +97,6 @@ export async function resolvePipe(options: PipeOptions): Promise<PipePlan> {
   if (rotate !== undefined || rotateSize !== undefined) checkRotation(to, isBothWays)
   await checkOutput(to)
   return { from, to, isBothWays }
-}
-
-function checkEnds(from: Address, to: Address): void {
-  if (!can('dial', from) && !can('source', from))
-    throw new TcpPipeError(
-      'ERR_ADDRESS',
-      `'${formatAddress(from)}' cannot be read; expected ${addressForms('dial', 'source')}`,
-    )
-  checkSink(to)
 }
 
 /** Each part has its own file. */

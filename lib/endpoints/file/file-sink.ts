@@ -198,10 +198,10 @@ function keptOnDisk(sink: Sink, file: HandleFile): Sink {
     const { bytes } = file
     await file.handle.datasync()
     kept.reach(bytes)
-    if (file.bytes > bytes && !sink.writableEnded) await sync()
+    if (file.bytes > bytes && !sink.writableEnded) await sync() // before its end, the sink itself syncs
   }
   const written = () => {
-    if (isSyncing || sink.writableEnded) return // before its end, the sink itself syncs
+    if (isSyncing) return
     isSyncing = true
     sync().then(
       () => {

@@ -232,6 +232,7 @@ const sample = (scheme: string) =>
       tcp: '80',
       tls: 'tls://80',
       unix: 'unix:a',
+      listen: 'listen:80',
       memory: 'memory:a',
       file: 'file:a',
       stdio: '-',
@@ -244,6 +245,7 @@ t.test('what can be done at an address, and what is said of the rest', async t =
     ['tcp', ['listen', 'dial']],
     ['tls', ['listen', 'dial']],
     ['unix', ['listen', 'dial']],
+    ['listen', ['dial']],
     ['memory', ['listen', 'dial']],
     ['reliable', ['listen', 'dial']],
     ['file', ['source', 'sink']],
@@ -265,12 +267,13 @@ t.test('what can be done at an address, and what is said of the rest', async t =
 
 t.test('the forms are those of the table, without what reaches no other process', async t => {
   const plain = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path'
-  const dialled = `${plain} or reliable[+tls]://host:port`
+  const listened = `${plain} or reliable[+tls]://host:port`
+  const dialled = `${plain}, reliable[+tls]://host:port, listen:port, listen:host:port or listen:unix:path`
+  t.equal(addressForms('listen'), listened)
   t.equal(addressForms('dial'), dialled)
-  t.equal(addressForms('listen'), dialled)
   t.equal(addressForms('sink'), 'file:path or -')
   const both = ['listen', 'sink'] as const
-  t.same(new Set(addressForms(...both).split(/, | or /)), new Set([...dialled.split(/, | or /), 'file:path', '-']))
+  t.same(new Set(addressForms(...both).split(/, | or /)), new Set([...listened.split(/, | or /), 'file:path', '-']))
   for (const ability of abilities) t.notMatch(addressForms(ability), /memory/)
 })
 
