@@ -1,6 +1,7 @@
 /** How a command that transfers ends: its exit code, and what its log says of a failure to connect. */
-import { isSendError } from '../lib/stats/send-error.js'
-import type { Summary } from '../lib/stats/summary.js'
+
+import type { Summary } from '../lib/index.js'
+import { isSendError } from '../lib/send/send-error.js'
 import { errorCode, errorMessage } from '../lib/text/errors.js'
 import type { Logger } from './log.js'
 

@@ -20,7 +20,7 @@ export const insides = {
     'lib/endpoints/session/next-hello.ts',
   ],
   'lib/pipe.ts': ['lib/pipe/ends.ts', 'lib/pipe/options.ts'],
-  'lib/send.ts': ['lib/connection/acknowledge.ts', 'lib/send/options.ts', 'lib/stats/send-error.ts'],
+  'lib/send.ts': ['lib/connection/acknowledge.ts', 'lib/send/options.ts', 'lib/send/send-error.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
   'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],
   'lib/ui/breakpoints.ts': ['lib/ui/breakpoint.ts', 'lib/ui/holds.ts'],

@@ -12,11 +12,11 @@ import { transferLinks } from '../../lib/endpoints/session/links.js'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
 import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import type { SendConnection, SendOptions } from '../../lib/send/options.js'
+import { isSendError } from '../../lib/send/send-error.js'
 import { send } from '../../lib/send.js'
 import { serve } from '../../lib/serve.js'
 import type { ConnectionInfo } from '../../lib/stages/context.js'
 import { none, stop } from '../../lib/stages/define.js'
-import { isSendError } from '../../lib/stats/send-error.js'
 import {
   collect,
   endless,

@@ -47,9 +47,12 @@ class Follower extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#watcher?.close()
     this.#wake?.()
-    this.#reading.then(() => this.#file?.close()).then(() => callback(error), callback)
+    const close = () => {
+      this.#watcher?.close()
+      return this.#file?.close()
+    }
+    this.#reading.then(close).then(() => callback(error), callback)
   }
 
   /** Pushes the next block, however long it takes until there is one. */

@@ -159,7 +159,7 @@ t.test('an address that names its scheme is checked, too, and is loopback withou
     )
   t.throws(() => toAddress({ scheme: 'http' } as unknown as Address), {
     code: 'ERR_ADDRESS',
-    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, reliable, memory, file, stdio",
+    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, reliable, listen, memory, file, stdio",
   })
 })
 

@@ -1,6 +1,7 @@
 /** The rejection of a call that transfers, after its connection has opened. */
+
+import type { Summary } from '../stats/summary.js'
 import { errorCode, type TimeoutName } from '../text/errors.js'
-import type { Summary } from './summary.js'
 
 /** The rejection of `send` or `pipe` after it has connected: the error that ended the connection, with its summary. */
 export interface SendError extends Error {
