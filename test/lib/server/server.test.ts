@@ -300,7 +300,7 @@ t.test('connections are numbered, and counted by what closed them', async t => {
     accepted: 3,
     failed: 1,
     closed: { peer: 0, local: 2, error: 1, reset: 0, timeout: 0, limit: 0, signal: 0 },
-    refused: { access: 0, maxConnections: 0, maxPerIp: 0 },
+    refused: { access: 0, maxConnections: 0, maxPerIp: 0, proxyProtocol: 0 },
     handshakeFailures: 0,
     connections: [],
   })
