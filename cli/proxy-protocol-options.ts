@@ -14,7 +14,7 @@ export interface ProxyProtocolOptions {
 }
 
 export function proxyProtocolOptions(): Option[] {
-  return group('Behind a balancer, or in front of one (PROXY protocol):', [
+  return group('Balancers (PROXY protocol):', [
     repeatable(
       '--proxy-protocol <rule>',
       "only these balancers connect, and name their clients: rules as for --allow, or 'unix'; may be repeated",

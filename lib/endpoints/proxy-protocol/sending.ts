@@ -1,5 +1,5 @@
 /** Tells a target who the client is, by a header of the PROXY protocol. */
-import { TcpPipeError } from '../../text/errors.js'
+import { describe, TcpPipeError } from '../../text/errors.js'
 import { optionName } from '../../text/option-name.js'
 import { type Address, formatAddress, isOfSockets } from '../address.js'
 import type { LocalAddress } from '../endpoint.js'
@@ -24,7 +24,9 @@ export function preambleFor(version: ProxyVersion | undefined, client: Client): 
 export function checkSending(version: unknown, target: Address | undefined): void {
   if (version === undefined) return
   if (!(proxyVersions as readonly unknown[]).includes(version))
-    throw fault(`${String(version)} is not allowed; expected ${proxyVersions.join(' or ')}`)
+    throw fault(
+      `${typeof version === 'string' ? version : describe(version)} is not allowed; expected ${proxyVersions.join(' or ')}`,
+    )
   if (target && !isOfSockets(target)) throw fault(`${formatAddress(target)} is not an address of sockets`)
 }
 

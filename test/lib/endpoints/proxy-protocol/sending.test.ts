@@ -16,7 +16,7 @@ t.test('the version and the target are checked', async t => {
       t.doesNotThrow(() => checkSending(version, address === undefined ? undefined : toAddress(address)))
   for (const [version, address, message] of [
     ['v3', '1', /^sendProxyProtocol: v3 is not allowed; expected v1 or v2$/],
-    [2, undefined, /^sendProxyProtocol: 2 is not allowed/],
+    [2, undefined, /^sendProxyProtocol: a number is not allowed; expected v1 or v2$/],
     ['v1', 'memory:a', /^sendProxyProtocol: memory:a is not an address of sockets$/],
     ['v2', 'file:a', /^sendProxyProtocol: file:a is not an address of sockets$/],
   ] as const)
