@@ -9,6 +9,7 @@ import {
   cleanup,
   closed,
   dial,
+  exchange,
   freePort,
   pattern,
   proxy,
@@ -127,6 +128,15 @@ t.test('attacks: forged, slow, endless and missing headers (E-08)', async t => {
   })
   server.kill('SIGTERM')
   t.match(await server.logged('connections refused in total'), { refused: { proxyProtocol: 5 } })
+})
+
+t.test('a unix socket: its clients are balancers, and access lists apply to those that they name', async t => {
+  const path = join(shortDirectory(t), 'socket')
+  const behind = ['--proxy-protocol', 'unix', '--allow', '192.0.2.0/24', '--max-per-ip', '5']
+  await serve(t, [`unix:${path}`, '--reply', ...behind])
+  const header = (address: string) => `PROXY TCP4 ${address} 127.0.0.1 4711 80\r\n`
+  t.equal(String(await exchange(t, { path }, `${header('192.0.2.1')}hello`)), 'hello')
+  t.equal(String(await exchange(t, { path }, `${header('198.51.100.1')}hello`).catch(() => '')), '')
 })
 
 t.test('a stop does not wait for headers', async t => {
