@@ -16,6 +16,7 @@ const topics = [
   'startup',
   'memory',
   'idle',
+  'scaling',
   'shaping',
 ]
 const { values } = parseArgs({

@@ -68,8 +68,9 @@ const wordings: Record<string, Wording> = {
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
   'connection failed': failedWords,
-  'connections refused': ({ refused, remote }, speaker) => {
-    return { symbol: '!', texts: [`refused ${refusals(refused, speaker)}, the last from ${remote}`] }
+  'connections refused': ({ refused, remote, error }, speaker) => {
+    const why = error === undefined ? '' : `: ${error}`
+    return { symbol: '!', texts: [`refused ${refusals(refused, speaker)}, the last from ${remote}${why}`] }
   },
   'connections refused in total': ({ refused }, speaker) => {
     return { symbol: '!', texts: [`refused in total: ${refusals(refused, speaker)}`] }
@@ -260,6 +261,7 @@ function refusals(refused: unknown, { fullness = 'beyond --max-connections' }: S
     access: 'by --allow or --deny',
     maxConnections: fullness,
     maxPerIp: 'beyond --max-per-ip',
+    proxyProtocol: 'by --proxy-protocol',
   }
   const each = Object.entries(refused as object)
   return each.map(([reason, number]) => `${count(number, 'connection')} ${reasons[reason] ?? reason}`).join(', ')

@@ -4,6 +4,7 @@ import { formatAddress } from '../lib/endpoints/address.js'
 import type { ServeOptions, ServePlan } from '../lib/serve.js'
 import { defaultKeep } from '../lib/ui.js'
 import { type DirectionPlan, type Fact, type Facts, originOf } from './plan.js'
+import { proxyProtocolDefaults } from './proxy-protocol-options.js'
 import type { Options } from './serve-options.js'
 import { serverDefaults } from './server-options.js'
 import { tlsFacts } from './tls-facts.js'
@@ -30,6 +31,7 @@ export function serveFacts(command: Command, options: Options, given: ServeOptio
     defaults: {
       ...serverDefaults(limits, address, target?.scheme === 'file' ? undefined : target),
       ...(options.ui && defaultKeep),
+      ...proxyProtocolDefaults(options),
     },
   }
 }

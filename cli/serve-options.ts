@@ -81,6 +81,8 @@ export function check(options: Options, listen?: Address): void {
   for (const [name, value] of Object.entries({ '--on-eof': onEof, '--on-peer-end': onPeerEnd }))
     if (value && !from) fault(`${name} needs --from: it concerns that file`)
   if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it applies to that address')
+  if (options.sendProxyProtocol && !to)
+    fault('--send-proxy-protocol needs --to: it tells that address who the client is')
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
   const toFile = output !== undefined && output !== '-'
   if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)

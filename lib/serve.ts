@@ -7,6 +7,8 @@ import type { Timeouts } from './connection/timeouts.js'
 import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
 import type { Leg, Sink, SinkContext } from './endpoints/endpoint.js'
 import { checkOutput, checkSink, loadFor, openSource, sinkTo } from './endpoints/open.js'
+import type { ProxyVersion } from './endpoints/proxy-protocol/header.js'
+import { checkSending, preambleFor } from './endpoints/proxy-protocol/sending.js'
 import { toSink, toWritable } from './endpoints/sink.js'
 import type { SourceInput } from './endpoints/source.js'
 import { sharedSink } from './endpoints/stdio.js'
@@ -41,6 +43,8 @@ export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extend
   targetTls?: ClientTls | undefined
   /** Milliseconds to wait for the connection to the address `to`; 0 is no limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
+  /** Tells the address `to` who the client is, by a header of the PROXY protocol before everything else. Default: no. */
+  sendProxyProtocol?: ProxyVersion | undefined
   /** Sends the result back to the client instead of `to`. Default: false. */
   reply?: boolean | undefined
   /** Returns the data for a client: a stream, an iterable, a Blob, bytes, a string, an address, or a promise of one. */
@@ -194,19 +198,20 @@ async function openSink(
 function addressSink(
   address: Address,
   connection: OpenConnection,
-  from: SinkContext,
-  { connectTimeout, handshakeTimeout, window, giveUpAfter, linkTimeout }: ServeOptions,
+  from: ConnectionInfo & SinkContext,
+  { connectTimeout, handshakeTimeout, window, giveUpAfter, linkTimeout, sendProxyProtocol }: ServeOptions,
   tls: ClientContext | undefined,
 ): Promise<Sink> {
   const signal = whileOpen(connection)
   const session = { name: from.name, window, giveUpAfter, linkTimeout } // of an address of sessions
-  return sinkTo(address, from, { connectTimeout, handshakeTimeout, signal, tls, session })
+  const preamble = preambleFor(sendProxyProtocol, from)
+  return sinkTo(address, from, { connectTimeout, handshakeTimeout, signal, tls, session, preamble })
 }
 
 function ignore(): void {}
 
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
-  const { to, reply, from, replyTransforms, transforms, connectTimeout } = options
+  const { to, reply, from, replyTransforms, transforms, connectTimeout, sendProxyProtocol } = options
   checkValues(options, { reply: 'flag', connectTimeout: 'time', targetTls: 'clientTls' })
   checkValues({ handler }, { handler: 'function' })
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
@@ -218,8 +223,9 @@ function checkServeOptions(options: ServeOptions, handler: unknown): void {
   checkEnds(options)
   if (isAddressInput(to)) checkSink(toAddress(to))
   else if (to !== undefined && typeof to !== 'function') toWritable(to, 'to')
-  if (connectTimeout !== undefined && !isAddressInput(to) && typeof to !== 'function')
-    fault('connectTimeout needs to: an address')
+  checkSending(sendProxyProtocol, isAddressInput(to) ? toAddress(to) : undefined)
+  const ofTarget = Object.entries({ connectTimeout, sendProxyProtocol }).find(([, value]) => value !== undefined)
+  if (ofTarget && !isAddressInput(to) && typeof to !== 'function') fault(`${ofTarget[0]} needs to: an address`)
 }
 
 function checkEnds({ from, onEof, onPeerEnd }: ServeOptions): void {

@@ -134,6 +134,11 @@ export function withSessions(address: Address): Address {
   throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}' cannot be combined with reliable sessions`)
 }
 
+/** Returns whether the address is one of sockets, as those of TCP are. */
+export function isOfSockets({ scheme }: Address): boolean {
+  return scheme === 'tcp' || scheme === 'tls' || scheme === 'unix' || scheme === 'reliable'
+}
+
 /** Returns whether the endpoint of the address has the ability. */
 export function can(ability: Ability, address: Address): boolean {
   return endpointOf(address)[ability] !== undefined

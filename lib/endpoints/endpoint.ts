@@ -16,10 +16,15 @@ export interface Leg {
   readonly remote: string
   /** The port of the peer; undefined if the carrier has no ports. */
   readonly port: number | undefined
-  /** The address and the port of this side; undefined if the carrier has no ports. */
+  /** The address and the port that the peer has connected to; undefined if the carrier has no ports. */
   readonly local?: LocalAddress | undefined
   /** Facts about the carrier, for the summary and the log. */
-  readonly facts: { readonly tls?: TlsFacts; readonly alert?: true; readonly session?: SessionFacts }
+  readonly facts: {
+    readonly tls?: TlsFacts
+    readonly alert?: true
+    readonly session?: SessionFacts
+    readonly via?: string
+  }
   /** Bytes received from the peer (`in`) and bytes that the carrier has accepted for the peer (`out`). */
   readonly bytes: { readonly in: number; readonly out: number }
   /** Before our end: returns whether the peer takes nothing any more, though the stream has not found it yet. */
@@ -132,9 +137,23 @@ export interface SecureSocket {
   readonly endNotice: EndNotice
 }
 
-/** The TLS settings of a server, which can change while it runs. */
+/** The balancers in front of a server, which send a header of the PROXY protocol for each client. */
+export interface Balancers {
+  /** Whether a peer may send a header. It must send one then; others are refused. */
+  believes(remote: string): boolean
+  /** Milliseconds to wait for a whole header. */
+  readonly timeout: number
+  /** The number of clients that may be awaited at once. */
+  readonly max: number
+  /** Called when a client has been refused: `remote` is the address of the socket. */
+  refused(remote: string, error: Error): void
+}
+
+/** What a server asks of its clients. The TLS settings can change while it runs. */
 export interface ServerSide {
   readonly accept: Accept | undefined
+  /** Undefined if clients connect directly. */
+  readonly balancers?: Balancers | undefined
   readonly session?: ListenSession | undefined
 }
 
@@ -168,6 +187,8 @@ export interface DialOptions extends HandshakeOptions {
   retryInterval?: number | undefined
   /** How a session is dialled, for an address of sessions. */
   session?: DialSession | undefined
+  /** Bytes to send first, before a handshake, such as a header of the PROXY protocol. */
+  preamble?: Uint8Array | undefined
   /** Called when the carrier has connected, before a handshake. */
   onConnect?: (() => void) | undefined
   /** Called by an address that waits for its peer, when it listens. */
@@ -209,7 +230,7 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   /** Formats an address as the text that `parse` accepts. */
   format(address: A): string
   /** Listens, and calls `arrive` for each client. Rejects with the system error. */
-  listen?(address: A, arrive: (arrival: Arrival) => void, tls: ServerSide): Promise<Listener>
+  listen?(address: A, arrive: (arrival: Arrival) => void, side: ServerSide): Promise<Listener>
   /** Loads what it needs later, before a server listens: a failed import stays failed. */
   load?(): Promise<unknown>
   /** Connects. Rejects with the system error. */
@@ -220,8 +241,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   sink?(address: A, connection: SinkContext, signal?: AbortSignal): Sink | Promise<Sink>
 }
 
-/** The defaults of the timeouts of a dial, in milliseconds. The one for the handshake is also that of a listener. */
-export const defaultTimes = { connect: 10_000, handshake: 10_000 } as const
+/** The defaults of timeouts, in milliseconds: of a dial, of a handshake on either side, and of the header of a balancer. */
+export const defaultTimes = { connect: 10_000, handshake: 10_000, header: 5_000 } as const
 
 /** Infers the type of the address. */
 export function defineEndpoint<A extends { readonly scheme: string }>(endpoint: Endpoint<A>): Endpoint<A> {

@@ -1,6 +1,6 @@
 /** A listener that takes the first client: an end of a pipeline that waits to be connected to. */
 import { abortError, TcpPipeError, timeoutError } from '../text/errors.js'
-import { type Arrival, type DialOptions, defineEndpoint, type Leg, type Listener } from './endpoint.js'
+import { type Arrival, type DialOptions, defineEndpoint, type Leg, type Listener, type ServerSide } from './endpoint.js'
 import { parseHostAndPort, type TcpAddress, tcp } from './tcp.js'
 import { type UnixAddress, unix } from './unix.js'
 
@@ -69,7 +69,10 @@ async function firstClient(on: Place, { signal, connectTimeout = 0, onListening 
 
 type Arrive = (arrival: Arrival) => void
 
+/** Without TLS, and without a balancer in front. */
+const side: ServerSide = { accept: undefined }
+
 function listenAt(on: Place, arrive: Arrive): Promise<Listener> {
-  const at = { tcp, unix }[on.scheme] as unknown as { listen(on: Place, arrive: Arrive): Promise<Listener> }
-  return at.listen(on, arrive)
+  type Able = { listen(on: Place, arrive: Arrive, side: ServerSide): Promise<Listener> }
+  return ({ tcp, unix }[on.scheme] as unknown as Able).listen(on, arrive, side)
 }

@@ -11,6 +11,7 @@ import {
   endpointFor,
   formatAddress,
   isAddressInput,
+  isOfSockets,
   parseAddress,
   toAddress,
   withSessions,
@@ -291,4 +292,9 @@ t.test('addressOf takes the address, or else the path, or else host and port, wi
   t.same(addressOf(undefined, { path: '/x', port: 1 }), { scheme: 'unix', path: '/x' })
   t.same(addressOf(undefined, {}), { scheme: 'tcp', host: '127.0.0.1', port: 3099 })
   t.same(addressOf(undefined, { port: 1, tls: true }), { scheme: 'tls', host: '127.0.0.1', port: 1 })
+})
+
+t.test('isOfSockets: whether the address is one of sockets', async t => {
+  for (const text of ['1', 'tls://1', 'unix:/a', 'reliable://1']) t.ok(isOfSockets(toAddress(text)), text)
+  for (const text of ['memory:a', 'file:a', '-']) t.notOk(isOfSockets(toAddress(text)), text)
 })
