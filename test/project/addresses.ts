@@ -17,7 +17,8 @@ export interface Use {
 /** On the command line, where an address has to reach another process. */
 export const commandUses: readonly Use[] = [
   { where: ['serve ADDRESS', 'proxy LISTEN TARGET'], abilities: ['listen'] },
-  { where: ['serve --to ADDRESS', 'send --to ADDRESS', 'proxy LISTEN TARGET'], abilities: ['dial'] },
+  { where: ['serve --to ADDRESS'], abilities: ['dial', 'sink'] },
+  { where: ['send --to ADDRESS', 'proxy LISTEN TARGET'], abilities: ['dial'] },
 ]
 
 /** In code. */
@@ -51,7 +52,7 @@ ${tableOf(['where', 'schemes'], commandUses.map(useRow))}
 
 Files and the standard streams are not written as addresses there: \`-o FILE\`, \`--from FILE\` and the files of \`send\` are
 names of files, and \`-\` is stdin or stdout. \`send --bind\` takes an address of this host; the
-port may be omitted.
+port may be omitted. What an address of NATS can have, and what it guarantees, is in [nats.md](nats.md).
 
 ## In code
 
@@ -59,7 +60,7 @@ ${tableOf(['where', 'schemes'], codeUses.map(useRow))}
 
 An address is its text, or its parts: \`{ scheme: 'tcp', host, port }\`, \`{ scheme: 'tls', host, port }\`,
 \`{ scheme: 'unix', path }\`, \`{ scheme: 'memory', name }\`, \`{ scheme: 'file', path, append, force }\`,
-\`{ scheme: 'stdio' }\`; TLS over a unix socket is \`{ scheme: 'tls', path }\`, and sessions
+\`{ scheme: 'stdio' }\`, \`{ scheme: 'nats', servers: [{ host, port }], subject, stream, … }\`; TLS over a unix socket is \`{ scheme: 'tls', path }\`, and sessions
 are \`{ scheme: 'reliable', host, port, tls }\`. What cannot be used somewhere is refused with \`ERR_ADDRESS\` before anything is opened.
 `
 }
@@ -67,7 +68,8 @@ are \`{ scheme: 'reliable', host, port, tls }\`. What cannot be used somewhere i
 /** The schemes that can be written there. */
 export function schemesOf(use: Use): string[] {
   const able = table.filter(endpoint => use.abilities.some(ability => endpoint[ability]))
-  return able.filter(({ inProcess }) => !(inProcess && commandUses.includes(use))).map(({ scheme }) => scheme)
+  const isWritten = ({ inProcess, hasOwnOptions }: Endpoint) => !inProcess && !hasOwnOptions
+  return able.filter(endpoint => isWritten(endpoint) || !commandUses.includes(use)).map(({ scheme }) => scheme)
 }
 
 function useRow(use: Use): string[] {
