@@ -2,8 +2,18 @@
 
 import type { Stats } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { type Ability, type Address, addressForms, can, endpointFor, parseAddress } from '../lib/endpoints/address.js'
+import {
+  type Ability,
+  type Address,
+  addressForms,
+  can,
+  endpointFor,
+  isTarget,
+  parseAddress,
+  targetForms,
+} from '../lib/endpoints/address.js'
 import { checkFiles } from '../lib/endpoints/file/file-source.js'
+import { withCredentials } from '../lib/endpoints/nats/address.js'
 import { checkOutput } from '../lib/endpoints/open.js'
 import { tcp } from '../lib/endpoints/tcp.js'
 import { unix } from '../lib/endpoints/unix.js'
@@ -64,12 +74,27 @@ export const address = (flags: string, description: string, ...abilities: [Abili
 /** Text → an address that can do one of these, and that another process can reach. Throws `ERR_ADDRESS`. */
 export function addressFor(...abilities: [Ability, ...Ability[]]): (text: string) => Address {
   return text => {
-    const address = parseAddress(text)
+    const address = withEnvironment(parseAddress(text))
     const ability = abilities.find(each => can(each, address)) ?? abilities[0]
     if (!endpointFor(ability, address).inProcess) return address
     const expected = `expected ${addressForms(...abilities)}`
     throw new TcpPipeError('ERR_ADDRESS', `'${text}' reaches no other process; ${expected}`)
   }
+}
+
+/** An option with an address to send to: of a peer, or of a server that stores. */
+export const target = (flags: string, description: string) => value(flags, description, readTarget)
+
+/** Text → an address to send to. Throws `ERR_ADDRESS`. */
+export function readTarget(text: string): Address {
+  const address = withEnvironment(parseAddress(text))
+  if (isTarget(address)) return address
+  throw new TcpPipeError('ERR_ADDRESS', `'${text}' cannot be sent to; expected ${targetForms()}`)
+}
+
+/** So that no secret has to be in the list of processes. Throws `ERR_ADDRESS`. */
+function withEnvironment(address: Address): Address {
+  return address.scheme === 'nats' ? withCredentials(address, process.env) : address
 }
 
 /** An option with an address where the program listens for HTTP. The address may be left out. */

@@ -6,7 +6,7 @@ import { TcpPipeError } from '../lib/text/errors.js'
 import { isTemplate } from '../lib/text/template.js'
 import { frequent, group } from './help.js'
 import type { LogOptions } from './log.js'
-import { address, choice, rawOption, repeatable } from './options.js'
+import { choice, rawOption, repeatable, target } from './options.js'
 import { isReliable, serveReliableOption } from './reliable-options.js'
 import type { ServerOptions } from './server-options.js'
 
@@ -35,7 +35,7 @@ export function ownOptions(): Option[] {
         "write to a file; {id} {remote} {port} {time} {name} in its name are replaced; '-' is stdout (default)",
       ),
     ),
-    frequent(address('--to <address>', 'send the result to an address, one way', 'dial')),
+    frequent(target('--to <address>', 'send the result to an address, one way')),
     frequent(new Option('--reply', 'send the result back to the client')),
     frequent(new Option('--from <file>', "a file to send to each client; '-' is stdin (--once)")),
     repeatable('-r, --reply-transform <spec>', "stages between --from and the client, joined by '|'; may be repeated"),

@@ -4,9 +4,16 @@ import { type Chain, openChain } from './connection/chain.js'
 import { type Connection, type OpenConnection, whileOpen } from './connection/connection.js'
 import { isTransfer, keptOpen } from './connection/linger.js'
 import type { Timeouts } from './connection/timeouts.js'
-import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
+import {
+  type Address,
+  type AddressInput,
+  formatAddress,
+  isAddressInput,
+  isTarget,
+  toAddress,
+} from './endpoints/address.js'
 import type { Leg, Sink, SinkContext } from './endpoints/endpoint.js'
-import { checkOutput, checkSink, loadFor, openSource, sinkTo } from './endpoints/open.js'
+import { checkOutput, checkSink, loadFor, openSource, reachSink, sinkTo } from './endpoints/open.js'
 import type { ProxyVersion } from './endpoints/proxy-protocol/header.js'
 import { checkSending, preambleFor } from './endpoints/proxy-protocol/sending.js'
 import { toSink, toWritable } from './endpoints/sink.js'
@@ -82,6 +89,7 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const { from, transforms, replyTransforms } = options
   const contexts = await openTlsContexts(address, target, options)
   await loadFor(target)
+  await reachSink(target)
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
 
@@ -108,7 +116,7 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
     await Promise.all([there, back()])
   }
 
-  const about = target && can('dial', target) && { to: formatAddress(target) }
+  const about = target && isTarget(target) && { to: formatAddress(target) }
   const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }
   const server = await openServer(address, settings, handler ? handling(handler, settings) : piping)
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })

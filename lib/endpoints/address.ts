@@ -25,14 +25,32 @@ export type Ability = 'listen' | 'dial' | 'source' | 'sink'
 
 /** Lists the address forms with one of these abilities that reach other processes: `'port', … or 'unix:path'`. */
 export function addressForms(...abilities: Ability[]): string {
-  const forms = all
-    .filter(endpoint => !endpoint.inProcess && abilities.some(ability => endpoint[ability]))
-    .flatMap(({ syntax }) => syntax)
+  return formsOf(all.filter(endpoint => !endpoint.inProcess && abilities.some(ability => endpoint[ability])))
+}
+
+/** Lists the address forms that data can be sent to, without those of files, which have options of their own. */
+export function targetForms(): string {
+  return formsOf(all.filter(isTargetEndpoint))
+}
+
+/** Whether data can be sent to an address that reaches another process. */
+export function isTarget(address: Address): boolean {
+  return isTargetEndpoint(endpointOf(address))
+}
+
+type Abilities = Pick<Endpoint, 'inProcess' | 'hasOwnOptions' | Ability>
+
+function isTargetEndpoint({ inProcess, hasOwnOptions, dial, sink }: Partial<Abilities>): boolean {
+  return !inProcess && !hasOwnOptions && (dial ?? sink) !== undefined
+}
+
+function formsOf(endpoints: readonly Pick<Endpoint, 'syntax'>[]): string {
+  const forms = endpoints.flatMap(({ syntax }) => syntax)
   return `${forms.slice(0, -1).join(', ')} or ${forms.at(-1)}`
 }
 
 /** In listing order. */
-const all = [...endpoints].reverse() as readonly Pick<Endpoint, 'scheme' | 'syntax' | 'inProcess' | Ability>[]
+const all = [...endpoints].reverse() as readonly Pick<Endpoint, 'scheme' | 'syntax' | keyof Abilities>[]
 
 /**
  * Parses the text of an address, such as `host:port`, `tls://host:port` or `unix:path`. The default host is 127.0.0.1.
@@ -44,15 +62,23 @@ export function parseAddress(text: string): Address {
   return named(text, () => endpoint.parse(text))
 }
 
-/** Prefixes an error message with the address. */
+/** Prefixes an error message with the address, without its secrets. */
 function named<A>(text: string, make: () => A): A {
   try {
     return make()
   } catch (error) {
     const message = errorMessage(error)
-    const words = `'${text}'${/^(is|has) /.test(message) ? ' ' : ': '}${message}`
-    throw new TcpPipeError('ERR_ADDRESS', `${words}; expected ${addressForms('listen')}`)
+    const words = `'${withoutSecrets(text)}'${/^(is|has) /.test(message) ? ' ' : ': '}${message}`
+    throw new TcpPipeError(
+      'ERR_ADDRESS',
+      message.includes('expected ') ? words : `${words}; expected ${addressForms('listen')}`,
+    )
   }
+}
+
+/** Hides what stands before the host of an address, and what looks like a secret in its parameters. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/\/\/.*@/s, '//***@').replace(/([?&](?:token|user|pass|password)=)[^&]*/gi, '$1***')
 }
 
 /**
@@ -105,11 +131,16 @@ export function addressOf(
 function complete(input: Exclude<AddressInput, string>): Address {
   if ('scheme' in input) {
     const endpoint = endpointOf(input)
-    return named(JSON.stringify(input), () => endpoint.complete(input))
+    return named(JSON.stringify(input, hidden), () => endpoint.complete(input))
   }
   return 'path' in input
     ? named(`unix:${input.path}`, () => unixAddress(input.path))
     : named(String(input.port), () => tcpAddress(input.host, input.port))
+}
+
+/** For `JSON.stringify`. */
+function hidden(key: string, value: unknown): unknown {
+  return ['user', 'password', 'token'].includes(key) ? '***' : value
 }
 
 /** Returns whether a value is an address in parts, not a stream or data. */
@@ -122,7 +153,7 @@ export function isAddressInput(value: unknown): value is AddressInput {
 /** Returns the same address with TLS. Throws `ERR_ADDRESS` if its scheme does not support TLS. */
 export function withTls(address: Address): Address {
   if (address.scheme === 'tls') return address
-  if (address.scheme === 'reliable') return { ...address, tls: true }
+  if (address.scheme === 'reliable' || address.scheme === 'nats') return { ...address, tls: true }
   if (address.scheme === 'tcp' || address.scheme === 'unix') return { ...address, scheme: 'tls' }
   throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}' cannot be combined with TLS`)
 }

@@ -221,6 +221,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   readonly summary: string
   /** True if it reaches no other process and is useful in code only. */
   readonly inProcess?: boolean
+  /** True if the command line names it without an address: `-o FILE`, and `-` for a standard stream. */
+  readonly hasOwnOptions?: boolean
   /** Returns true for the address text of this endpoint. */
   accepts(text: string): boolean
   /** Parses address text. Throws `ERR_ADDRESS`. */
@@ -238,6 +240,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   source?(address: A): Source
   /** Rejects if `sink` cannot succeed, as far as that is known before there is a connection. Opens nothing. */
   checkSink?(address: A): Promise<void>
+  /** Before a server listens: asks the server of the address. Rejects if a sink cannot succeed. */
+  reachSink?(address: A): Promise<void>
   sink?(address: A, connection: SinkContext, signal?: AbortSignal): Sink | Promise<Sink>
 }
 

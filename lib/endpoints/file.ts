@@ -23,6 +23,7 @@ export const file = defineEndpoint<FileAddress>({
   scheme: 'file',
   syntax: ['file:path'],
   summary: 'a file; as a sink its name can have {id} {remote} {port} {time} {name}',
+  hasOwnOptions: true,
   accepts: text => text.startsWith('file:'),
   parse: text => checked({ scheme: 'file', path: text.slice('file:'.length) }),
   complete: checked,

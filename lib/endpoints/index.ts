@@ -2,10 +2,11 @@
 import { file } from './file.js'
 import { listen } from './listen.js'
 import { memory } from './memory.js'
+import { nats } from './nats.js'
 import { reliable } from './reliable.js'
 import { stdio } from './stdio.js'
 import { tcp } from './tcp.js'
 import { tls } from './tls.js'
 import { unix } from './unix.js'
 
-export const endpoints = [stdio, file, memory, listen, reliable, unix, tls, tcp] as const
+export const endpoints = [stdio, file, nats, memory, listen, reliable, unix, tls, tcp] as const

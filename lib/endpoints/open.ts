@@ -32,14 +32,23 @@ export function sourceAt(address: Address): Source {
 
 /** Throws `ERR_ADDRESS` if the address is not writable, or its file name has a wrong placeholder. */
 export function checkSink(address: Address): void {
-  endpointFor(can('dial', address) ? 'dial' : 'sink', address)
+  sinkEndpoint(address)
   const wrong = address.scheme === 'file' ? wrongPlaceholder(address.path) : undefined
   if (wrong) throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}': ${wrong}`)
+}
+
+function sinkEndpoint(address: Address) {
+  return endpointFor(can('dial', address) ? 'dial' : 'sink', address)
 }
 
 /** Rejects if the address can be no sink now, such as a file that exists. Opens nothing. */
 export async function checkOutput(address: Address): Promise<void> {
   if (!can('dial', address)) await endpointFor('sink', address).checkSink?.(address)
+}
+
+/** Asks the server of an address that stores. Rejects if a sink cannot succeed. */
+export async function reachSink(address: Address | undefined): Promise<void> {
+  if (address) await endpointOf(address).reachSink?.(address)
 }
 
 /** Opens the address as a sink: dials a peer, or opens a file. */

@@ -16,6 +16,7 @@ export const stdio = defineEndpoint<StdioAddress>({
   scheme: 'stdio',
   syntax: ['-'],
   summary: 'stdin as a source, stdout as a sink',
+  hasOwnOptions: true,
   accepts: text => text === '-',
   parse: () => ({ scheme: 'stdio' }),
   complete: () => ({ scheme: 'stdio' }),

@@ -77,8 +77,13 @@ export function cutByDelimiter(delimiter: Buffer, limit: Limit, label: string): 
   return { write, end }
 }
 
+/** A cutter that knows where in the stream the frame ends that it has given last. */
+export interface LengthCutter extends Cutter {
+  offset(): number
+}
+
 /** A length prefix precedes each frame. Allocates nothing for bytes that have not arrived. */
-export function cutByLength({ weights, varies }: LengthFormat, limit: Limit, label: string): Cutter {
+export function cutByLength({ weights, varies }: LengthFormat, limit: Limit, label: string): LengthCutter {
   const part = partOf(limit.bytes)
   let offset = 0 // of the next byte of the input
   let start = 0 // offset of the frame's length prefix
@@ -126,7 +131,7 @@ export function cutByLength({ weights, varies }: LengthFormat, limit: Limit, lab
     throw fault('ERR_INPUT', `is truncated ${where}at offset ${offset}; bytes missing: ${missing}`)
   }
 
-  return { write, end }
+  return { write, end, offset: () => offset }
 }
 
 /**

@@ -2,7 +2,14 @@
 
 import { literal, literalBytes } from '../text/literal.js'
 import { bytes, choice, type ValuesOf } from '../text/options.js'
-import { type Cutter, cutByDelimiter, cutByLength, type LengthFormat, type Limit } from './cutters.js'
+import {
+  type Cutter,
+  cutByDelimiter,
+  cutByLength,
+  type LengthCutter,
+  type LengthFormat,
+  type Limit,
+} from './cutters.js'
 import { type Joiner, joinByDelimiter, joinByLength } from './joiners.js'
 import { batchRecords, blockBytes } from './records.js'
 
@@ -70,6 +77,14 @@ export function frameCutter(values: FramingValues, name: string): Cutter {
   return format
     ? cutByLength(format, limit, `${name}: the frame`)
     : cutByDelimiter(delimiterOf(values), limit, `${name}: frame`)
+}
+
+/** A format with a length prefix. */
+export type LengthPrefix = keyof typeof lengthFormats
+
+/** Makes the cutter of frames with a length prefix of at most `most` bytes. `name` is who needs them. */
+export function lengthCutter(format: LengthPrefix, most: number, name: string): LengthCutter {
+  return cutByLength(lengthFormats[format], { bytes: most, words: `${most} bytes` }, `${name}: the frame`)
 }
 
 /** Makes the joiner that writes frames with their length or delimiter. `label` precedes a frame's number in errors. */

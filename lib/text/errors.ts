@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'ERR_PIN' // the public key of a TLS server matches no pin
   | 'ERR_UNEXPECTED_EOF' // a TLS peer closed without close_notify
   | 'ERR_TARGET' // the target of a connection closed early
+  | 'ERR_NATS' // a NATS server cannot be reached, refuses, or has not stored in time
   | 'ERR_FAULT' // a fault stage failed on purpose
   | 'ERR_SESSION' // a reliable session failed: refused, given up, broken, or the digests differ
   | 'ERR_PROXY_PROTOCOL' // a client has sent no valid header of the PROXY protocol, or may send none

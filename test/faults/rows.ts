@@ -15,6 +15,7 @@ export const groups: Record<string, string> = {
   F: 'Load',
   G: 'Edges: partial files, signals, errors in the middle of data',
   H: 'Reliable sessions',
+  I: 'NATS JetStream',
 }
 
 /** Rows of features that do not exist yet. */
@@ -562,5 +563,65 @@ export const rows: readonly Row[] = [
     id: 'H-18',
     case: 'A link breaks, and another certificate or pin answers',
     expected: 'The session fails at once',
+  },
+  {
+    id: 'I-01',
+    case: 'The server is killed while messages are on their way, and comes back',
+    expected: 'Every record is stored once; nothing is confirmed that is not stored',
+  },
+  {
+    id: 'I-02',
+    case: 'The stream is full (`discard new`), deleted, or has lost its subject while a client sends',
+    expected: 'The client is reset; the error says what helps',
+  },
+  {
+    id: 'I-03',
+    case: 'A record is longer than a message may be',
+    expected: 'The client is reset; the records before it are stored',
+  },
+  {
+    id: 'I-04',
+    case: 'The user has no permission, or the credentials are wrong',
+    expected: 'An error at once, without a secret',
+  },
+  {
+    id: 'I-05',
+    case: 'The server does not come back',
+    expected: 'Given up before the duplicate window of the stream is over',
+  },
+  {
+    id: 'I-06',
+    case: 'The server is slow',
+    expected: 'The client waits; a bounded number of messages is in memory',
+  },
+  {
+    id: 'I-07',
+    case: 'No server can be reached at the start, or the stream is missing',
+    expected: 'Exit code 1 before there is a client',
+  },
+  {
+    id: 'I-08',
+    case: 'A reader is killed, and another one begins',
+    expected: 'What it had comes first, and in order',
+  },
+  {
+    id: 'I-09',
+    case: 'The server is killed while a reader has messages that are not acknowledged',
+    expected: 'Nothing is lost, and nothing is given twice',
+  },
+  {
+    id: 'I-10',
+    case: 'A retry has stored messages out of order',
+    expected: 'The reader gives them in order',
+  },
+  {
+    id: 'I-11',
+    case: 'The consumer or the stream of a reader is deleted',
+    expected: 'The source fails in words',
+  },
+  {
+    id: 'I-12',
+    case: 'One of several servers is down',
+    expected: 'Another one is used',
   },
 ]

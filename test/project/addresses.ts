@@ -12,12 +12,15 @@ export interface Use {
   readonly where: readonly string[]
   /** It is enough to be able to do one of these. */
   readonly abilities: readonly Ability[]
+  /** Files and the standard streams have options of their own there. */
+  readonly isTarget?: true
 }
 
 /** On the command line, where an address has to reach another process. */
 export const commandUses: readonly Use[] = [
   { where: ['serve ADDRESS', 'proxy LISTEN TARGET'], abilities: ['listen'] },
-  { where: ['serve --to ADDRESS', 'send --to ADDRESS', 'proxy LISTEN TARGET'], abilities: ['dial'] },
+  { where: ['serve --to ADDRESS'], abilities: ['dial', 'sink'], isTarget: true },
+  { where: ['send --to ADDRESS', 'proxy LISTEN TARGET'], abilities: ['dial'] },
   { where: ['pipe FROM', 'send --from ADDRESS'], abilities: ['dial', 'source'] },
   { where: ['pipe --to ADDRESS'], abilities: ['dial', 'sink'] },
 ]
@@ -54,7 +57,7 @@ ${tableOf(['where', 'schemes'], commandUses.map(useRow))}
 
 Elsewhere files and the standard streams are not written as addresses: \`-o FILE\`, \`serve --from FILE\` and the files of \`send\` are
 names of files, and \`-\` is stdin or stdout. \`send --bind\` takes an address of this host; the
-port may be omitted.
+port may be omitted. What an address of NATS can have, and what it guarantees, is in [nats.md](nats.md).
 
 ## In code
 
@@ -62,7 +65,7 @@ ${tableOf(['where', 'schemes'], codeUses.map(useRow))}
 
 An address is its text, or its parts: \`{ scheme: 'tcp', host, port }\`, \`{ scheme: 'tls', host, port }\`,
 \`{ scheme: 'unix', path }\`, \`{ scheme: 'memory', name }\`, \`{ scheme: 'file', path, append, force }\`,
-\`{ scheme: 'stdio' }\`; TLS over a unix socket is \`{ scheme: 'tls', path }\`, and sessions
+\`{ scheme: 'stdio' }\`, \`{ scheme: 'nats', servers: [{ host, port }], subject, stream, … }\`; TLS over a unix socket is \`{ scheme: 'tls', path }\`, and sessions
 are \`{ scheme: 'reliable', host, port, tls }\`. What cannot be used somewhere is refused with \`ERR_ADDRESS\` before anything is opened.
 `
 }
@@ -70,7 +73,8 @@ are \`{ scheme: 'reliable', host, port, tls }\`. What cannot be used somewhere i
 /** The schemes that can be written there. */
 export function schemesOf(use: Use): string[] {
   const able = table.filter(endpoint => use.abilities.some(ability => endpoint[ability]))
-  return able.filter(({ inProcess }) => !(inProcess && commandUses.includes(use))).map(({ scheme }) => scheme)
+  const isWritten = ({ inProcess, hasOwnOptions }: Endpoint) => !inProcess && !(use.isTarget && hasOwnOptions)
+  return able.filter(endpoint => isWritten(endpoint) || !commandUses.includes(use)).map(({ scheme }) => scheme)
 }
 
 function useRow(use: Use): string[] {

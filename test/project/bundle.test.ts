@@ -52,7 +52,7 @@ t.test('the licence of every package in the bundle is with it', async t => {
     'reflect-metadata has a notice of its own',
   )
   for (const name of new Set(packages))
-    t.match(notices, new RegExp(`^${name} \\d.*\\((MIT|BSD-3-Clause|0BSD|Apache-2.0)\\)$`, 'm'))
+    t.match(notices, new RegExp(`^${name} \\d.*\\((MIT|BSD-3-Clause|0BSD|Apache-2.0|Unlicense)\\)$`, 'm'))
 })
 
 t.test('with --enable-source-maps, a stack names the sources', async t => {

@@ -12,7 +12,9 @@ import {
   formatAddress,
   isAddressInput,
   isOfSockets,
+  isTarget,
   parseAddress,
+  targetForms,
   toAddress,
   withSessions,
   withTls,
@@ -160,7 +162,7 @@ t.test('an address that names its scheme is checked, too, and is loopback withou
     )
   t.throws(() => toAddress({ scheme: 'http' } as unknown as Address), {
     code: 'ERR_ADDRESS',
-    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, reliable, listen, memory, file, stdio",
+    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, reliable, listen, memory, nats, file, stdio",
   })
 })
 
@@ -272,9 +274,17 @@ t.test('the forms are those of the table, without what reaches no other process'
   const dialled = `${plain}, reliable[+tls]://host:port or listen:address`
   t.equal(addressForms('listen'), listened)
   t.equal(addressForms('dial'), dialled)
-  t.equal(addressForms('sink'), 'file:path or -')
+  t.equal(addressForms('sink'), 'nats[+tls]://host/subject, file:path or -')
+  t.match(targetForms(), /^host:port, .*unix:path, reliable.*, listen:unix:path or nats\[\+tls\]:\/\/host\/subject$/)
+  t.same(
+    ['80', 'nats://h/x', 'file:a', '-', 'memory:a'].map(text => isTarget(parseAddress(text))),
+    [true, true, false, false, false],
+  )
   const both = ['listen', 'sink'] as const
-  t.same(new Set(addressForms(...both).split(/, | or /)), new Set([...listened.split(/, | or /), 'file:path', '-']))
+  t.same(
+    new Set(addressForms(...both).split(/, | or /)),
+    new Set([...listened.split(/, | or /), 'nats[+tls]://host/subject', 'file:path', '-']),
+  )
   for (const ability of abilities) t.notMatch(addressForms(ability), /memory/)
 })
 

@@ -59,7 +59,7 @@ t.test('what can be read and what can be written', async t => {
   for (const text of ['80', 'tls://80', 'unix:a', 'memory:a']) {
     t.throws(() => sourceAt(parseAddress(text)), {
       code: 'ERR_ADDRESS',
-      message: /cannot be read; expected file:path or -/,
+      message: /cannot be read; expected nats\[\+tls\]:\/\/host\/subject, file:path or -/,
     })
     t.doesNotThrow(() => checkSink(parseAddress(text)), text)
   }

@@ -154,3 +154,11 @@ t.test('a frame stays what it was, whatever comes behind it', async t => {
     t.equal(String(first), 'abc')
   }
 })
+
+t.test('the offset after the last frame', async t => {
+  const cutter = cutByLength({ weights: [1], varies: false }, limit(300), 'x')
+  t.equal(cutter.offset(), 0)
+  t.same([...cutter.write(Buffer.from([1, 65, 1]))].length, 1)
+  t.same([...cutter.write(Buffer.from([66]))].length, 1)
+  t.equal(cutter.offset(), 4)
+})

@@ -7,6 +7,7 @@ import {
   frameLimit,
   frameSize,
   framingOptions,
+  lengthCutter,
   reframe,
 } from '../../../lib/formats/framing.js'
 
@@ -128,4 +129,16 @@ t.test('of two errors the first one in the input is told, wherever the chunks ar
     { message: 'second' },
   )
   t.equal(String(passed), 'bad', 'what came before it')
+})
+
+t.test('frames with a length prefix, and where they end', async t => {
+  const cutter = lengthCutter('u16be', 5, 'records')
+  const ends: number[] = []
+  for (const bytes of [Buffer.from([0, 1, 65, 0, 2, 65]), Buffer.from([66])])
+    for (const _frame of cutter.write(bytes)) ends.push(cutter.offset())
+  t.same(ends, [3, 7])
+  t.throws(() => [...cutter.write(Buffer.from([0, 6]))], {
+    code: 'ERR_RECORD_TOO_LONG',
+    message: 'records: the frame at offset 7 announces 6 bytes or more, longer than 5 bytes',
+  })
 })

@@ -1,0 +1,72 @@
+/** NATS JetStream as a source: the messages of a durable consumer, acknowledged when they are kept. */
+import { Readable } from 'node:stream'
+import type { Acks, Source } from '../endpoint.js'
+import { checkSourceAddress, type NatsAddress } from './address.js'
+import type { Reader } from './reader.js'
+
+/** Returns the source of an address. It opens its consumer when it is created. Throws `ERR_ADDRESS`. */
+export function natsSource(address: NatsAddress): Source {
+  checkSourceAddress(address)
+  return new NatsSource(address)
+}
+
+/** Its end destroys nothing: what was given last is acknowledged after it. */
+class NatsSource extends Readable {
+  readonly acks: Acks
+  readonly warnings: string[] = []
+  readonly #address: NatsAddress
+  readonly #fullCallbacks: (() => void)[] = []
+  #reader: Reader | undefined
+
+  constructor(address: NatsAddress) {
+    super({ highWaterMark: 256 * 1024, autoDestroy: false })
+    this.#address = address
+    this.acks = {
+      kept: bytes => this.#reader?.kept(bytes),
+      settled: () => this.#settled(),
+      onFull: callback => void this.#fullCallbacks.push(callback),
+    }
+  }
+
+  get bytesRead(): number {
+    return this.#reader?.bytes ?? 0
+  }
+
+  override _construct(callback: (error?: Error | null) => void): void {
+    this.#open().then(() => callback(), callback)
+  }
+
+  override _read(): void {
+    this.#reader?.read()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const closed = this.#reader?.close() ?? Promise.resolve()
+    closed.then(() => callback(error), callback)
+  }
+
+  async #open(): Promise<void> {
+    const { openReader } = await import('./reader.js')
+    this.#reader = await openReader(this.#address, {
+      give: data => this.push(data),
+      end: () => this.#end(),
+      fail: error => void this.destroy(error),
+      full: () => this.#fullCallbacks.map(callback => callback()),
+    })
+    this.warnings.push(...this.#reader.warnings)
+  }
+
+  #end(): void {
+    this.once('end', () => this.#closeIfDone())
+    this.push(null)
+  }
+
+  async #settled(): Promise<void> {
+    await this.#reader?.settled()
+    this.#closeIfDone()
+  }
+
+  #closeIfDone(): void {
+    if (this.readableEnded && this.#reader?.isDone) this.destroy()
+  }
+}
