@@ -19,6 +19,7 @@ export const insides = {
     'lib/endpoints/session/finished.ts',
     'lib/endpoints/session/next-hello.ts',
   ],
+  'lib/serve.ts': ['lib/server/handler.ts'],
   'lib/send.ts': ['lib/send/options.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
   'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],

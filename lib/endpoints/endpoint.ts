@@ -71,6 +71,10 @@ export type Sink = Writable & {
   readonly isExact?: boolean
   /** The leg that the sink sends to. It counts for the idle timeout of the connection. */
   readonly leg?: Leg
+  /** Further legs that it sends to, as a fan-out does. They count, too. */
+  readonly legs?: readonly Leg[]
+  /** Problems that have not failed it. */
+  readonly warnings?: readonly string[]
   /**
    * Calls back with the number of bytes that are kept – on the disk, or stored by a server – whenever it grows. Without
    * it, what a write has called back for counts as kept.
