@@ -10,6 +10,7 @@ import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
+import { alsoSinks } from './also-options.js'
 import { type Chat, notePeerEnd, openChat } from './chat.js'
 import { withExamples } from './help.js'
 import { isReported, type Logger, openLog } from './log.js'
@@ -19,7 +20,7 @@ import { closedPipe, onStdoutError } from './process.js'
 import { check, type Options, ownOptions } from './serve-options.js'
 import { type Run, runServer } from './server.js'
 import { type Aims, type CommonOptions, resolveServer, serverOptions } from './server-options.js'
-import { loadStages, terminalStages } from './stages.js'
+import { escapedStdout, loadStages, terminalStages } from './stages.js'
 import { withStats } from './stats.js'
 
 export function serveCommand(act: Act = runPlan): Command {
@@ -57,7 +58,7 @@ async function resolve(command: Command, listen: Address | undefined): Promise<P
     transforms: info => [
       ...transforms(),
       ...labelStages(options, info),
-      ...(writesToStdout(options) ? terminalStages(options.raw) : []),
+      ...(writesToStdout(options) && !options.also ? terminalStages(options.raw) : []),
     ],
     ...fromOptions(options, replyTransforms),
   }
@@ -159,10 +160,18 @@ function writesToStdout({ reply, to, output = '-' }: Options): boolean {
   return !reply && !to && output === '-'
 }
 
-function sinkOptions({ to, reply, output = '-', append, force }: Options): Pick<ServeOptions, 'to' | 'reply'> {
+function sinkOptions(options: Options): Pick<ServeOptions, 'to' | 'also' | 'reply'> {
+  const { append, force } = options
+  return { ...mainSink(options), ...alsoSinks(options, { append, force }) }
+}
+
+function mainSink(options: Options): Pick<ServeOptions, 'to' | 'reply'> {
+  const { to, also, raw, reply, output = '-', append, force } = options
   if (reply) return { reply }
   if (to) return { to }
-  return output === '-' ? {} : { to: { scheme: 'file', path: output, append, force } }
+  // The further sinks get the bytes as they are.
+  if (output === '-') return also && process.stdout.isTTY && !raw ? { to: escapedStdout } : {}
+  return { to: { scheme: 'file', path: output, append, force } }
 }
 
 type FromOptions = Pick<ServeOptions, 'from' | 'replyTransforms' | 'onEof' | 'onPeerEnd'>

@@ -24,7 +24,7 @@ t.test('what is refused before anything is opened', async t => {
   const file = join(t.testdir({ taken: '' }), 'taken')
   const cases: [unknown, RegExp][] = [
     [{}, /^also: expected a list of objects with the property to$/],
-    [[1], /^options: a number is not allowed; expected an object$/],
+    [[1], /^options: 1 is not allowed; expected an object$/],
     [[{ to: 1 }], /^also: a number is not allowed; expected a Writable, a WritableStream or an address$/],
     [[{ to: 'nowhere' }], /^'nowhere' has no port/],
     [[{ to: ':1', slow: 'wait' }], /^also: slow: wait is not allowed; expected block or drop$/],
