@@ -1,10 +1,10 @@
 /** The options of further sinks: `--also`, and those that apply to the one before them. */
-import type { Option } from 'commander'
+import { Option } from 'commander'
 import { type Address, addressForms, can, formatAddress, parseAddress } from '../lib/endpoints/address.js'
 import { type Also, failPolicies, slowPolicies } from '../lib/endpoints/fan-out/options.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { frequent, group } from './help.js'
-import { choice, value } from './options.js'
+import { bytes, choice, value } from './options.js'
 
 /** A further sink of the command line. */
 export interface AlsoWords extends Also {
@@ -15,6 +15,8 @@ export interface AlsoWords extends Also {
 
 export interface AlsoOptions {
   also?: AlsoWords[]
+  spool?: string
+  spoolSize?: number
 }
 
 export function alsoOptions(): Option[] {
@@ -24,7 +26,7 @@ export function alsoOptions(): Option[] {
     return all
   })
   const slow = ofTheLast(
-    choice('--also-slow <policy>', 'if the --also before it is slow: block (default) or drop', slowPolicies),
+    choice('--also-slow <policy>', 'if the --also before it is slow: block (default), drop or spool', slowPolicies),
     all,
     'slow',
   )
@@ -33,7 +35,11 @@ export function alsoOptions(): Option[] {
     all,
     'fail',
   )
-  return group('Further sinks:', [frequent(also), slow, fail])
+  return group('Further sinks:', [
+    ...[frequent(also), slow, fail],
+    new Option('--spool <folder>', 'for --also-slow spool: where to store what waits, also over a restart'),
+    bytes('--spool-size <bytes>', 'the most that waits for each --also (default: 1g)', 1),
+  ])
 }
 
 /** Makes the option apply to the `--also` before it. */
@@ -61,13 +67,27 @@ export function alsoFiles({ also = [] }: AlsoOptions): string[] {
   return also.flatMap(({ to }) => (to.scheme === 'file' ? to.path : []))
 }
 
-/** The further sinks for the library: `--append` and `--force` apply to all files. */
+/** Rejects what has no effect: its user would rely on it. Throws `ERR_OPTION`. */
+export function checkAlso({ also = [], spool, spoolSize }: AlsoOptions): void {
+  const isSpooling = also.some(({ slow }) => slow === 'spool')
+  if (isSpooling && !spool) throw fault('--also-slow spool needs --spool FOLDER: what waits is stored there')
+  if (spool !== undefined && !isSpooling) throw fault('--spool needs --also-slow spool: it is the folder of that')
+  if (spoolSize !== undefined && !spool) throw fault('--spool-size needs --spool FOLDER')
+}
+
+/** The further sinks for the library. `--append` and `--force` apply to all files, `--spool` to all spools. */
 export function alsoSinks(
-  { also }: AlsoOptions,
+  { also, spool: folder = '', spoolSize: size }: AlsoOptions,
   files: { append?: boolean | undefined; force?: boolean | undefined },
 ): { also?: Also[] } {
   if (!also) return {}
-  return { also: also.map(each => (each.to.scheme === 'file' ? { ...each, to: { ...each.to, ...files } } : each)) }
+  return {
+    also: also.map(each => ({
+      ...each,
+      ...(each.to.scheme === 'file' && { to: { ...each.to, ...files } }),
+      ...(each.slow === 'spool' && { spool: { folder, size } }),
+    })),
+  }
 }
 
 /** What `explain` says of a further sink. */

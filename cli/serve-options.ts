@@ -4,7 +4,7 @@ import { Option } from 'commander'
 import type { Address } from '../lib/endpoints/address.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { isTemplate } from '../lib/text/template.js'
-import { type AlsoOptions, alsoFiles, alsoOptions } from './also-options.js'
+import { type AlsoOptions, alsoFiles, alsoOptions, checkAlso } from './also-options.js'
 import { frequent, group } from './help.js'
 import type { LogOptions } from './log.js'
 import { address, choice, rawOption, repeatable } from './options.js'
@@ -70,6 +70,7 @@ export function ownOptions(): Option[] {
 export function check(options: Options, listen?: Address): void {
   const { output, to, reply, from, replyTransform, onEof, onPeerEnd, once, connectTimeout } = options
   checkChat(options)
+  checkAlso(options)
   if (isReliable(options, listen)) checkTransfers(options)
   for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
     if (value === '') fault(`${name}: '' is not allowed; expected a file name or '-'`)

@@ -4,8 +4,8 @@ import { type Chain, openChain } from './connection/chain.js'
 import { type OpenConnection, whileOpen } from './connection/connection.js'
 import { isTransfer, keptOpen } from './connection/linger.js'
 import { type Address, type AddressInput, can, formatAddress, isAddressInput, toAddress } from './endpoints/address.js'
-import type { Leg, Sink, SinkContext } from './endpoints/endpoint.js'
-import { openFanOut } from './endpoints/fan-out/open.js'
+import type { Sink, SinkContext } from './endpoints/endpoint.js'
+import { closeSpools, openFanOut, openSpools, type Spools } from './endpoints/fan-out/open.js'
 import { type Also, type AlsoPlan, descriptorsOf, resolveAlso } from './endpoints/fan-out/options.js'
 import { checkOutput, checkSink, loadFor, openSource, sinkTo } from './endpoints/open.js'
 import { toSink, toWritable } from './endpoints/sink.js'
@@ -81,14 +81,18 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const { from, transforms, replyTransforms } = options
   const contexts = await openTlsContexts(address, target, options)
   for (const each of [target, ...also.map(({ to }) => to)]) if (each && 'scheme' in each) await loadFor(each)
+  const spools = await openSpools(also, info => dialler(options, info), options.log)
+  const aims = { target, also, spools, contexts }
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
 
   const piping: Work = async (connection, leg) => {
     const { stream } = leg
-    const isUnchanged = () => also.length === 0 && !forward.hasStages(connection)
-    const arrival = { ...connection.info('forward'), ...sessionOf(leg, isUnchanged) }
-    const sink = options.reply ? undefined : await openSinks(connection, arrival, options, { target, also, contexts })
+    // A file keeps the data of a session over a restart. Stages do not, and further sinks do not.
+    const isUnchanged = isTransfer(leg) && also.length === 0 && !forward.hasStages(connection)
+    const session = isTransfer(leg) ? { session: leg.session, isUnchanged } : {}
+    const arrival = { ...connection.info('forward'), ...session }
+    const sink = options.reply ? undefined : await openSinks(connection, arrival, options, aims)
     const names = { source: 'client', sink: options.reply ? 'client' : nameOf(target) }
     const ends = { ...(sink ? { sink } : { sink: stream, sinkLeg: leg }), names }
     const there = forward.run(connection, { source: stream, sourceLeg: leg, ...ends, lazy: true })
@@ -109,17 +113,11 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   }
 
   const about = target && can('dial', target) && { to: formatAddress(target) }
-  const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }
-  const server = await openServer(address, settings, handler ? handling(handler, settings) : piping)
+  const beside = () => closeSpools(spools)
+  const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }), beside }
+  const work = handler ? handling(handler, settings) : piping
+  const server = await openServer(address, settings, work).catch(error => beside().then(() => Promise.reject(error)))
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
-}
-
-/**
- * What a file needs to know of a session to keep its data. With further sinks, a transfer begins anew after a restart: they
- * have not kept what came before it.
- */
-function sessionOf(leg: Leg, isUnchanged: () => boolean): Pick<SinkContext, 'session' | 'isUnchanged'> {
-  return isTransfer(leg) ? { session: leg.session, isUnchanged: isUnchanged() } : {}
 }
 
 /** What the figures call the sink. */
@@ -163,6 +161,7 @@ export async function resolveServe(options: ServeOptions, handler?: Handler): Pr
 
 /** Where the data of a server go. */
 interface Aims extends Pick<ServePlan, 'target' | 'also'> {
+  readonly spools: Spools
   readonly contexts: TlsContexts
 }
 
@@ -173,11 +172,10 @@ async function openSinks(
   aims: Aims,
 ): Promise<Sink> {
   const main = openSink(connection, from, options, aims)
-  const { also } = aims
+  const { also, spools } = aims
   if (also.length === 0) return main
-  const open = async (address: Address, signal: AbortSignal) =>
-    addressSink(address, signal, from, options, await targetContext(address, undefined))
-  return openFanOut(main, also, { log: connection.log, signal: whileOpen(connection), open })
+  const { id, log } = connection
+  return openFanOut(main, also, { id, log, spools, signal: whileOpen(connection), open: dialler(options, from) })
 }
 
 async function openSink(
@@ -193,6 +191,12 @@ async function openSink(
   if (!isAddressInput(output)) return toSink(output)
   const address = toAddress(output)
   return addressSink(address, whileOpen(connection), from, options, await targetContext(address, undefined))
+}
+
+/** Opens further sinks, with the TLS defaults of Node.js. */
+function dialler(options: ServeOptions, from: SinkContext) {
+  return async (address: Address, signal: AbortSignal) =>
+    addressSink(address, signal, from, options, await targetContext(address, undefined))
 }
 
 function addressSink(

@@ -1,10 +1,10 @@
 /** `serve --also`: further sinks, which block, drop or fail by their own policy. */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { cleanup, dial, exchange, freePort, onTerminal, run, serve, shortDirectory } from './support.js'
+import { cleanup, dial, eventually, exchange, freePort, onTerminal, run, serve, shortDirectory } from './support.js'
 
 /** A target of the test. What it does with a connection is for the test. */
 async function target(t: Test, work: (socket: Socket) => void, port = 0) {
@@ -124,6 +124,91 @@ t.test('on a terminal: stdout is escaped, a further sink is not', async t => {
   t.equal(text(), 'a\x1b[2Jb\n')
 })
 
+const spooling = (folder: string, to: string) => ['--also', to, '--also-slow', 'spool', '--spool', folder]
+
+/** The files of a spool folder, without the locks. */
+function spooled(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => /\.(open|spool)$/.test(name))
+}
+
+t.test('spool: a target that comes back gets every connection, each whole, and the folder is empty', async t => {
+  const folder = shortDirectory(t)
+  const port = await freePort()
+  const server = await serve(t, ['0', '-o', '/dev/null', ...spooling(folder, `${port}`)])
+  const all = Array.from({ length: 5 }, (_, i) => `${i} ${lines(1000)}`)
+  for (const data of all) await exchange(t, server.port, data)
+  t.equal(spooled(folder).length, 5)
+  await server.logged('a further sink takes no data, its spools wait')
+  const closed = await server.logged('connection closed')
+  t.match(closed.sink, { also: [{ to: `127.0.0.1:${port}`, bytes: all[0]?.length, spooled: all[0]?.length }] })
+  const { received } = await taker(t, port)
+  await eventually('all spools', () => received.length === 5)
+  t.same(received.map(String).sort(), all)
+  await eventually('an empty folder', () => spooled(folder).length === 0)
+})
+
+t.test('spool: what a killed server has left is delivered by the next one', async t => {
+  const folder = shortDirectory(t)
+  const port = await freePort()
+  const words = ['0', '-o', '/dev/null', ...spooling(folder, `${port}`)]
+  const server = await serve(t, words, { faults: null })
+  await exchange(t, server.port, 'first')
+  await exchange(t, server.port, 'second')
+  const half = await dial(t, server.port)
+  half.write('unfinished')
+  await eventually('all files', () => spooled(folder).length === 3)
+  server.kill('SIGKILL')
+  await server.ended
+  const next = await serve(t, words)
+  t.match(await next.logged('spools of an earlier run found'), { spools: 2, bytes: 11 })
+  await next.logged('spools of unfinished connections removed')
+  const { received } = await taker(t, port)
+  await eventually('both', () => received.length === 2)
+  t.same(received.map(String).sort(), ['first', 'second'])
+  await eventually('an empty folder', () => spooled(folder).length === 0)
+  next.kill('SIGTERM')
+  t.equal((await next.ended).code, 0)
+  t.same(readdirSync(folder), [], 'no lock, no folder')
+})
+
+t.test('spool: two servers share a folder, and leave each other alone', async t => {
+  const folder = shortDirectory(t)
+  const port = await freePort()
+  const words = ['0', '-o', '/dev/null', ...spooling(folder, `${port}`)]
+  const [one, other] = [await serve(t, words), await serve(t, words, { faults: null })]
+  await exchange(t, one.port, 'one')
+  await exchange(t, other.port, 'other')
+  t.notOk(other.logs.some(({ msg }) => msg === 'spools of an earlier run found'))
+  other.kill('SIGKILL')
+  await other.ended
+  const third = await serve(t, words)
+  t.match(await third.logged('spools of an earlier run found'), { spools: 1, bytes: 5 })
+  const { received } = await taker(t, port)
+  await eventually('both', () => received.length === 2)
+  t.same(received.map(String).sort(), ['one', 'other'])
+})
+
+t.test('spool: one that is full slows down its connection, and then nothing is stored', async t => {
+  const folder = shortDirectory(t)
+  const sockets: Socket[] = []
+  const { port } = await target(t, socket => void sockets.push(socket.pause()))
+  const server = await serve(t, ['0', '-o', '/dev/null', ...spooling(folder, `${port}`), '--spool-size', '100k'])
+  const client = await dial(t, server.port)
+  const data = lines(200_000)
+  client.end(data).resume()
+  await server.logged('a spool is full, the connection waits for it')
+  const socket = sockets[0] as Socket
+  let received = ''
+  socket.on('data', chunk => {
+    received += chunk
+  })
+  socket.on('end', () => socket.end()).resume()
+  const { sink } = await server.logged('connection closed')
+  t.equal(received, data)
+  t.strictSame((sink as { also: object[] }).also, [{ to: `127.0.0.1:${port}`, bytes: data.length }])
+  t.same(spooled(folder), [])
+})
+
 t.test('mistakes are found before anything is opened', async t => {
   const folder = shortDirectory(t)
   for (const [words, says] of [
@@ -135,6 +220,12 @@ t.test('mistakes are found before anything is opened', async t => {
     [['--also', ':1', '--also-slow', 'wait'], "--also-slow: 'wait' is not allowed; expected block"],
     [['--also', ':1', '--also', '127.0.0.1:1'], "--also: '127.0.0.1:1' is in use already"],
     [['--to', ':1', '--also', ':1'], "--also: '127.0.0.1:1' is in use already"],
+    [['--also', ':1', '--also-slow', 'spool'], '--also-slow spool needs --spool FOLDER'],
+    [['--also', ':1', '--spool', folder], '--spool needs --also-slow spool'],
+    [['--also', ':1', '--spool-size', '1k'], '--spool-size needs --spool FOLDER'],
+    [spooling('/dev/null/x', ':1'), '--spool: '],
+    [spooling(folder, `file:${folder}/x-{id}`), '--also: spool is for an address to connect to'],
+    [spooling(`${folder}/${'x'.repeat(90)}`, ':1'), 'bytes as a path; at most 91'],
     [['--reply', '--also', ':1'], '--reply and --also exclude each other'],
     [['--chat', '--also', ':1'], '--chat and --also exclude each other'],
     [['--also', `file:${folder}/x`], `--also file:${folder}/x: several connections need a placeholder`],

@@ -2,19 +2,53 @@
 import { Writable } from 'node:stream'
 import type { Logger } from '../../stages/context.js'
 import type { Address } from '../address.js'
-import type { Sink } from '../endpoint.js'
+import type { Sink, SinkContext } from '../endpoint.js'
 import { type FurtherSink, fanOut } from '../fan-out.js'
 import { sharedSink } from '../stdio.js'
 import { DropSink } from './drop-sink.js'
 import type { OpenSink } from './late-sink.js'
 import type { AlsoPlan } from './options.js'
+import { openSpool, type Spool } from './spool/spool.js'
 
 export interface Opening {
+  readonly id: string
+  readonly spools: Spools
   readonly log?: Logger | undefined
   /** Aborts when the connection is over. */
   readonly signal: AbortSignal
   /** Opens an address as a sink of the connection. */
   open(address: Address, signal: AbortSignal): Promise<Sink>
+}
+
+/** By the sinks that have them. */
+export type Spools = ReadonlyMap<AlsoPlan, Spool>
+
+/** The connection of a spool may be over when the spool is delivered. */
+const nobody: SinkContext = { id: 'spool', remote: 'spool', port: undefined }
+
+/** Opens the spools of a server. `openFor` returns how to open an address as a sink. */
+export async function openSpools(
+  plans: readonly AlsoPlan[],
+  openFor: (from: SinkContext) => Opening['open'],
+  log: Logger | undefined,
+): Promise<Spools> {
+  const spools = new Map<AlsoPlan, Spool>()
+  const open = openFor(nobody)
+  try {
+    for (const plan of plans)
+      if (plan.spool) {
+        const settings = { to: plan.name, dial: (signal: AbortSignal) => open(plan.to as Address, signal), log }
+        spools.set(plan, await openSpool({ ...plan.spool, ...settings }))
+      }
+  } catch (error) {
+    await closeSpools(spools)
+    throw error
+  }
+  return spools
+}
+
+export async function closeSpools(spools: Spools): Promise<void> {
+  await Promise.all([...spools.values()].map(spool => spool.close()))
 }
 
 /**
@@ -44,6 +78,8 @@ async function watched(sink: Promise<Sink>): Promise<Sink> {
 
 async function openFurther(plan: AlsoPlan, opening: Opening): Promise<FurtherSink> {
   const { name: to, slow, fail } = plan
+  const spool = opening.spools.get(plan)
+  if (spool) return { to, fail, sink: spool.sink(opening.id, opening.log) }
   const open: OpenSink = signal => openOne(plan.to, opening, signal)
   if (slow === 'drop') return { to, fail, sink: new DropSink(open, { to, log: opening.log }), isLossy: true }
   const sink = open(opening.signal)

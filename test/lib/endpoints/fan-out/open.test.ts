@@ -15,6 +15,8 @@ async function open(t: Test, also: readonly Also[], sinks: Record<string, Promis
   const abort = new AbortController()
   t.teardown(() => abort.abort())
   const opened = openFanOut(Promise.resolve(main), await resolveAlso(also), {
+    id: 'id',
+    spools: new Map(),
     log,
     signal: abort.signal,
     open: address => sinks[formatAddress(address)] as Promise<Sink>,
