@@ -111,7 +111,7 @@ async function checkSpoolFolder(folder: string): Promise<void> {
 
 function checkChoice(name: string, value: string, allowed: readonly string[]): void {
   if (allowed.includes(value)) return
-  throw fault(`${name}: ${String(value)} is not allowed; expected ${allowed.join(' or ')}`)
+  throw fault(`${name}: ${String(value)} is not allowed; expected ${allowed.join(', ')}`)
 }
 
 /** Port 0 is another one each time. */

@@ -18,9 +18,10 @@ export class Peer {
 
   /** Resolves with a sink as soon as the target can be reached. Rejects only when the signal aborts. */
   async open(signal: AbortSignal): Promise<Sink> {
-    if (!this.isDown) return this.reach(signal)
+    const first = this.isDown ? undefined : await this.reach(signal)
+    if (first) return first
     while (this.probing) await untilAborted(this.probing, signal)
-    const probe = this.reach(signal)
+    const probe = this.probe(signal)
     this.probing = probe.catch(() => {})
     try {
       return await probe
@@ -30,31 +31,35 @@ export class Peer {
   }
 
   /** Calls `deliver` again, after a growing time, until it succeeds. Rejects when the signal aborts. */
-  async retry(deliver: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (let number = 0; ; number++)
-      try {
-        await deliver()
-        if (this.isDown) this.log?.info({ to: this.to }, 'a further sink takes data again')
-        this.isDown = false
-        return
-      } catch (error) {
-        if (signal.aborted) throw error
-        this.note(error)
-        await delay(growing(number), undefined, { signal })
-      }
+  async retry(deliver: () => Promise<void>, signal: AbortSignal, number = 0): Promise<void> {
+    try {
+      await deliver()
+    } catch (error) {
+      if (signal.aborted) throw error
+      this.note(error)
+      await delay(growing(number), undefined, { signal })
+      return this.retry(deliver, signal, number + 1)
+    }
+    if (this.isDown) this.log?.info({ to: this.to }, 'a further sink takes data again')
+    this.isDown = false
   }
 
-  private async reach(signal: AbortSignal): Promise<Sink> {
-    for (let number = 0; ; number++)
-      try {
-        return (await this.dial(signal)).on('error', () => {}) // until its pipeline begins
-      } catch (error) {
-        if (signal.aborted) throw error
-        const wasDown = this.isDown
-        this.note(error)
-        if (!wasDown) return this.open(signal)
-        await delay(growing(number), undefined, { signal })
-      }
+  private async probe(signal: AbortSignal, number = 0): Promise<Sink> {
+    const sink = await this.reach(signal)
+    if (sink) return sink
+    await delay(growing(number), undefined, { signal })
+    return this.probe(signal, number + 1)
+  }
+
+  /** Undefined if the target cannot be reached now. */
+  private async reach(signal: AbortSignal): Promise<Sink | undefined> {
+    try {
+      return (await this.dial(signal)).on('error', () => {}) // until its pipeline begins
+    } catch (error) {
+      if (signal.aborted) throw error
+      this.note(error)
+      return undefined
+    }
   }
 
   /** Once, until it takes data again. */

@@ -49,7 +49,7 @@ export class SpoolSink extends Writable {
   private taken = 0
   private reserved = 0
   private readonly abort = new AbortController()
-  private tellKept: (bytes: number) => void = () => {}
+  private tellKept: ((bytes: number) => void) | undefined
 
   constructor(
     private readonly spool: SpoolStore,
@@ -131,22 +131,23 @@ export class SpoolSink extends Writable {
   private async seal(): Promise<void> {
     await this.file.seal()
     this.isSealed = true
-    this.tellKept(this.taken)
+    this.tellKept?.(this.taken)
     if (!this.reader) this.abort.abort()
   }
 
   /** Delivers it beside the connection and after it. Rejects if it cannot be delivered, and nobody has been promised that. */
   private async deliver(): Promise<void> {
     const { signal } = this.abort
+    let failure: unknown
     try {
       await this.spool.peer.retry(() => this.connect(signal), signal)
       this.isDelivered = true
     } catch (error) {
-      await this.sealing?.catch(() => {})
-      if (!this.isSealed) throw error
-    } finally {
-      await this.settle()
+      failure = error
     }
+    await this.sealing?.catch(() => {}) // its own callback has the error
+    await this.settle()
+    if (!this.isDelivered && !this.isSealed) throw failure
   }
 
   private async connect(signal: AbortSignal): Promise<void> {
@@ -165,11 +166,10 @@ export class SpoolSink extends Writable {
 
   private async settle(): Promise<void> {
     const { file, spool, isDelivered } = this
-    await this.sealing?.catch(() => {})
     await file.close()
     if (this.isSealed && !isDelivered) return spool.add({ path: file.path, bytes: this.taken })
     if (!this.isDirect) await file.remove()
     this.free()
-    if (isDelivered) this.tellKept(this.taken)
+    if (isDelivered) this.tellKept?.(this.taken)
   }
 }

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { formatAddress } from '../../../../lib/endpoints/address.js'
 import type { Sink } from '../../../../lib/endpoints/endpoint.js'
-import { openFanOut } from '../../../../lib/endpoints/fan-out/open.js'
+import { closeSpools, openFanOut, openSpools } from '../../../../lib/endpoints/fan-out/open.js'
 import { type Also, resolveAlso } from '../../../../lib/endpoints/fan-out/options.js'
-import { closed, memorySink, recorder } from '../../network.js'
+import { closed, memorySink, recorder, socketPath, until } from '../../network.js'
 
 const boom = new Error('boom')
 
@@ -80,4 +82,40 @@ t.test('one that fails while another opens', async t => {
   await closed(early)
   give(memorySink())
   t.same(await once((await opened) as Sink, 'error'), [boom])
+})
+
+t.test('a sink that spools is open at once, and its spools are those of the server', async t => {
+  const folder = join(dirname(socketPath(t)), 'spool')
+  const also = { to: 'memory:far', slow: 'spool', spool: { folder } } as const
+  const plans = await resolveAlso([{ to: 'memory:near' }, also])
+  const target = memorySink()
+  const infos: unknown[] = []
+  const openFor = (info: unknown) => {
+    infos.push(info)
+    return async () => target as Sink
+  }
+  const spools = await openSpools(plans, openFor, undefined)
+  t.match(infos, [{ remote: 'spool' }])
+  const { signal } = new AbortController()
+  const sink = await openFanOut(Promise.resolve(memorySink()), plans, {
+    ...{ id: 'id', spools, signal },
+    open: async () => memorySink() as Sink,
+  })
+  sink.end('abc')
+  await once(sink, 'finish')
+  await until(() => String(target.data) === 'abc')
+  await closeSpools(spools)
+  t.same(readdirSync(folder), [])
+})
+
+t.test('spools that cannot be opened close those before them', async t => {
+  const folder = join(dirname(socketPath(t)), 'spool')
+  const plans = await resolveAlso([
+    { to: ':1', slow: 'spool', spool: { folder } },
+    { to: ':2', slow: 'spool', spool: { folder: `${folder}2` } },
+  ])
+  writeFileSync(`${folder}2`, '')
+  const never = () => () => new Promise<Sink>(() => {})
+  await t.rejects(openSpools(plans, never, undefined), { code: 'EEXIST' })
+  t.same(readdirSync(folder), [])
 })

@@ -18,6 +18,10 @@ t.test('the defaults of each policy', async t => {
   ])
   t.equal(descriptorsOf(plans), 2)
   t.same(await resolveAlso(undefined), [])
+  const [spooling, ...rest] = await resolveAlso([{ to: ':4000', slow: 'spool', spool: { folder: '/tmp/x' } }])
+  t.same(rest, [])
+  t.match(spooling, { slow: 'spool', fail: 'end', spool: { folder: '/tmp/x' } })
+  t.equal(descriptorsOf(spooling ? [spooling] : []), 2)
 })
 
 t.test('what is refused before anything is opened', async t => {
@@ -27,8 +31,16 @@ t.test('what is refused before anything is opened', async t => {
     [[1], /^options: 1 is not allowed; expected an object$/],
     [[{ to: 1 }], /^also: a number is not allowed; expected a Writable, a WritableStream or an address$/],
     [[{ to: 'nowhere' }], /^'nowhere' has no port/],
-    [[{ to: ':1', slow: 'wait' }], /^also: slow: wait is not allowed; expected block or drop$/],
-    [[{ to: ':1', fail: 'stop' }], /^also: fail: stop is not allowed; expected continue or end$/],
+    [[{ to: ':1', slow: 'wait' }], /^also: slow: wait is not allowed; expected block, drop, spool$/],
+    [[{ to: ':1', fail: 'stop' }], /^also: fail: stop is not allowed; expected continue, end$/],
+    [[{ to: ':1', slow: 'spool' }], /^also: the policy spool needs spool: the folder for what waits$/],
+    [[{ to: ':1', slow: 'spool', spool: { folder: 1 } }], /^folder: 1 is not allowed; expected a text$/],
+    [[{ to: ':1', spool: { folder: 'x' } }], /^also: spool needs a sink whose policy is spool$/],
+    [[{ to: 'file:x', slow: 'spool', spool: { folder: 'x' } }], /^also: spool is for an address to connect to/],
+    [[{ to: memorySink(), slow: 'spool', spool: { folder: 'x' } }], /^also: spool is for an address to connect to/],
+    [[{ to: ':1', slow: 'spool', spool: { folder: `/${'x'.repeat(91)}` } }], /has 92 bytes as a path; at most 91$/],
+    [[{ to: ':1', slow: 'spool', spool: { folder: '/dev/null/x' } }], /^spool: /],
+    [[{ to: ':1', slow: 'spool', spool: { folder: file } }], /^spool: .*taken' is no folder$/],
     [[{ to: ':3099' }], /^also: '127.0.0.1:3099' is in use already/],
     [[{ to: ':4000' }], /^also: '127.0.0.1:4000' is in use already/],
     [
