@@ -3,7 +3,7 @@ import { Option } from 'commander'
 import { type Address, addressForms, can, formatAddress, parseAddress } from '../lib/endpoints/address.js'
 import { type Also, failPolicies, slowPolicies } from '../lib/endpoints/fan-out/options.js'
 import { TcpPipeError } from '../lib/text/errors.js'
-import { frequent, group } from './help.js'
+import { group } from './help.js'
 import { bytes, choice, value } from './options.js'
 
 /** A further sink of the command line. */
@@ -36,7 +36,7 @@ export function alsoOptions(): Option[] {
     'fail',
   )
   return group('Further sinks:', [
-    ...[frequent(also), slow, fail],
+    ...[also, slow, fail],
     new Option('--spool <folder>', 'for --also-slow spool: where to store what waits, also over a restart'),
     bytes('--spool-size <bytes>', 'the most that waits for each --also (default: 1g)', 1),
   ])

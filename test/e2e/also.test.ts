@@ -55,7 +55,7 @@ t.test('every sink gets every byte, and the client is ended after all of them', 
   t.equal(readFileSync(String(second?.file), 'utf8'), data)
 })
 
-t.test('drop: a target that does not read costs the others nothing, and loses whole lines', async t => {
+t.test('drop: a target that does not read costs the others nothing, and loses whole lines (G-70)', async t => {
   const sockets: Socket[] = []
   const { port } = await target(t, socket => void sockets.push(socket.pause()))
   const server = await serve(t, ['0', '-t', 'grep x', '-o', '/dev/null', '--also', `${port}`, '--also-slow', 'drop'])
@@ -81,7 +81,7 @@ t.test('drop: a target that does not read costs the others nothing, and loses wh
   )
 })
 
-t.test('a target that resets: continue warns, and end resets the client', async t => {
+t.test('a target that resets: continue warns, and end resets the client (G-71)', async t => {
   const { port } = await target(t, socket => void socket.once('data', () => socket.resetAndDestroy()))
   const to = `127.0.0.1:${port}`
   for (const [policy, faults, code] of [
@@ -103,7 +103,7 @@ t.test('a target that resets: continue warns, and end resets the client', async 
   }
 })
 
-t.test('a target that cannot be reached', async t => {
+t.test('a target that cannot be reached (G-71)', async t => {
   const to = `127.0.0.1:${await freePort()}`
   const server = await serve(t, ['0', '--once', '--also', to], { faults: [/ECONNREFUSED/] })
   await exchange(t, server.port, 'a').catch(() => {})
@@ -131,7 +131,7 @@ function spooled(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => /\.(open|spool)$/.test(name))
 }
 
-t.test('spool: a target that comes back gets every connection, each whole, and the folder is empty', async t => {
+t.test('spool: a target that comes back gets every connection, each whole, and the folder is empty (G-70)', async t => {
   const folder = shortDirectory(t)
   const port = await freePort()
   const server = await serve(t, ['0', '-o', '/dev/null', ...spooling(folder, `${port}`)])
@@ -147,7 +147,7 @@ t.test('spool: a target that comes back gets every connection, each whole, and t
   await eventually('an empty folder', () => spooled(folder).length === 0)
 })
 
-t.test('spool: what a killed server has left is delivered by the next one', async t => {
+t.test('spool: what a killed server has left is delivered by the next one (G-72)', async t => {
   const folder = shortDirectory(t)
   const port = await freePort()
   const words = ['0', '-o', '/dev/null', ...spooling(folder, `${port}`)]
@@ -171,7 +171,7 @@ t.test('spool: what a killed server has left is delivered by the next one', asyn
   t.same(readdirSync(folder), [], 'no lock, no folder')
 })
 
-t.test('spool: two servers share a folder, and leave each other alone', async t => {
+t.test('spool: two servers share a folder, and leave each other alone (G-72)', async t => {
   const folder = shortDirectory(t)
   const port = await freePort()
   const words = ['0', '-o', '/dev/null', ...spooling(folder, `${port}`)]
@@ -188,7 +188,7 @@ t.test('spool: two servers share a folder, and leave each other alone', async t 
   t.same(received.map(String).sort(), ['one', 'other'])
 })
 
-t.test('spool: one that is full slows down its connection, and then nothing is stored', async t => {
+t.test('spool: one that is full slows down its connection, and then nothing is stored (G-73)', async t => {
   const folder = shortDirectory(t)
   const sockets: Socket[] = []
   const { port } = await target(t, socket => void sockets.push(socket.pause()))

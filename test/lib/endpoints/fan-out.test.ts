@@ -54,7 +54,7 @@ t.test('each sink gets every byte, whatever order they take them in', async t =>
   t.pass()
 })
 
-t.test('a chunk is taken when all sinks have taken it', async t => {
+t.test('a chunk is taken when all sinks have taken it (G-70)', async t => {
   const { sink: slow, release } = heldSink()
   const main = memorySink()
   const sink = fanOut(main, [{ ...end, sink: slow }])

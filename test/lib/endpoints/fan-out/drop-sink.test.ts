@@ -64,51 +64,54 @@ t.test('it is calm again when nothing was lost for a while', async t => {
   await closed(sink)
 })
 
-t.test('lines: what a target gets is whole lines in order, whatever it takes and however they are cut', async t => {
-  const line = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 9 })
-  const scene = fc.tuple(
-    fc.array(line, { maxLength: 40 }),
-    cuts,
-    fc.array(fc.boolean(), { maxLength: 12 }),
-    fc.boolean(),
-  )
-  const check = async ([texts, positions, takes, isTerminated]: [string[], number[], boolean[], boolean]) => {
-    const lines = texts.map((text, i) => `${i} ${text}`)
-    const all = Buffer.from(lines.join('\n') + (isTerminated && lines.length > 0 ? '\n' : ''))
-    const target = memorySink()
-    const { sink } = dropping(target)
-    sink.lines = true
-    let isSlow = false
-    Object.defineProperty(sink['target' as never], 'writableNeedDrain', { get: () => isSlow })
-    for (const [i, chunk] of cutAt(positions, all).entries()) {
-      isSlow = takes[i] === false
-      await written(sink, chunk)
-    }
-    sink.end()
-    await once(sink, 'finish')
-    const came = String(target.data)
-    const { bytes, dropped } = sink.report()
-    const got = came.split('\n').filter(text => text !== '')
-    const rest = [...lines]
-    for (const text of got) while (rest.length > 0 && rest.shift() !== text);
-    const isSubsequence = got.every(text => lines.includes(text)) && new Set(got).size === got.length
-    const inOrder = got
-      .map(text => Number(text.split(' ')[0]))
-      .every((number, i, all) => i === 0 || number > (all[i - 1] as number))
-    const count = lines.length - got.length
-    return (
-      isSubsequence &&
-      inOrder &&
-      bytes === came.length &&
-      bytes + (dropped?.bytes ?? 0) === all.length &&
-      (dropped?.lines ?? 0) === count
+t.test(
+  'lines: what a target gets is whole lines in order, whatever it takes and however they are cut (G-70)',
+  async t => {
+    const line = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 9 })
+    const scene = fc.tuple(
+      fc.array(line, { maxLength: 40 }),
+      cuts,
+      fc.array(fc.boolean(), { maxLength: 12 }),
+      fc.boolean(),
     )
-  }
-  await fc.assert(fc.asyncProperty(scene, check))
-  t.pass()
-})
+    const check = async ([texts, positions, takes, isTerminated]: [string[], number[], boolean[], boolean]) => {
+      const lines = texts.map((text, i) => `${i} ${text}`)
+      const all = Buffer.from(lines.join('\n') + (isTerminated && lines.length > 0 ? '\n' : ''))
+      const target = memorySink()
+      const { sink } = dropping(target)
+      sink.lines = true
+      let isSlow = false
+      Object.defineProperty(sink['target' as never], 'writableNeedDrain', { get: () => isSlow })
+      for (const [i, chunk] of cutAt(positions, all).entries()) {
+        isSlow = takes[i] === false
+        await written(sink, chunk)
+      }
+      sink.end()
+      await once(sink, 'finish')
+      const came = String(target.data)
+      const { bytes, dropped } = sink.report()
+      const got = came.split('\n').filter(text => text !== '')
+      const rest = [...lines]
+      for (const text of got) while (rest.length > 0 && rest.shift() !== text);
+      const isSubsequence = got.every(text => lines.includes(text)) && new Set(got).size === got.length
+      const inOrder = got
+        .map(text => Number(text.split(' ')[0]))
+        .every((number, i, all) => i === 0 || number > (all[i - 1] as number))
+      const count = lines.length - got.length
+      return (
+        isSubsequence &&
+        inOrder &&
+        bytes === came.length &&
+        bytes + (dropped?.bytes ?? 0) === all.length &&
+        (dropped?.lines ?? 0) === count
+      )
+    }
+    await fc.assert(fc.asyncProperty(scene, check))
+    t.pass()
+  },
+)
 
-t.test('a target that does not end in time fails', async t => {
+t.test('a target that does not end in time fails (G-71)', async t => {
   const { sink: target } = heldSink()
   const { sink } = dropping(target, 1)
   sink.end('a')

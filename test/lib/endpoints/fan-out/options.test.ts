@@ -1,8 +1,9 @@
-import { join } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { parseAddress } from '../../../../lib/endpoints/address.js'
 import { type Also, descriptorsOf, resolveAlso } from '../../../../lib/endpoints/fan-out/options.js'
-import { memorySink } from '../../network.js'
+import { memorySink, socketPath } from '../../network.js'
 
 t.test('the defaults of each policy', async t => {
   const stream = memorySink()
@@ -25,7 +26,8 @@ t.test('the defaults of each policy', async t => {
 })
 
 t.test('what is refused before anything is opened', async t => {
-  const file = join(t.testdir({ taken: '' }), 'taken')
+  const file = join(dirname(socketPath(t)), 'taken')
+  writeFileSync(file, '')
   const cases: [unknown, RegExp][] = [
     [{}, /^also: expected a list of objects with the property to$/],
     [[1], /^options: 1 is not allowed; expected an object$/],

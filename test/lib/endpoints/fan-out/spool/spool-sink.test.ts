@@ -92,7 +92,7 @@ t.test('a target that takes the data after the client has its answer', async t =
   t.same(sink.report(), {})
 })
 
-t.test('a target that fails in the middle gets all again', async t => {
+t.test('a target that fails in the middle gets all again (G-71)', async t => {
   const targets = [memorySink(), memorySink()]
   const first = targets[0] as Writable
   const last = targets[1] as ReturnType<typeof memorySink>
@@ -167,7 +167,7 @@ t.test('a target that fails then fails the sink: a part of the data is not store
   t.match(await once(sink, 'error'), [boom])
 })
 
-t.test('a disk that fails', async t => {
+t.test('a disk that fails (G-73)', async t => {
   const { sink, files, used } = spooling(t, never)
   await written(sink, 'abc')
   const { rename, open } = fs
