@@ -68,6 +68,11 @@ class FanOut extends Writable {
     return this.parts.flatMap(({ to, branch: { error } }) => (error ? `${to} failed: ${errorMessage(error)}` : []))
   }
 
+  /** Not left to `_writev`: whoever meters the sink wraps both. */
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
+    this.each((branch, done) => branch.write([chunk], done), callback)
+  }
+
   override _writev(chunks: readonly { readonly chunk: Buffer }[], callback: Callback): void {
     const buffers = chunks.map(({ chunk }) => chunk)
     this.each((branch, done) => branch.write(buffers, done), callback)

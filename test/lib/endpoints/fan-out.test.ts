@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import t from 'tap'
 import type { Leg, Sink } from '../../../lib/endpoints/endpoint.js'
 import { fanOut } from '../../../lib/endpoints/fan-out.js'
+import { meterSink } from '../../../lib/stats/foreign-meter.js'
 import fc from '../../fast-check.js'
 import { closed, failingSink, heldSink, memorySink, recorder } from '../network.js'
 import { settled } from '../pipes.js'
@@ -67,6 +68,18 @@ t.test('a chunk is taken when all sinks have taken it (G-70)', async t => {
   await once(sink, 'finish')
   t.equal(taken, 1)
   t.same(sink.report?.(), { also: [{ to: 'there', bytes: 1 }] })
+})
+
+t.test('it can be metered', async t => {
+  const main = memorySink()
+  const sink = fanOut(main, [{ ...end, sink: memorySink() }])
+  const meter = meterSink(sink)
+  sink.write('a')
+  sink.write('b')
+  sink.end('c')
+  await once(sink, 'finish')
+  t.equal(String(main.data), 'abc')
+  t.equal(meter.bytesIn, 3)
 })
 
 t.test('a further sink that fails: the others go on, with a warning', async t => {
