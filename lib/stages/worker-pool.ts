@@ -18,16 +18,22 @@ export interface Opening extends ThreadStage {
   readonly port: MessagePort
 }
 
+/** Asks a thread whether it goes on. It answers with the same. */
+export const areYouThere = 'are you there?'
+
 interface Thread {
   readonly worker: Worker
   /** Called with the reason when the thread has ended. */
   readonly stages: Set<(reason: string) => void>
+  /** The number of stages that were closed since the thread has answered. One of them may still work, even for ever. */
+  leaving: number
 }
 
+/** The one that has answered last is the last. */
 const threads = new Set<Thread>()
 
-/** One processor stays with the event loop. */
-const most = Math.max(1, availableParallelism() - 1)
+/** One processor stays with the event loop. With a single thread, a heavy stage would stall all other ones. */
+const most = Math.max(2, availableParallelism() - 1)
 
 /** A stage that runs in a thread: messages go through its port. */
 export interface Running {
@@ -50,7 +56,9 @@ export function runInThread(stage: ThreadStage, maxRecord: number, onLost: (reas
   return {
     port,
     close() {
-      thread.stages.delete(onLost)
+      if (!thread.stages.delete(onLost)) return
+      thread.leaving++
+      thread.worker.postMessage(areYouThere)
       if (thread.stages.size === 0) thread.worker.unref()
       port.close()
     },
@@ -58,15 +66,24 @@ export function runInThread(stage: ThreadStage, maxRecord: number, onLost: (reas
 }
 
 function chooseThread(): Thread {
-  const [idlest] = [...threads].sort((a, b) => a.stages.size - b.stages.size)
-  return idlest && (idlest.stages.size === 0 || threads.size >= most) ? idlest : startThread()
+  const [idlest] = [...threads].reverse().sort((a, b) => loadOf(a) - loadOf(b))
+  return idlest && (loadOf(idlest) === 0 || threads.size >= most) ? idlest : startThread()
+}
+
+function loadOf({ stages, leaving }: Thread): number {
+  return stages.size + leaving
 }
 
 function startThread(): Thread {
   const worker = new Worker(new URL('./worker-thread.js', import.meta.url))
-  const thread: Thread = { worker, stages: new Set() }
+  const thread: Thread = { worker, stages: new Set(), leaving: 0 }
   let reason: string | undefined
   threads.add(thread)
+  worker.on('message', () => {
+    thread.leaving--
+    threads.delete(thread)
+    threads.add(thread)
+  })
   worker.on('error', error => {
     reason = errorMessage(error)
   })

@@ -6,14 +6,17 @@ import { errorCode, TcpPipeError, toError } from '../text/errors.js'
 import type { TransformEntry } from './define.js'
 import { isTransform, loadModule } from './modules.js'
 import { plan } from './plan.js'
-import type { Opening, StageSource } from './worker-pool.js'
+import { areYouThere, type Opening, type StageSource } from './worker-pool.js'
 import { blockSize, type FromThread, gather, type PlainError, type ToThread } from './worker-stage.js'
 
 serveStages(parentPort)
 
 /** Runs the stages that a port asks for. The main thread has no such port. */
 export function serveStages(port: MessagePort | null): void {
-  port?.on('message', (opening: Opening) => void runStage(opening))
+  port?.on('message', (request: Opening | typeof areYouThere) => {
+    if (request === areYouThere) port.postMessage(request)
+    else void runStage(request)
+  })
 }
 
 /** Runs a stage until its output ends or it fails. */

@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import t, { type Test } from 'tap'
-import type { StageSource } from '../../../lib/stages/worker-pool.js'
+import { areYouThere, type StageSource } from '../../../lib/stages/worker-pool.js'
 import { runStage, serveStages } from '../../../lib/stages/worker-thread.js'
 import { until } from '../network.js'
 
@@ -52,11 +53,14 @@ t.test('a thread takes requests', async t => {
   own.postMessage(Buffer.from('a'))
   own.postMessage('end')
   t.equal(await next(own), '61\n')
+  main.postMessage(areYouThere)
+  t.equal(await next(main), areYouThere)
 })
 
 t.test('an error is sent as plain data', async t => {
   const { port } = begin(t, { module, name: 'unhex' })
   port.postMessage(Buffer.from('zz'))
+  port.postMessage('end')
   t.match(await next(port), { error: { name: 'TcpPipeError', code: 'ERR_INPUT', message: /not a hex digit/ } })
 })
 
@@ -72,7 +76,7 @@ t.test('a module by its path, and what it does not export', async t => {
 t.test('a port that closes ends the stage', async t => {
   const { port, done } = begin(t, { module, name: 'hex' })
   port.postMessage(Buffer.from('a'))
-  await next(port)
+  await once(port, 'message')
   port.close()
   await done
   t.pass()
