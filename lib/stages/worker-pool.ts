@@ -27,9 +27,10 @@ interface Thread {
   readonly stages: Set<(reason: string) => void>
   /** The number of stages that were closed since the thread has answered. One of them may still work, even for ever. */
   leaving: number
+  /** When it has answered last; 0 before. */
+  answered: number
 }
 
-/** The one that has answered last is the last. */
 const threads = new Set<Thread>()
 
 /** One processor stays with the event loop. With a single thread, a heavy stage would stall all other ones. */
@@ -66,7 +67,7 @@ export function runInThread(stage: ThreadStage, maxRecord: number, onLost: (reas
 }
 
 function chooseThread(): Thread {
-  const [idlest] = [...threads].reverse().sort((a, b) => loadOf(a) - loadOf(b))
+  const [idlest] = [...threads].sort((a, b) => loadOf(a) - loadOf(b) || b.answered - a.answered)
   return idlest && (loadOf(idlest) === 0 || threads.size >= most) ? idlest : startThread()
 }
 
@@ -76,13 +77,12 @@ function loadOf({ stages, leaving }: Thread): number {
 
 function startThread(): Thread {
   const worker = new Worker(new URL('./worker-thread.js', import.meta.url))
-  const thread: Thread = { worker, stages: new Set(), leaving: 0 }
+  const thread: Thread = { worker, stages: new Set(), leaving: 0, answered: 0 }
   let reason: string | undefined
   threads.add(thread)
   worker.on('message', () => {
     thread.leaving--
-    threads.delete(thread)
-    threads.add(thread)
+    thread.answered = performance.now()
   })
   worker.on('error', error => {
     reason = errorMessage(error)
