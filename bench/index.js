@@ -17,6 +17,7 @@ const topics = [
   'memory',
   'idle',
   'worker',
+  'scaling',
   'shaping',
 ]
 const { values } = parseArgs({

@@ -1,9 +1,9 @@
-/** The rules of `--allow` and `--deny`, from the command line and from files. */
+/** The rules of `--allow`, `--deny` and `--proxy-protocol`, from the command line and from files. */
 import { readFile } from 'node:fs/promises'
 import { parseRule } from '../lib/server/access.js'
 import { errorMessage, TcpPipeError } from '../lib/text/errors.js'
 
-type AccessOption = '--allow' | '--deny'
+type AccessOption = '--allow' | '--deny' | '--proxy-protocol'
 
 /**
  * Reads the rules from the option's values. A value is one or more rules separated by commas or blanks, or `@file` with
@@ -18,13 +18,13 @@ export async function readRules(option: AccessOption, values: readonly string[])
 
 function rulesOfValue(option: AccessOption, value: string): string[] {
   const words = value.split(',').flatMap(part => part.trim().split(/\s+/))
-  return (words.includes('') ? [value] : words).map(word => checked(word, option))
+  return (words.includes('') ? [value] : words).map(word => checked(option, word, option))
 }
 
 async function rulesOfFile(option: AccessOption, path: string): Promise<string[]> {
   const lines = (await readLines(option, path)).map(line => line.replace(/#.*/, '').trim())
-  const rules = lines.flatMap((line, i) => (line ? checked(line, `${option}: ${path}:${i + 1}`) : []))
-  if (rules.length === 0 && option === '--allow')
+  const rules = lines.flatMap((line, i) => (line ? checked(option, line, `${option}: ${path}:${i + 1}`) : []))
+  if (rules.length === 0 && option !== '--deny')
     throw new TcpPipeError('ERR_OPTION', `${option}: ${path} contains no rules; an empty list would deny everyone`)
   return rules
 }
@@ -38,7 +38,8 @@ async function readLines(option: AccessOption, path: string): Promise<string[]> 
   }
 }
 
-function checked(rule: string, where: string): string {
-  parseRule(rule, where)
+/** A balancer may also be a client of a unix socket. */
+function checked(option: AccessOption, rule: string, where: string): string {
+  if (option !== '--proxy-protocol' || rule !== 'unix') parseRule(rule, where)
   return rule
 }

@@ -30,6 +30,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./proxy.js')).proxyCommand(),
   },
   {
+    name: 'pipe',
+    operands: '[options] <from>',
+    summary: 'move data from any end to any other: files, addresses, listeners, stdin and stdout',
+    load: async () => (await import('./pipe.js')).pipeCommand(),
+  },
+  {
     name: 'check',
     operands: '[options] <addresses...>',
     summary: 'tell whether addresses are open; show the certificate of tls:// and the banner',
@@ -50,7 +56,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'explain',
     operands: '[options]',
-    summary: 'show what serve, send, proxy or nc would do with the same words',
+    summary: 'show what serve, send, proxy, pipe or nc would do with the same words',
     load: async () => (await import('./explain.js')).explainCommand(),
   },
   {

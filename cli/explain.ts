@@ -6,6 +6,7 @@ import { escapeLine } from '../lib/text/escape.js'
 import { exactBytes, exactDuration } from '../lib/text/quantities.js'
 import { items, valueName, withExamples } from './help.js'
 import { ncCommand } from './nc.js'
+import { pipeCommand } from './pipe.js'
 import { type DirectionPlan, type Fact, type Origin, originOf, type Plan } from './plan.js'
 import { proxyCommand } from './proxy.js'
 import { sendCommand } from './send.js'
@@ -13,9 +14,10 @@ import { serveCommand } from './serve.js'
 
 export function explainCommand(): Command {
   const command = new Command('explain').description(
-    'Shows what serve, send, proxy or nc would do with the same words: endpoints, stages, limits, and where each value comes from.',
+    'Shows what serve, send, proxy, pipe or nc would do with the same words: endpoints, stages, limits, and where each value comes from.',
   )
-  for (const make of [serveCommand, sendCommand, proxyCommand]) command.addCommand(make(show).addOption(jsonOption()))
+  for (const make of [serveCommand, sendCommand, proxyCommand, pipeCommand])
+    command.addCommand(make(show).addOption(jsonOption()))
   command.addCommand(ncCommand().addOption(jsonOption()))
   return withExamples(command.addOption(jsonOption()), [
     ["tcp-pipe explain serve 4000 -t 'gunzip | grep ERROR'", 'opens nothing'],

@@ -36,7 +36,7 @@ export function textOf(record: LogRecord, speaker: Speaker): string {
 }
 
 function wordsFor(record: LogRecord, speaker: Speaker, verbose = false): Words {
-  const named = speaker.sender ? record : withName(record)
+  const named = speaker.sender || speaker.isMover ? record : withName(record)
   return wordsOf(named, speaker) ?? plainWords(named, verbose)
 }
 

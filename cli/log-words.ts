@@ -36,6 +36,8 @@ export interface Words {
 export interface Speaker {
   /** For `send`. */
   readonly sender?: Sender | undefined
+  /** For `pipe`, one way: it moves what it receives. */
+  readonly isMover?: boolean | undefined
   /** For a server: why it has no room for a further client, such as `beyond --max-connections`. */
   readonly fullness?: string | undefined
 }
@@ -66,8 +68,9 @@ const wordings: Record<string, Wording> = {
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
   'connection failed': failedWords,
-  'connections refused': ({ refused, remote }, speaker) => {
-    return { symbol: '!', texts: [`refused ${refusals(refused, speaker)}, the last from ${remote}`] }
+  'connections refused': ({ refused, remote, error }, speaker) => {
+    const why = error === undefined ? '' : `: ${error}`
+    return { symbol: '!', texts: [`refused ${refusals(refused, speaker)}, the last from ${remote}${why}`] }
   },
   'connections refused in total': ({ refused }, speaker) => {
     return { symbol: '!', texts: [`refused in total: ${refusals(refused, speaker)}`] }
@@ -87,6 +90,8 @@ const wordings: Record<string, Wording> = {
   skipped: ({ file, why }) => ({ symbol: '!', texts: [`${file} skipped: ${why}`] }),
   'no reliable session': ({ remote, error }) => ({ symbol: '!', texts: [notReliable(remote, String(error))] }),
   draining: drainingWords,
+  'ending after what was read': ({ signal }) =>
+    info(`${signal}: ending after what was read; a second ${again(signal)} resets`),
   'connections reset after the drain timeout': ({ cut }) => {
     const text = `reset ${count(cut, 'connection')} that did not end in time`
     return { symbol: '✗', texts: [withAdvice(text, undefined, 'drain')] }
@@ -125,6 +130,7 @@ const fieldsOf: Record<string, readonly string[]> = {
   skipped: ['file', 'why'],
   'no reliable session': ['remote', 'error'],
   draining: ['signal', 'connections'],
+  'ending after what was read': ['signal'],
   'connections reset after the drain timeout': ['cut'],
   'what each stage did': ['remote', 'directions'],
   digest: ['algorithm', 'digest', 'bytes'],
@@ -149,14 +155,14 @@ function info(...texts: string[]): Words {
   return { symbol: '●', texts }
 }
 
-function closedWords(record: LogRecord, { sender }: Speaker): Words {
+function closedWords(record: LogRecord, { sender, isMover }: Speaker): Words {
   const { remote, warnings, closedBy } = record
   const receipt = sender && receiptTexts(record)
   if (receipt) return { symbol: warnings ? '!' : '✓', texts: receipt }
   const ending = `${sender ? `; ${sender.ending(closedBy)}` : ''}${oddEnd(record)}`
   const notes = `${sender ? alertOf(record) : ''}${Array.isArray(warnings) ? `; ${warnings.join('; ')}` : ''}`
-  const words = wasSkipped(record) ? ['skipped', 'sent'] : ['received', 'sent']
-  const done = `${moved(record, sender, words as [string, string])} in ${time(record.duration)}`
+  const came = isMover ? 'moved' : wasSkipped(record) ? 'skipped' : 'received'
+  const done = `${moved(record, sender, [came, 'sent'])} in ${time(record.duration)}`
   const rest = `${sessionNotes(record)}${ending}${faultsOf(record)}${notes}`
   const brief = `${done}${rest}`
   const whole = `${done}${rateOf(record)}${rest}`
@@ -177,19 +183,22 @@ function oddEnd({ closedBy, side = 'peer', tls, target }: LogRecord): string {
   return isBare ? ', without close_notify' : ''
 }
 
-function failedWords(record: LogRecord, { sender }: Speaker): Words {
+function failedWords(record: LogRecord, { sender, isMover }: Speaker): Words {
   const { error, code, timeout, stage, at, sink, closedBy, bytesIn, tls, session } = record
   const restart = sender ? undefined : restartTexts(record)
   if (restart) return { symbol: '!', texts: restart }
   const subject = subjectOf(record, sender)
-  const so = `after ${moved(record, sender, ['receiving', 'sending'])} in ${time(record.duration)}`
-  if (String(error).startsWith('interrupted'))
-    return { symbol: '✗', texts: [`${subject} interrupted ${so}${session ? '' : '; the peer sees a reset'}`] }
-  const why = error === 'read ECONNRESET' ? `the peer has reset the connection (${error})` : error
-  const where = stage === undefined ? '' : ` in stage ${stage}${at === undefined ? '' : ` (${at})`}`
+  const so = `after ${moved(record, sender, [isMover ? 'moving' : 'receiving', 'sending'])} in ${time(record.duration)}`
   const { file, bytes } = (sink ?? {}) as { file?: string; bytes?: number }
   const isKept = file?.endsWith('.part') && !(session && bytes === 0)
   const kept = isKept ? `; ${size(bytes)} are kept in ${file}` : ''
+  if (String(error).startsWith('interrupted'))
+    return {
+      symbol: '✗',
+      texts: [`${subject} interrupted ${so}${session || isMover ? '' : '; the peer sees a reset'}${kept}`],
+    }
+  const why = error === 'read ECONNRESET' ? `the peer has reset the connection (${error})` : error
+  const where = stage === undefined ? '' : ` in stage ${stage}${at === undefined ? '' : ` (${at})`}`
   const isUnheard = sender && closedBy === 'reset' && bytesIn === 0 && !tls
   const advice = (sender ? alertOf(record) : '') || (isUnheard ? '; if it speaks TLS, use tls://' : '')
   const reason = `${withAdvice(String(why), code, timeout)}${advice}`
@@ -202,10 +211,16 @@ function alertOf({ alert }: LogRecord): string {
 }
 
 function drainingWords({ signal, connections, drainTimeout }: LogRecord): Words {
-  const again = signal === 'SIGINT' ? 'Ctrl-C' : signal
   const most = drainTimeout === undefined ? '' : ` for at most ${time(drainTimeout)}`
   if (connections === 0) return info(`${signal}: no connection is open; ending`)
-  return info(`${signal}: waiting for ${count(connections, 'connection')}${most}; a second ${again} ends at once`)
+  return info(
+    `${signal}: waiting for ${count(connections, 'connection')}${most}; a second ${again(signal)} ends at once`,
+  )
+}
+
+/** How a person sends a signal. */
+function again(signal: unknown): unknown {
+  return signal === 'SIGINT' ? 'Ctrl-C' : signal
 }
 
 /** `received 3 B, sent 5 B`, the main direction first, without a direction in which nothing came. */
@@ -246,6 +261,7 @@ function refusals(refused: unknown, { fullness = 'beyond --max-connections' }: S
     access: 'by --allow or --deny',
     maxConnections: fullness,
     maxPerIp: 'beyond --max-per-ip',
+    proxyProtocol: 'by --proxy-protocol',
   }
   const each = Object.entries(refused as object)
   return each.map(([reason, number]) => `${count(number, 'connection')} ${reasons[reason] ?? reason}`).join(', ')

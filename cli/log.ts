@@ -6,7 +6,7 @@ import { lineWriter } from '../lib/text/line-writer.js'
 import { logMethod } from '../lib/text/log-safety.js'
 import { formatRemote } from '../lib/text/remote.js'
 import { formatRecord, textOf } from './log-text.js'
-import type { Sender } from './log-words.js'
+import type { Speaker } from './log-words.js'
 import { lookOf } from './look.js'
 import { freshLine } from './terminal.js'
 
@@ -34,15 +34,15 @@ export interface Log {
   watch(add: (level: string, text: string) => void): void
 }
 
-/** Opens the log. `sender` is for `send`, whose log is text wherever it goes. */
-export function openLog(options: LogOptions, sender?: Sender): Log {
+/** Opens the log. With a speaker, for `send` and `pipe`, it is text wherever it goes. */
+export function openLog(options: LogOptions, speaker?: Speaker): Log {
   const { logLevel, quiet, verbose } = options
   const level = logLevel ?? (quiet ? 'error' : verbose ? 'debug' : 'info')
-  const format = options.logFormat ?? (process.stderr.isTTY || sender ? 'text' : 'json')
+  const format = options.logFormat ?? (process.stderr.isTTY || speaker ? 'text' : 'json')
   let muted = false
   const showsFields = ['debug', 'trace'].includes(level)
-  const speaker = { sender, fullness: fullnessOf(options) }
-  const toText = (line: string) => formatRecord(JSON.parse(line), { look: lookOf(), verbose: showsFields, ...speaker })
+  const words = { ...speaker, fullness: fullnessOf(options) }
+  const toText = (line: string) => formatRecord(JSON.parse(line), { look: lookOf(), verbose: showsFields, ...words })
   const lines = lineWriter(line => {
     const start = freshLine()
     return format === 'json' ? escapeJson(line) : start + toText(line)
@@ -54,7 +54,7 @@ export function openLog(options: LogOptions, sender?: Sender): Log {
     lines.write(line)
     if (watchers.length === 0) return
     const record = JSON.parse(line)
-    for (const add of watchers) add(levels[record.level] ?? 'info', textOf(record, speaker))
+    for (const add of watchers) add(levels[record.level] ?? 'info', textOf(record, words))
   }
   const timestamp = pino.stdTimeFunctions.isoTime
   const log = pino({ base: null, level, timestamp, hooks: { logMethod } }, { write })

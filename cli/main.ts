@@ -119,7 +119,7 @@ function parse(argv: readonly string[]): Given {
   const [word, ...rest] = argv
   const isJson = (each: string) => each === '--json'
   const typed = rest.filter(each => !isJson(each))
-  const isAsking = word === 'explain' && ['serve', 'send', 'proxy', 'nc'].includes(typed[0] ?? '')
+  const isAsking = word === 'explain' && ['serve', 'send', 'proxy', 'pipe', 'nc'].includes(typed[0] ?? '')
   return isAsking ? { argv, asking: [word, ...rest.filter(isJson)], typed } : { argv, asking: [], typed: argv }
 }
 

@@ -2,8 +2,9 @@
 
 import type { Stats } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { type Ability, type Address, addressForms, endpointFor, parseAddress } from '../lib/endpoints/address.js'
+import { type Ability, type Address, addressForms, can, endpointFor, parseAddress } from '../lib/endpoints/address.js'
 import { checkFiles } from '../lib/endpoints/file/file-source.js'
+import { checkOutput } from '../lib/endpoints/open.js'
 import { tcp } from '../lib/endpoints/tcp.js'
 import { unix } from '../lib/endpoints/unix.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
@@ -57,15 +58,16 @@ export const bytes = (flags: string, description: string, min = 0) =>
     if (number >= min) return number
     throw new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected at least ${min}`)
   })
-export const address = (flags: string, description: string, ability: Ability) =>
-  value(flags, description, addressFor(ability))
+export const address = (flags: string, description: string, ...abilities: [Ability, ...Ability[]]) =>
+  value(flags, description, addressFor(...abilities))
 
-/** Text → an address that can do this, and that another process can reach. Throws `ERR_ADDRESS`. */
-export function addressFor(ability: Ability): (text: string) => Address {
+/** Text → an address that can do one of these, and that another process can reach. Throws `ERR_ADDRESS`. */
+export function addressFor(...abilities: [Ability, ...Ability[]]): (text: string) => Address {
   return text => {
     const address = parseAddress(text)
+    const ability = abilities.find(each => can(each, address)) ?? abilities[0]
     if (!endpointFor(ability, address).inProcess) return address
-    const expected = `expected ${addressForms(ability)}`
+    const expected = `expected ${addressForms(...abilities)}`
     throw new TcpPipeError('ERR_ADDRESS', `'${text}' reaches no other process; ${expected}`)
   }
 }
@@ -77,7 +79,7 @@ export function httpAddress(flags: string, description: string, preset: string):
       const address = parseAddress(text)
       if (address.scheme === 'tcp' || address.scheme === 'unix') return address
     } catch (error) {
-      const message = errorMessage(error).replace(addressForms('listen', 'dial'), httpForms)
+      const message = errorMessage(error).replace(addressForms('listen'), httpForms)
       throw new TcpPipeError('ERR_ADDRESS', message, { cause: error })
     }
     throw new TcpPipeError('ERR_ADDRESS', `'${text}' is not allowed; expected ${httpForms}`)
@@ -90,6 +92,28 @@ const httpForms = list([...tcp.syntax, ...unix.syntax])
 /** A file, or for `-` the standard stream. */
 export function fileOrStdio(path: string): Address {
   return path === '-' ? { scheme: 'stdio' } : { scheme: 'file', path }
+}
+
+/** The options that say where the result goes. */
+export interface TargetOptions {
+  to?: Address
+  output?: string
+  append?: boolean
+  force?: boolean
+}
+
+/** Where the result goes; undefined for stdout. */
+export function targetOf({ to, output = '-', append, force }: TargetOptions): Address | undefined {
+  if (to) return to
+  return output === '-' ? undefined : { scheme: 'file', path: output, append, force }
+}
+
+/** Before anything is opened: a file that cannot be written is a usage error. Throws `ERR_OPTION`. */
+export async function checkOutputFile(to: Address | undefined): Promise<void> {
+  if (to?.scheme !== 'file') return
+  await checkOutput(to).catch(error => {
+    throw new TcpPipeError('ERR_OPTION', `--output: ${errorMessage(error)}`, { cause: error })
+  })
 }
 
 /**

@@ -4,6 +4,7 @@ import { formatAddress } from '../lib/endpoints/address.js'
 import type { ProxyOptions, ProxyPlan } from '../lib/proxy.js'
 import { defaultKeep } from '../lib/ui.js'
 import { type Facts, originOf } from './plan.js'
+import { proxyProtocolDefaults } from './proxy-protocol-options.js'
 import { type ServerOptions, serverDefaults } from './server-options.js'
 import { tlsFacts } from './tls-facts.js'
 
@@ -35,6 +36,10 @@ export function proxyFacts(
         origin: originOf(command, 'replyTransform', 'both'),
       },
     ],
-    defaults: { ...serverDefaults(limits, address, to, 'tunnel'), ...(options.ui && defaultKeep) },
+    defaults: {
+      ...serverDefaults(limits, address, to, 'tunnel'),
+      ...(options.ui && defaultKeep),
+      ...proxyProtocolDefaults(options),
+    },
   }
 }

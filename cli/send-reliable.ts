@@ -7,7 +7,8 @@ import { sourceAt } from '../lib/endpoints/open.js'
 import { isRefused } from '../lib/endpoints/session/dial.js'
 import { type SendConnection, type SendReceipt, transferLinks } from '../lib/index.js'
 import { checkSendOptions } from '../lib/send/options.js'
-import { isSendError, send } from '../lib/send.js'
+import { isSendError } from '../lib/send/send-error.js'
+import { send } from '../lib/send.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { noteTyped } from './chat.js'
 import { type Log, type Logger, openLog } from './log.js'
@@ -73,7 +74,7 @@ interface Sending {
 }
 
 async function run(options: Options, given: Given, operands: readonly Operand[]): Promise<void> {
-  const logging = openLog(options, { ending: () => 'received' })
+  const logging = openLog(options, { sender: { ending: () => 'received' } })
   const { log } = logging
   const receipts = options.receipt === undefined ? undefined : await openReceipts(options.receipt)
   warnIfInsecure(log, options)

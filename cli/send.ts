@@ -7,18 +7,19 @@ import { type Address, defaultPort, formatAddress } from '../lib/endpoints/addre
 import type { Source } from '../lib/endpoints/endpoint.js'
 import { concatenate } from '../lib/endpoints/file/file-source.js'
 import { openSource, sourceAt } from '../lib/endpoints/open.js'
-import type { Connection, Summary } from '../lib/index.js'
+import type { Connection } from '../lib/index.js'
 import { checkSendOptions } from '../lib/send/options.js'
-import { isSendError, send } from '../lib/send.js'
-import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { send } from '../lib/send.js'
+import { TcpPipeError } from '../lib/text/errors.js'
 import { notePeerEnd, noteTyped } from './chat.js'
 import { withExamples, withNote } from './help.js'
-import { isReported, type Logger, openLog } from './log.js'
+import { isReported, openLog } from './log.js'
 import { checkInputs, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { checkPage, pageOptions } from './page-options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onSignals, onStdoutError } from './process.js'
 import { checkSessions, isReliable, sendReliableOptions } from './reliable-options.js'
+import { report } from './report.js'
 import { type Given, type Options, ownOptions, timeoutOptions } from './send-options.js'
 import { openPage } from './send-page.js'
 import { loadStages, terminalStages } from './stages.js'
@@ -81,7 +82,7 @@ async function resolve(command: Command, files: string[]): Promise<Plan> {
 }
 
 async function run(options: Options, given: Given, files: string[], size: number | undefined): Promise<void> {
-  const logging = openLog(options, { ending: endingOf(options) })
+  const logging = openLog(options, { sender: { ending: endingOf(options) } })
   const { log, mute, observer } = logging
   const { page, connected } = await openPage(options, logging) // before stdin is read: it would keep the process alive
   const from = options.receiveOnly ? openSource('') : sourceOf(files)
@@ -124,22 +125,6 @@ async function run(options: Options, given: Given, files: string[], size: number
   })
   await over
   stop()
-}
-
-/**
- * Sets the exit code. Logs a failure to connect; the line of a connection reports how that ended. Resolves with its summary.
- */
-async function report(sent: Promise<Summary>, log: Logger, signal: AbortSignal): Promise<Summary | undefined> {
-  try {
-    const summary = await sent
-    if (summary.warnings.length > 0) process.exitCode = 1
-    return summary
-  } catch (error) {
-    if (signal.aborted) log.error('interrupted before it was connected')
-    else if (!isSendError(error)) log.error({ error: errorMessage(error), code: errorCode(error) }, 'cannot connect')
-    process.exitCode ??= 1
-    return isSendError(error) ? error.summary : undefined
-  }
 }
 
 /** How a transfer ended that succeeded. Only an end after ours can mean that the peer has taken everything. */

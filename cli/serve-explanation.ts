@@ -5,6 +5,7 @@ import type { ServeOptions, ServePlan } from '../lib/serve.js'
 import { defaultKeep } from '../lib/ui.js'
 import { alsoWords } from './also-options.js'
 import { type DirectionPlan, type Fact, type Facts, originOf } from './plan.js'
+import { proxyProtocolDefaults } from './proxy-protocol-options.js'
 import type { Options } from './serve-options.js'
 import { serverDefaults } from './server-options.js'
 import { tlsFacts } from './tls-facts.js'
@@ -34,6 +35,7 @@ export function serveFacts(command: Command, options: Options, given: ServeOptio
     defaults: {
       ...serverDefaults(limits, address, target?.scheme === 'file' ? undefined : target),
       ...(options.ui && defaultKeep),
+      ...proxyProtocolDefaults(options),
     },
   }
 }

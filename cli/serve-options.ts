@@ -86,6 +86,8 @@ export function check(options: Options, listen?: Address): void {
   if (reply && options.also) fault('--reply and --also exclude each other: -t tee writes a file beside')
   const dials = to !== undefined || options.also?.some(each => each.to.scheme !== 'file')
   if (connectTimeout !== undefined && !dials) fault('--connect-timeout needs --to: it applies to that address')
+  if (options.sendProxyProtocol && !to)
+    fault('--send-proxy-protocol needs --to: it tells that address who the client is')
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
   checkFiles(options)
 }

@@ -3,18 +3,26 @@
 import { isatty } from 'node:tty'
 import { Command } from 'commander'
 import { type Address, addressForms, defaultHost, defaultPort } from '../lib/endpoints/address.js'
-import { checkOutput, sourceAt } from '../lib/endpoints/open.js'
+import { sourceAt } from '../lib/endpoints/open.js'
 import type { Connection, Observer, Server } from '../lib/index.js'
 import { resolveServe, type ServeOptions, serve } from '../lib/serve.js'
 import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
-import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
+import { errorCode, errorMessage } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
 import { alsoSinks } from './also-options.js'
 import { type Chat, notePeerEnd, openChat } from './chat.js'
 import { withExamples } from './help.js'
 import { isReported, type Logger, openLog } from './log.js'
-import { addressFor, checkInputs, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
+import {
+  addressFor,
+  checkInputs,
+  checkOutputFile,
+  commonOptions,
+  effectiveOptions,
+  fileOrStdio,
+  targetOf,
+} from './options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
 import { closedPipe, onStdoutError } from './process.js'
 import { check, type Options, ownOptions } from './serve-options.js'
@@ -44,7 +52,7 @@ export function serveCommand(act: Act = runPlan): Command {
 async function resolve(command: Command, listen: Address | undefined): Promise<Plan> {
   const options = effectiveOptions<Options>(command)
   check(options, listen)
-  await checkFile(options)
+  await checkOutputFile(targetOf(options))
   const transforms = await loadStages(options.transform)
   const replyTransforms = await loadStages(options.replyTransform)
   const size = await sizeOf(options.from)
@@ -161,17 +169,11 @@ function writesToStdout({ reply, to, output = '-' }: Options): boolean {
 }
 
 function sinkOptions(options: Options): Pick<ServeOptions, 'to' | 'also' | 'reply'> {
-  const { append, force } = options
-  return { ...mainSink(options), ...alsoSinks(options, { append, force }) }
-}
-
-function mainSink(options: Options): Pick<ServeOptions, 'to' | 'reply'> {
-  const { to, also, raw, reply, output = '-', append, force } = options
-  if (reply) return { reply }
-  if (to) return { to }
+  const { also, raw, reply, append, force } = options
   // The further sinks get the bytes as they are.
-  if (output === '-') return also && process.stdout.isTTY && !raw ? { to: escapedStdout } : {}
-  return { to: { scheme: 'file', path: output, append, force } }
+  const isEscaped = also && writesToStdout(options) && process.stdout.isTTY && !raw
+  const to = isEscaped ? escapedStdout : targetOf(options)
+  return { ...(reply && { reply }), ...(to && { to }), ...alsoSinks(options, { append, force }) }
 }
 
 type FromOptions = Pick<ServeOptions, 'from' | 'replyTransforms' | 'onEof' | 'onPeerEnd'>
@@ -184,14 +186,6 @@ function fromOptions({ from, chat, onEof, onPeerEnd }: Options, replyTransforms:
 
 function labelStages({ label }: Options, info: ConnectionInfo): Stage[] {
   return label ? [eachLine(line => `${formatRemote(info)} ${line}`)] : []
-}
-
-/** Before anything listens: a file that cannot be written would fail every connection. */
-async function checkFile({ output = '-', append, force }: Options): Promise<void> {
-  if (output === '-') return
-  await checkOutput({ scheme: 'file', path: output, append, force }).catch(error => {
-    throw new TcpPipeError('ERR_OPTION', `--output: ${errorMessage(error)}`, { cause: error })
-  })
 }
 
 function warnOfCollisions(log: Logger, { output = '', once, append }: Options): void {

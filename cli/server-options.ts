@@ -13,11 +13,12 @@ import { type ControlChoice, controlOption } from './control-option.js'
 import { frequent, group } from './help.js'
 import { bytes, count, duration, httpAddress, repeatable, value } from './options.js'
 import { checkPage, type PageOptions, pageOptions } from './page-options.js'
+import { type ProxyProtocolOptions, proxyProtocolOptions, readProxyProtocol } from './proxy-protocol-options.js'
 import { checkSessions, type ReliableOptions, sessionDefaultsOf, sessionOptions } from './reliable-options.js'
 import { readServerTls } from './tls.js'
 import { type ServerTlsOptions, serverTlsOptions } from './tls-options.js'
 
-export interface ServerOptions extends ServerTlsOptions, PageOptions, ReliableOptions {
+export interface ServerOptions extends ServerTlsOptions, PageOptions, ReliableOptions, ProxyProtocolOptions {
   once?: boolean
   chat?: boolean
   socketMode?: number
@@ -50,6 +51,7 @@ export function serverOptions(): Option[] {
       ),
       repeatable('--deny <rule>', 'deny these, even if --allow lists them; may be repeated'),
     ]),
+    ...proxyProtocolOptions(),
     ...group('Limits:', [
       count('--max-connections <n>', 'reset further connections (default: from the limit of open files)', 1),
       count('--max-per-ip <n>', 'reset further connections from one address (default: no limit)', 1),
@@ -87,7 +89,11 @@ function readMode(text: string): number {
 }
 
 /** The library options common to all servers. */
-export type CommonOptions = ListenOptions & { connectTimeout?: number | undefined; targetTls?: ClientTls | undefined }
+export type CommonOptions = ListenOptions & {
+  connectTimeout?: number | undefined
+  targetTls?: ClientTls | undefined
+  sendProxyProtocol?: 'v1' | 'v2' | undefined
+}
 
 export interface Aims {
   listen: Address | undefined
@@ -104,10 +110,11 @@ export async function resolveServer(
 ): Promise<CommonOptions> {
   const { once, socketMode, ipv6Only, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord } = options
   const { connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout } = options
-  const { reliable, window, giveUpAfter, linkTimeout } = options
+  const { reliable, window, giveUpAfter, linkTimeout, sendProxyProtocol } = options
   const allow = options.allow && (await readRules('--allow', options.allow))
   const deny = options.deny && (await readRules('--deny', options.deny))
-  if (listen && !('host' in listen) && (allow ?? deny ?? maxPerIp))
+  const proxyProtocol = await readProxyProtocol(options)
+  if (listen && !('host' in listen) && !proxyProtocol && (allow ?? deny ?? maxPerIp))
     throw new TcpPipeError(
       'ERR_OPTION',
       '--allow, --deny and --max-per-ip do not apply to a unix socket: its clients have no address',
@@ -118,7 +125,7 @@ export async function resolveServer(
   return {
     ...{ once, socketMode, ipv6Only, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord },
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },
-    ...{ reliable, window, giveUpAfter, linkTimeout },
+    ...{ reliable, window, giveUpAfter, linkTimeout, proxyProtocol, sendProxyProtocol },
     ...(await readServerTls(options, listen, target)),
   }
 }

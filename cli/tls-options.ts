@@ -41,9 +41,17 @@ export function sendTlsOptions(): Option[] {
   return group('TLS:', [
     frequent(new Option('--tls', 'use TLS, same as --to tls://…')),
     ...peerOptions(frequent),
-    ...identityOptions('--', 'our certificate, if the server requests one'),
-    ...commonTlsOptions(),
+    ...ownTlsOptions(),
   ])
+}
+
+/** For a command whose addresses say whether they use TLS. */
+export function dialTlsOptions(): Option[] {
+  return group('TLS:', [...peerOptions(), ...ownTlsOptions()])
+}
+
+function ownTlsOptions(): Option[] {
+  return [...identityOptions('--', 'our certificate, if the server requests one'), ...commonTlsOptions()]
 }
 
 export function serverTlsOptions(): Option[] {

@@ -45,7 +45,7 @@ function familiesOf(stats: ServerStats): Family[] {
     family('counter', 'connections_accepted_total', 'Connections accepted; with TLS, after the handshake.', [
       { value: accepted },
     ]),
-    family('counter', 'connections_refused_total', 'Clients refused, by the access lists or a limit.', by(refused)),
+    family('counter', 'connections_refused_total', 'Clients refused, by reason.', by(refused)),
     family('counter', 'connections_closed_total', 'Connections ended, by the side or the cause.', by(closed)),
     family('counter', 'connections_failed_total', 'Connections that failed.', [{ value: failed }]),
     family('counter', 'tls_handshake_failures_total', 'TLS handshakes with clients that failed.', [

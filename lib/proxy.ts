@@ -7,6 +7,8 @@ import { type Address, type AddressInput, endpointFor, formatAddress, toAddress 
 import type { Leg } from './endpoints/endpoint.js'
 import { dial, loadFor } from './endpoints/open.js'
 import { checkOwnAddress } from './endpoints/own-address.js'
+import type { ProxyVersion } from './endpoints/proxy-protocol/header.js'
+import { checkSending, preambleFor } from './endpoints/proxy-protocol/sending.js'
 import type { DialSession } from './endpoints/session/options.js'
 import { openTlsContexts } from './endpoints/tls/contexts.js'
 import type { ClientTls } from './endpoints/tls/secure-context.js'
@@ -29,6 +31,8 @@ export interface ProxyOptions<S = readonly Stage[], R = readonly Stage[]> extend
   targetTls?: ClientTls | undefined
   /** Milliseconds to wait for the connection to the target; 0 is no limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
+  /** Tells the target who the client is, by a header of the PROXY protocol before everything else. Default: no. */
+  sendProxyProtocol?: ProxyVersion | undefined
 }
 
 /** A running proxy. */
@@ -70,7 +74,9 @@ export async function proxy(options: ProxyOptions): Promise<ProxyServer> {
     const signal = whileOpen(connection)
     const alpn = protocolsFor(client, options)
     const session = sessionOf(connection)
-    const target = await dial(to, { connectTimeout, handshakeTimeout, signal, tls: contexts.target, alpn, session })
+    const preamble = preambleFor(options.sendProxyProtocol, client)
+    const times = { connectTimeout, handshakeTimeout }
+    const target = await dial(to, { ...times, signal, tls: contexts.target, alpn, session, preamble })
     connection.join(target, about.to)
     const there = forward.run(connection, between(client, target, 'client', 'target'))
     const back = between(target, client, 'target', 'client')
@@ -103,6 +109,7 @@ export async function resolveProxy(options: ProxyOptions): Promise<ProxyPlan> {
   const { transforms, replyTransforms } = options
   for (const [name, value] of Object.entries({ transforms, replyTransforms })) checkFunction(name, value)
   checkValues(options, { connectTimeout: 'time', targetTls: 'clientTls' })
+  checkSending(options.sendProxyProtocol, to)
   await checkOwnAddress(address, to)
   return { address, to, limits: limitsOf(options, descriptors) }
 }

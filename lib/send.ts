@@ -1,5 +1,6 @@
 /** send: source → transforms → socket, and socket → reply transforms → sink. */
 import { setMaxListeners } from 'node:events'
+import { acknowledgeAll, waitsForEver } from './connection/acknowledge.js'
 import { openChain } from './connection/chain.js'
 import { type OpenConnection, openConnection } from './connection/connection.js'
 import { keptOpen } from './connection/linger.js'
@@ -13,26 +14,13 @@ import type { TcpAddress } from './endpoints/tcp.js'
 import { targetContext } from './endpoints/tls/contexts.js'
 import { checkSendOptions, peerEndPolicy, type SendOptions, waitPolicy } from './send/options.js'
 import type { SendReceipt, Transferred } from './send/reliable.js'
+import { withSummary } from './send/send-error.js'
 import type { Stages } from './stages/transforms.js'
 import { logObserver } from './stats/log-observer.js'
 import { type Observer, type Observers, observers } from './stats/observer.js'
 import type { Summary } from './stats/summary.js'
-import { abortError, attempt, errorCode, errorMessage, type TimeoutName, timeoutError } from './text/errors.js'
+import { abortError, attempt, errorMessage, timeoutError } from './text/errors.js'
 import { formatDuration } from './text/quantities.js'
-
-/** The rejection of `send` after it has connected: the error that ended the connection, with its summary. */
-export interface SendError extends Error {
-  readonly summary: Summary
-  /** An `ErrorCode` or a system error code, such as `ECONNRESET`. */
-  readonly code?: string
-  /** The timeout that expired, if any. */
-  readonly timeout?: TimeoutName
-}
-
-/** Returns whether an error comes from a `send` that had connected, and so has a summary. */
-export function isSendError(error: unknown): error is SendError {
-  return error instanceof Error && 'summary' in error
-}
 
 /**
  * Connects, sends the data and receives the reply. Resolves with the summary when both sides have ended.
@@ -70,13 +58,6 @@ async function transfer(
   const summary = await exchange(leg, options)
   if (summary.error) throw withSummary(summary.error, summary)
   return { summary, leg }
-}
-
-/** An error of the user may be frozen: it is the cause, then. */
-function withSummary(error: Error, summary: Summary): SendError {
-  const code = errorCode(error)
-  const own = Object.isExtensible(error) ? error : new Error(error.message, { cause: error })
-  return Object.assign(own, own !== error && code !== undefined && { code }, { summary })
 }
 
 /** The options, with the source as a stream. */
@@ -145,6 +126,7 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
     const output = await openOutput(connection, options)
     const names = { source: 'peer', sink: 'output' }
     const back = reply.run(connection, { source: leg.stream, sourceLeg: leg, sink: output, lazy: true, names })
+    from.acks?.onFull(() => connection.fail(waitsForEver('pipe')))
     const { sink, ended } = options.onEof === 'keep' ? keptOpen(leg, back) : { sink: leg.stream }
     const there = forward.run(connection, {
       ...{ source: from, sink, sinkLeg: leg, names: { source: 'source', sink: 'peer' } },
@@ -163,6 +145,7 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
     connection.fail(error)
   }
   const summary = await connection.finish()
+  if (!summary.error) await acknowledgeAll(from, summary)
   if (!from.readableEnded) from.destroy() // an idle terminal would keep the process alive
   clearTimeout(timer)
   signal?.removeEventListener('abort', abort)

@@ -8,6 +8,8 @@ import type { Sink, SinkContext } from './endpoints/endpoint.js'
 import { closeSpools, openFanOut, openSpools, type Spools } from './endpoints/fan-out/open.js'
 import { type Also, type AlsoPlan, descriptorsOf, resolveAlso } from './endpoints/fan-out/options.js'
 import { checkOutput, checkSink, loadFor, openSource, sinkTo } from './endpoints/open.js'
+import type { ProxyVersion } from './endpoints/proxy-protocol/header.js'
+import { checkSending, preambleFor } from './endpoints/proxy-protocol/sending.js'
 import { toSink, toWritable } from './endpoints/sink.js'
 import type { SourceInput } from './endpoints/source.js'
 import { sharedSink } from './endpoints/stdio.js'
@@ -45,6 +47,8 @@ export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extend
   targetTls?: ClientTls | undefined
   /** Milliseconds to wait for the connection to the address `to`; 0 is no limit. Default: 10 seconds. */
   connectTimeout?: number | undefined
+  /** Tells the address `to` who the client is, by a header of the PROXY protocol before everything else. Default: no. */
+  sendProxyProtocol?: ProxyVersion | undefined
   /** Sinks beside `to`, which get the same bytes. Each says what happens when it is slow, and when it fails. */
   also?: readonly Also[] | undefined
   /** Sends the result back to the client instead of `to`. Default: false. */
@@ -193,27 +197,29 @@ async function openSink(
   return addressSink(address, whileOpen(connection), from, options, await targetContext(address, undefined))
 }
 
-/** Opens further sinks, with the TLS defaults of Node.js. */
+/** Opens further sinks: with the TLS defaults of Node.js, and without a header that is for the target. */
 function dialler(options: ServeOptions, from: SinkContext) {
+  const own = { ...options, sendProxyProtocol: undefined }
   return async (address: Address, signal: AbortSignal) =>
-    addressSink(address, signal, from, options, await targetContext(address, undefined))
+    addressSink(address, signal, from, own, await targetContext(address, undefined))
 }
 
 function addressSink(
   address: Address,
   signal: AbortSignal,
   from: SinkContext,
-  { connectTimeout, handshakeTimeout, window, giveUpAfter, linkTimeout }: ServeOptions,
+  { connectTimeout, handshakeTimeout, window, giveUpAfter, linkTimeout, sendProxyProtocol }: ServeOptions,
   tls: ClientContext | undefined,
 ): Promise<Sink> {
   const session = { name: from.name, window, giveUpAfter, linkTimeout } // of an address of sessions
-  return sinkTo(address, from, { connectTimeout, handshakeTimeout, signal, tls, session })
+  const preamble = preambleFor(sendProxyProtocol, from)
+  return sinkTo(address, from, { connectTimeout, handshakeTimeout, signal, tls, session, preamble })
 }
 
 function ignore(): void {}
 
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
-  const { to, also, reply, from, replyTransforms, transforms, connectTimeout } = options
+  const { to, also, reply, from, replyTransforms, transforms, connectTimeout, sendProxyProtocol } = options
   checkValues(options, { reply: 'flag', connectTimeout: 'time', targetTls: 'clientTls' })
   checkValues({ handler }, { handler: 'function' })
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
@@ -226,8 +232,11 @@ function checkServeOptions(options: ServeOptions, handler: unknown): void {
   checkEnds(options)
   if (isAddressInput(to)) checkSink(toAddress(to))
   else if (to !== undefined && typeof to !== 'function') toWritable(to, 'to')
-  const isDialling = [to, ...(also ?? []).map(each => each?.to)].some(isAddressInput) || typeof to === 'function'
-  if (connectTimeout !== undefined && !isDialling) fault('connectTimeout needs to: an address')
+  checkSending(sendProxyProtocol, isAddressInput(to) ? toAddress(to) : undefined)
+  const mayDial = isAddressInput(to) || typeof to === 'function'
+  if (sendProxyProtocol !== undefined && !mayDial) fault('sendProxyProtocol needs to: an address')
+  const dials = mayDial || also?.some(each => isAddressInput(each?.to))
+  if (connectTimeout !== undefined && !dials) fault('connectTimeout needs to: an address')
 }
 
 function checkEnds({ from, onEof, onPeerEnd }: ServeOptions): void {

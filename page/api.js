@@ -14,6 +14,8 @@ export class ApiError extends Error {
 export class Api {
   /** @type {string | null} */
   #token = null
+  /** The number of changes that the program had made when the last one was answered. */
+  changes = 0
 
   constructor() {
     const { hash, pathname, search } = location
@@ -61,6 +63,7 @@ export class Api {
   async post(path, body = {}) {
     const headers = { 'content-type': 'application/json' }
     const response = await this.fetch(path, { method: 'POST', headers, body: JSON.stringify(body) })
+    this.changes = Math.max(this.changes, Number(response.headers.get('tcp-pipe-changes')))
     const text = await response.text()
     return text === '' ? {} : JSON.parse(text)
   }

@@ -128,10 +128,9 @@ class FaultPart {
     const number = this.#scope.control.value
     const body = { name, direction: this.#direction.control.value, options }
     try {
-      const fault = await this.#page.api.post('/api/faults', number ? { ...body, connection: Number(number) } : body)
-      this.#on = [...this.#on.filter(({ id }) => id !== fault.id), fault]
-      this.#show()
+      await this.#page.api.post('/api/faults', number ? { ...body, connection: Number(number) } : body)
       this.#page.notice(`${name} is on`)
+      await this.#page.refresh()
     } catch (problem) {
       this.#fail(problem instanceof Error ? problem.message : String(problem))
     }
@@ -150,9 +149,8 @@ class FaultPart {
   /** @param {string} id */
   async #off(id) {
     const path = `/api/faults/${encodeURIComponent(id)}/remove`
-    const done = await this.#page.change(path, {}, `${this.#kind.name} is off`)
-    if (done) this.#on = this.#on.filter(fault => fault.id !== id)
-    this.#show()
+    await this.#page.change(path, {}, `${this.#kind.name} is off`)
+    await this.#page.refresh()
   }
 
   #show() {

@@ -96,11 +96,15 @@ export class Page {
     this.#live.open()
   }
 
-  /** Asks for the figures now, after something has been changed. */
+  /** Asks for the figures now, after something has been changed. A later change asks again. */
   async refresh() {
+    const { changes } = this.api
     try {
-      const { breakpoints, held } = await this.api.get('/api/breakpoints')
-      if (this.stats) Object.assign(this.stats, { breakpoints, held })
+      const [{ breakpoints, held }, { on: faults }] = await Promise.all([
+        this.api.get('/api/breakpoints'),
+        this.api.get('/api/faults'),
+      ])
+      if (this.stats && this.api.changes === changes) Object.assign(this.stats, { breakpoints, held, faults })
     } catch {
       // the next event tells
     }
@@ -143,6 +147,7 @@ export class Page {
   #restarted() {
     const text = 'The program has been started again'
     this.notice(this.#tokenIsOld ? `${text} and has a new token` : text, this.#tokenIsOld)
+    this.api.changes = 0
     this.#faults.load()
     if (!this.selected) return
     this.#deselect()
@@ -195,6 +200,7 @@ export class Page {
     const isServers = this.selected && this.pipelineOf === 'server'
     const before = this.stats?.pipeline
     if (this.stats && this.stats.about.pid !== stats.about.pid) this.#restarted()
+    if (stats.changes < this.api.changes) return // made before what has been changed since
     this.stats = stats
     this.clockOffset = stats.time - Date.now()
     if (isServers) {

@@ -88,6 +88,8 @@ export interface Stats {
   address?: string | null
   target?: string | null
   time: number
+  /** The number of changes that were made before. */
+  changes: number
   mayChange: boolean
   keep: { perConnection: number; total: number; tls: boolean; used: number }
   stats: { age: number; accepted: number; connections: number; bytesIn: number; bytesOut: number }

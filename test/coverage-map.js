@@ -19,13 +19,19 @@ export const insides = {
     'lib/endpoints/session/finished.ts',
     'lib/endpoints/session/next-hello.ts',
   ],
+  'lib/pipe.ts': ['lib/pipe/ends.ts', 'lib/pipe/options.ts'],
   'lib/serve.ts': ['lib/server/handler.ts'],
-  'lib/send.ts': ['lib/send/options.ts'],
+  'lib/send.ts': ['lib/connection/acknowledge.ts', 'lib/send/options.ts', 'lib/send/send-error.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
   'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],
   'lib/ui/breakpoints.ts': ['lib/ui/breakpoint.ts', 'lib/ui/holds.ts'],
   'lib/ui/keep.ts': ['lib/ui/block.ts'],
-  'lib/server/server.ts': ['lib/server/admission.ts', 'lib/server/closing.ts', 'lib/server/state.ts'],
+  'lib/server/server.ts': [
+    'lib/connection/work.ts',
+    'lib/server/admission.ts',
+    'lib/server/closing.ts',
+    'lib/server/state.ts',
+  ],
 }
 
 /** A test covers the file whose path it mirrors, and its insides; tests of whole programs cover none. */

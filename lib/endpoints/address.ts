@@ -51,7 +51,7 @@ function named<A>(text: string, make: () => A): A {
   } catch (error) {
     const message = errorMessage(error)
     const words = `'${text}'${/^(is|has) /.test(message) ? ' ' : ': '}${message}`
-    throw new TcpPipeError('ERR_ADDRESS', `${words}; expected ${addressForms('listen', 'dial')}`)
+    throw new TcpPipeError('ERR_ADDRESS', `${words}; expected ${addressForms('listen')}`)
   }
 }
 
@@ -69,7 +69,7 @@ export function formatAddress(address: Address): string {
 export function toAddress(input: AddressInput): Address {
   if (typeof input === 'string') return parseAddress(input)
   if (typeof input !== 'object' || input === null)
-    throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${addressForms('listen', 'dial')}`)
+    throw new TcpPipeError('ERR_ADDRESS', `${input} is not an address; expected ${addressForms('listen')}`)
   const address = complete(input)
   return 'tls' in input && input.tls ? withTls(address) : address
 }
@@ -134,6 +134,11 @@ export function withSessions(address: Address): Address {
   throw new TcpPipeError('ERR_ADDRESS', `'${formatAddress(address)}' cannot be combined with reliable sessions`)
 }
 
+/** Returns whether the address is one of sockets, as those of TCP are. */
+export function isOfSockets({ scheme }: Address): boolean {
+  return scheme === 'tcp' || scheme === 'tls' || scheme === 'unix' || scheme === 'reliable'
+}
+
 /** Returns whether the endpoint of the address has the ability. */
 export function can(ability: Ability, address: Address): boolean {
   return endpointOf(address)[ability] !== undefined
@@ -153,7 +158,8 @@ export function endpointFor<A extends Ability>(ability: A, address: Address): Ab
 /** An endpoint with the ability. */
 type AbleEndpoint<A extends Ability> = Omit<Endpoint<Address>, A> & Required<Pick<Endpoint<Address>, A>>
 
-function endpointOf({ scheme }: Address): Endpoint<Address> {
+/** Returns the endpoint of an address. Throws `ERR_ADDRESS` if there is no such scheme. */
+export function endpointOf({ scheme }: Address): Endpoint<Address> {
   const endpoint = endpoints.find(each => each.scheme === scheme)
   if (endpoint) return endpoint as unknown as Endpoint<Address>
   throw new TcpPipeError('ERR_ADDRESS', `scheme: '${scheme}' is not allowed; expected ${schemes()}`)

@@ -16,10 +16,15 @@ export interface Leg {
   readonly remote: string
   /** The port of the peer; undefined if the carrier has no ports. */
   readonly port: number | undefined
-  /** The address and the port of this side; undefined if the carrier has no ports. */
+  /** The address and the port that the peer has connected to; undefined if the carrier has no ports. */
   readonly local?: LocalAddress | undefined
   /** Facts about the carrier, for the summary and the log. */
-  readonly facts: { readonly tls?: TlsFacts; readonly alert?: true; readonly session?: SessionFacts }
+  readonly facts: {
+    readonly tls?: TlsFacts
+    readonly alert?: true
+    readonly session?: SessionFacts
+    readonly via?: string
+  }
   /** Bytes received from the peer (`in`) and bytes that the carrier has accepted for the peer (`out`). */
   readonly bytes: { readonly in: number; readonly out: number }
   /** Before our end: returns whether the peer takes nothing any more, though the stream has not found it yet. */
@@ -45,6 +50,8 @@ export interface SessionSide {
   readonly isEnded: boolean
   /** For the receiver, before it reads: names what keeps the data, so that it survives the process. */
   begin(keeper?: Keeper): void
+  /** Set by who sends: called with the number of bytes that are on the disk of the peer, whenever it grows. */
+  onDurable?: ((bytes: number) => void) | undefined
   /** Adds to the receipt what was written. */
   confirmWritten(facts: Pick<Receipt, 'written' | 'skipped'>): void
 }
@@ -76,8 +83,8 @@ export type Sink = Writable & {
   /** Problems that have not failed it. */
   readonly warnings?: readonly string[]
   /**
-   * Calls back with the number of bytes that are kept – on the disk, or stored by a server – whenever it grows. Without
-   * it, what a write has called back for counts as kept.
+   * Calls back with the number of bytes that are kept – on the disk, stored by a server, or taken by a peer – whenever it
+   * grows. Without it, nothing is kept before the sink has finished.
    */
   onKept?(callback: (bytes: number) => void): void
 }
@@ -134,9 +141,23 @@ export interface SecureSocket {
   readonly endNotice: EndNotice
 }
 
-/** The TLS settings of a server, which can change while it runs. */
+/** The balancers in front of a server, which send a header of the PROXY protocol for each client. */
+export interface Balancers {
+  /** Whether a peer may send a header. It must send one then; others are refused. */
+  believes(remote: string): boolean
+  /** Milliseconds to wait for a whole header. */
+  readonly timeout: number
+  /** The number of clients that may be awaited at once. */
+  readonly max: number
+  /** Called when a client has been refused: `remote` is the address of the socket. */
+  refused(remote: string, error: Error): void
+}
+
+/** What a server asks of its clients. The TLS settings can change while it runs. */
 export interface ServerSide {
   readonly accept: Accept | undefined
+  /** Undefined if clients connect directly. */
+  readonly balancers?: Balancers | undefined
   readonly session?: ListenSession | undefined
 }
 
@@ -170,8 +191,12 @@ export interface DialOptions extends HandshakeOptions {
   retryInterval?: number | undefined
   /** How a session is dialled, for an address of sessions. */
   session?: DialSession | undefined
+  /** Bytes to send first, before a handshake, such as a header of the PROXY protocol. */
+  preamble?: Uint8Array | undefined
   /** Called when the carrier has connected, before a handshake. */
   onConnect?: (() => void) | undefined
+  /** Called by an address that waits for its peer, when it listens. */
+  onListening?: ((bound: Bound) => void) | undefined
   /** Called before each retry with the delay in milliseconds. */
   onRetry?: ((error: unknown, wait: number) => void) | undefined
 }
@@ -185,6 +210,8 @@ export interface SinkContext {
   readonly name?: string | undefined
   /** The session that brings the data, for a file that keeps it over a restart. */
   readonly session?: SessionSide | undefined
+  /** Whether the source forgets what is kept: then it must be on the disk. */
+  readonly isDurable?: boolean | undefined
   /** Whether no stage stands between the session and the sink: then both have the same bytes. */
   readonly isUnchanged?: boolean | undefined
 }
@@ -207,8 +234,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   /** Formats an address as the text that `parse` accepts. */
   format(address: A): string
   /** Listens, and calls `arrive` for each client. Rejects with the system error. */
-  listen?(address: A, arrive: (arrival: Arrival) => void, tls: ServerSide): Promise<Listener>
-  /** Loads what a later dial needs, before a server listens: a failed import stays failed. */
+  listen?(address: A, arrive: (arrival: Arrival) => void, side: ServerSide): Promise<Listener>
+  /** Loads what it needs later, before a server listens: a failed import stays failed. */
   load?(): Promise<unknown>
   /** Connects. Rejects with the system error. */
   dial?(address: A, options: DialOptions): Promise<Leg>
@@ -218,8 +245,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   sink?(address: A, connection: SinkContext, signal?: AbortSignal): Sink | Promise<Sink>
 }
 
-/** The defaults of the timeouts of a dial, in milliseconds. The one for the handshake is also that of a listener. */
-export const defaultTimes = { connect: 10_000, handshake: 10_000 } as const
+/** The defaults of timeouts, in milliseconds: of a dial, of a handshake on either side, and of the header of a balancer. */
+export const defaultTimes = { connect: 10_000, handshake: 10_000, header: 5_000 } as const
 
 /** Infers the type of the address. */
 export function defineEndpoint<A extends { readonly scheme: string }>(endpoint: Endpoint<A>): Endpoint<A> {

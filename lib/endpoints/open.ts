@@ -2,8 +2,8 @@
 import { Writable } from 'node:stream'
 import { TcpPipeError } from '../text/errors.js'
 import { wrongPlaceholder } from '../text/template.js'
-import { type Address, can, endpointFor, formatAddress } from './address.js'
-import type { DialOptions, Leg, Sink, SinkContext, Source } from './endpoint.js'
+import { type Address, can, endpointFor, endpointOf, formatAddress } from './address.js'
+import type { DialOptions, Leg, SessionSide, Sink, SinkContext, Source } from './endpoint.js'
 import { type SourceInput, toSource } from './source.js'
 
 /** Connects. The stream of the leg stays paused until it is piped. */
@@ -13,7 +13,7 @@ export async function dial(address: Address, options: DialOptions = {}): Promise
 
 /** Loads what connections to the address need, so that no file has to be opened for the first one. */
 export async function loadFor(address: Address | undefined): Promise<void> {
-  if (address && can('dial', address)) await endpointFor('dial', address).load?.()
+  if (address) await endpointOf(address).load?.()
 }
 
 /** Opens a source from data of any kind or from an address. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
@@ -89,7 +89,19 @@ async function dialSink(address: Address, options: DialOptions): Promise<Sink> {
       callback(error)
     },
   })
-  return Object.assign(sink, { leg, report: () => ({ to: formatAddress(address), answered: leg.bytes.in }) })
+  const { session } = leg
+  return Object.assign(sink, {
+    leg,
+    ...(session && { onKept: keptBy(session) }),
+    report: () => ({ to: formatAddress(address), answered: leg.bytes.in }),
+  })
+}
+
+/** Only a session tells what its peer has on its disk. Of another peer, that is known at its end. */
+function keptBy(session: SessionSide): NonNullable<Sink['onKept']> {
+  return callback => {
+    session.onDurable = callback
+  }
 }
 
 /** Calls `work` when what has already come has been read, such as an end: the event loop polls between two immediates. */

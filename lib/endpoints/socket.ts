@@ -4,9 +4,11 @@ import { chmodSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { abortError, type TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
+import { formatRemote } from '../text/remote.js'
 import { firstToAnswer, type Reached, targetsOf } from './attempts.js'
 import {
   type Arrival,
+  type Balancers,
   type Bound,
   type DialOptions,
   defaultTimes,
@@ -15,6 +17,8 @@ import {
   type Listener,
   type LocalAddress,
 } from './endpoint.js'
+import type { ProxyHeader } from './proxy-protocol/header.js'
+import { type Introductions, isFault, openIntroductions } from './proxy-protocol/introductions.js'
 import { hiddenReset, resetOnError, takesNothing } from './reset.js'
 import { retried } from './retry.js'
 import type { DialledSocket } from './tls/alert.js'
@@ -24,10 +28,14 @@ export type SocketAddress =
   | { readonly host: string; readonly port: number; readonly ipv6Only?: boolean | undefined }
   | { readonly path: string; readonly mode?: number | undefined }
 
-/** The other end of a socket. */
+/** The other end of a socket, or of the connection that a balancer passes on. */
 export interface Peer {
   readonly remote: string
   readonly port: number | undefined
+  /** Where it has connected to. Default: our end of the socket. */
+  readonly local?: LocalAddress | undefined
+  /** The address of the balancer. */
+  readonly via?: string
 }
 
 /** A socket that has connected. */
@@ -39,6 +47,7 @@ export interface Dialled {
 /** An accepted socket, before any use. */
 export interface SocketArrival extends Arrival {
   readonly socket: Socket
+  readonly peer: Peer
   open(): Leg
 }
 
@@ -46,10 +55,19 @@ export interface SocketArrival extends Arrival {
 export async function listenForSockets(
   address: SocketAddress,
   arrive: (arrival: SocketArrival) => void,
+  balancers?: Balancers,
 ): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true, keepAlive: true, noDelay: true })
-  server.on('connection', socket => arrive(arrivalOf(socket)))
-  const close = () => new Promise<void>(resolve => server.close(() => resolve()))
+  const introductions = balancers && openIntroductions(balancers)
+  server.on('connection', socket => {
+    if (introductions) void introduce(socket, balancers, introductions, arrive)
+    else arrive(arrivalOf(socket))
+  })
+  const close = () =>
+    new Promise<void>(resolve => {
+      server.close(() => resolve())
+      introductions?.end()
+    })
   if ('path' in address) server.listen({ path: address.path })
   else server.listen({ host: address.host, port: address.port, ipv6Only: address.ipv6Only === true })
   await once(server, 'listening')
@@ -68,11 +86,32 @@ function boundTo(asked: SocketAddress, bound: AddressInfo | string | null): Boun
   return { address, family, port }
 }
 
-function arrivalOf(socket: Socket): SocketArrival {
-  const peer = peerOf(socket)
+/** Waits for the header of a balancer: nothing else is done for its client before. */
+async function introduce(
+  socket: Socket,
+  balancers: Balancers,
+  introductions: Introductions,
+  arrive: (arrival: SocketArrival) => void,
+): Promise<void> {
+  const balancer = peerOf(socket)
+  const header = await introductions.read(socket, balancer.remote).catch(error => {
+    arrivalOf(socket, balancer).refuse(error)
+    if (isFault(error)) balancers.refused(balancer.remote, error)
+  })
+  if (header) arrive(arrivalOf(socket, introduced(balancer, header)))
+}
+
+function introduced(balancer: Peer, { ends }: ProxyHeader): Peer {
+  if (!ends) return balancer
+  const { source, destination } = ends
+  const local = destination.port === undefined ? undefined : { address: destination.address, port: destination.port }
+  return { remote: source.address, port: source.port, local, via: formatRemote(balancer) }
+}
+
+function arrivalOf(socket: Socket, peer = peerOf(socket)): SocketArrival {
+  const { remote, port } = peer
   return {
-    socket,
-    ...peer,
+    ...{ socket, peer, remote, port },
     open: () => socketLeg(socket, peer),
     refuse(error) {
       socket.on('error', () => {})
@@ -85,6 +124,7 @@ function arrivalOf(socket: Socket): SocketArrival {
 /** Connects, with retries if requested. The socket stays paused until it is piped. */
 export async function dialSocket(address: SocketAddress, options: DialOptions): Promise<Dialled> {
   const connected = await retried(() => attempt(address, options), options)
+  if (options.preamble) connected.socket.write(options.preamble)
   options.onConnect?.()
   return connected
 }
@@ -129,7 +169,7 @@ function lateError(address: SocketAddress, time: number): TcpPipeError {
 /** Wraps a socket as a leg. A failure resets the socket. A reset that Node reports as an end becomes an error. */
 export function socketLeg(
   socket: Socket,
-  { remote, port }: Peer = peerOf(socket),
+  { remote, port, local = localOf(socket), via }: Peer = peerOf(socket),
   facts: Leg['facts'] = {},
   endNotice?: EndNotice,
 ): Leg {
@@ -140,8 +180,8 @@ export function socketLeg(
     stream: socket,
     remote,
     port,
-    local: localOf(socket),
-    facts,
+    local,
+    facts: via === undefined ? facts : { ...facts, via },
     bytes: new SocketBytes(socket),
     isGone: () => takesNothing(socket),
     ...(endNotice && { endNotice }),
@@ -149,20 +189,27 @@ export function socketLeg(
   }
 }
 
-/** A class, since each object with getters of its own costs 0.4 KiB. */
+/**
+ * The bytes of a leg: what was read and written before, such as a header, is none of it. A class, since each object with
+ * getters of its own costs 0.4 KiB.
+ */
 class SocketBytes {
   readonly #socket: Socket
+  readonly #readBefore: number
+  readonly #writtenBefore: number
 
   constructor(socket: Socket) {
     this.#socket = socket
+    this.#readBefore = socket.bytesRead - socket.readableLength
+    this.#writtenBefore = socket.bytesWritten
   }
 
   get in(): number {
-    return this.#socket.bytesRead
+    return this.#socket.bytesRead - this.#readBefore
   }
 
   get out(): number {
-    return takenBytes(this.#socket)
+    return Math.max(0, takenBytes(this.#socket) - this.#writtenBefore)
   }
 }
 

@@ -6,6 +6,7 @@ import { Readable, Writable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { defineEndpoint, type Sink, type Source } from './endpoint.js'
 import { fileSource } from './file/file-source.js'
+import { Kept } from './kept.js'
 
 export interface StdioAddress {
   readonly scheme: 'stdio'
@@ -38,16 +39,20 @@ const shared = new WeakMap<Writable, Shared>()
  */
 export function sharedSink(stream: Writable): Sink {
   const state = watch(stream)
+  const kept = new Kept()
   const sink: Sink = Object.assign(
     new Writable({
       write(chunk: Buffer, _encoding, callback) {
-        const done = (error?: Error | null) => callback(error && (state.failure ?? error))
+        const done = (error?: Error | null) => {
+          if (!error) kept.add(chunk.length)
+          callback(error && (state.failure ?? error))
+        }
         if (sink.lines && state.unfinished && state.unfinished !== sink) stream.write('\n')
         state.unfinished = sink.lines && chunk.at(-1) !== 10 ? sink : undefined
         stream.write(chunk, done)
       },
     }),
-    { lines: false },
+    { lines: false, onKept: kept.onKept },
   )
   return sink
 }

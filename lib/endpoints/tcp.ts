@@ -21,7 +21,7 @@ export const tcp = defineEndpoint<TcpAddress>({
   parse: text => parseHostAndPort(text.replace(/^tcp:\/\//, '')),
   complete: ({ host, port, ipv6Only }) => ({ ...tcpAddress(host, port), ...(ipv6Only && { ipv6Only }) }),
   format: formatHostAndPort,
-  listen: (address, arrive) => listenForSockets(address, arrive),
+  listen: (address, arrive, { balancers }) => listenForSockets(address, arrive, balancers),
   async dial(address, options) {
     const { socket, peer } = await dialSocket(address, options)
     return socketLeg(socket, peer, socket.facts)

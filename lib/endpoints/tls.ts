@@ -29,9 +29,9 @@ export const tls = defineEndpoint<TlsAddress>({
   },
   complete: address => ({ ...address, ...checkedPlace(address), scheme: 'tls' }),
   format: formatTls,
-  async listen(address, arrive, contexts) {
+  async listen(address, arrive, side) {
     if ('path' in address) await removeStale(address.path)
-    return listenForSockets(address, arrival => arrive(secured(arrival, contexts.accept as Accept)))
+    return listenForSockets(address, arrival => arrive(secured(arrival, side.accept as Accept)), side.balancers)
   },
   async dial(address, options) {
     const { tlsConnect } = await import('./tls/handshake.js') // loaded with the context, so this opens no file
@@ -68,8 +68,8 @@ function hostOf(address: SocketAddress): string {
 
 /** Starts the handshake after the client is admitted. */
 function secured(arrival: SocketArrival, accept: Accept): Arrival {
-  const { socket, remote, port, refuse } = arrival
-  const open = async (options?: HandshakeOptions) => tlsLeg(await accept(socket, options), { remote, port })
+  const { socket, peer, remote, port, refuse } = arrival
+  const open = async (options?: HandshakeOptions) => tlsLeg(await accept(socket, options), peer)
   return { remote, port, refuse, open }
 }
 

@@ -23,9 +23,9 @@ export const unix = defineEndpoint<UnixAddress>({
   parse: text => unixAddress(text.slice('unix:'.length)),
   complete: ({ path, mode }) => ({ ...unixAddress(path), ...(mode !== undefined && { mode }) }),
   format: ({ path }) => `unix:${path}`,
-  async listen(address, arrive) {
+  async listen(address, arrive, { balancers }) {
     await removeStale(address.path)
-    return listenForSockets(address, arrive)
+    return listenForSockets(address, arrive, balancers)
   },
   async dial(address, options) {
     const { socket, peer } = await dialSocket(address, options)

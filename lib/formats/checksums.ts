@@ -1,4 +1,7 @@
-/** CRC-32 (RFC 1952 §8) and Adler-32 (RFC 1950 §8.2). Both continue from a value: that of no bytes is 0 and 1. */
+/**
+ * CRC-32 (RFC 1952 §8) and Adler-32 (RFC 1950 §8.2), which continue from a value: that of no bytes is 0 and 1. CRC-32C
+ * (RFC 3720 §12.1) is of whole texts.
+ */
 import zlib from 'node:zlib'
 
 /** The checksum of the bytes after those whose checksum is `value`. */
@@ -20,13 +23,25 @@ export function byteCrc32(byte: number, value: number): number {
   return ((table[(value ^ byte ^ 0xff) & 0xff] as number) ^ (~value >>> 8) ^ -1) >>> 0
 }
 
-const table = Int32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
-  return crc
-})
+function tableOf(polynomial: number): Int32Array {
+  return Int32Array.from({ length: 256 }, (_, byte) => {
+    let crc = byte
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? polynomial : 0)
+    return crc
+  })
+}
+
+const table = tableOf(0xedb88320)
 
 export const crc32 = crc32Of(zlib)
+
+const castagnoli = tableOf(0x82f63b78)
+
+export function crc32c(bytes: Uint8Array): number {
+  let crc = -1
+  for (const byte of bytes) crc = (castagnoli[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8)
+  return ~crc >>> 0
+}
 
 /** The number of bytes whose sums fit into 31 bits; the remainder is due then, and it is slow. A multiple of 8. */
 const sumBytes = 2048

@@ -58,7 +58,8 @@ function shorten(rule: string): string {
 
 const longestRule = 128
 
-function listCheck(option: string, rules: unknown): ((ip: Ip) => boolean) | undefined {
+/** Returns a function that reports whether a rule matches. Throws `ERR_OPTION`; the message begins with the option. */
+export function listCheck(option: string, rules: unknown): ((ip: Ip) => boolean) | undefined {
   if (rules === undefined) return undefined
   if (Array.isArray(rules)) return matcher(rules.map(rule => parseRule(rule, option)))
   throw new TcpPipeError('ERR_OPTION', `${option}: ${describe(rules)} is not allowed; expected an array of rules`)

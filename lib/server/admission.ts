@@ -1,5 +1,6 @@
 /** Turns a client into a connection: checks access and limits, runs the handshake, starts the work. */
 import { openConnection } from '../connection/connection.js'
+import { carriedOut } from '../connection/work.js'
 import type { Arrival, Leg } from '../endpoints/endpoint.js'
 import type { Reason } from '../stats/snapshot.js'
 import { attempt, TcpPipeError } from '../text/errors.js'
@@ -65,9 +66,7 @@ async function serve(state: ServerState, leg: Leg): Promise<void> {
   const number = figures.accepted()
   if (options.once) stop(state)
   const connection = openConnection(leg, { ...options, observer, number, measure: state.measure })
-  const ended = Promise.race([work(connection, leg), connection.failed, connection.closed])
-    .catch(error => connection.fail(error))
-    .then(() => connection.finish())
+  const ended = carriedOut(connection, work(connection, leg))
     .finally(() => active.delete(connection))
     .then(summary => figures.closed(summary))
   active.add(connection)

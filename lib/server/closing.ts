@@ -3,6 +3,7 @@ import { endpointFor } from '../endpoints/address.js'
 import type { Arrival, Listener } from '../endpoints/endpoint.js'
 import { abortError, TcpPipeError, timeoutError } from '../text/errors.js'
 import { checkTime, longestTime } from '../text/quantities.js'
+import { balancersOf } from './balancers.js'
 import { newHandshakes, type ServerState } from './state.js'
 
 /** The options of `close`. */
@@ -76,17 +77,22 @@ export async function enable(state: ServerState, arrive: (arrival: Arrival) => v
 
 /** Listens on the address, optionally with another port. */
 export function listen(
-  { address, options }: ServerState,
+  { address, options, figures, observer }: ServerState,
   arrive: (arrival: Arrival) => void,
   port?: number,
 ): Promise<Listener> {
   const bound = port !== undefined && 'port' in address ? { ...address, port } : address
-  const { contexts, session } = options
+  const { contexts, session, proxyProtocol, maxConnections } = options
+  const refused = (remote: string, error: Error) => {
+    figures.refused('proxyProtocol')
+    observer.refused({ reason: 'proxyProtocol', remote, error })
+  }
   const side = {
     get accept() {
       return contexts.accept
     },
     session,
+    balancers: balancersOf(proxyProtocol, maxConnections, refused),
   }
   return endpointFor('listen', address).listen(bound, arrive, side)
 }

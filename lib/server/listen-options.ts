@@ -18,6 +18,7 @@ import type { Observer } from '../stats/observer.js'
 import { TcpPipeError } from '../text/errors.js'
 import { checkValues, type ValueKind } from '../text/values.js'
 import { type AccessLists, accessCheck } from './access.js'
+import { checkBalancers, type ProxyProtocol } from './balancers.js'
 import { connectionLimit } from './descriptor-limit.js'
 
 /** The options that `serve` and `proxy` share. Times are milliseconds (a bare number of the command line is seconds). */
@@ -47,6 +48,11 @@ export interface ListenOptions extends AccessLists {
   giveUpAfter?: number | undefined
   /** Reliable: milliseconds without a sign of life until a connection is given up. Default: 30 seconds. */
   linkTimeout?: number | undefined
+  /**
+   * Takes the address of each client from the header of the PROXY protocol that a balancer sends. Default: clients connect
+   * directly.
+   */
+  proxyProtocol?: ProxyProtocol | undefined
   /** Stops listening after the first connection. Default: false. */
   once?: boolean | undefined
   /** The maximum number of open connections; excess clients are reset. Default: fits the limit of open files. */
@@ -100,11 +106,12 @@ export function listenAddress(options: ListenOptions): Address {
   const given = options.reliable ? withSessions(plain) : plain
   endpointFor('listen', given)
   const address = withDetails(given, options)
-  const { allow, deny, maxPerIp } = options
+  const { allow, deny, maxPerIp, proxyProtocol } = options
   accessCheck({ allow, deny })
+  checkBalancers(proxyProtocol, address)
   checkMisplaced(options, 'tls or targetTls')
   const [byAddress] = Object.entries({ allow, deny, maxPerIp }).find(([, value]) => value !== undefined) ?? []
-  if (!('host' in address) && byAddress)
+  if (!('host' in address) && byAddress && !proxyProtocol)
     throw new TcpPipeError('ERR_OPTION', `${byAddress}: the clients of ${formatAddress(address)} have no IP address`)
   return address
 }
@@ -145,8 +152,10 @@ export interface Limits {
   readonly room: number
 }
 
-export function limitsOf({ idleTimeout = 600_000, maxConnections }: ListenOptions, descriptorsEach: number): Limits {
-  const room = connectionLimit(descriptorsEach)
+/** Behind balancers, as many clients again may be awaited as may be connected. */
+export function limitsOf(options: ListenOptions, descriptorsEach: number): Limits {
+  const { idleTimeout = 600_000, maxConnections, proxyProtocol } = options
+  const room = connectionLimit(descriptorsEach + Number(proxyProtocol !== undefined))
   return { idleTimeout, maxConnections: maxConnections ?? room, room }
 }
 
@@ -154,13 +163,13 @@ export function limitsOf({ idleTimeout = 600_000, maxConnections }: ListenOption
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
   const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout } = options
   const { handshakeTimeout, firstByteTimeout, signal, measure, observer, onConnection } = options
-  const { window, giveUpAfter, linkTimeout } = options
+  const { window, giveUpAfter, linkTimeout, proxyProtocol } = options
   return {
     ...limitsOf(options, descriptorsEach),
     once: options.once ?? false,
     session: { window, giveUpAfter, linkTimeout },
     ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout },
-    ...{ handshakeTimeout, firstByteTimeout, signal, measure, observer, onConnection },
+    ...{ handshakeTimeout, firstByteTimeout, signal, measure, observer, onConnection, proxyProtocol },
   }
 }
 
@@ -172,6 +181,7 @@ export interface ServerOptions extends Omit<ConnectionOptions, 'observer'>, Acce
   room?: number
   maxPerIp: number | undefined
   handshakeTimeout: number | undefined
+  proxyProtocol?: ProxyProtocol | undefined
   once: boolean
   /** For an address of sessions. */
   session?: ListenSession

@@ -140,6 +140,8 @@ function after(parts: readonly Uint8Array[], taken: number): readonly Uint8Array
 export class HandleFile implements OutputFile {
   bytes = 0
   readonly handle: FileHandle
+  /** Called after each write. */
+  onWritten: (() => void) | undefined
   #closed: Promise<void> | undefined
 
   constructor(handle: FileHandle) {
@@ -150,6 +152,7 @@ export class HandleFile implements OutputFile {
 
   async write(...parts: readonly Uint8Array[]): Promise<void> {
     for await (const bytes of writeParts(this.handle, parts)) this.bytes += bytes
+    this.onWritten?.()
   }
 
   close(): Promise<void> {

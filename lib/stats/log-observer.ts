@@ -13,7 +13,7 @@ export function logObserver(log: Logger): Observer {
   const refusals = refusalLog(log)
   return {
     listening: event => log.info(event, 'listening'),
-    refused: ({ reason, remote }) => refusals.add(reason, remote),
+    refused: ({ reason, remote, error }) => refusals.add(reason, remote, error),
     handshakeFailed: ({ remote, error }) => log.warn({ remote, ...failureFields(error) }, handshakeWords(error)),
     closed: summary => logSummary(log, summary),
     stopped: ({ refused }) => refusals.end(refused),

@@ -9,8 +9,8 @@ export interface Observer {
   listening?(event: Listening): void
   /** A connection opened; with TLS, after its handshake. */
   opened?(connection: ObservedConnection): void
-  /** The server refused a client. `remote` is its address. */
-  refused?(event: { readonly reason: Reason; readonly remote: string }): void
+  /** The server refused a client. `remote` is its address. `error` says why, if the reason alone does not. */
+  refused?(event: { readonly reason: Reason; readonly remote: string; readonly error?: Error }): void
   /** The TLS handshake with a client failed. */
   handshakeFailed?(event: { readonly remote: string; readonly error: Error }): void
   /**

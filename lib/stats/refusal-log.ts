@@ -1,10 +1,11 @@
 /** Log lines about refused clients, limited in number. */
 import type { Logger } from 'pino'
+import { errorMessage } from '../text/errors.js'
 import type { Reason, ServerStats } from './snapshot.js'
 
 export interface RefusalLog {
-  /** Counts a refusal. `remote` is the address of the peer. */
-  add(reason: Reason, remote: string): void
+  /** Counts a refusal. `remote` is the address of the peer; `error` says more than the reason. */
+  add(reason: Reason, remote: string, error?: Error): void
   /** Logs the pending refusals and the totals. */
   end(totals: ServerStats['refused']): void
 }
@@ -12,12 +13,12 @@ export interface RefusalLog {
 /** Logs the first refusal immediately, and then at most one line per `interval` milliseconds. */
 export function refusalLog(log: Logger, interval = 10_000): RefusalLog {
   let untold: Partial<Record<Reason, number>> = {}
-  let last: string | undefined
+  let last: { remote: string; error?: string } | undefined
   let toldAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
 
-  function add(reason: Reason, remote: string): void {
-    last = remote
+  function add(reason: Reason, remote: string, error?: Error): void {
+    last = { remote, ...(error && { error: errorMessage(error) }) }
     untold[reason] = (untold[reason] ?? 0) + 1
     if (timer) return
     const wait = toldAt + interval - performance.now()
@@ -29,7 +30,7 @@ export function refusalLog(log: Logger, interval = 10_000): RefusalLog {
     clearTimeout(timer)
     timer = undefined
     toldAt = performance.now()
-    log.warn({ refused: untold, remote: last }, 'connections refused')
+    log.warn({ refused: untold, ...last }, 'connections refused')
     untold = {}
   }
 

@@ -17,7 +17,7 @@ export interface ServerFigures {
 export function serverFigures(): ServerFigures {
   const started = performance.now()
   const closed: Record<ClosedBy, number> = { peer: 0, local: 0, reset: 0, timeout: 0, limit: 0, signal: 0, error: 0 }
-  const refused: Record<Reason, number> = { access: 0, maxConnections: 0, maxPerIp: 0 }
+  const refused: Record<Reason, number> = { access: 0, maxConnections: 0, maxPerIp: 0, proxyProtocol: 0 }
   const bytes = { in: 0, out: 0 }
   const durations = countDurations()
   const stages = sumStages()

@@ -114,8 +114,8 @@ export interface ConnectionStats {
   readonly directions: readonly DirectionStats[]
 }
 
-/** The reason for a refusal: the access lists or a limit. */
-export type Reason = 'access' | 'maxConnections' | 'maxPerIp'
+/** The reason for a refusal: the access lists, a limit, or no valid header of the PROXY protocol. */
+export type Reason = 'access' | 'maxConnections' | 'maxPerIp' | 'proxyProtocol'
 
 /** The figures of all stages of one name in one direction, of open and of ended connections. */
 export interface StageTotals extends StageStats {

@@ -56,6 +56,8 @@ export interface Summary {
   readonly sink?: object
   /** The result of the TLS handshake with the peer; undefined without TLS. */
   readonly tls?: TlsFacts
+  /** The address of the balancer that has named the peer by the PROXY protocol; undefined without one. */
+  readonly via?: string
   /** The reliable session; undefined without one. */
   readonly session?: SessionFacts
   /** Without TLS: the peer, which was connected to, has answered with a TLS alert, as one that expects TLS does. */

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'ERR_TARGET' // the target of a connection closed early
   | 'ERR_FAULT' // a fault stage failed on purpose
   | 'ERR_SESSION' // a reliable session failed: refused, given up, broken, or the digests differ
+  | 'ERR_PROXY_PROTOCOL' // a client has sent no valid header of the PROXY protocol, or may send none
   | 'ERR_CLOSED' // the server was closed during the connection
 
 /** The error class of tcp-pipe. The message names the option, the value and what is allowed. */

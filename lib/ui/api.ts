@@ -35,7 +35,8 @@ export function openApi(page: Page, events: Events): Api {
     if (!asked.rights.mayRead) throw unauthorized('the token is missing')
     if (method === 'POST' && !asked.rights.mayChange) throw unauthorized('the token is missing; changes need it')
     const result = await answer(asked, id)
-    if (result) sendJson(asked.response, 200, result)
+    if (method === 'POST') page.changes++
+    if (result) sendJson(asked.response, 200, result, { 'tcp-pipe-changes': String(page.changes) })
   }
 }
 

@@ -18,6 +18,7 @@ export function statsOf(page: Page, connection: string | undefined, mayChange: b
     ...(shown.address !== undefined && { address: shown.address }),
     ...(target !== undefined && { target }),
     time: Date.now(),
+    changes: page.changes,
     mayChange,
     keep: { perConnection, total, tls, used: record.keep.used },
     stats: { ...stats, connections: connections.length },

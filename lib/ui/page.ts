@@ -37,6 +37,8 @@ export interface Page {
   readonly lines: LogLines
   readonly breakpoints: Breakpoints
   readonly faults: Faults
+  /** The number of requests that have changed something: what is older shows the state before. */
+  changes: number
   /** Returns an open connection by its id. */
   find(id: string): Connection | undefined
   /** Lets go what is held, switches all faults off, and remembers no more. */
@@ -59,7 +61,7 @@ export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }:
   const lines = new LogLines()
   const stop = ownLog ? shown.observe(logTo(lines)) : () => {}
   return {
-    ...{ shown, about, record, snapshots, lines, breakpoints, faults, find },
+    ...{ shown, about, record, snapshots, lines, breakpoints, faults, find, changes: 0 },
     async close() {
       stop()
       record.stop()

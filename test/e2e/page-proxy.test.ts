@@ -97,6 +97,23 @@ t.test('a fault of one connection leaves the others, and is marked where it fire
   t.equal(String((await once(client, 'data'))[0]), 'abcd')
 })
 
+t.test('figures that were made before a change do not undo it on the page', { skip: noBrowser }, async t => {
+  const { seen, link } = await echoed(t)
+  const { page } = seen
+  const before = await (await page.request.get(`${new URL(page.url()).origin}/api/stats`)).text()
+  const toggle = fault(seen, 'delay').getByRole('switch')
+  await fault(seen, 'delay').locator('summary').first().click()
+  await fault(seen, 'delay').getByLabel('latency (required)').fill('1ms')
+  await toggle.click()
+  await becomes(async () => String(await toggle.getAttribute('aria-checked')), 'true')
+  const body = `event: stats\ndata: ${before}\n\n`
+  await page.route('**/api/events*', route => route.fulfill({ contentType: 'text/event-stream', body }))
+  await dial(t, link.port)
+  await row(seen, 2).locator('button.link').click() // listens anew
+  await page.locator('#live[data-state=waiting]').waitFor() // after these figures
+  t.equal(await toggle.getAttribute('aria-checked'), 'true')
+})
+
 /** Adds a breakpoint by the form. */
 async function add({ page, part }: Visit, text: string, time = '60', direction = 'forward'): Promise<void> {
   const form = page.getByRole('form', { name: 'New breakpoint' })

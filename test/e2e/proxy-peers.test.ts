@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { certificates } from './certificates.js'
+import { answers, lacks, output, program, runs } from './programs.js'
 import {
   cleanup,
   dial,
@@ -14,7 +15,6 @@ import {
   launch,
   listen,
   missing,
-  type Options,
   type Process,
   pattern,
   proxy,
@@ -359,34 +359,8 @@ t.test('ssh', { skip: lacks('sshd', 'ssh', 'ssh-keygen') || unprivileged() }, as
   await tool.logged('connection closed')
 })
 
-/** A program that runs on, with its stdin open; what it writes to stderr is its own affair. */
-function runs(t: Test, command: string, args: readonly string[], options?: Options): Process {
-  return launch(t, command, args, { input: null, faults: null, timeout: 60_000, ...options })
-}
-
 function isClosed({ msg }: LogLine): boolean {
   return msg === 'connection closed'
-}
-
-/** What a program prints that must succeed. */
-async function output(t: Test, command: string, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await launch(t, command, args, { faults: null }).ended
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}; ${stderr}`)
-  return String(stdout)
-}
-
-/** Servers are not in everybody's PATH. */
-function program(name: string): string | undefined {
-  const versions = '/usr/lib/postgresql'
-  const postgres = existsSync(versions) ? readdirSync(versions).map(version => join(versions, version, 'bin')) : []
-  const path = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
-  return [...postgres, ...path].map(folder => join(folder, name)).find(file => existsSync(file))
-}
-
-/** The reason to skip: the first of them that is not there. */
-function lacks(...names: string[]): string | false {
-  const absent = names.find(name => !program(name))
-  return absent === undefined ? false : `${absent} is not installed`
 }
 
 /** The reason to skip: as root, sshd wants a user and a folder, to which it gives what it does before the login. */
@@ -406,15 +380,6 @@ function asNobody(t: Test, name: string, args: readonly string[]): Process {
 /** A number of the user `nobody`. */
 function nobody(option: '-u' | '-g'): number {
   return Number(spawnSync('id', [option, 'nobody'], { encoding: 'utf8' }).stdout)
-}
-
-/** Waits until somebody listens on a port. */
-async function answers(t: Test, port: number): Promise<void> {
-  for (const end = Date.now() + 10_000; Date.now() < end; await new Promise(resolve => setTimeout(resolve, 20))) {
-    const socket = await dial(t, port).catch(() => undefined)
-    if (socket) return void socket.destroy()
-  }
-  throw new Error(`nobody listens on port ${port}`)
 }
 
 function sameFiles(one: string, other: string): boolean {

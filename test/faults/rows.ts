@@ -225,6 +225,12 @@ export const rows: readonly Row[] = [
     expected: "Started without a shell from the operator's own words; peer data is only in `TCP_PIPE_…`",
   },
   {
+    id: 'E-08',
+    case: 'Headers of the PROXY protocol: forged by one who is no balancer, wrong, byte by byte, without an end, none at all',
+    expected:
+      'Only listed balancers are believed; all others are reset and counted, at the deadline at the latest, and hold no place of a connection',
+  },
+  {
     id: 'F-01',
     case: '10,000 idle connections',
     expected: 'All are accepted and end cleanly; memory per connection and accept time (99th percentile) are recorded',

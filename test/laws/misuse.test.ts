@@ -38,6 +38,7 @@ const servers: Record<string, readonly unknown[]> = {
   ...{ socketMode: [], ipv6Only: [] },
   ...{ maxConnections: [], maxPerIp: [], maxBytes: [], allow: [], deny: [[]], log: [], observer: [{}, []] },
   ...{ maxDuration: [0], handshakeTimeout: [0], firstByteTimeout: [0], idleTimeout: [0], halfClosedTimeout: [0] },
+  ...{ proxyProtocol: [], sendProxyProtocol: [] },
   ...{ transforms: [throws], replyTransforms: [throws], onConnection: [throws] },
 }
 

@@ -22,13 +22,19 @@ t.test('it is text of Prometheus', async t => {
 t.test('the figures of connections', async t => {
   const server = fakeServer()
   const closed = { peer: 1, local: 2, reset: 3, timeout: 4, limit: 5, signal: 6, error: 7 }
-  server.set({ closed, refused: { access: 8, maxConnections: 9, maxPerIp: 10 }, bytesIn: 11, bytesOut: 12 })
+  server.set({
+    closed,
+    refused: { access: 8, maxConnections: 9, maxPerIp: 10, proxyProtocol: 11 },
+    bytesIn: 11,
+    bytesOut: 12,
+  })
   server.set({ accepted: 13, failed: 14, handshakeFailures: 15, connections: [{}, {}] as never })
   t.match(await valuesOf(metrics(server)), {
     tcp_pipe_connections_open: 2,
     tcp_pipe_connections_accepted_total: 13,
     'tcp_pipe_connections_refused_total{reason="access"}': 8,
     'tcp_pipe_connections_refused_total{reason="maxPerIp"}': 10,
+    'tcp_pipe_connections_refused_total{reason="proxyProtocol"}': 11,
     'tcp_pipe_connections_closed_total{reason="peer"}': 1,
     'tcp_pipe_connections_closed_total{reason="error"}': 7,
     tcp_pipe_connections_failed_total: 14,

@@ -314,3 +314,29 @@ t.test('a reliable transfer to a target gets its receipt when the target has tak
   t.equal(bytes, 3_000_000)
   t.equal(String(output.data), 'a reply before that')
 })
+
+t.test('a chain that passes on who the client is: before TLS, and on every link of a session', async t => {
+  const seen: Summary[] = []
+  const proxyProtocol = { from: ['127.0.0.1'] }
+  const onConnection = ({ closed }: { closed: Promise<Summary> }) => void closed.then(summary => seen.push(summary))
+  for (const [listen, to, tls] of [
+    ['tls://0', 'tls', identity],
+    ['reliable://0', 'reliable', undefined],
+    ['reliable+tls://0', 'reliable+tls', identity],
+  ] as const)
+    for (const sendProxyProtocol of ['v1', 'v2'] as const) {
+      const server = await serve({ listen, reply: true, proxyProtocol, onConnection, ...(tls && { tls }) })
+      t.teardown(() => server.close({ drain: 0 }))
+      const targetTls = tls && { ca: identity.cert }
+      const target = `${to}://127.0.0.1:${server.address.port}`
+      const { client, ends } = await open(t, { to: target, targetTls, sendProxyProtocol, proxyProtocol })
+      const socket = client()
+      const answer = received(socket)
+      socket.write('PROXY TCP6 2001:db8::1 2001:db8::2 4711 80\r\nhello')
+      socket.end()
+      t.equal(await answer, 'hello')
+      t.match(await ends[0], { remote: '2001:db8::1', bytesIn: 5, bytesOut: 5 }, 'the header is not counted')
+      await until(() => seen.length === 1)
+      t.match(seen.pop(), { remote: '2001:db8::1', port: 4711, via: /^127\.0\.0\.1:\d+$/, bytesIn: 5, bytesOut: 5 })
+    }
+})

@@ -12,7 +12,8 @@ import { transferLinks } from '../../lib/endpoints/session/links.js'
 import { tlsAcceptor } from '../../lib/endpoints/tls/handshake.js'
 import { serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import type { SendConnection, SendOptions } from '../../lib/send/options.js'
-import { isSendError, send } from '../../lib/send.js'
+import { isSendError } from '../../lib/send/send-error.js'
+import { send } from '../../lib/send.js'
 import { serve } from '../../lib/serve.js'
 import type { ConnectionInfo } from '../../lib/stages/context.js'
 import { none, stop } from '../../lib/stages/define.js'
@@ -31,6 +32,7 @@ import {
   socketPath,
   until,
 } from './network.js'
+import { storing } from './storing.js'
 import { identity } from './tls.js'
 
 const bytes = (...texts: string[]) => Readable.from(texts.map(text => Buffer.from(text)))
@@ -376,6 +378,20 @@ t.test('stdin and stdout are the defaults', async t => {
   const [output, [code]] = await Promise.all([collect(child.stdout), once(child, 'exit')])
   t.equal(String(output), 'reply to what is typed')
   t.equal(code, 0)
+})
+
+t.test('a source that stores its records is told when everything has been taken', async t => {
+  const server = await listener(t, socket => void socket.resume().on('end', () => socket.end()))
+  const options = { port: portOf(server), from: { scheme: 'file', path: 'x' } as const }
+  const { stream, last, settled } = storing(t)
+  const done = send(options)
+  stream.end('sent')
+  await done
+  t.same([last(), settled()], [4, 1])
+  const { full, kept } = storing(t)
+  const failed = send({ ...options, onConnect: () => setTimeout(full, 10) })
+  await t.rejects(failed, { code: 'ERR_OPTION', message: /waits until its records are kept.*pipe completes it/ })
+  t.same(kept, [])
 })
 
 t.test('without a log', async t => {

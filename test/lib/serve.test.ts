@@ -574,6 +574,11 @@ t.test('to: an address with TLS, and how long that may take', async t => {
     code: 'ERR_OPTION',
     message: 'connectTimeout needs to: an address',
   })
+  for (const options of [{ sendProxyProtocol: 'v1' }, { sendProxyProtocol: 'v2', reply: true }] as const)
+    await t.rejects(serve({ port: 0, ...options }), { message: 'sendProxyProtocol needs to: an address' })
+  await t.rejects(serve({ port: 0, to: 'file:/tmp/x', sendProxyProtocol: 'v1' }), {
+    message: 'sendProxyProtocol: file:/tmp/x is not an address of sockets',
+  })
   await t.rejects(serve({ port: 0, to, connectTimeout: -1 }), { message: /^connectTimeout: -1/ })
   await t.rejects(serve({ port: 0, tls: true }), { message: 'tls needs cert and key, or auto' })
 })
@@ -878,6 +883,24 @@ t.test('a tunnel of sessions has no name and no receipt: it is a connection', as
   await server.close()
   t.same(readdirSync(dir), ['f'])
   t.equal(readFileSync(join(dir, 'f'), 'utf8'), 'through')
+})
+
+t.test('sendProxyProtocol: an address is told of the client first, also one that a function returns', async t => {
+  const got: Promise<Buffer>[] = []
+  const target = await listener(t, socket => {
+    got.push(collect(socket))
+    socket.once('end', () => socket.end())
+  })
+  const address = { port: portOf(target) }
+  for (const to of [address, () => address]) {
+    const { dial, server } = await start(t, { to, sendProxyProtocol: 'v1' })
+    const client = dial()
+    await once(client, 'connect')
+    const header = `PROXY TCP4 127.0.0.1 127.0.0.1 ${client.localPort} ${server.address.port}`
+    client.end('hello')
+    await outcome(client)
+    t.equal(String(await got.shift()), `${header}\r\nhello`)
+  }
 })
 
 t.test('also: further sinks get the same bytes, and the client is ended after them', async t => {

@@ -8,6 +8,7 @@ const sources = ['lib', 'transforms', 'cli'].flatMap(folder => files(folder, '.t
 /** The rooms of `lib`, each of which may import itself and those after it. The first is its top level. */
 const rooms = [
   '',
+  'pipe',
   'send',
   'ui',
   'http',
@@ -24,7 +25,7 @@ const rooms = [
 /** What a file outside of `lib` may import of it: authors of transforms see what a stage is, and no socket. */
 const doors: Record<string, RegExp> = {
   transforms: /^lib\/(faults|stages|formats|text)\//,
-  cli: /^lib\/([^/]+\.ts|(endpoints|http|send|stages|text)\/|server\/access\.ts)/,
+  cli: /^lib\/([^/]+\.ts|(endpoints|http|pipe|send|stages|text)\/|server\/access\.ts)/,
 }
 
 t.test('imports point one way: cli → transforms → lib, and in lib from room to room', async t => {

@@ -9,6 +9,7 @@ import { HandleFile, notFollowed, type OutputFile, openOutput, placeOf } from '.
 import { abortError, errorCode, errorMessage, TcpPipeError } from '../../text/errors.js'
 import { fixedPart, isTemplate, wrongPlaceholder } from '../../text/template.js'
 import type { SessionSide, Sink, SinkContext } from '../endpoint.js'
+import { Kept } from '../kept.js'
 import { checkPart, claim, endedEarly, exists, own, partName } from './part.js'
 import { withFolders } from './sync.js'
 
@@ -21,6 +22,8 @@ export interface FileSinkOptions {
   signal?: AbortSignal | undefined
   /** The session that brings the data, through stages: the file is on the disk before the sender gets its receipt. */
   session?: SessionSide | undefined
+  /** The file is on the disk when the sink finishes; with `append`, `onKept` also tells before. Default: with a session. */
+  durable?: boolean | undefined
 }
 
 /**
@@ -33,23 +36,24 @@ export interface FileSinkOptions {
 export async function fileSink(
   template: string,
   connection: SinkContext,
-  { append = false, force = false, signal, session }: FileSinkOptions = {},
+  { append = false, force = false, signal, session, durable = session !== undefined }: FileSinkOptions = {},
 ): Promise<Sink> {
   const place = await placeOf(template, connection, true)
   const { path, kind } = place
   if (kind === 'directory') throw new TcpPipeError('ERR_FILE_EXISTS', `'${path}' is a directory`)
   if (append || kind === 'fifo' || kind === 'device') {
     const file = await openOutput(place, append ? 'append' : 'replace')
-    return writer(path, file, async () => {
+    const isFile = kind === 'file' || kind === 'missing'
+    const sink = writer(path, file, async () => {
       await file.opened()
-      const isFile = kind === 'file' || kind === 'missing'
-      if (session && isFile) await withFolders(path, fixedPart(template), () => (file as HandleFile).handle.sync())
+      if (durable && isFile) await withFolders(path, fixedPart(template), () => (file as HandleFile).handle.sync())
       await file.close()
       return path
     })
+    return durable && isFile ? keptOnDisk(sink, file as HandleFile) : sink
   }
   if (kind !== 'missing' && !force) throw exists(path)
-  return partSink(path, { template, force, signal, session })
+  return partSink(path, { template, force, signal, session, durable })
 }
 
 /**
@@ -99,7 +103,7 @@ interface PartOptions extends FileSinkOptions {
   readonly force: boolean
 }
 
-async function partSink(path: string, { template, force, signal, session }: PartOptions): Promise<Sink> {
+async function partSink(path: string, { template, force, signal, session, durable }: PartOptions): Promise<Sink> {
   const release = own(path)
   try {
     const { part, handle } = await openPart(path)
@@ -111,10 +115,10 @@ async function partSink(path: string, { template, force, signal, session }: Part
     const complete = async () => {
       try {
         if (session && !session.isEnded) throw endedEarly(session.received)
-        if (session) await handle.sync()
+        if (durable) await handle.sync()
         await checkPart(part, handle)
         await file.close()
-        if (session) await withFolders(path, fixedPart(template), () => claim(part, path, force))
+        if (durable) await withFolders(path, fixedPart(template), () => claim(part, path, force))
         else await claim(part, path, force)
         if (file instanceof DigestFile) session?.confirmWritten({ written: file.written })
         return path
@@ -184,4 +188,32 @@ function writer(name: string, file: OutputFile, complete: () => Promise<string>,
     },
   })
   return Object.assign(sink, { report: () => ({ file: current, bytes: file.bytes }) })
+}
+
+/** Tells what is on the disk. While one `fdatasync` runs, what is written waits for the next one. */
+function keptOnDisk(sink: Sink, file: HandleFile): Sink {
+  const kept = new Kept()
+  let isSyncing = false
+  const sync = async (): Promise<void> => {
+    const { bytes } = file
+    await file.handle.datasync()
+    kept.reach(bytes)
+    if (file.bytes > bytes && !sink.writableEnded) await sync() // before its end, the sink itself syncs
+  }
+  const written = () => {
+    if (isSyncing) return
+    isSyncing = true
+    sync().then(
+      () => {
+        isSyncing = false
+      },
+      error => void sink.destroy(error),
+    )
+  }
+  return Object.assign(sink, {
+    onKept(callback: (bytes: number) => void) {
+      file.onWritten = written
+      kept.onKept(callback)
+    },
+  })
 }

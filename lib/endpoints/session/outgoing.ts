@@ -41,6 +41,7 @@ export class Outgoing {
   #length = 0
   #sent = 0
   #confirmed = 0
+  #durable = 0
   #end: { readonly facts: object; isSent: boolean } | undefined
   #isEndConfirmed = false
   #skip: Mark | undefined
@@ -62,6 +63,11 @@ export class Outgoing {
   /** The number of bytes that the peer has confirmed. */
   get confirmed(): number {
     return this.#confirmed
+  }
+
+  /** The number of bytes that are on the disk of the peer. */
+  get durable(): number {
+    return this.#durable
   }
 
   get isEnded(): boolean {
@@ -184,6 +190,7 @@ export class Outgoing {
     if (taken > this.#sent || durable > taken)
       throw new TcpPipeError('ERR_SESSION', 'the peer confirmed bytes that were not sent')
     const isEnd = hasEnd && this.#end?.isSent === true // otherwise it is that of an earlier run
+    this.#durable = isEnd ? this.#length : Math.max(this.#durable, durable)
     this.#confirmed = isEnd ? this.#length : Math.max(this.#confirmed, taken)
     this.#window.release(this.#options.rereadable ? taken : durable)
     this.#marks = this.#marks.filter(({ offset }) => offset >= this.#window.start)

@@ -33,6 +33,7 @@ export class Session {
   readonly stream: Duplex
   readonly hello: Hello
   readonly outgoing: Outgoing
+  onDurable: ((bytes: number) => void) | undefined
   readonly #options: SessionOptions
   readonly #receiver: Receiver
   readonly #ending: Ending
@@ -206,6 +207,7 @@ export class Session {
   }
 
   #confirmed(): void {
+    this.onDurable?.(this.outgoing.durable)
     this.#send()
     if (this.#ending.isOffered) this.#ended()
     else this.#settle()

@@ -37,7 +37,7 @@ function connectionOf(number: number, age: number, bytes: number, runs: RunStats
 
 function snapshot(age: number, connections: ConnectionStats[], more = {}): Snapshot {
   const closed = { peer: 0, local: 0, reset: 0, timeout: 0, limit: 0, signal: 0, error: 0 }
-  const refused = { access: 1, maxConnections: 2, maxPerIp: 0 }
+  const refused = { access: 1, maxConnections: 2, maxPerIp: 0, proxyProtocol: 0 }
   return {
     ...{
       name: 'serve',

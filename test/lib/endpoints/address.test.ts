@@ -11,6 +11,7 @@ import {
   endpointFor,
   formatAddress,
   isAddressInput,
+  isOfSockets,
   parseAddress,
   toAddress,
   withSessions,
@@ -159,7 +160,7 @@ t.test('an address that names its scheme is checked, too, and is loopback withou
     )
   t.throws(() => toAddress({ scheme: 'http' } as unknown as Address), {
     code: 'ERR_ADDRESS',
-    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, reliable, memory, file, stdio",
+    message: "scheme: 'http' is not allowed; expected tcp, tls, unix, reliable, listen, memory, file, stdio",
   })
 })
 
@@ -232,6 +233,7 @@ const sample = (scheme: string) =>
       tcp: '80',
       tls: 'tls://80',
       unix: 'unix:a',
+      listen: 'listen:80',
       memory: 'memory:a',
       file: 'file:a',
       stdio: '-',
@@ -244,6 +246,7 @@ t.test('what can be done at an address, and what is said of the rest', async t =
     ['tcp', ['listen', 'dial']],
     ['tls', ['listen', 'dial']],
     ['unix', ['listen', 'dial']],
+    ['listen', ['dial']],
     ['memory', ['listen', 'dial']],
     ['reliable', ['listen', 'dial']],
     ['file', ['source', 'sink']],
@@ -265,12 +268,13 @@ t.test('what can be done at an address, and what is said of the rest', async t =
 
 t.test('the forms are those of the table, without what reaches no other process', async t => {
   const plain = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path'
-  const dialled = `${plain} or reliable[+tls]://host:port`
+  const listened = `${plain} or reliable[+tls]://host:port`
+  const dialled = `${plain}, reliable[+tls]://host:port, listen:port, listen:host:port or listen:unix:path`
+  t.equal(addressForms('listen'), listened)
   t.equal(addressForms('dial'), dialled)
-  t.equal(addressForms('listen'), dialled)
   t.equal(addressForms('sink'), 'file:path or -')
   const both = ['listen', 'sink'] as const
-  t.same(new Set(addressForms(...both).split(/, | or /)), new Set([...dialled.split(/, | or /), 'file:path', '-']))
+  t.same(new Set(addressForms(...both).split(/, | or /)), new Set([...listened.split(/, | or /), 'file:path', '-']))
   for (const ability of abilities) t.notMatch(addressForms(ability), /memory/)
 })
 
@@ -288,4 +292,9 @@ t.test('addressOf takes the address, or else the path, or else host and port, wi
   t.same(addressOf(undefined, { path: '/x', port: 1 }), { scheme: 'unix', path: '/x' })
   t.same(addressOf(undefined, {}), { scheme: 'tcp', host: '127.0.0.1', port: 3099 })
   t.same(addressOf(undefined, { port: 1, tls: true }), { scheme: 'tls', host: '127.0.0.1', port: 1 })
+})
+
+t.test('isOfSockets: whether the address is one of sockets', async t => {
+  for (const text of ['1', 'tls://1', 'unix:/a', 'reliable://1']) t.ok(isOfSockets(toAddress(text)), text)
+  for (const text of ['memory:a', 'file:a', '-']) t.notOk(isOfSockets(toAddress(text)), text)
 })

@@ -81,6 +81,10 @@ for (const carrier of carriers) {
     const { sink, target, name } = await targetOf(t, carrier)
     const order: string[] = []
     sink.once('finish', () => order.push('finish'))
+    let kept = 0
+    sink.onKept?.(bytes => {
+      kept = bytes
+    })
     target.stream.write('12345')
     sink.write('hello ')
     sink.end('world')
@@ -89,6 +93,7 @@ for (const carrier of carriers) {
     target.stream.end('67')
     await finished(sink)
     t.same(order, ['hello world', 'ended', 'finish'])
+    t.equal(kept, isSession(carrier) ? 11 : 0, 'only a session tells what its peer has on its disk')
     t.same(sink.report?.(), { to: name, answered: 7 })
     await closed(target.stream)
   })

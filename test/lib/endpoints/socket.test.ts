@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import type { Balancers } from '../../../lib/endpoints/endpoint.js'
 import { dialSocket, listenForSockets, type SocketArrival, socketLeg } from '../../../lib/endpoints/socket.js'
 import { errorMessage } from '../../../lib/text/errors.js'
 import {
@@ -27,14 +28,18 @@ const host = '127.0.0.1'
 const ipv4 = (address: string) => ({ address, family: 4 })
 
 /** Listens until the end of the test; the arrivals, in their order. */
-async function arrivalsAt(t: Test, address: Parameters<typeof listenForSockets>[0]) {
+async function arrivalsAt(t: Test, address: Parameters<typeof listenForSockets>[0], balancers?: Balancers) {
   const arrivals: SocketArrival[] = []
   let arrived = () => {}
-  const server = await listenForSockets(address, arrival => {
-    t.teardown(() => arrival.socket.destroy())
-    arrivals.push(arrival)
-    arrived()
-  })
+  const server = await listenForSockets(
+    address,
+    arrival => {
+      t.teardown(() => arrival.socket.destroy())
+      arrivals.push(arrival)
+      arrived()
+    },
+    balancers,
+  )
   t.teardown(() => void server.close())
   const next = async () => {
     if (arrivals.length === 0)
@@ -92,6 +97,55 @@ t.test('a listener that is closed takes no more, and waits for what it has accep
   stream.resume().end()
   client.resume()
   t.equal(await closing, true)
+})
+
+t.test('behind a balancer an arrival is what the header names; the header is none of its bytes', async t => {
+  const refused: string[] = []
+  const balancers: Balancers = {
+    ...{ believes: remote => remote === host || remote === 'unix', timeout: 60_000, max: 1 },
+    refused: (remote, error) => void refused.push(`${remote}: ${error.message}`),
+  }
+  for (const address of [{ host, port: 0 }, { path: socketPath(t) }]) {
+    const { server, next } = await arrivalsAt(t, address, balancers)
+    const dial = () => clientOf(t, 'path' in address ? address.path : server.bound)
+    for (const [header, known] of [
+      ['PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n', ['192.0.2.1', 1, { address: '192.0.2.2', port: 2 }]],
+      ['PROXY UNKNOWN\r\n', undefined],
+      [Buffer.concat([Buffer.from('0d0a0d0a000d0a515549540a213100d8', 'hex'), Buffer.alloc(216)]), ['unix', undefined]],
+    ] as const) {
+      const client = dial()
+      client.write(header)
+      client.end('12345')
+      const arrival = await next()
+      const leg = arrival.open()
+      t.match([arrival.remote, arrival.port], known ? known.slice(0, 2) : [arrival.socket.remoteAddress ?? 'unix'])
+      t.equal(leg.remote, arrival.remote)
+      t.same(leg.local, known?.[2] ?? socketLeg(arrival.socket).local)
+      t.match(leg.facts, known ? { via: /^(127\.0\.0\.1:\d+|unix)$/ } : {})
+      t.equal(String(await collect(leg.stream)), '12345')
+      t.same([leg.bytes.in, leg.bytes.out], [5, 0])
+      leg.stream.end()
+    }
+    const wrong = outcome(dial().end('GET / HTTP/1.0\r\n\r\n'))
+    t.match(await wrong, 'path' in address ? {} : { ended: false, code: 'ECONNRESET' })
+    t.match(refused.pop(), /^(127\.0\.0\.1|unix): no header of the PROXY protocol: it begins with 'GET/)
+    const silent = dial()
+    await once(silent, 'connect')
+    await server.close()
+    t.same(refused, [], 'a stop is no refusal')
+  }
+})
+
+t.test('dialling: the preamble comes first, and is none of the bytes of the leg', async t => {
+  const { server, next } = await arrivalsAt(t, { host, port: 0 })
+  const preamble = Buffer.from('PROXY UNKNOWN\r\n')
+  const { socket, peer } = await dialSocket({ host, port: server.bound.port }, { preamble })
+  const leg = socketLeg(socket, peer)
+  t.equal(leg.bytes.out, 0)
+  socket.end('12345')
+  t.equal(String(await collect((await next()).open().stream)), 'PROXY UNKNOWN\r\n12345')
+  t.equal(leg.bytes.out, 5)
+  socket.destroy()
 })
 
 t.test('dialling: onConnect is called when it has connected', async t => {
@@ -287,7 +341,9 @@ t.test('bytes out are those that the kernel has taken, and stay known when the s
 })
 
 t.test('bytes out of a carrier that does not tell what waits in it', async t => {
-  const { bytes } = socketLeg(Object.assign((await socketPair(t))[0] as Socket, { _handle: { bytesWritten: 7 } }))
+  const [socket] = await socketPair(t)
+  const { bytes } = socketLeg(socket)
+  Object.assign(socket, { _handle: { bytesWritten: 7 } })
   t.equal(bytes.out, 7)
 })
 

@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { Duplex } from 'node:stream'
+import { connect } from 'node:tls'
 import t from 'tap'
 import type { Arrival, Leg } from '../../../lib/endpoints/endpoint.js'
 import { openTlsContexts } from '../../../lib/endpoints/tls/contexts.js'
 import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
 import { type TlsAddress, tls } from '../../../lib/endpoints/tls.js'
-import { clientOf, outcome, received, socketPath } from '../network.js'
+import { clientOf, outcome, received, socketPath, until } from '../network.js'
 import { identity, stranger } from '../tls.js'
 import { contexts, listenAt, ownAddress } from './legs.js'
 
@@ -108,3 +110,51 @@ t.test(
     await t.rejects(dial({ scheme: 'tls', path: socketPath(t) }), { code: 'ENOENT' })
   },
 )
+
+t.test('behind a balancer: the handshake may come in one chunk with the header, or never', async t => {
+  const legs: Leg[] = []
+  const errors: Error[] = []
+  const listener = await tls.listen?.(
+    { scheme: 'tls', host, port: 0 },
+    ({ open }) =>
+      void Promise.resolve(open()).then(
+        leg => leg && legs.push(leg),
+        error => errors.push(error),
+      ),
+    {
+      accept: contexts.accept,
+      balancers: { believes: () => true, timeout: 60_000, max: 9, refused: (_, error) => t.fail(error.message) },
+    },
+  )
+  t.teardown(() => void listener?.close())
+  const header = Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n')
+  const port = Number(listener?.bound.port)
+  const raw = clientOf(t, { port })
+  let isFirst = true
+  const below = new Duplex({
+    read() {},
+    write(chunk, _, callback) {
+      raw.write(isFirst ? Buffer.concat([header, chunk]) : chunk, callback)
+      isFirst = false
+    },
+  })
+  raw.on('data', chunk => below.push(chunk))
+  const socket = connect({ socket: below, ca: identity.cert, servername: 'localhost' })
+  socket.write('hello')
+  await once(socket, 'secureConnect')
+  await until(() => legs.length === 1)
+  const [leg] = legs as [Leg]
+  t.match(leg, {
+    remote: '192.0.2.1',
+    port: 1,
+    local: { address: '192.0.2.2', port: 2 },
+    facts: { via: /^127/, tls: {} },
+  })
+  const [chunk] = await once(leg.stream, 'data')
+  t.equal(String(chunk), 'hello')
+  t.same([leg.bytes.in, leg.bytes.out], [5, 0], 'the header is none of its bytes')
+  leg.stream.destroy()
+  clientOf(t, { port }).end(header)
+  await until(() => errors.length === 1)
+  t.match(errors[0], { code: 'ECONNRESET', message: /closed the connection during the TLS handshake/ })
+})

@@ -1,6 +1,6 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'
-import { adler32, byteCrc32, crc32, crc32Of } from '../../../lib/formats/checksums.js'
+import { adler32, byteCrc32, crc32, crc32c, crc32Of } from '../../../lib/formats/checksums.js'
 import { noise } from '../../laws/support.js'
 
 const tableCrc32 = crc32Of({})
@@ -14,6 +14,13 @@ t.test('CRC-32 is that of gzip, with and without zlib', async t => {
       t.equal(checksum(input, 0), expected, `${checksum.name} ${input.length}`)
   }
   t.equal(byteCrc32(0x61, 0), crc32(Buffer.from('a'), 0))
+})
+
+t.test('CRC-32C is that of RFC 3720, B.4', async t => {
+  t.equal(crc32c(Buffer.alloc(0)), 0)
+  t.equal(crc32c(Buffer.from('123456789')), 0xe3069283)
+  t.equal(crc32c(Buffer.alloc(32)), 0x8a9136aa)
+  t.equal(crc32c(Buffer.alloc(32, 0xff)), 0x62a8ab43)
 })
 
 t.test('Adler-32 is that of zlib', async t => {

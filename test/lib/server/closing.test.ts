@@ -1,8 +1,9 @@
 import t from 'tap'
+import { toAddress } from '../../../lib/endpoints/address.js'
 import type { Arrival } from '../../../lib/endpoints/endpoint.js'
 import { admit } from '../../../lib/server/admission.js'
 import { close, disable, enable, listen, stop } from '../../../lib/server/closing.js'
-import type { ServerState } from '../../../lib/server/state.js'
+import { type ServerState, statsOf } from '../../../lib/server/state.js'
 import { clientOf, outcome, until } from '../network.js'
 import { client, defaults, stateOf } from './states.js'
 
@@ -129,4 +130,17 @@ t.test('the time to drain is checked', async t => {
       message: /^drain: .* is not allowed; expected milliseconds/,
     })
   t.equal(await close(state, closedOf(state), { drain: Number.POSITIVE_INFINITY }), 0)
+})
+
+t.test('a client without the header of its balancer is refused, counted and told', async t => {
+  const heard: unknown[] = []
+  const observer = { refused: (event: unknown) => void heard.push(event) }
+  const state = { ...stateOf({ proxyProtocol: { from: ['127.0.0.1'] }, observer }), address: toAddress('0') }
+  const listener = await listen(state, () => t.fail('nobody has arrived'))
+  t.teardown(() => void listener.close())
+  const socket = clientOf(t, { port: listener.bound.port })
+  socket.write('hello')
+  t.match(await outcome(socket), { ended: false, code: 'ECONNRESET' })
+  t.match(heard, [{ reason: 'proxyProtocol', remote: '127.0.0.1', error: { code: 'ERR_PROXY_PROTOCOL' } }])
+  t.equal(statsOf(state).refused.proxyProtocol, 1)
 })

@@ -37,6 +37,7 @@ t.test('what is wrong in the options of a server is told with its name', async t
       /^ipv6Only: 127\.0\.0\.1:1 is not an IPv6 address; expected one such as \[::\]:3099$/,
     ],
     [{ path: '/tmp/a', ipv6Only: true }, /^ipv6Only: unix:\/tmp\/a is not an IPv6 address/],
+    [{ proxyProtocol: { from: [] } }, /^proxyProtocol\.from: an empty list would refuse everyone$/],
     [{ path: '/tmp/a', maxPerIp: 1 }, /^maxPerIp: the clients of unix:\/tmp\/a have no/],
   ] as [ListenOptions, RegExp][])
     t.throws(() => listenAddress(options), { message })
@@ -46,6 +47,8 @@ t.test('what is wrong in the options of a server is told with its name', async t
   t.same(listenAddress({ listen: 'tls://1', tls: 'auto' }), { ...local, scheme: 'tls', port: 1 })
   t.same(listenAddress({ listen: { scheme: 'tcp', host: '', port: 1 } }), { ...local, port: 1 }, 'never all interfaces')
   t.same(listenAddress({ path: '/tmp/a', idleTimeout: 0, maxConnections: 1 }), { scheme: 'unix', path: '/tmp/a' })
+  const behind = { path: '/tmp/a', allow: ['::1'], proxyProtocol: { from: ['unix'] } }
+  t.same(listenAddress(behind), { scheme: 'unix', path: '/tmp/a' }, 'a balancer names the addresses')
   t.same(listenAddress({ path: '/tmp/a', socketMode: 0 }), { scheme: 'unix', path: '/tmp/a', mode: 0 })
   t.same(listenAddress({ listen: '[::]:1', ipv6Only: true }), { ...local, host: '::', port: 1, ipv6Only: true })
   t.same(listenAddress({ listen: '[::]:1', ipv6Only: false }), { ...local, host: '::', port: 1 })
@@ -58,6 +61,9 @@ t.test('what is wrong in the options of a server is told with its name', async t
 t.test('options that are not given have their defaults, and others stay', async t => {
   t.match(withDefaults({}, 1, contexts), { idleTimeout: 600_000, halfClosedTimeout: undefined, once: false })
   t.ok(withDefaults({}, 2, contexts).maxConnections <= withDefaults({}, 1, contexts).maxConnections)
+  const proxyProtocol = { from: ['::1'] }
+  const behind = withDefaults({ proxyProtocol }, 1, contexts)
+  t.match(behind, { proxyProtocol, maxConnections: withDefaults({}, 2, contexts).maxConnections }, 'for those awaited')
   const { maxConnections, room } = withDefaults({}, 2, contexts)
   t.equal(room, maxConnections, 'as many as there is room for')
   t.equal(withDefaults({ maxConnections: 3 }, 2, contexts).room, room)

@@ -300,7 +300,7 @@ t.test('connections are numbered, and counted by what closed them', async t => {
     accepted: 3,
     failed: 1,
     closed: { peer: 0, local: 2, error: 1, reset: 0, timeout: 0, limit: 0, signal: 0 },
-    refused: { access: 0, maxConnections: 0, maxPerIp: 0 },
+    refused: { access: 0, maxConnections: 0, maxPerIp: 0, proxyProtocol: 0 },
     handshakeFailures: 0,
     connections: [],
   })
@@ -312,6 +312,41 @@ t.test('access lists: who is denied is reset before anything is read', async t =
   t.match(await outcome(dial()), { ended: false, code: 'ECONNRESET' })
   t.match(lines.at(-1), { refused: { access: 1 }, remote: '127.0.0.1', msg: 'connections refused' })
   t.match(server.stats(), { accepted: 0, failed: 0, refused: { access: 1 }, handshakeFailures: 0 })
+})
+
+t.test('behind a balancer: limits, lists and the log see its client; others are refused (E-08)', async t => {
+  const { log, lines } = recorder()
+  const proxyProtocol = { from: ['127.0.0.1'] }
+  const { server, dial } = await open(t, { deny: ['192.0.2.9'], maxPerIp: 1, log, proxyProtocol }, forever)
+  const header = (client: string) => `PROXY TCP4 ${client} 198.51.100.1 4711 80\r\n`
+  dial().write(header('192.0.2.1'))
+  dial().write(header('192.0.2.2'))
+  await until(() => server.connections.size === 2)
+  t.same([...server.connections].map(({ remote, port }) => `${remote}:${port}`).sort(), [
+    '192.0.2.1:4711',
+    '192.0.2.2:4711',
+  ])
+  for (const client of ['192.0.2.1', '192.0.2.9']) {
+    const socket = dial()
+    socket.write(header(client))
+    t.match(await outcome(socket), { ended: false, code: 'ECONNRESET' })
+  }
+  const plain = dial()
+  plain.write('hello')
+  t.match(await outcome(plain), { ended: false, code: 'ECONNRESET' })
+  t.match(server.stats(), { accepted: 2, refused: { access: 1, maxPerIp: 1, maxConnections: 0, proxyProtocol: 1 } })
+  await server.close({ drain: 0 })
+  const warnings = lines.filter(({ level }) => level >= 40)
+  t.match(warnings, [
+    { msg: 'connections refused', refused: { maxPerIp: 1 }, remote: '192.0.2.1' },
+    { msg: 'connection failed', remote: /^192/, via: /^127\.0\.0\.1:\d+$/ },
+    { msg: 'connection failed', remote: /^192/, via: /^127\.0\.0\.1:\d+$/ },
+    {
+      ...{ msg: 'connections refused', refused: { access: 1, proxyProtocol: 1 } },
+      ...{ remote: '127.0.0.1', error: /begins with 'hello'/ },
+    },
+    { msg: 'connections refused in total', total: 3 },
+  ])
 })
 
 t.test('maxPerIp: one address has so many connections, and room again when one has ended', async t => {

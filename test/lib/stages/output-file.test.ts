@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import { type Mode, openOutput, placeOf, writeParts } from '../../../lib/stages/output-file.js'
+import { type HandleFile, type Mode, openOutput, placeOf, writeParts } from '../../../lib/stages/output-file.js'
 import { connection, noise } from '../../laws/support.js'
 import { collect } from '../network.js'
 
@@ -95,6 +95,16 @@ t.test('placeOf: it makes folders if it is asked to, and none through a link (G-
   t.same(readdirSync(`${dir}/out`), ['y'], "a link of the operator's own is followed")
   writeFileSync(`${dir}/in/file`, '')
   await t.rejects(placeOf(`${dir}/in/{remote}/sub/f`, named('file'), true), { code: 'ENOTDIR' })
+})
+
+t.test('a file tells of each write', async t => {
+  const file = (await openOutput(await placeOf(`${t.testdir({})}/f`), 'append')) as HandleFile
+  const told: number[] = []
+  file.onWritten = () => void told.push(file.bytes)
+  await file.write(Buffer.from('ab'), Buffer.from('c'))
+  await file.write(Buffer.from('d'))
+  await file.close()
+  t.same(told, [3, 4])
 })
 
 t.test('openOutput: append, replace and refuse', async t => {

@@ -39,7 +39,10 @@ async function timePasses(): Promise<void> {
 
 const none = { holding: 0, running: 0 }
 
-const totals = (some: Partial<ServerStats['refused']> = {}) => ({ access: 0, maxConnections: 0, maxPerIp: 0, ...some })
+const totals = (some: Partial<ServerStats['refused']> = {}) => ({
+  ...{ access: 0, maxConnections: 0, maxPerIp: 0, proxyProtocol: 0 },
+  ...some,
+})
 
 t.test('the first one is told at once, and needs no timer', async t => {
   const { timers } = countedClock(t)
@@ -102,6 +105,13 @@ t.test('a flood makes few lines', async t => {
   const told = lines.reduce((sum, { refused }) => sum + (refused as { access: number }).access, 0)
   t.ok(lines.length <= (clock.now - 1000) / 10_000 + 1, `${lines.length} lines`)
   t.equal(told, 10_000)
+})
+
+t.test('the last refusal says why, if it has an error', t => {
+  const { log, lines } = memoryLog()
+  refusalLog(log).add('proxyProtocol', '10.0.0.1', new Error('no header'))
+  t.match(lines, [{ refused: { proxyProtocol: 1 }, remote: '10.0.0.1', error: 'no header' }])
+  t.end()
 })
 
 t.test('the end tells what has not been told, and the sum', async t => {

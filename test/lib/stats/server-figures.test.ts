@@ -30,7 +30,7 @@ t.test('everything is there from the beginning, and 0', async t => {
     accepted: 0,
     closed: { peer: 0, local: 0, reset: 0, timeout: 0, limit: 0, signal: 0, error: 0 },
     failed: 0,
-    refused: { access: 0, maxConnections: 0, maxPerIp: 0 },
+    refused: { access: 0, maxConnections: 0, maxPerIp: 0, proxyProtocol: 0 },
     handshakeFailures: 0,
     bytesIn: 0,
     bytesOut: 0,

@@ -18,13 +18,15 @@ async function openTalk(t: Parameters<typeof openShown>[0], ...options: [object?
 t.test('the figures', async t => {
   const about = { name: 'proxy', version: '1', command: 'x', pid: 7, target: 'target:1' }
   const { get, id, post } = await openTalk(t, { about, keep: 5000, keepTotal: 10_000 })
-  await post('/api/breakpoints', { direction: 'forward', on: 'x' })
+  const changed = await post('/api/breakpoints', { direction: 'forward', on: 'x' })
+  t.equal(changed.headers['tcp-pipe-changes'], '1')
   const { json, headers } = await get('/api/stats')
   t.equal(headers['content-type'], 'application/json; charset=utf-8')
   t.match(json, {
     about: { name: 'proxy', version: '1', command: 'x', pid: 7 },
     address: /^memory:/,
     target: 'target:1',
+    changes: 1,
     mayChange: false,
     keep: { perConnection: 5000, total: 10_000, tls: false, used: Number },
     stats: { accepted: 1, connections: 1, bytesIn: 3, bytesOut: 6, failed: 0 },

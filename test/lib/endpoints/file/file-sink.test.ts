@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import {
   closeSync,
   existsSync,
@@ -19,7 +20,7 @@ import { finished, pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import type { Sink } from '../../../../lib/endpoints/endpoint.js'
 import { checkFileSink, fileSink } from '../../../../lib/endpoints/file/file-sink.js'
-import { closed, collect } from '../../network.js'
+import { closed, collect, until } from '../../network.js'
 import { fakeSession } from './fake-session.js'
 
 const info = { id: 'abc', number: 1, remote: '127.0.0.1', port: 4000, direction: 'forward' } as const
@@ -96,6 +97,36 @@ t.test('a name that exists (E-06)', async t => {
   t.equal(text(path), 'new')
   t.same(readdirSync(dir), ['f'])
 })
+
+t.test('a durable append tells what is on the disk', async t => {
+  const path = join(t.testdir({}), 'f')
+  const sink = await fileSink(path, info, { append: true, durable: true })
+  const told: number[] = []
+  sink.onKept?.(bytes => told.push(bytes))
+  for (const bytes of [3, 3, 3]) sink.write('x'.repeat(bytes))
+  await until(() => told.at(-1) === 9)
+  t.equal(text(path).length, 9)
+  sink.write('y')
+  await write(sink, 'end')
+  t.equal(text(path), 'xxxxxxxxxyend')
+  t.equal((await fileSink(path, info, { append: true })).destroy().onKept, undefined)
+
+  const { FileHandle } = { FileHandle: Object.getPrototypeOf(await promises.open(path).then(closeIt)) }
+  const failing = await fileSink(path, info, { append: true, durable: true })
+  failing.onKept?.(() => {})
+  const { datasync } = FileHandle
+  t.teardown(() => Object.assign(FileHandle, { datasync }))
+  FileHandle.datasync = async () => {
+    throw new Error('the disk is gone')
+  }
+  failing.write('z')
+  t.match((await once(failing, 'error'))[0], { message: 'the disk is gone' })
+})
+
+async function closeIt(handle: promises.FileHandle): Promise<promises.FileHandle> {
+  await handle.close()
+  return handle
+}
 
 t.test('append makes a file, without a .part, and reports what it added', async t => {
   const path = join(t.testdir({}), 'f')

@@ -177,6 +177,7 @@ t.test('a full window makes the source wait, until enough is confirmed', async t
   t.equal(state.room, 1, 'written, not on the disk')
   outgoing.confirm(1, 10, false)
   t.equal(state.room, 2)
+  t.equal(outgoing.durable, 1)
   t.equal(outgoing.confirmed, 10)
   outgoing.confirm(5, 10, false)
   t.equal(state.room, 2, 'told once')

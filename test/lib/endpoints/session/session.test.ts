@@ -125,9 +125,12 @@ t.test('a transfer: the receipt tells what was written; the sender gets an answe
   })
   const { stream, session } = await near
   const answer = collect(stream)
+  const durable: number[] = []
+  if (session) session.onDurable = bytes => durable.push(bytes)
   stream.end('question')
   t.equal(String(await got), 'question')
   t.equal(String(await answer), 'answer')
+  t.equal(durable.at(-1), 8)
   t.ok(far.session?.isEnded)
   await Promise.all([closed(stream), closed(far.stream)])
   t.match(session?.receipt, { name: 'a', bytes: 8, written: { bytes: 1 }, sha256: far.session?.sha256 })

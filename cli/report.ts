@@ -1,0 +1,26 @@
+/** How a command that transfers ends: its exit code, and what its log says of a failure to connect. */
+
+import type { Summary } from '../lib/index.js'
+import { isSendError } from '../lib/send/send-error.js'
+import { errorCode, errorMessage } from '../lib/text/errors.js'
+import type { Logger } from './log.js'
+
+/**
+ * Sets the exit code. Logs a failure to connect; the line of a connection reports how that ended. Resolves with its summary.
+ */
+export async function report(
+  transfer: Promise<Summary>,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Summary | undefined> {
+  try {
+    const summary = await transfer
+    if (summary.warnings.length > 0) process.exitCode = 1
+    return summary
+  } catch (error) {
+    if (signal.aborted && !isSendError(error)) log.error('interrupted before it was connected')
+    else if (!isSendError(error)) log.error({ error: errorMessage(error), code: errorCode(error) }, 'cannot connect')
+    process.exitCode ??= 1
+    return isSendError(error) ? error.summary : undefined
+  }
+}
