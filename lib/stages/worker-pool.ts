@@ -27,8 +27,8 @@ interface Thread {
   readonly stages: Set<(reason: string) => void>
   /** The number of stages that were closed since the thread has answered. One of them may still work, even for ever. */
   leaving: number
-  /** When it has answered last; 0 before. */
-  answered: number
+  /** When it was heard of last; 0 before. */
+  heard: number
 }
 
 const threads = new Set<Thread>()
@@ -54,6 +54,9 @@ export function runInThread(stage: ThreadStage, maxRecord: number, onLost: (reas
   thread.worker.postMessage(opening, [port2])
   thread.stages.add(onLost)
   thread.worker.ref() // its end must be heard of
+  port.on('message', () => {
+    thread.heard = performance.now()
+  })
   return {
     port,
     close() {
@@ -67,7 +70,7 @@ export function runInThread(stage: ThreadStage, maxRecord: number, onLost: (reas
 }
 
 function chooseThread(): Thread {
-  const [idlest] = [...threads].sort((a, b) => loadOf(a) - loadOf(b) || b.answered - a.answered)
+  const [idlest] = [...threads].sort((a, b) => loadOf(a) - loadOf(b) || b.heard - a.heard)
   return idlest && (loadOf(idlest) === 0 || threads.size >= most) ? idlest : startThread()
 }
 
@@ -77,12 +80,12 @@ function loadOf({ stages, leaving }: Thread): number {
 
 function startThread(): Thread {
   const worker = new Worker(new URL('./worker-thread.js', import.meta.url))
-  const thread: Thread = { worker, stages: new Set(), leaving: 0, answered: 0 }
+  const thread: Thread = { worker, stages: new Set(), leaving: 0, heard: 0 }
   let reason: string | undefined
   threads.add(thread)
   worker.on('message', () => {
     thread.leaving--
-    thread.answered = performance.now()
+    thread.heard = performance.now()
   })
   worker.on('error', error => {
     reason = errorMessage(error)

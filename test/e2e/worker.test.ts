@@ -26,6 +26,8 @@ t.test('a stage that works for ever holds up its own connection, and no other', 
   t.equal(String((await once(other, 'data'))[0]), 'hello')
   other.end()
   stuck.resetAndDestroy()
+  await server.logged('connection failed')
+  for (let i = 0; i < 3; i++) t.equal(String(await exchange(t, server.port, 'again')), 'again')
 })
 
 t.test('a thread that dies resets its connections, and the next one has a new thread', async t => {

@@ -48,18 +48,3 @@ t.test('a thread that ends tells its stages, and its place is free', async t => 
   })
   t.equal(other, 'boom')
 })
-
-t.test('a thread whose stage works for ever is not given the next one', async t => {
-  const module = 'data:text/javascript,for (;;);'
-  const stuck = runInThread({ source: { module, name: 'x' }, options: {} }, 1000, () => {})
-  stuck.close()
-  stuck.close()
-  for (let i = 0; i < 3; i++) {
-    const running = runInThread(hex, 1000, never)
-    const answered = answer(running)
-    running.port.postMessage(Buffer.from('a'))
-    running.port.postMessage('end')
-    t.equal(await answered, '61\n')
-    running.close()
-  }
-})
