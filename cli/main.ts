@@ -22,7 +22,8 @@ export async function main(argv: string[], version: string, commands: readonly C
   const given = parse(argv)
   const { typed } = given
   const listens = ['serve', 'proxy'].includes(typed[0] as string)
-  nameOptionsAsTyped(listens ? { cert: 'targetCert', key: 'targetKey' } : {}) // those that a server asks for
+  const asked = listens ? { cert: 'targetCert', key: 'targetKey' } : {} // those that a server asks for
+  nameOptionsAsTyped({ ...asked, replyTransforms: 'replyTransform' })
   watchTerminal()
   onStdoutError(
     () => {

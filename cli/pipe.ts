@@ -56,6 +56,11 @@ async function resolve(command: Command, given: Address): Promise<Plan> {
     ...(typeof tls === 'object' && usesTls(from) && { tls }),
     ...(typeof tls === 'object' && to && usesTls(to) && { targetTls: tls }),
   }
+  return pipePlan(command, options, own)
+}
+
+/** The plan of a command that is a pipe. */
+export async function pipePlan(command: Command, options: Options, own: PipeOptions): Promise<Plan> {
   const plan = await resolvePipe(own)
   return {
     command,

@@ -12,6 +12,8 @@ import type { SendTlsOptions } from './tls-options.js'
 
 export interface Options extends LogOptions, SendTlsOptions, PageOptions, SendReliableOptions {
   to?: Address
+  from?: Address
+  follow?: boolean
   transform?: string[]
   replyTransform?: string[]
   bind?: Address
@@ -40,6 +42,8 @@ export function ownOptions(): Option[] {
     frequent(address('--to <address>', `${addressForms('dial')} (default: ${defaultHost}:${defaultPort})`, 'dial')),
     frequent(repeatable('-t, --transform <spec>', "stages joined by '|'; may be repeated")),
     frequent(repeatable('-r, --reply-transform <spec>', 'stages from the peer to stdout; may be repeated')),
+    address('--from <address>', 'send what comes from there, one way, in place of files', 'source', 'dial'),
+    new Option('--follow', 'go on with what is added to the file, as tail -F, one way'),
     ...group('Connecting:', [
       value('--bind <address>', "source address, such as '127.0.0.2' or '127.0.0.2:4000'", bindAddress),
       new Option('-4', 'IPv4 only').conflicts('6'),

@@ -58,6 +58,7 @@ export function sendCommand(act: Act = runPlan): Command {
 
 async function resolve(command: Command, files: string[]): Promise<Plan> {
   const options = effectiveOptions<Options>(command)
+  if (options.from || options.follow) return (await import('./send-from.js')).sendFrom(command, options, files)
   check(options, files)
   const transforms = await loadStages(options.transform)
   const replyTransforms = await loadStages(options.replyTransform)

@@ -16,7 +16,7 @@ const prefix = 'listen:'
 
 export const listen = defineEndpoint<ListenAddress>({
   scheme: 'listen',
-  syntax: ['listen:port', 'listen:host:port', 'listen:unix:path'],
+  syntax: ['listen:address'],
   summary: 'waits for one client, which then is the peer; without a host, on 127.0.0.1',
   accepts: text => text.startsWith(prefix),
   parse(text) {

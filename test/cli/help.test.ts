@@ -25,7 +25,7 @@ async function printed(words: readonly string[], width: number, given?: Command)
 
 const names = commands.map(({ name }) => name)
 /** The commands with more options than a screen has room for. */
-const long = ['serve', 'send', 'proxy', 'check']
+const long = ['serve', 'send', 'proxy', 'pipe', 'check']
 const pages = ['--help', '--help-all'].flatMap(flag => long.map(command => [command, flag]))
 
 t.test('--help of every command is one screen of at most 40 lines of 80 columns', async t => {

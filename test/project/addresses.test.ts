@@ -3,7 +3,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { addressFor } from '../../cli/options.js'
-import { addressForms } from '../../lib/endpoints/address.js'
+import { type Ability, addressForms } from '../../lib/endpoints/address.js'
 import { endpoints } from '../../lib/endpoints/index.js'
 import { commandUses, page, schemesOf } from './addresses.js'
 import { cli, node, read, root } from './support.js'
@@ -16,12 +16,18 @@ t.test('docs/addresses.md is what the endpoints say', async t => {
 })
 
 t.test('what the page says of the command line is what the commands take', async t => {
-  const texts: Record<string, string> = { tcp: '80', stdio: '-', tls: 'tls://80', reliable: 'reliable://80' }
+  const texts: Record<string, string> = {
+    tcp: '80',
+    stdio: '-',
+    tls: 'tls://80',
+    reliable: 'reliable://80',
+    listen: 'listen:80',
+  }
   for (const use of commandUses) {
     for (const { scheme } of endpoints) {
       const text = texts[scheme] ?? `${scheme}:x`
-      const take = () => use.abilities.map(ability => addressFor(ability)(text))
-      if (schemesOf(use).includes(scheme)) t.equal(take()[0]?.scheme, scheme)
+      const take = () => addressFor(...(use.abilities as [Ability, ...Ability[]]))(text)
+      if (schemesOf(use).includes(scheme)) t.equal(take().scheme, scheme)
       else t.throws(take, { code: 'ERR_ADDRESS' }, `${use.abilities} ${text}`)
     }
   }
@@ -72,11 +78,11 @@ t.test('an endpoint is added by one file and one line: commands, help, messages 
     status: 2,
     stderr: /'own:x' cannot be listened on; expected host:port, .* or reliable\[\+tls\]:\/\/host:port\n$/,
   })
-  t.match(helpOf(cli, 'send'), /unix:path, reliable\[\+tls\]:\/\/host:port or own:thing/)
+  t.match(helpOf(cli, 'send'), /reliable\[\+tls\]:\/\/host:port, listen:address or own:thing/)
   const printed = run(join(dist, 'test/project/addresses.js')).stdout
   t.match(printed, '| `own` | `own:thing` | an endpoint of its own kind |  | yes |  |  |')
   t.match(
     printed,
-    '| `serve --to ADDRESS`, `send --to ADDRESS`, `proxy LISTEN TARGET` | `tcp`, `tls`, `unix`, `reliable`, `own` |',
+    '| `serve --to ADDRESS`, `send --to ADDRESS`, `proxy LISTEN TARGET` | `tcp`, `tls`, `unix`, `reliable`, `listen`, `own` |',
   )
 })

@@ -18,13 +18,16 @@ export interface Use {
 export const commandUses: readonly Use[] = [
   { where: ['serve ADDRESS', 'proxy LISTEN TARGET'], abilities: ['listen'] },
   { where: ['serve --to ADDRESS', 'send --to ADDRESS', 'proxy LISTEN TARGET'], abilities: ['dial'] },
+  { where: ['pipe FROM', 'send --from ADDRESS'], abilities: ['dial', 'source'] },
+  { where: ['pipe --to ADDRESS'], abilities: ['dial', 'sink'] },
 ]
 
 /** In code. */
 export const codeUses: readonly Use[] = [
   { where: ['serve({ listen })', 'proxy({ listen })'], abilities: ['listen'] },
   { where: ['send({ to })', 'proxy({ to })'], abilities: ['dial'] },
-  { where: ['serve({ to })', 'send({ output })'], abilities: ['dial', 'sink'] },
+  { where: ['pipe({ from })'], abilities: ['dial', 'source'] },
+  { where: ['serve({ to })', 'pipe({ to })', 'send({ output })'], abilities: ['dial', 'sink'] },
 ]
 
 const columns: readonly (readonly [Ability, string])[] = [
@@ -49,7 +52,7 @@ ${tableOf(['scheme', 'forms', 'what it is', ...columns.map(([, name]) => name)],
 
 ${tableOf(['where', 'schemes'], commandUses.map(useRow))}
 
-Files and the standard streams are not written as addresses there: \`-o FILE\`, \`--from FILE\` and the files of \`send\` are
+Elsewhere files and the standard streams are not written as addresses: \`-o FILE\`, \`serve --from FILE\` and the files of \`send\` are
 names of files, and \`-\` is stdin or stdout. \`send --bind\` takes an address of this host; the
 port may be omitted.
 

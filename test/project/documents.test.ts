@@ -31,7 +31,7 @@ t.test('CHANGELOG.md names every transform', async t => {
 })
 
 t.test('the help of every command names every option of its page', async t => {
-  const pages = ['serve', 'send', 'proxy', 'check'].map(name => optionsOf(name))
+  const pages = ['serve', 'send', 'proxy', 'pipe', 'check'].map(name => optionsOf(name))
   const known = [...pages.flat(), ...optionsOf('explain', '--help'), ...optionsOf('top', '--help')]
   const others = ['--help', '--system', '--shell', '--pinnedpubkey', '--ssl', '--send-only'] // of useradd, curl, ncat
   for (const page of ['docs/command-line.md', 'docs/proxy.md', 'docs/hardening.md', 'SECURITY.md', 'README.md']) {
@@ -84,7 +84,7 @@ t.test('the commands of the section TLS of docs/command-line.md', async t => {
 
 t.test('the programs of docs/library.md run', async t => {
   const blocks = [...read('docs/library.md').matchAll(/```ts\n(import .*?)```/gs)].map(match => match[1] as string)
-  t.equal(blocks.length, 11)
+  t.equal(blocks.length, 12)
   const { cert, key } = await selfSigned()
   const programs = Object.fromEntries(blocks.map((code, i) => [`${i}.mjs`, `${code}\nconsole.log('done')`]))
   const cwd = t.testdir({ 'cert.pem': cert, 'key.pem': key, ...programs })

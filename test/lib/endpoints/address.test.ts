@@ -269,7 +269,7 @@ t.test('what can be done at an address, and what is said of the rest', async t =
 t.test('the forms are those of the table, without what reaches no other process', async t => {
   const plain = 'host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path'
   const listened = `${plain} or reliable[+tls]://host:port`
-  const dialled = `${plain}, reliable[+tls]://host:port, listen:port, listen:host:port or listen:unix:path`
+  const dialled = `${plain}, reliable[+tls]://host:port or listen:address`
   t.equal(addressForms('listen'), listened)
   t.equal(addressForms('dial'), dialled)
   t.equal(addressForms('sink'), 'file:path or -')
