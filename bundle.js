@@ -10,12 +10,17 @@ import { rolldown } from 'rolldown'
 
 const dir = 'dist/bundle'
 
-/** `own-name` is for Node.js 20, which loads hooks by the name of their file. */
+/**
+ * `own-name` is for Node.js 20, which loads hooks by the name of their file. `worker-thread` is what a thread runs, and
+ * `registry` where it finds the transforms.
+ */
 const input = {
   cli: 'cli/index.ts',
   index: 'lib/index.ts',
   transforms: 'transforms/index.ts',
   'own-name': 'lib/stages/own-name.ts',
+  registry: 'transforms/registry.ts',
+  'worker-thread': 'lib/stages/worker-thread.ts',
 }
 
 /**

@@ -16,6 +16,7 @@ const topics = [
   'startup',
   'memory',
   'idle',
+  'worker',
   'scaling',
   'shaping',
 ]

@@ -65,7 +65,20 @@ export async function explain({ command, facts }: Plan): Promise<Explanation> {
 }
 
 /** What is shown elsewhere: stages, and what only concerns this command. */
-const elsewhere = ['json', 'helpAll', 'transform', 'replyTransform', 'both', 'to', 'output', 'reply', 'from']
+const elsewhere = [
+  'json',
+  'helpAll',
+  'transform',
+  'replyTransform',
+  'both',
+  'to',
+  'output',
+  'reply',
+  'from',
+  'also',
+  'alsoSlow',
+  'alsoFail',
+]
 
 /** What is not shown, since explanations are pasted elsewhere. */
 const secret = ['uiToken']

@@ -214,6 +214,7 @@ export function effectiveOptions<T>(command: Command, environment: NodeJS.Proces
 const rivals = [
   ['logLevel', 'quiet', 'verbose'],
   ['4', '6'],
+  ['also', 'alsoSlow', 'alsoFail'],
 ]
 
 function isOnLine(command: Command, name: string): boolean {

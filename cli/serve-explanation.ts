@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { formatAddress } from '../lib/endpoints/address.js'
 import type { ServeOptions, ServePlan } from '../lib/serve.js'
 import { defaultKeep } from '../lib/ui.js'
+import { alsoWords } from './also-options.js'
 import { type DirectionPlan, type Fact, type Facts, originOf } from './plan.js'
 import { proxyProtocolDefaults } from './proxy-protocol-options.js'
 import type { Options } from './serve-options.js'
@@ -18,6 +19,9 @@ export function serveFacts(command: Command, options: Options, given: ServeOptio
     endpoints: [
       { name: 'listen', value: formatAddress(address), origin: given.listen ? 'line' : 'default' },
       { name: 'sink', value: to, origin: originOf(command, 'output', 'to', 'reply', 'chat') },
+      ...(options.also ?? []).map(each => {
+        return { name: 'further sink', value: alsoWords(each), origin: originOf(command, 'also') }
+      }),
       ...(source ? sourceFacts(command, options, source) : [endOfInput(options, plan)]),
       ...tlsFacts(command, options, address, target),
     ],

@@ -4,13 +4,14 @@ import { Option } from 'commander'
 import type { Address } from '../lib/endpoints/address.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { isTemplate } from '../lib/text/template.js'
+import { type AlsoOptions, alsoFiles, alsoOptions, checkAlso } from './also-options.js'
 import { frequent, group } from './help.js'
 import type { LogOptions } from './log.js'
 import { choice, rawOption, repeatable, target } from './options.js'
 import { isReliable, serveReliableOption } from './reliable-options.js'
 import type { ServerOptions } from './server-options.js'
 
-export interface Options extends LogOptions, ServerOptions {
+export interface Options extends LogOptions, ServerOptions, AlsoOptions {
   transform?: string[]
   output?: string
   to?: Address
@@ -42,6 +43,7 @@ export function ownOptions(): Option[] {
     frequent(new Option('--chat', 'talk to one client at a time on stdin and stdout')),
     frequent(new Option('--once', 'stop after the first connection')),
     frequent(serveReliableOption()),
+    ...alsoOptions(),
     ...group('Ends:', [
       choice(
         '--on-eof <action>',
@@ -66,8 +68,9 @@ export function ownOptions(): Option[] {
 
 /** Rejects what excludes each other. Throws `ERR_OPTION`. */
 export function check(options: Options, listen?: Address): void {
-  const { output, to, reply, from, replyTransform, onEof, onPeerEnd, once, append, force, connectTimeout } = options
+  const { output, to, reply, from, replyTransform, onEof, onPeerEnd, once, connectTimeout } = options
   checkChat(options)
+  checkAlso(options)
   if (isReliable(options, listen)) checkTransfers(options)
   for (const [name, value] of Object.entries({ '--output': output, '--from': from })) {
     if (value === '') fault(`${name}: '' is not allowed; expected a file name or '-'`)
@@ -80,24 +83,33 @@ export function check(options: Options, listen?: Address): void {
     fault('--reply-transform needs --from or --chat: it transforms what goes to the client')
   for (const [name, value] of Object.entries({ '--on-eof': onEof, '--on-peer-end': onPeerEnd }))
     if (value && !from) fault(`${name} needs --from: it concerns that file`)
-  if (connectTimeout !== undefined && !to) fault('--connect-timeout needs --to: it applies to that address')
+  if (reply && options.also) fault('--reply and --also exclude each other: -t tee writes a file beside')
+  const dials = to !== undefined || options.also?.some(each => each.to.scheme !== 'file')
+  if (connectTimeout !== undefined && !dials) fault('--connect-timeout needs --to: it applies to that address')
   if (options.sendProxyProtocol && !to)
     fault('--send-proxy-protocol needs --to: it tells that address who the client is')
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
-  const toFile = output !== undefined && output !== '-'
-  if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)
-  if (append && force) fault('--append and --force exclude each other')
-  if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {
-    fault(
-      `--output ${output}: several connections need a placeholder ({id} {remote} {port} {time}, with --reliable {name}) in the name, --once or --append`,
-    )
-  }
+  checkFiles(options)
 }
 
-function checkChat({ chat, output, to, reply, from, maxConnections }: Options): void {
+/** What applies to files, and what several connections need in their names. */
+function checkFiles(options: Options): void {
+  const { once, append, force, output = '-' } = options
+  const files = [...(output === '-' ? [] : [output]), ...alsoFiles(options)]
+  if ((append || force) && files.length === 0) fault(`${append ? '--append' : '--force'} needs --output FILE`)
+  if (append && force) fault('--append and --force exclude each other')
+  const single = once || append ? undefined : files.find(file => !isTemplate(file) && !isDevice(file))
+  if (single === undefined) return
+  const option = single === output ? `--output ${single}` : `--also file:${single}`
+  const placeholders = '({id} {remote} {port} {time}, with --reliable {name})'
+  fault(`${option}: several connections need a placeholder ${placeholders} in the name, --once or --append`)
+}
+
+function checkChat({ chat, output, to, also, reply, from, maxConnections }: Options): void {
   const rivals = {
     '--output': output,
     '--to': to,
+    '--also': also,
     '--reply': reply,
     '--from': from,
     '--max-connections': maxConnections,

@@ -10,6 +10,7 @@ import type { ConnectionInfo } from '../lib/stages/context.js'
 import { eachLine, type Stage } from '../lib/stages/stage.js'
 import { errorCode, errorMessage } from '../lib/text/errors.js'
 import { formatRemote } from '../lib/text/remote.js'
+import { alsoSinks } from './also-options.js'
 import { type Chat, notePeerEnd, openChat } from './chat.js'
 import { withExamples } from './help.js'
 import { isReported, type Logger, openLog } from './log.js'
@@ -27,7 +28,7 @@ import { closedPipe, onStdoutError } from './process.js'
 import { check, type Options, ownOptions } from './serve-options.js'
 import { type Run, runServer } from './server.js'
 import { type Aims, type CommonOptions, resolveServer, serverOptions } from './server-options.js'
-import { loadStages, terminalStages } from './stages.js'
+import { escapedStdout, loadStages, terminalStages } from './stages.js'
 import { withStats } from './stats.js'
 
 export function serveCommand(act: Act = runPlan): Command {
@@ -65,7 +66,7 @@ async function resolve(command: Command, listen: Address | undefined): Promise<P
     transforms: info => [
       ...transforms(),
       ...labelStages(options, info),
-      ...(writesToStdout(options) ? terminalStages(options.raw) : []),
+      ...(writesToStdout(options) && !options.also ? terminalStages(options.raw) : []),
     ],
     ...fromOptions(options, replyTransforms),
   }
@@ -167,9 +168,12 @@ function writesToStdout({ reply, to, output = '-' }: Options): boolean {
   return !reply && !to && output === '-'
 }
 
-function sinkOptions(options: Options): Pick<ServeOptions, 'to' | 'reply'> {
-  const to = targetOf(options)
-  return { ...(options.reply && { reply: true }), ...(to && { to }) }
+function sinkOptions(options: Options): Pick<ServeOptions, 'to' | 'also' | 'reply'> {
+  const { also, raw, reply, append, force } = options
+  // The further sinks get the bytes as they are.
+  const isEscaped = also && writesToStdout(options) && process.stdout.isTTY && !raw
+  const to = isEscaped ? escapedStdout : targetOf(options)
+  return { ...(reply && { reply }), ...(to && { to }), ...alsoSinks(options, { append, force }) }
 }
 
 type FromOptions = Pick<ServeOptions, 'from' | 'replyTransforms' | 'onEof' | 'onPeerEnd'>

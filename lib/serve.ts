@@ -1,9 +1,8 @@
 /** serve: each connection is leg → transforms → sink, and, with `from`, source → leg. */
-import type { Duplex, Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { type Chain, openChain } from './connection/chain.js'
-import { type Connection, type OpenConnection, whileOpen } from './connection/connection.js'
+import { type OpenConnection, whileOpen } from './connection/connection.js'
 import { isTransfer, keptOpen } from './connection/linger.js'
-import type { Timeouts } from './connection/timeouts.js'
 import {
   type Address,
   type AddressInput,
@@ -12,7 +11,9 @@ import {
   isTarget,
   toAddress,
 } from './endpoints/address.js'
-import type { Leg, Sink, SinkContext } from './endpoints/endpoint.js'
+import type { Sink, SinkContext } from './endpoints/endpoint.js'
+import { closeSpools, openFanOut, openSpools, type Spools } from './endpoints/fan-out/open.js'
+import { type Also, type AlsoPlan, descriptorsOf, resolveAlso } from './endpoints/fan-out/options.js'
 import { checkOutput, checkSink, loadFor, openSource, reachSink, sinkTo } from './endpoints/open.js'
 import type { ProxyVersion } from './endpoints/proxy-protocol/header.js'
 import { checkSending, preambleFor } from './endpoints/proxy-protocol/sending.js'
@@ -22,16 +23,19 @@ import { sharedSink } from './endpoints/stdio.js'
 import { openTlsContexts, type TlsContexts, targetContext } from './endpoints/tls/contexts.js'
 import type { ClientContext, ClientTls } from './endpoints/tls/secure-context.js'
 import type { WebWritable } from './formats/web.js'
+import { type Handler, handling } from './server/handler.js'
 import { type Limits, type ListenOptions, limitsOf, listenAddress, withDefaults } from './server/listen-options.js'
 import { openServer, type Server, type Work } from './server/server.js'
-import { type ConnectionInfo, type Logger, openContext } from './stages/context.js'
+import type { ConnectionInfo } from './stages/context.js'
 import type { Stage } from './stages/stage.js'
 import { checkFunction, type Stages, type Transforms } from './stages/transforms.js'
-import { TcpPipeError, timeoutError } from './text/errors.js'
+import { TcpPipeError } from './text/errors.js'
 import { optionName } from './text/option-name.js'
 import { needsName } from './text/template.js'
 import { checkValues } from './text/values.js'
 
+export type { Also } from './endpoints/fan-out/options.js'
+export type { Handler } from './server/handler.js'
 export type { Limits } from './server/listen-options.js'
 
 /** A Writable or a Web `WritableStream`, which all connections share and which is never ended, or an address. */
@@ -52,6 +56,8 @@ export interface ServeOptions<S = readonly Stage[], R = readonly Stage[]> extend
   connectTimeout?: number | undefined
   /** Tells the address `to` who the client is, by a header of the PROXY protocol before everything else. Default: no. */
   sendProxyProtocol?: ProxyVersion | undefined
+  /** Sinks beside `to`, which get the same bytes. Each says what happens when it is slow, and when it fails. */
+  also?: readonly Also[] | undefined
   /** Sends the result back to the client instead of `to`. Default: false. */
   reply?: boolean | undefined
   /** Returns the data for a client: a stream, an iterable, a Blob, bytes, a string, an address, or a promise of one. */
@@ -72,9 +78,6 @@ export interface PipeServer extends Server {
   readonly reply: Chain
 }
 
-/** Receives the raw stream of the client. The stream ends when the promise resolves, and is reset when it rejects. */
-export type Handler = (stream: Duplex, context: { log: Logger; connection: Connection }) => unknown
-
 /**
  * Starts a server. Resolves when it listens.
  *
@@ -85,18 +88,26 @@ export function serve<A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P>(
   handler?: Handler,
 ): Promise<PipeServer>
 export async function serve(options: ServeOptions = {}, handler?: Handler): Promise<PipeServer> {
-  const { address, target, descriptors } = await resolveServe(options, handler)
+  const { address, target, also, descriptors } = await resolveServe(options, handler)
   const { from, transforms, replyTransforms } = options
   const contexts = await openTlsContexts(address, target, options)
-  await loadFor(target)
-  await reachSink(target)
+  for (const each of [target, ...also.map(({ to }) => to)]) {
+    if (!each || !('scheme' in each)) continue
+    await loadFor(each)
+    await reachSink(each)
+  }
+  const spools = await openSpools(also, info => dialler(options, info), options.log)
+  const aims = { target, also, spools, contexts }
   const forward = openChain('forward', transforms)
   const reply = openChain('reply', replyTransforms)
 
   const piping: Work = async (connection, leg) => {
     const { stream } = leg
-    const arrival = { ...connection.info('forward'), ...sessionOf(leg, () => !forward.hasStages(connection)) }
-    const sink = options.reply ? undefined : await openSink(connection, arrival, options, target, contexts)
+    // A file keeps the data of a session over a restart. Stages do not, and further sinks do not.
+    const isUnchanged = isTransfer(leg) && also.length === 0 && !forward.hasStages(connection)
+    const session = isTransfer(leg) ? { session: leg.session, isUnchanged } : {}
+    const arrival = { ...connection.info('forward'), ...session }
+    const sink = options.reply ? undefined : await openSinks(connection, arrival, options, aims)
     const names = { source: 'client', sink: options.reply ? 'client' : nameOf(target) }
     const ends = { ...(sink ? { sink } : { sink: stream, sinkLeg: leg }), names }
     const there = forward.run(connection, { source: stream, sourceLeg: leg, ...ends, lazy: true })
@@ -117,14 +128,11 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   }
 
   const about = target && isTarget(target) && { to: formatAddress(target) }
-  const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }) }
-  const server = await openServer(address, settings, handler ? handling(handler, settings) : piping)
+  const beside = () => closeSpools(spools)
+  const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }), beside }
+  const work = handler ? handling(handler, settings) : piping
+  const server = await openServer(address, settings, work).catch(error => beside().then(() => Promise.reject(error)))
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
-}
-
-/** What a file needs to know of a session to keep its data. */
-function sessionOf(leg: Leg, isUnchanged: () => boolean): Pick<SinkContext, 'session' | 'isUnchanged'> {
-  return isTransfer(leg) ? { session: leg.session, isUnchanged: isUnchanged() } : {}
 }
 
 /** What the figures call the sink. */
@@ -137,6 +145,7 @@ function nameOf(target: Address | undefined): string {
 export interface ServePlan {
   readonly address: Address
   readonly target: Address | undefined
+  readonly also: readonly AlsoPlan[]
   /** File descriptors per connection. */
   readonly descriptors: number
   readonly limits: Limits
@@ -159,58 +168,60 @@ export async function resolveServe(options: ServeOptions, handler?: Handler): Pr
       `${optionName('append')} and ${optionName('reliable')} exclude each other: what is sent again would be there twice`,
     )
   if (target) await checkOutput(target)
-  const descriptors = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
-  return { address, target, descriptors, limits: limitsOf(options, descriptors) }
+  const also = await resolveAlso(options.also, address, target)
+  const own = 1 + Number(target !== undefined || typeof to === 'function') + Number(from !== undefined)
+  const descriptors = own + descriptorsOf(also)
+  return { address, target, also, descriptors, limits: limitsOf(options, descriptors) }
 }
 
-function handling(handler: Handler, { idleTimeout, halfClosedTimeout = idleTimeout }: Timeouts): Work {
-  return async (connection, { stream }) => {
-    const { context } = openContext({ log: connection.log, connection: connection.info('forward') })
-    // `for await` destroys a stream after its end, and the reply with it. Here the promise decides what follows.
-    Object.defineProperty(stream, Symbol.asyncIterator, { value: () => stream.iterator({ destroyOnReturn: false }) })
-    let timer: NodeJS.Timeout | undefined
-    const late = timeoutError('half-closed', `the handler has not ended ${halfClosedTimeout} ms after its connection`)
-    const closed = () => {
-      timer = setTimeout(() => connection.fail(late), halfClosedTimeout)
-    }
-    const over = () => {
-      stream.off('close', closed)
-      clearTimeout(timer)
-    }
-    if (halfClosedTimeout > 0) stream.once('close', closed)
-    void connection.closed.then(over) // it may fail for another reason
-    try {
-      await handler(stream, { log: context.log, connection })
-    } finally {
-      over()
-    }
-  }
+/** Where the data of a server go. */
+interface Aims extends Pick<ServePlan, 'target' | 'also'> {
+  readonly spools: Spools
+  readonly contexts: TlsContexts
+}
+
+async function openSinks(
+  connection: OpenConnection,
+  from: ConnectionInfo & SinkContext,
+  options: ServeOptions,
+  aims: Aims,
+): Promise<Sink> {
+  const main = openSink(connection, from, options, aims)
+  const { also, spools } = aims
+  if (also.length === 0) return main
+  const { id, log } = connection
+  return openFanOut(main, also, { id, log, spools, signal: whileOpen(connection), open: dialler(options, from) })
 }
 
 async function openSink(
   connection: OpenConnection,
   from: ConnectionInfo & SinkContext,
   options: ServeOptions,
-  target: Address | undefined,
-  contexts: TlsContexts,
+  { target, contexts }: Aims,
 ): Promise<Sink> {
   const { to = process.stdout } = options
-  if (target) return addressSink(target, connection, from, options, contexts.target)
+  if (target) return addressSink(target, whileOpen(connection), from, options, contexts.target)
   if (typeof to !== 'function') return sharedSink(toWritable(to as Writable | WebWritable, 'to'))
   const output = await to(connection.info('forward'))
   if (!isAddressInput(output)) return toSink(output)
   const address = toAddress(output)
-  return addressSink(address, connection, from, options, await targetContext(address, undefined))
+  return addressSink(address, whileOpen(connection), from, options, await targetContext(address, undefined))
+}
+
+/** Opens further sinks: with the TLS defaults of Node.js, and without a header that is for the target. */
+function dialler(options: ServeOptions, from: SinkContext) {
+  const own = { ...options, sendProxyProtocol: undefined }
+  return async (address: Address, signal: AbortSignal) =>
+    addressSink(address, signal, from, own, await targetContext(address, undefined))
 }
 
 function addressSink(
   address: Address,
-  connection: OpenConnection,
-  from: ConnectionInfo & SinkContext,
+  signal: AbortSignal,
+  from: SinkContext,
   { connectTimeout, handshakeTimeout, window, giveUpAfter, linkTimeout, sendProxyProtocol }: ServeOptions,
   tls: ClientContext | undefined,
 ): Promise<Sink> {
-  const signal = whileOpen(connection)
   const session = { name: from.name, window, giveUpAfter, linkTimeout } // of an address of sessions
   const preamble = preambleFor(sendProxyProtocol, from)
   return sinkTo(address, from, { connectTimeout, handshakeTimeout, signal, tls, session, preamble })
@@ -219,21 +230,24 @@ function addressSink(
 function ignore(): void {}
 
 function checkServeOptions(options: ServeOptions, handler: unknown): void {
-  const { to, reply, from, replyTransforms, transforms, connectTimeout, sendProxyProtocol } = options
+  const { to, also, reply, from, replyTransforms, transforms, connectTimeout, sendProxyProtocol } = options
   checkValues(options, { reply: 'flag', connectTimeout: 'time', targetTls: 'clientTls' })
   checkValues({ handler }, { handler: 'function' })
   for (const [name, value] of Object.entries({ transforms, replyTransforms, from })) checkFunction(name, value)
-  if (handler && (to !== undefined || reply || from || transforms))
-    fault('a handler has the connection to itself; it goes with none of to, reply, from, transforms')
+  if (handler && (to !== undefined || also || reply || from || transforms))
+    fault('a handler has the connection to itself; it goes with none of to, also, reply, from, transforms')
   if (to !== undefined && reply) fault('to and reply exclude each other')
+  if (also !== undefined && reply) fault('also and reply exclude each other: a client is no sink beside others')
   if (reply && from) fault('reply and from exclude each other: both would write to the client')
   if (replyTransforms && !from) fault('replyTransforms needs from')
   checkEnds(options)
   if (isAddressInput(to)) checkSink(toAddress(to))
   else if (to !== undefined && typeof to !== 'function') toWritable(to, 'to')
   checkSending(sendProxyProtocol, isAddressInput(to) ? toAddress(to) : undefined)
-  const ofTarget = Object.entries({ connectTimeout, sendProxyProtocol }).find(([, value]) => value !== undefined)
-  if (ofTarget && !isAddressInput(to) && typeof to !== 'function') fault(`${ofTarget[0]} needs to: an address`)
+  const mayDial = isAddressInput(to) || typeof to === 'function'
+  if (sendProxyProtocol !== undefined && !mayDial) fault('sendProxyProtocol needs to: an address')
+  const dials = mayDial || also?.some(each => isAddressInput(each?.to))
+  if (connectTimeout !== undefined && !dials) fault('connectTimeout needs to: an address')
 }
 
 function checkEnds({ from, onEof, onPeerEnd }: ServeOptions): void {

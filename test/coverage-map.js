@@ -23,6 +23,7 @@ export const insides = {
   'lib/endpoints/nats/sink.ts': ['lib/endpoints/nats/publisher.ts'],
   'lib/endpoints/nats/source.ts': ['lib/endpoints/nats/reader.ts', 'lib/endpoints/nats/settling.ts'],
   'lib/pipe.ts': ['lib/pipe/ends.ts', 'lib/pipe/options.ts'],
+  'lib/serve.ts': ['lib/server/handler.ts'],
   'lib/send.ts': ['lib/connection/acknowledge.ts', 'lib/send/options.ts', 'lib/send/send-error.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
   'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],

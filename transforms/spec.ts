@@ -2,7 +2,9 @@
 import { registryOf, specOf } from '../lib/stages/spec.js'
 import * as exported from './registry.js'
 
-const specs = specOf(exported, "; 'tcp-pipe transforms' lists them")
+const home = new URL('./registry.js', import.meta.url).href // of the bundle, too
+
+const specs = specOf(exported, "; 'tcp-pipe transforms' lists them", home)
 
 /**
  * Returns a pipeline from its text form, `'gunzip | hex width=8'`, as the function that `serve`, `send` and `proxy` take.

@@ -16,6 +16,7 @@ import {
   type ConnectionObserver,
   type ConnectionState,
   connectionStats,
+  legsOf,
   newId,
   openState,
   summarize,
@@ -196,7 +197,7 @@ function join(state: ConnectionState, leg: Leg, to: string): void {
 
 function transfer(state: ConnectionState, options: TransferOptions): Transfer {
   const { source, sink, sourceLeg, sinkLeg } = options
-  if (sink.leg) state.legs.push(sink.leg)
+  state.legs.push(...legsOf(sink))
   for (const stream of [sourceLeg ? [] : source, sinkLeg ? [] : sink].flat()) {
     adopt(state, stream)
     if (state.failure || state.finishing) stream.destroy(state.failure) // it ended before its sink opened
@@ -206,7 +207,7 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
   state.transfers = [...state.transfers, { transfer, options }]
   if (state.closing) transfer.stop()
   const done = transfer.done.then(
-    () => void state.warnings.push(...(source.warnings ?? [])),
+    () => void state.warnings.push(...(source.warnings ?? []), ...(sink.warnings ?? [])),
     error => {
       fail(state, error)
       if (state.failure) throw state.failure

@@ -147,7 +147,12 @@ function sideOf({ leg }: ConnectionState, each: Leg | undefined): Side | undefin
 
 /** That a sink of ours is busy is not idle time of the peer. A sink that sends to a leg is: that one is watched, too. */
 export function waitsForSink({ transfers }: ConnectionState): boolean {
-  return transfers.some(({ options: { sink, sinkLeg } }) => !sinkLeg && !sink.leg && isBusy(sink))
+  return transfers.some(({ options: { sink, sinkLeg } }) => !sinkLeg && legsOf(sink).length === 0 && isBusy(sink))
+}
+
+/** The legs that a sink sends to. */
+export function legsOf({ leg, legs = [] }: Sink): readonly Leg[] {
+  return leg ? [leg, ...legs] : legs
 }
 
 /** A write or the end of a sink is under way. */

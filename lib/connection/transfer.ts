@@ -7,6 +7,7 @@ import { meterSink, meterSource } from '../stats/foreign-meter.js'
 import { freeze } from '../stats/meter.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import { type DirectionStats, endStats, type SegmentStats } from '../stats/snapshot.js'
+import { prematureClose } from '../text/errors.js'
 import {
   endSource,
   openPipes,
@@ -231,8 +232,4 @@ function whenReadable(source: Readable, start: () => void): void {
   }
   source.on('readable', start)
   source.on('close', start)
-}
-
-function prematureClose(): Error {
-  return Object.assign(new Error('Premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
 }

@@ -78,6 +78,10 @@ export type Sink = Writable & {
   readonly isExact?: boolean
   /** The leg that the sink sends to. It counts for the idle timeout of the connection. */
   readonly leg?: Leg
+  /** Further legs that it sends to, as a fan-out does. They count, too. */
+  readonly legs?: readonly Leg[]
+  /** Problems that have not failed it. */
+  readonly warnings?: readonly string[]
   /**
    * Calls back with the number of bytes that are kept – on the disk, stored by a server, or taken by a peer – whenever it
    * grows. Without it, nothing is kept before the sink has finished.

@@ -13,7 +13,7 @@ export interface UnixAddress {
 }
 
 /** The kernel's limit for the path of a unix socket in bytes (`sun_path`, unix(7)). */
-const maxPath = 107
+export const longestPath = 107
 
 export const unix = defineEndpoint<UnixAddress>({
   scheme: 'unix',
@@ -37,8 +37,8 @@ export const unix = defineEndpoint<UnixAddress>({
 export function unixAddress(path: string): UnixAddress {
   if (typeof path !== 'string') throw new TcpPipeError('ERR_ADDRESS', 'its path must be a text')
   const length = Buffer.byteLength(path)
-  if (length > 0 && length <= maxPath && !path.includes('\0')) return { scheme: 'unix', path }
-  const what = `the path of a unix socket has 1 to ${maxPath} bytes, not ${length}`
+  if (length > 0 && length <= longestPath && !path.includes('\0')) return { scheme: 'unix', path }
+  const what = `the path of a unix socket has 1 to ${longestPath} bytes, not ${length}`
   throw new TcpPipeError('ERR_ADDRESS', path.includes('\0') ? 'its path has a NUL character' : what)
 }
 
@@ -54,7 +54,8 @@ export async function removeStale(path: string): Promise<void> {
   if ((await connectError(path)) === 'ECONNREFUSED') unlinkSync(path)
 }
 
-function connectError(path: string): Promise<string | undefined> {
+/** Resolves with why no process can be reached at the socket: ECONNREFUSED if the one that listened is dead. */
+export function connectError(path: string): Promise<string | undefined> {
   return new Promise(resolve => {
     const socket = connect(path)
     socket.once('connect', () => {

@@ -189,4 +189,6 @@ export interface ServerOptions extends Omit<ConnectionOptions, 'observer'>, Acce
   onConnection: ((connection: Connection) => void) | undefined
   /** The address that connections are forwarded to, for the event `listening`. */
   about?: { readonly to: string }
+  /** Ends what stands beside the connections, after the last one. */
+  beside?: () => Promise<void>
 }

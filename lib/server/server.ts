@@ -116,6 +116,7 @@ async function whenClosed(state: ServerState): Promise<void> {
   const { whenStopped, running, observer, options } = state
   await whenStopped
   await Promise.all(running)
+  await options.beside?.()
   observer.stopped(statsOf(state))
   if (options.signal?.aborted) throw abortError(options.signal)
 }

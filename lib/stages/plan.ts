@@ -16,6 +16,7 @@ import { expectedStage, type Part, takeApart, takePair } from './parts.js'
 import type { Output } from './run.js'
 import { type FunctionStage, functionStage, isDuplex, isStageObject, type Recipe, type Stage } from './stage.js'
 import { streamName } from './web-stage.js'
+import { workerStage } from './worker-stage.js'
 
 export interface PlanOptions extends Surroundings {
   /** The maximum length of a line or a JSON value in bytes. Default: 1 MiB. */
@@ -62,9 +63,9 @@ export function plan(parts: readonly Part[], options: PlanOptions = {}): Plan {
     functions = []
   }
 
-  for (const stage of parts.flatMap(part => prepare(part, context, indivisible))) {
+  for (const stage of parts.flatMap(part => prepare(part, { context, maxRecord, indivisible }))) {
     unit = isDuplex(stage) ? 'bytes' : (stage.unit ?? unit)
-    makesLines = !isDuplex(stage) && (stage.makesLines ?? unit !== 'bytes')
+    makesLines = isDuplex(stage) ? makers.has(stage) : (stage.makesLines ?? unit !== 'bytes')
     if (!isDuplex(stage)) functions.push(stage)
     else {
       closeRun('bytes')
@@ -105,21 +106,33 @@ function chunkError(name: string, value: unknown): TcpPipeError {
 /** The names of transforms with a Duplex as their stage. */
 const names = new WeakMap<Duplex, string>()
 
+/** Those of threads whose output consists of lines. */
+const makers = new WeakSet<Duplex>()
+
+interface Preparing {
+  readonly context: Context
+  readonly maxRecord: number
+  readonly indivisible: string[]
+}
+
 /** Executes a recipe. The result may itself be a stream with recipes. */
-function prepare(part: Part, surroundings: Context, indivisible: string[]): (FunctionStage | Duplex)[] {
+function prepare(part: Part, preparing: Preparing): (FunctionStage | Duplex)[] {
+  const { maxRecord, indivisible } = preparing
   if (isDuplex(part)) {
     if (!names.has(part)) indivisible.push(streamName(part))
     return [part]
   }
-  const { context: given } = part
-  const context = given ? Object.create(surroundings, Object.getOwnPropertyDescriptors(given)) : surroundings
-  const created = create(part, context)
+  const { name, unit, makesLines, thread, context: given } = part
+  const outer = preparing.context
+  const context = given ? Object.create(outer, Object.getOwnPropertyDescriptors(given)) : outer
+  const created = thread ? workerStage(name, thread, maxRecord) : create(part, context)
+  if (thread && (makesLines ?? unit !== 'bytes')) makers.add(created as Duplex)
   const body = isWebTransform(created) ? takePair(created, 0) : created
   if (part.indivisible || part.unit === 'json') indivisible.push(part.name) // unlike a line, a value cannot be split
   if (isDuplex(body)) names.set(body, part.name)
   else if (typeof body !== 'function' && !isStageObject(body)) throw bodyError(part.name, body)
   else return [{ ...functionStage(body as never, part.name, part.unit), makesLines: part.makesLines }]
-  return takeApart(body, 0).flatMap(inner => prepare(inner, context, indivisible))
+  return takeApart(body, 0).flatMap(inner => prepare(inner, { ...preparing, context }))
 }
 
 function create({ name, create }: Recipe, context: Context): Stage {

@@ -4,6 +4,7 @@ import { didYouMean, errorCode, errorMessage, TcpPipeError } from '../text/error
 import type { Option } from '../text/options.js'
 import { lazyStream } from './compose.js'
 import type { TransformEntry } from './define.js'
+import { inThread } from './in-thread.js'
 import { isModulePath, isTransform, loadModule } from './modules.js'
 import type { Recipe, Stage } from './stage.js'
 
@@ -35,15 +36,16 @@ export interface Specs {
 /**
  * Returns `spec` and `loadSpec` over the transforms among these exports. Ignores the other exports. A text names a
  * transform by the `name` of its definition. `hint` is appended to the message about an unknown name. Default: none.
+ * `home` is the URL of the module with these exports, so that a thread can import it for `worker=true`.
  *
  * @example
  * const { spec } = specOf({ without, upper })
  * await serve({ transforms: spec('without DEBUG | upper') })
  */
-export function specOf(exports: Readonly<Record<string, unknown>>, hint = ''): Specs {
+export function specOf(exports: Readonly<Record<string, unknown>>, hint = '', home?: string): Specs {
   const registry = registryOf(exports)
   const pipelines = (texts: string[], modules: (readonly [string, TransformEntry])[]) => {
-    const recipes = texts.flatMap(text => parse(text, registry, modules, hint))
+    const recipes = texts.flatMap(text => parse(text, registry, modules, { hint, home }))
     return () => recipes.map(recipe => lazyStream([recipe]))
   }
   return {
@@ -82,7 +84,7 @@ export function parse(
   text: string,
   registry: Registry,
   modules: Iterable<readonly [string, TransformEntry]> = [],
-  hint = '',
+  { hint = '', home }: { readonly hint?: string; readonly home?: string | undefined } = {},
 ): Recipe[] {
   const named = Object.values(registry).map(transform => [transform.definition.name, transform] as const)
   const transforms = new Map([...named, ...modules])
@@ -105,7 +107,7 @@ export function parse(
         `unknown transform '${name.text}'${unknownHint(name.text, transforms.keys(), hint)}`,
       )
     }
-    return stage(text, transform, name, words)
+    return stage(text, transform, name, words, home)
   })
 }
 
@@ -114,13 +116,23 @@ function unknownHint(name: string, names: Iterable<string>, hint: string): strin
   return didYouMean(name, names) || hint
 }
 
-function stage(text: string, transform: TransformEntry, name: Word, words: Word[]): Recipe {
+function stage(text: string, transform: TransformEntry, name: Word, words: Word[], home: string | undefined): Recipe {
   try {
-    return transform.recipe(optionsOf(text, transform, words))
+    const isInThread = words.some(word => isWorkerWord(word, transform) && word.text === 'worker=true')
+    const own = words.filter(word => !isWorkerWord(word, transform))
+    const options = optionsOf(text, transform, own)
+    const recipe = transform.recipe(options)
+    return isInThread ? inThread(recipe, { transform, options, word: name.text, home }) : recipe
   } catch (error) {
     if (errorCode(error) === 'ERR_SPEC') throw error
     throw fault(text, name.column, errorMessage(error))
   }
+}
+
+/** The option of every transform that does not have one of this name, and whose words are not those of a program. */
+function isWorkerWord({ bare }: Word, { definition: { options = {} } }: TransformEntry): boolean {
+  const isTaken = Object.hasOwn(options, 'worker') || Object.values(options).some(({ rest }) => rest)
+  return !isTaken && /^worker=(true|false)$/.test(bare)
 }
 
 function optionsOf(text: string, transform: TransformEntry, words: Word[]): Record<string, unknown> {

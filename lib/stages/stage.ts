@@ -5,6 +5,7 @@ import type { Unit } from '../formats/records.js'
 import type { WebTransform } from '../formats/web.js'
 import { describe, TcpPipeError } from '../text/errors.js'
 import type { Context } from './context.js'
+import type { ThreadStage } from './worker-pool.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: the author of a stage of unknown type declares its input
 type Anything = any
@@ -99,6 +100,8 @@ export interface Recipe {
   readonly makesLines?: boolean | undefined
   /** Whether it cannot end in the middle of a stream, and so cannot be replaced. */
   readonly indivisible?: boolean | undefined
+  /** Set if the stage runs in a thread. */
+  readonly thread?: ThreadStage | undefined
   create(context: Context): Stage
 }
 

@@ -62,6 +62,11 @@ export function tooLong(what: string, maxRecord: number): TcpPipeError {
   return new TcpPipeError('ERR_RECORD_TOO_LONG', `a ${what} is longer than ${limit}`)
 }
 
+/** The error of a stream that closes before its end, for no known reason. */
+export function prematureClose(): Error {
+  return Object.assign(new Error('Premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+}
+
 /** The error of an aborted operation; its cause is the signal's reason. */
 export function abortError(signal: AbortSignal): Error {
   const error = new Error('The operation was aborted', { cause: signal.reason })

@@ -475,6 +475,30 @@ export const rows: readonly Row[] = [
     expected: 'It is left at once, and the server ends',
   },
   {
+    id: 'G-70',
+    case: 'A further sink (`--also`) that is slow: `block`, `drop`, `spool`',
+    expected:
+      'The connection waits; or it goes on, and whole chunks, of lines whole lines, are dropped and counted; or the data wait on the disk',
+  },
+  {
+    id: 'G-71',
+    case: 'A further sink that cannot be reached, is reset, or does not end',
+    expected:
+      'By its policy the connection is reset, or goes on with a warning; a spool is delivered again from its start',
+  },
+  {
+    id: 'G-72',
+    case: '`kill -9` of a server with spools; two servers with one folder',
+    expected:
+      'The next server delivers each spool whose client had its answer, and removes the others; it leaves those of a server that lives',
+  },
+  {
+    id: 'G-73',
+    case: 'A spool is full, or its disk fails',
+    expected:
+      'The connection waits, and goes on without storing when its target has taken everything; a disk that fails resets it',
+  },
+  {
     id: 'H-01',
     case: 'A link of a session breaks after any byte, in either direction',
     expected: 'The session goes on over another link; every byte arrives once, and both ends',

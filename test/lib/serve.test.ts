@@ -510,6 +510,8 @@ t.test('options are checked before anything is opened', async t => {
     [{ idleTimeout: Number.NaN }, /idleTimeout: NaN/],
     [{ to: memorySink() }, /a handler has the connection to itself/, () => {}],
     [{ reply: true }, /a handler has the connection to itself/, () => {}],
+    [{ also: [{ to: memorySink() }] }, /a handler has the connection to itself/, () => {}],
+    [{ also: [{ to: memorySink() }], reply: true }, /also and reply exclude each other/],
     [{ from: silent }, /a handler has the connection to itself/, () => {}],
     [{ transforms: upper }, /a handler has the connection to itself/, () => {}],
   ]
@@ -899,4 +901,34 @@ t.test('sendProxyProtocol: an address is told of the client first, also one that
     await outcome(client)
     t.equal(String(await got.shift()), `${header}\r\nhello`)
   }
+})
+
+t.test('also: further sinks get the same bytes, and the client is ended after them', async t => {
+  const [main, shared] = [memorySink(), memorySink()]
+  const target = await serve({ port: 0, reply: true })
+  t.teardown(() => target.close({ drain: 0 }))
+  const { port } = target.address
+  const { exchange, summaries, failures } = await start(t, { to: main, also: [{ to: { port } }, { to: shared }] })
+  t.match(await exchange('hello'), { ended: true, text: '' })
+  for (const each of [main, shared]) t.equal(String(each.data), 'hello')
+  const summary = (await summaries[0]) as Summary
+  t.match(summary.sink, {
+    also: [
+      { to: `127.0.0.1:${port}`, bytes: 5, answered: 5 },
+      { to: 'stream', bytes: 5 },
+    ],
+  })
+  t.same(failures(), [])
+})
+
+t.test('also: one that cannot be reached ends the connection, or not', async t => {
+  const server = await listener(t, () => {})
+  const port = portOf(server)
+  server.close()
+  await once(server, 'close')
+  const { exchange, summaries } = await start(t, { to: memorySink(), also: [{ to: { port }, fail: 'continue' }] })
+  t.match(await exchange('a'), { ended: true })
+  t.match((await summaries[0])?.warnings, [/ECONNREFUSED/])
+  const strict = await start(t, { to: memorySink(), also: [{ to: { port } }] })
+  t.match(await strict.exchange('a'), { code: 'ECONNRESET' })
 })

@@ -318,3 +318,19 @@ t.test('the steps of each stream are collected if somebody asks', async t => {
   )
   for (const stream of streams) stream.destroy()
 })
+
+t.test('a stage in a thread is a stream of its own, and keeps what is known of its output', async t => {
+  const thread = { source: { path: './x.mjs' }, options: {} }
+  const create = () => (line: string) => line
+  const { streams, meters, makesLines } = plan([
+    { ...recipe('bytes', 'bytes', create), thread },
+    { ...recipe('lines', 'line', create), thread },
+  ])
+  t.equal(streams.length, 2)
+  t.same(
+    meters.map(({ stages }) => stages[0]?.name),
+    ['bytes', 'lines'],
+  )
+  t.equal(makesLines, true)
+  t.equal(plan([{ ...recipe('x', 'bytes', create), thread }]).makesLines, false)
+})

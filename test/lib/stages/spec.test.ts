@@ -171,3 +171,14 @@ t.test("texts over somebody's own transforms", async t => {
   await t.rejects(loadSpec('hexa'), { code: 'ERR_SPEC' })
   t.throws(() => specOf({}).spec('x'), { message: "'x', column 1: unknown transform 'x'" })
 })
+
+t.test('every stage can have worker=true, unless it has an option of this name or is a program', async t => {
+  const inThread = (text: string) => parse(text, registry, [], { home: 'file:///x.js' }).map(({ thread }) => thread)
+  const source = { module: 'file:///x.js', name: 'hex' }
+  t.same(inThread('hex worker=true width=8'), [{ source, options: { width: 8 } }])
+  t.same(inThread('hex worker=false | plain'), [undefined, undefined])
+  t.same(inThread('grep a worker=true')[0]?.options, { pattern: /a/ })
+  t.same(inThread("grep 'worker=true'"), [undefined], 'a quoted word is text')
+  t.same(inThread('exec worker=true'), [undefined], 'a word of the program')
+  t.throws(() => inThread('hex worker=5'), { message: /hex cannot take 'worker=5'/ })
+})

@@ -8,6 +8,7 @@ import {
   errorCode,
   errorMessage,
   isReset,
+  prematureClose,
   TcpPipeError,
   timeoutError,
   toError,
@@ -22,6 +23,10 @@ t.test('TcpPipeError has a code, a name and a cause', async t => {
   t.match(error, { name: 'TcpPipeError', code: 'ERR_OPTION', message: 'above', cause })
   t.equal(String(error), 'TcpPipeError: above')
   t.notOk('cause' in new TcpPipeError('ERR_OPTION', 'alone'))
+})
+
+t.test('prematureClose is the error of Node', async t => {
+  t.match(prematureClose(), { message: 'Premature close', code: 'ERR_STREAM_PREMATURE_CLOSE' })
 })
 
 t.test('tooLong names the record and the cap', async t => {
