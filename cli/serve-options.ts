@@ -9,6 +9,7 @@ import type { LogOptions } from './log.js'
 import { address, choice, rawOption, repeatable } from './options.js'
 import { isReliable, serveReliableOption } from './reliable-options.js'
 import type { ServerOptions } from './server-options.js'
+import { checkWorkersOutput } from './workers-options.js'
 
 export interface Options extends LogOptions, ServerOptions {
   transform?: string[]
@@ -86,6 +87,7 @@ export function check(options: Options, listen?: Address): void {
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
   const toFile = output !== undefined && output !== '-'
   if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)
+  if (!reply && !to && !toFile) checkWorkersOutput(options)
   if (append && force) fault('--append and --force exclude each other')
   if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {
     fault(

@@ -29,6 +29,7 @@ import { type Run, runServer } from './server.js'
 import { type Aims, type CommonOptions, resolveServer, serverOptions } from './server-options.js'
 import { loadStages, terminalStages } from './stages.js'
 import { withStats } from './stats.js'
+import { spread } from './workers.js'
 
 export function serveCommand(act: Act = runPlan): Command {
   const command = new Command('serve')
@@ -73,7 +74,7 @@ async function resolve(command: Command, listen: Address | undefined): Promise<P
   return {
     command,
     facts: async () => (await import('./serve-explanation.js')).serveFacts(command, options, given, plan),
-    run: () => run(options, aims, given, size),
+    run: () => spread({ options, aims, given, plan }, (options, given) => run(options, aims, given, size)),
   }
 }
 
@@ -86,7 +87,7 @@ async function run(options: Options, aims: Aims, given: Given, size: number | un
   const { log, mute, observer } = logging
   const figures = await withStats(options, observer)
   const progress = await openProgress(options, size, log)
-  warnOfCollisions(log, options)
+  if ((options.seat?.number ?? 1) === 1) warnOfCollisions(log, options)
   const chat = options.chat
     ? openChat(log, options.once, () => void listening.then(({ server }) => server.close({ drain: Infinity })))
     : undefined
@@ -121,7 +122,7 @@ function greeting(chat: Chat, observer: Observer): Observer {
   }
 }
 
-async function untilClosed(server: Server, closed: Promise<void>, log: Logger, mute: () => void): Promise<void> {
+async function untilClosed(server: Pick<Server, 'close'>, closed: Promise<void>, log: Logger, mute: () => void): Promise<void> {
   const stopAt = (code: number) => {
     process.exitCode = code
     mute()
