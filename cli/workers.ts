@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { type Address, endpointFor, formatAddress } from '../lib/endpoints/address.js'
 import type { SecureContexts } from '../lib/index.js'
 import type { Limits } from '../lib/serve.js'
+import { refusalLog } from '../lib/stats/refusal-log.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { type Log, type LogOptions, openLog } from './log.js'
 import { exitAfter } from './process.js'
@@ -37,9 +38,10 @@ export async function spread<O extends ServerOptions & LogOptions, G extends Com
 async function lead(job: Job<ServerOptions & LogOptions, CommonOptions>): Promise<void> {
   const { options, aims, given } = job
   const log = openLog(options)
-  const { closed } = await runServer({ options, aims, common: given, log, start: () => begin(job, log) })
   try {
+    const { server, closed } = await runServer({ options, aims, common: given, log, start: () => begin(job, log) })
     await closed
+    refusalLog(log.log).end(server.stats().refused)
   } catch (error) {
     exitAfter(0) // a worker that does not end would keep this process alive
     throw error

@@ -2,7 +2,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Enter, ListenOptions, SecureContexts, Server } from '../../lib/index.js'
 import { errorCode, errorMessage } from '../../lib/text/errors.js'
-import { onSignals } from '../process.js'
+import { exitAfter, onSignals } from '../process.js'
 import { openProcessFigures, type ProcessFigures } from '../process-figures.js'
 import type { Common, FromWorker, ToWorker } from './protocol.js'
 
@@ -35,7 +35,12 @@ export async function takeSeat(isForMetrics: boolean): Promise<Seat> {
   const reset = () => server?.close({ drain: 0 })
   const stop = onSignals({ isLed: true, reset })
   const worker = cluster.worker as Worker
-  worker.on('disconnect', reset) // the primary is dead; Node ends this process after it
+  worker.on('disconnect', () => {
+    if (worker.exitedAfterDisconnect) return
+    worker.exitedAfterDisconnect = true // otherwise, Node ends this process now, and its connections as if they were complete
+    exitAfter(0) // the primary is dead
+    void reset()
+  })
   tell({ tell: 'ready' })
   const { share, listen, contexts, isLimited, openedLevel } = await start
   return {

@@ -25,7 +25,7 @@ export class Team {
   /** Where all listen, and their pin. */
   address: Server['address'] | undefined
   pin: string | undefined
-  /** Connections that were reset at the end, or died with a worker meanwhile. */
+  /** The connections that were reset at the end, or have died with a worker then. */
   cut = 0
   readonly #options: TeamOptions
   readonly #members = new Map<number, Member>()
@@ -132,7 +132,7 @@ export class Team {
     const { number, open, cut, stats, hasClosed, hasListened } = member
     const lost = hasClosed ? 0 : open
     this.#had.set(number, (this.#had.get(number) ?? 0) + (stats?.accepted ?? 0))
-    this.cut += cut + lost
+    if (this.#isClosing) this.cut += cut + lost
     gone(member, lost)
     this.#changed()
     if (hasClosed || (this.#isClosing && lost === 0)) {
@@ -140,9 +140,10 @@ export class Team {
       return
     }
     const how = signal === null ? { code } : { signal }
-    log.error({ worker: number, ...how, connections: lost }, 'worker died')
+    const cannotStart = signal === null && !hasListened
+    if (!cannotStart) log.error({ worker: number, ...how, connections: lost }, 'worker died')
     if (this.#isClosing) return
-    if (signal === null && !hasListened) this.#fail(new Error(`worker ${number} cannot start: it ended with exit code ${code}`))
+    if (cannotStart) this.#fail(new Error(`worker ${number} cannot start: it ended with exit code ${code}`))
     else this.#replace(member)
   }
 
