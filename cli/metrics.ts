@@ -6,7 +6,7 @@ import { answerPaths, text } from './http.js'
 import type { Logger } from './log.js'
 import { named } from './named.js'
 import { openProcessFigures } from './process-figures.js'
-import type { Standing } from './server.js'
+import type { Standing } from './standing.js'
 
 /** Listens, and logs where. `server` may come later; until then, there are no metrics and nothing is ready. */
 export async function openMetrics(

@@ -87,7 +87,7 @@ export function check(options: Options, listen?: Address): void {
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
   const toFile = output !== undefined && output !== '-'
   if ((append || force) && !toFile) fault(`${append ? '--append' : '--force'} needs --output FILE`)
-  if (!reply && !to && !toFile) checkWorkersOutput(options)
+  if (!reply && !to && !toFile && !options.chat && !once) checkWorkersOutput(options)
   if (append && force) fault('--append and --force exclude each other')
   if (toFile && !once && !append && !isTemplate(output) && !isDevice(output)) {
     fault(

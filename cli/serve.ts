@@ -122,7 +122,12 @@ function greeting(chat: Chat, observer: Observer): Observer {
   }
 }
 
-async function untilClosed(server: Pick<Server, 'close'>, closed: Promise<void>, log: Logger, mute: () => void): Promise<void> {
+async function untilClosed(
+  server: Pick<Server, 'close'>,
+  closed: Promise<void>,
+  log: Logger,
+  mute: () => void,
+): Promise<void> {
   const stopAt = (code: number) => {
     process.exitCode = code
     mute()

@@ -1,24 +1,13 @@
 /** Runs a command that listens: what stands beside its server, signals and exit. */
-import type { Controlled } from '../lib/control.js'
 import type { Connection, ListenOptions, Server } from '../lib/index.js'
 import type { TransformEntry } from '../lib/stages/define.js'
 import { errorCode, errorMessage } from '../lib/text/errors.js'
-import type { Family } from '../lib/text/exposition.js'
 import type { ShownServer } from '../lib/ui.js'
 import type { Log, Logger } from './log.js'
 import { dieOf, exitAfter, onSignals } from './process.js'
 import { type Aims, type CommonOptions, defaultDrain, type ServerOptions } from './server-options.js'
+import type { Standing } from './standing.js'
 import { readServerTls, type ServerSideTls, warnIfInsecure } from './tls.js'
-
-/** A server of this process, or several in others as one. */
-export interface Standing
-  extends Controlled,
-    Pick<Server, 'listening' | 'pin' | 'setSecureContext' | 'close' | 'closed'> {
-  /** In other processes: resolves when it has stopped listening. */
-  stopped?(): Promise<void>
-  /** In other processes: returns the figures of this process with theirs. */
-  families?(own: readonly Family[]): Promise<readonly Family[]>
-}
 
 export interface Run {
   readonly options: ServerOptions

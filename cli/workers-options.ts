@@ -39,7 +39,11 @@ export function checkWorkers(options: Rivals, listen: Address | undefined): void
   const rivals: [string, unknown, string][] = [
     ['--once', once, 'it takes one connection'],
     ['--chat', chat, 'it takes one client at a time'],
-    ['a reliable address or --reliable', isReliable(options, listen), 'a session must come back to the worker that has it'],
+    [
+      options.reliable ? '--reliable' : 'reliable://',
+      isReliable(options, listen),
+      'a session must come back to the worker that has it',
+    ],
     ['--ui', ui, 'the page shows the bytes and the stages of one process; use --control and top, or --metrics'],
   ]
   for (const [name, given, why] of rivals) if (given) fault(`--workers and ${name} exclude each other: ${why}`)

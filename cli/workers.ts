@@ -7,8 +7,9 @@ import { refusalLog } from '../lib/stats/refusal-log.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { type Log, type LogOptions, openLog } from './log.js'
 import { exitAfter } from './process.js'
-import { runServer, type Standing } from './server.js'
+import { runServer } from './server.js'
 import type { Aims, CommonOptions, ServerOptions } from './server-options.js'
+import type { Standing } from './standing.js'
 import type { WorkerProcess } from './workers/member.js'
 
 /** A command that listens, resolved. */
@@ -77,14 +78,13 @@ async function forking(): Promise<() => WorkerProcess> {
   const { default: cluster } = await import('node:cluster')
   cluster.schedulingPolicy = cluster.SCHED_RR
   cluster.setupPrimary({ stdio: ['ignore', 'inherit', 'pipe', 'ipc'], serialization: 'advanced' })
-  return () => cluster.fork()
+  const { watchHandover } = await import('./workers/handover.js')
+  return () => watchHandover(cluster.fork())
 }
 
 /** Finds out whether the address is free, and keeps a port that the system chooses until the workers listen on it. */
 async function reserve(address: Address): Promise<{ address: Address; free(): Promise<void> }> {
-  const carrier = (
-    'path' in address ? { ...address, scheme: 'unix' } : { ...address, scheme: 'tcp' }
-  ) as Address
+  const carrier = ('path' in address ? { ...address, scheme: 'unix' } : { ...address, scheme: 'tcp' }) as Address
   const early = new TcpPipeError('ERR_CLOSED', 'no worker listens yet')
   const listener = await endpointFor('listen', carrier).listen(carrier, ({ refuse }) => refuse(early), {
     accept: undefined,

@@ -113,29 +113,28 @@ export class Member {
       this.stats = isWhole ? message.stats : { ...message.stats, connections: this.stats?.connections ?? [] }
       this.open = isWhole ? message.stats.connections.length : message.open
     }
-    switch (message.tell) {
-      case 'ready':
-        this.state = 'ready'
-        return events.ready()
-      case 'listening':
-        this.state = 'listening'
-        this.hasListened = true
-        return events.listening(message)
-      case 'enter':
-        return this.#enter(message)
-      case 'left':
-        return this.#guests.left(message.ask)
-      case 'looked':
-      case 'secured':
-        return this.#answers.get(message.ask)?.(message)
-      case 'stopped':
-        this.state = 'stopped'
-        return events.changed()
-      case 'closed':
-        this.state = 'closed'
+    const { tell } = message
+    if (tell === 'enter') this.#enter(message)
+    else if (tell === 'left') this.#guests.left(message.ask)
+    else if (tell === 'looked' || tell === 'secured') this.#answers.get(message.ask)?.(message)
+    else if (tell !== 'figures') this.#turn(message, events)
+  }
+
+  #turn(
+    message: Exclude<FromWorker, { tell: 'enter' | 'left' | 'looked' | 'secured' | 'figures' }>,
+    events: MemberEvents,
+  ) {
+    this.state = message.tell
+    if (message.tell === 'ready') events.ready()
+    else if (message.tell === 'listening') {
+      this.hasListened = true
+      events.listening(message)
+    } else {
+      if (message.tell === 'closed') {
         this.hasClosed = true
         this.cut = message.cut
-        events.changed()
+      }
+      events.changed()
     }
   }
 

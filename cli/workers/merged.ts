@@ -1,12 +1,7 @@
 /** The workers as one server: what the metrics, the control socket and a signal see. */
-import {
-  type ControlledConnection,
-  mergeStats,
-  type SecureContexts,
-  type ServerStats,
-} from '../../lib/index.js'
+import { type ControlledConnection, mergeStats, type SecureContexts, type ServerStats } from '../../lib/index.js'
 import type { Family, Sample } from '../../lib/text/exposition.js'
-import type { Standing } from '../server.js'
+import type { Standing } from '../standing.js'
 import type { Member } from './member.js'
 import { Team, type TeamOptions } from './team.js'
 

@@ -22,7 +22,12 @@ export type ToWorker =
   /** Asks for the figures; for the metrics, also for those of the process. */
   | { readonly tell: 'look'; readonly ask: number; readonly isForMetrics: boolean }
   | { readonly tell: 'measure'; readonly on: boolean }
-  | { readonly tell: 'end'; readonly number: number; readonly how: 'close' | 'reset'; readonly reason?: string | undefined }
+  | {
+      readonly tell: 'end'
+      readonly number: number
+      readonly how: 'close' | 'reset'
+      readonly reason?: string | undefined
+    }
   | { readonly tell: 'secure'; readonly ask: number; readonly contexts: SecureContexts }
   | { readonly tell: 'close'; readonly drain: number }
 

@@ -21,7 +21,13 @@ export function checkShare(share: unknown): void {
   if (share === undefined) return
   const { number, of, after = 0 } = (share ?? {}) as Partial<Share>
   const isRight = [number, of, after].every(Number.isSafeInteger)
-  if (isRight && 1 <= (number as number) && (number as number) <= (of as number) && (of as number) <= most && after >= 0)
+  if (
+    isRight &&
+    1 <= (number as number) &&
+    (number as number) <= (of as number) &&
+    (of as number) <= most &&
+    after >= 0
+  )
     return
   const given = share !== null && typeof share === 'object' ? JSON.stringify(share) : describe(share)
   throw new TcpPipeError(

@@ -1,9 +1,10 @@
 /** `--workers`: several processes that share an address, and are one server for everybody else. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import { certificates, dialTls, fateOf } from './certificates.js'
 import {
   bounded,
   cleanup,
@@ -11,8 +12,12 @@ import {
   dial,
   eventually,
   exchange,
+  launch,
+  missing,
   type Options,
+  onTerminal,
   pattern,
+  proxy,
   run,
   type ServerProcess,
   serve as serveAlone,
@@ -155,7 +160,9 @@ t.test('a killed worker loses only its own connections, and is replaced', async 
   clients.push(await greeted(t, server.port), await greeted(t, server.port))
   const open = (await stats(t, server)).connections as { number: number; port: number }[]
   const ofFirst = new Set(open.filter(({ number }) => number % 2 === 1).map(({ port }) => port))
-  const [lost, others] = [true, false].map(is => clients.filter(client => ofFirst.has(client.localPort as number) === is))
+  const [lost, others] = [true, false].map(is =>
+    clients.filter(client => ofFirst.has(client.localPort as number) === is),
+  )
   process.kill(workersOf(server)[0] as number, 'SIGKILL')
   t.match(await server.logged(died), { level: 50, signal: 'SIGKILL', connections: 2, worker: 1 })
   await Promise.all((lost as Socket[]).map(over))
@@ -180,6 +187,19 @@ t.test('a killed worker loses only its own connections, and is replaced', async 
   for (const client of later) client.destroy()
 })
 
+t.test('a client on its way to a worker that dies is reset', async t => {
+  const server = await serve(t, ['--reply'], { faults: ['worker died'] })
+  const [first] = workersOf(server) as [number]
+  process.kill(first, 'SIGSTOP')
+  const { clients, count } = burst(t, server.port, 6)
+  await eventually('the answers of the other one', () => count.answers >= 5)
+  process.kill(first, 'SIGKILL')
+  await server.logged('worker died')
+  for (const client of clients.filter(({ bytesRead }) => bytesRead === 0)) await over(client)
+  await eventually('an end', () => count.ends > 0)
+  t.same(count, { answers: 5, ends: 1 })
+})
+
 t.test('workers that die again and again end it', async t => {
   const stage = join(shortDirectory(t), 'die.mjs')
   writeFileSync(stage, 'export default () => process.exit(7)')
@@ -196,7 +216,10 @@ t.test('workers that die again and again end it', async t => {
   }
   const { code } = await server.ended
   t.equal(code, 1)
-  t.match(server.logs.find(({ msg }) => msg === 'worker died'), { code: 7, connections: Number })
+  t.match(
+    server.logs.find(({ msg }) => msg === 'worker died'),
+    { code: 7, connections: Number },
+  )
 })
 
 t.test('a worker that cannot start ends it at once', async t => {
@@ -207,7 +230,9 @@ t.test('a worker that cannot start ends it at once', async t => {
      if (cluster.isWorker) throw new Error('not in a worker')
      export default () => chunk => chunk`,
   )
-  const { code, stderr, logs } = await run(t, ['serve', '0', '--workers', '2', '--reply', '-t', stage], { faults: null })
+  const { code, stderr, logs } = await run(t, ['serve', '0', '--workers', '2', '--reply', '-t', stage], {
+    faults: null,
+  })
   t.equal(code, 1)
   t.match(stderr, /^tcp-pipe: .*not in a worker/m)
   t.match(stderr, /^tcp-pipe: worker \d cannot start: it ended with exit code 2$/m)
@@ -271,4 +296,179 @@ t.test('a primary that is killed takes its workers with it, and their clients se
   await bounded(Promise.all(clients.map(closed)), 'the end of the clients')
   t.match(errorsOf(clients), ['ECONNRESET', 'ECONNRESET'])
   await eventually('no worker', () => !workers.some(isAlive))
+})
+
+t.test('--tls auto: one certificate for all workers, also for a later one, and after SIGHUP', async t => {
+  // With a limit, the beginning of a handshake waits for the answer of the primary.
+  const server = await serve(t, ['--reply', '--tls', 'auto', '--max-connections', '9'], { faults: ['worker died'] })
+  const { pin } = await server.logged('listening')
+  const send = () => run(t, ['send', '--to', `tls://${server.to}`, '--pin', String(pin), '-q'], { input: 'hello' })
+  const sent = async (count: number) => {
+    for (let i = 0; i < count; i++) t.match(await send(), { code: 0, stdout: Buffer.from('hello') })
+  }
+  await sent(2)
+  server.kill('SIGHUP')
+  t.equal((await server.logged('certificates reloaded')).pin, pin)
+  process.kill(workersOf(server)[0] as number, 'SIGKILL')
+  await server.logged('worker died')
+  await eventually('another worker', () => workersOf(server).length === 2)
+  await sent(3)
+})
+
+t.test('SIGHUP reloads the certificates of all workers', { skip: missing('openssl') }, async t => {
+  const files = certificates(t)
+  const folder = shortDirectory(t)
+  const [cert, key] = [join(folder, 'cert'), join(folder, 'key')]
+  const install = (name: 'server' | 'renewed') => {
+    copyFileSync(files.of(name).cert, cert)
+    copyFileSync(files.of(name).key, key)
+  }
+  install('server')
+  const faults = ['keeping the old ones', 'worker died']
+  const server = await serve(t, ['--reply', '--tls', '--cert', cert, '--key', key], { faults })
+  const subject = async () => {
+    const client = await dialTls(t, server.port)
+    const { CN } = client.getPeerCertificate().subject
+    client.end()
+    t.equal(await fateOf(client), 'end')
+    return CN
+  }
+  t.same([await subject(), await subject()], ['server', 'server'])
+  writeFileSync(cert, 'broken')
+  server.kill('SIGHUP')
+  await server.logged('certificates not reloaded; keeping the old ones')
+  t.same([await subject(), await subject()], ['server', 'server'])
+  install('renewed')
+  server.kill('SIGHUP')
+  t.equal((await server.logged('certificates reloaded')).pin, files.pin('renewed'))
+  t.same([await subject(), await subject()], ['renewed', 'renewed'])
+  process.kill(workersOf(server)[0] as number, 'SIGKILL')
+  await server.logged('worker died')
+  await eventually('another worker', () => workersOf(server).length === 2)
+  t.same([await subject(), await subject(), await subject()], ['renewed', 'renewed', 'renewed'])
+})
+
+t.test('a unix socket with its permissions: a stale one is replaced, and it is gone at the end', async t => {
+  const path = join(shortDirectory(t), 'socket')
+  const stale = `require('net').createServer().listen('${path}', () => process.kill(process.pid, 'SIGKILL'))`
+  await launch(t, process.execPath, ['-e', stale]).ended
+  t.ok(existsSync(path))
+  const server = await serveAlone(t, [`unix:${path}`, '--workers', '2', '--reply', '--socket-mode', '600'])
+  t.equal(statSync(path).mode & 0o777, 0o600)
+  for (const text of ['one', 'two', 'three']) t.equal(String(await exchange(t, { path }, text)), text)
+  server.kill('SIGTERM')
+  t.equal((await server.ended).code, 0)
+  t.equal(server.logs.filter(({ msg }) => msg === 'connection closed').length, 3, 'nobody else has come')
+  t.notOk(existsSync(path))
+})
+
+t.test('the metrics, the control socket and top show the sums of what was sent', async t => {
+  const server = await serve(t, ['-t', 'grep .', '-o', '/dev/null', '--metrics', '0', ...controlled(t)])
+  const sizes = [1, 10, 100, 1000, 10_000, 100_000]
+  await Promise.all(sizes.map(size => exchange(t, server.port, `${'x'.repeat(size - 1)}\n`)))
+  const sum = 111_111
+  await eventually(
+    'all ended',
+    async () => (await metric(server, 'tcp_pipe_connections_closed_total{reason="peer"}')) === 6,
+  )
+  const shown = await stats(t, server)
+  t.match(shown, { accepted: 6, bytesIn: sum, closed: { peer: 6 }, durations: { count: 6 }, pid: server.pid })
+  t.match(shown.stages, [{ name: 'grep', direction: 'forward', bytesIn: sum }])
+  t.equal(shown.stages.length, 1)
+  for (const [name, value] of [
+    ['tcp_pipe_connections_accepted_total', 6],
+    ['tcp_pipe_bytes_total{direction="in"}', sum],
+    ['tcp_pipe_connection_duration_seconds_count', 6],
+    ['tcp_pipe_stage_bytes_total{stage="grep",direction="forward",flow="in"}', sum],
+  ] as const)
+    t.equal(await metric(server, name), value, name)
+  for (const worker of ['primary', '1', '2'])
+    t.ok((await metric(server, `process_resident_memory_bytes{worker="${worker}"}`)) > 1e6, worker)
+  const { control } = await server.logged('control socket')
+  const { stdout } = await run(t, ['top', '--json', '--once', String(control)])
+  t.match(JSON.parse(String(stdout).split('\n')[0] as string), { accepted: 6, bytesIn: sum })
+})
+
+t.test('the control socket closes and resets a connection, whichever worker has it', async t => {
+  const server = await serve(t, ['--reply', ...controlled(t)], { faults: ['reset through the control socket'] })
+  const clients = [await greeted(t, server.port), await greeted(t, server.port)]
+  const { connections } = await stats(t, server)
+  const numbers = connections.map(({ number }: { number: number }) => number) as number[]
+  t.same(numbers.toSorted(), [1, 2])
+  const path = String((await server.logged('control socket')).control).slice('unix:'.length)
+  for (const [i, method] of ['close', 'reset'].entries()) {
+    const request = JSON.stringify({ id: 1, method, connection: numbers[i] })
+    t.match(JSON.parse(String(await exchange(t, { path }, `${request}\n`))), { result: { connection: numbers[i] } })
+  }
+  await Promise.all(clients.map(over))
+  await server.logged('connection closed', ({ reason }) => reason === 'closed through the control socket')
+})
+
+t.test('proxy: the same', async t => {
+  const target = await serveAlone(t, ['0', '--reply'])
+  const server = await proxy(t, ['0', target.to, '--workers', '2'])
+  t.match(await server.logged('listening'), { to: target.to, workers: 2 })
+  for (const text of ['one', 'two']) t.equal(String(await exchange(t, server.port, text)), text)
+  const lines = () => server.logs.filter(({ msg }) => msg === 'connection closed')
+  await eventually('two lines', () => lines().length === 2)
+  t.same(
+    lines()
+      .map(({ worker }) => worker)
+      .sort(),
+    [1, 2],
+  )
+})
+
+t.test('--stats: the reports of all workers, whole', async t => {
+  const server = await serve(t, ['--reply', '-t', 'grep .', '--stats', 'json'])
+  for (const text of ['one\n', 'two\n']) await exchange(t, server.port, text)
+  await eventually('two reports', () => server.logs.filter(({ msg }) => msg === 'stats').length === 2)
+  t.same(
+    server.logs
+      .filter(({ msg }) => msg === 'stats')
+      .map(({ worker }) => worker)
+      .sort(),
+    [1, 2],
+  )
+})
+
+t.test('a person sees who connects, and which worker has died', async t => {
+  const words = 'tcp-pipe serve 0 --workers 2 --reply'
+  const terminal = onTerminal(t, words)
+  const where = /listening on 127\.0\.0\.1:(\d+); 2 workers/
+  const port = Number(where.exec(String(await terminal.printed(where)))?.[1])
+  const client = await greeted(t, port)
+  await terminal.printed(`127.0.0.1:${client.localPort} connected`)
+  client.end()
+  await terminal.printed(`127.0.0.1:${client.localPort} received 6`)
+  terminal.child.stdin?.write('\x03')
+  await terminal.ended
+})
+
+t.test('what one process must do alone is a mistake', async t => {
+  const file = join(shortDirectory(t), 'x')
+  const mistakes: [string[], string][] = [
+    [
+      ['serve', '--workers', '0', '--reply'],
+      "--workers: '0' is not allowed; expected auto or a whole number from 1 to 256",
+    ],
+    [['serve', '--workers', 'many', '--reply'], "--workers: 'many' is not allowed; expected auto or a whole number"],
+    [['serve', '--workers', '257', '--reply'], "--workers: '257' is not allowed"],
+    [
+      ['serve', '--workers', '2', '--once', '--reply'],
+      '--workers and --once exclude each other: it takes one connection',
+    ],
+    [['serve', '--workers', '2', '--chat'], '--workers and --chat exclude each other'],
+    [['serve', '--workers', '2', '--ui', '--reply'], '--workers and --ui exclude each other'],
+    [['serve', '--workers', '2', '--reliable', '-o', `${file}{name}`], '--workers and --reliable exclude each other'],
+    [['serve', 'reliable://:0', '--workers', '2', '-o', `${file}{id}`], '--workers and reliable:// exclude each other'],
+    [['serve', '--workers', '2'], '--workers and stdout exclude each other: several processes would tear the lines'],
+    [['serve', '--workers', '2', '--from', '-', '--once', '--reply'], 'exclude each other'],
+    [['proxy', '--workers', '2', '--once', '0', ':1'], '--workers and --once exclude each other'],
+  ]
+  for (const [line, says] of mistakes) {
+    const { code, stderr } = await run(t, line, { faults: [says] })
+    t.equal(code, 2, line.join(' '))
+    t.match(stderr, /^tcp-pipe: [^\n]*\n$/)
+  }
 })
