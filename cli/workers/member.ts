@@ -1,6 +1,6 @@
 /** One worker, as the primary sees it: its process, what it has told, and what it is asked. */
 import type { Readable } from 'node:stream'
-import type { Reason, ServerStats } from '../../lib/index.js'
+import type { Reason, SecureContexts, ServerStats } from '../../lib/index.js'
 import type { Guests } from './limits.js'
 import type { FromWorker, ToWorker } from './protocol.js'
 
@@ -43,6 +43,8 @@ export class Member {
   /** The connections that it has reset after the drain timeout. */
   cut = 0
   hasListened = false
+  /** The certificates that it has begun with. */
+  contexts: SecureContexts | undefined
   /** Whether its last connection has ended before it has. */
   hasClosed = false
   readonly #process: WorkerProcess
@@ -76,8 +78,7 @@ export class Member {
     if (this.state !== 'dead') this.#process.send(message)
   }
 
-  /** Ends one that has not begun: it has no connections. */
-  abandon(): void {
+  kill(): void {
     this.#process.kill('SIGKILL')
   }
 
@@ -89,7 +90,7 @@ export class Member {
   }
 
   /** Resolves with what it has answered, unless it dies. */
-  async secure(contexts: Extract<ToWorker, { tell: 'secure' }>['contexts']) {
+  async secure(contexts: SecureContexts) {
     const answer = await this.#ask(ask => ({ tell: 'secure', ask, contexts }))
     return answer?.tell === 'secured' ? answer : undefined
   }

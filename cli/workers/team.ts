@@ -1,6 +1,7 @@
 /** The workers of a server: begins them, replaces those that die, and ends them. */
 import { EventEmitter, once } from 'node:events'
 import type { SecureContexts, Server } from '../../lib/index.js'
+import { longestTime } from '../../lib/text/quantities.js'
 import type { Logger } from '../log.js'
 import { openBackoff } from './backoff.js'
 import { type LimitValues, openLimits } from './limits.js'
@@ -20,6 +21,9 @@ export interface TeamOptions {
   /** A member has died. `lost` is the number of connections that have died with it. */
   gone(member: Member, lost: number): void
 }
+
+/** Milliseconds for workers to end after the deadline for their connections. */
+const patience = 2000
 
 export class Team {
   /** Where all listen, and their pin. */
@@ -77,8 +81,9 @@ export class Team {
     for (const timer of this.#replacements) clearTimeout(timer)
     for (const member of this.members) {
       if (member.hasListened) member.tell({ tell: 'close', drain })
-      else member.abandon()
+      else member.kill()
     }
+    if (Number.isFinite(drain)) this.#killAfter(drain + patience)
     this.#changed()
   }
 
@@ -89,7 +94,8 @@ export class Team {
 
   /** All of them, and those that come. Rejects with the error of the first one that cannot. */
   async secure(contexts: SecureContexts): Promise<void> {
-    const answers = await Promise.all(this.members.map(member => member.secure(contexts)))
+    const listeners = this.members.filter(({ isListening }) => isListening)
+    const answers = await Promise.all(listeners.map(member => member.secure(contexts)))
     const error = answers.find(answer => answer?.error)?.error
     if (error) throw Object.assign(new Error(error.message), { code: error.code })
     this.#contexts = contexts
@@ -117,13 +123,15 @@ export class Team {
       return this.#fail(error as Error)
     }
     const share = { number: member.number, of, after: this.#had.get(member.number) ?? 0 }
-    member.tell({ tell: 'start', share, ...common, contexts: this.#contexts })
+    member.contexts = this.#contexts
+    member.tell({ tell: 'start', share, ...common, contexts: member.contexts })
   }
 
   #listens(member: Member, { address, pin }: Extract<FromWorker, { tell: 'listening' }>): void {
     this.address ??= address
     this.pin ??= pin
     if (this.#isMeasured) member.tell({ tell: 'measure', on: true })
+    if (member.contexts !== this.#contexts) void member.secure(this.#contexts)
     this.#changed()
   }
 
@@ -158,6 +166,18 @@ export class Team {
       this.#fork(number)
     }, wait)
     this.#replacements.add(timer)
+  }
+
+  /** One that hangs would keep all waiting. */
+  #killAfter(time: number): void {
+    const kill = () => {
+      for (const member of this.members) if (member.state !== 'dead') member.kill()
+    }
+    const timer = setTimeout(kill, Math.min(time, longestTime))
+    this.closed().then(
+      () => clearTimeout(timer),
+      () => clearTimeout(timer),
+    )
   }
 
   #fail(error: Error): void {

@@ -127,7 +127,7 @@ t.test('--append: several processes write to one file, whole records of each', a
   t.equal(readFileSync(file, 'utf8').split('\n').toSorted().join('\n'), `\n${texts.join('').trimEnd()}`)
 })
 
-t.test('--max-connections is exact over all workers', async t => {
+t.test('--max-connections is exact over all workers (W-05)', async t => {
   const server = await serve(t, ['--reply', '--max-connections', '10', '--metrics', '0'])
   const { clients, count } = burst(t, server.port, 200)
   await eventually('ten answers and 190 resets', () => count.answers + count.ends === 200)
@@ -144,7 +144,7 @@ t.test('--max-connections is exact over all workers', async t => {
   t.equal(server.logs.filter(({ msg }) => msg === 'connections refused in total').length, 1)
 })
 
-t.test('--max-per-ip is exact over all workers', async t => {
+t.test('--max-per-ip is exact over all workers (W-05)', async t => {
   const server = await serve(t, ['--reply', '--max-per-ip', '3', '--metrics', '0'])
   const { count } = burst(t, server.port, 20)
   await eventually('three answers and 17 resets', () => count.answers + count.ends === 20)
@@ -152,7 +152,7 @@ t.test('--max-per-ip is exact over all workers', async t => {
   t.equal(await metric(server, 'tcp_pipe_connections_refused_total{reason="maxPerIp"}'), 17)
 })
 
-t.test('a killed worker loses only its own connections, and is replaced', async t => {
+t.test('a killed worker loses only its own connections, and is replaced (W-01)', async t => {
   const died = 'worker died'
   const args = ['--reply', '--max-connections', '4', ...controlled(t)]
   const server = await serve(t, args, { faults: [died] })
@@ -187,7 +187,7 @@ t.test('a killed worker loses only its own connections, and is replaced', async 
   for (const client of later) client.destroy()
 })
 
-t.test('a client on its way to a worker that dies is reset', async t => {
+t.test('a client on its way to a worker that dies is reset (W-02)', async t => {
   const server = await serve(t, ['--reply'], { faults: ['worker died'] })
   const [first] = workersOf(server) as [number]
   process.kill(first, 'SIGSTOP')
@@ -200,7 +200,7 @@ t.test('a client on its way to a worker that dies is reset', async t => {
   t.same(count, { answers: 5, ends: 1 })
 })
 
-t.test('workers that die again and again end it', async t => {
+t.test('workers that die again and again end it (W-03)', async t => {
   const stage = join(shortDirectory(t), 'die.mjs')
   writeFileSync(stage, 'export default () => process.exit(7)')
   const faults = ['worker died', 'worker died', 'worker died', 'worker died', 'worker died', /again and again/]
@@ -222,7 +222,7 @@ t.test('workers that die again and again end it', async t => {
   )
 })
 
-t.test('a worker that cannot start ends it at once', async t => {
+t.test('a worker that cannot start ends it at once (W-03)', async t => {
   const stage = join(shortDirectory(t), 'not-here.mjs')
   writeFileSync(
     stage,
@@ -248,7 +248,7 @@ t.test('an address in use: the error of a single process', async t => {
   t.match(stderr, /^tcp-pipe: [^\n]*EADDRINUSE/)
 })
 
-t.test('a signal drains all workers: what runs completes, and nobody comes in', async t => {
+t.test('a signal drains all workers: what runs completes, and nobody comes in (W-06)', async t => {
   const folder = shortDirectory(t)
   const server = await serve(t, ['-o', join(folder, '{id}')])
   const clients = await Promise.all([1, 2, 3, 4].map(() => dial(t, server.port)))
@@ -277,7 +277,7 @@ t.test('what has not ended after the drain timeout is reset, in all workers', as
   t.equal((await server.ended).code, 1)
 })
 
-t.test('a second signal resets at once', async t => {
+t.test('a second signal resets at once (W-06)', async t => {
   const server = await serve(t, ['--reply'], { faults: null })
   const clients = await Promise.all([1, 2].map(() => greeted(t, server.port)))
   process.kill(-server.pid, 'SIGTERM')
@@ -288,7 +288,7 @@ t.test('a second signal resets at once', async t => {
   t.equal((await server.ended).signal, 'SIGINT')
 })
 
-t.test('a primary that is killed takes its workers with it, and their clients see a reset', async t => {
+t.test('a primary that is killed takes its workers with it, and their clients see a reset (W-04)', async t => {
   const server = await serve(t, ['--reply'], { faults: null })
   const workers = workersOf(server)
   const clients = await Promise.all([1, 2].map(() => greeted(t, server.port)))

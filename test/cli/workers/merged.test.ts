@@ -241,3 +241,26 @@ t.test('the figures of the processes have the name of each', async t => {
     { value: 2, labels: { worker: 2, quantile: 1 } },
   ])
 })
+
+t.test('certificates that change while a worker begins reach it, too', async t => {
+  const { workers, at, server } = await listening()
+  at(0).dies(null, 'SIGKILL')
+  await died(t, workers, 3)
+  at(2).says({ tell: 'ready' })
+  await setImmediate()
+  const secure = server.setSecureContext({})
+  await setImmediate()
+  at(1).says({ tell: 'secured', ask: at(1).last('secure')?.ask as number })
+  await secure
+  at(2).listens()
+  t.match(at(2).last('secure'), { contexts: { tls: { passphrase: 'prepared' } } })
+})
+
+t.test('a worker that hangs is killed after the deadline', async t => {
+  const { at, server } = await listening()
+  at(0).says({ tell: 'figures', stats: figuresOf(), open: 3 })
+  const closing = server.close({ drain: 1 })
+  at(1).says({ tell: 'closed', stats: figuresOf(), cut: 0 })
+  at(1).dies(0)
+  t.equal(await closing, 3)
+})
