@@ -130,7 +130,7 @@ function report(server: Server): () => void {
     due = now + Math.max(often, (now - begun) / most)
   }
   const changed = () => {
-    timer ??= setTimeout(send, due - performance.now())
+    timer ??= setTimeout(send, Math.max(0, due - performance.now()))
   }
   const stop = server.observe({ opened: changed, closed: changed, refused: changed, handshakeFailed: changed })
   return () => {
