@@ -6,7 +6,7 @@ import type { FromWorker, ToWorker } from './protocol.js'
 
 /** What a worker of node:cluster is here. */
 export interface WorkerProcess {
-  send(message: ToWorker): unknown
+  send(message: ToWorker, handle: undefined, options: undefined, sent: () => void): unknown
   kill(signal: NodeJS.Signals): void
   on(event: 'message', listener: (message: FromWorker) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
@@ -57,7 +57,7 @@ export class Member {
     this.#process = process
     this.#guests = guests
     process.on('message', message => this.#take(message, events))
-    process.on('error', () => {}) // a message to one that has just died
+    process.on('error', ignore) // a connection or a message for one that has just died
     process.once('exit', (code, signal) => {
       this.state = 'dead'
       guests.allLeft()
@@ -75,7 +75,7 @@ export class Member {
   }
 
   tell(message: ToWorker): void {
-    if (this.state !== 'dead') this.#process.send(message)
+    if (this.state !== 'dead') this.#process.send(message, undefined, undefined, ignore)
   }
 
   kill(): void {
@@ -144,3 +144,5 @@ export class Member {
     this.tell({ tell: 'entered', ask, reason })
   }
 }
+
+function ignore(): void {}

@@ -140,5 +140,7 @@ function report(server: Server): () => void {
 }
 
 function tell(message: FromWorker): void {
-  if (process.connected) process.send?.(message)
+  if (process.connected) process.send?.(message, undefined, undefined, ignore) // the primary may just have died
 }
+
+function ignore(): void {}
