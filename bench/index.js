@@ -11,6 +11,7 @@ const topics = [
   'proxy',
   'transforms',
   'fusion',
+  'workers',
   'figures',
   'reliable',
   'startup',

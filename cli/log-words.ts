@@ -52,10 +52,11 @@ export interface Sender {
 type Wording = (record: LogRecord, speaker: Speaker) => Words | undefined
 
 const wordings: Record<string, Wording> = {
-  listening: ({ address, family, port, pin, to }) => {
+  listening: ({ address, family, port, pin, to, workers }) => {
     const host = family === 'IPv6' ? `[${address}]` : address
     const where = family === 'IPv4' || family === 'IPv6' ? `${host}:${port}` : `${family}:${address}`
-    return info(`listening on ${where}${to ? ` → ${to}` : ''}${pin ? `; pin ${pin}` : ''}`)
+    const notes = `${workers ? `; ${count(workers, 'worker')}` : ''}${pin ? `; pin ${pin}` : ''}`
+    return info(`listening on ${where}${to ? ` → ${to}` : ''}${notes}`)
   },
   metrics: ({ address, family, port }) =>
     info(
@@ -64,6 +65,10 @@ const wordings: Record<string, Wording> = {
         : `metrics on http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`,
     ),
   page: ({ url, token }) => info(pageWords({ url, token })),
+  'worker died': ({ worker, signal, code, connections }) => ({
+    symbol: '✗',
+    texts: [`worker ${worker} died (${signal ?? `exit code ${code}`}) with ${count(connections, 'connection')}`],
+  }),
   'control socket': ({ control }) => info(`control socket at ${control}`),
   'connection opened': ({ remote }) => info(`${remote} connected`),
   'connection closed': closedWords,
@@ -116,6 +121,7 @@ const fieldsOf: Record<string, readonly string[]> = {
   listening: ['address', 'port'],
   metrics: ['address', 'family', 'port'],
   page: ['url'],
+  'worker died': ['worker', 'connections'],
   'control socket': ['control'],
   'connection opened': ['remote'],
   'connection closed': ['remote', 'bytesIn', 'bytesOut', 'duration', 'closedBy'],

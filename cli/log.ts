@@ -6,7 +6,7 @@ import { lineWriter } from '../lib/text/line-writer.js'
 import { logMethod } from '../lib/text/log-safety.js'
 import { formatRemote } from '../lib/text/remote.js'
 import { formatRecord, textOf } from './log-text.js'
-import type { Speaker } from './log-words.js'
+import type { LogRecord, Speaker } from './log-words.js'
 import { lookOf } from './look.js'
 import { freshLine } from './terminal.js'
 
@@ -18,6 +18,8 @@ export interface LogOptions {
   quiet?: boolean | undefined
   verbose?: boolean | undefined
   stats?: 'text' | 'json' | 'none' | undefined
+  /** The level of the line that a connection has opened. Default: info in a text, debug as JSON. */
+  openedLevel?: 'info' | 'debug'
   /** Of a server. */
   chat?: boolean
   /** Of a server. */
@@ -30,6 +32,9 @@ export interface Log {
   observer: Observer
   /** Stops all further output. */
   mute(): void
+  readonly openedLevel: 'info' | 'debug'
+  /** Adds a line of another process. */
+  relay(record: LogRecord): void
   /** Calls back for each further line, with its level and its text. */
   watch(add: (level: string, text: string) => void): void
 }
@@ -58,17 +63,19 @@ export function openLog(options: LogOptions, speaker?: Speaker): Log {
   }
   const timestamp = pino.stdTimeFunctions.isoTime
   const log = pino({ base: null, level, timestamp, hooks: { logMethod } }, { write })
-  const opened = format === 'text' ? 'info' : 'debug'
+  const openedLevel = options.openedLevel ?? (format === 'text' ? 'info' : 'debug')
   return {
     log,
     observer: {
       opened: ({ id, remote, port }) =>
-        log[opened]({ connection: id, remote: formatRemote({ remote, port }) }, 'connection opened'),
+        log[openedLevel]({ connection: id, remote: formatRemote({ remote, port }) }, 'connection opened'),
     },
     mute() {
       muted = true
     },
     watch: add => void watchers.push(add),
+    openedLevel,
+    relay: record => write(`${JSON.stringify(record)}\n`),
   }
 }
 

@@ -38,6 +38,7 @@ export async function main(argv: string[], version: string, commands: readonly C
     await execute(given, version, commands)
   } catch (error) {
     process.exitCode = report(error, typed)
+    process.channel?.unref() // a worker that cannot start ends
   }
 }
 

@@ -1,22 +1,26 @@
 /** `--metrics`: the figures of the server and of the process, by HTTP. */
 import type { Address } from '../lib/endpoints/address.js'
-import type { Server } from '../lib/index.js'
 import { metrics } from '../lib/metrics.js'
 import { exposition } from '../lib/text/exposition.js'
 import { answerPaths, text } from './http.js'
 import type { Logger } from './log.js'
 import { named } from './named.js'
 import { openProcessFigures } from './process-figures.js'
+import type { Standing } from './standing.js'
 
 /** Listens, and logs where. `server` may come later; until then, there are no metrics and nothing is ready. */
 export async function openMetrics(
   address: Address,
   log: Logger,
-  server: () => Server | undefined,
+  server: () => Standing | undefined,
 ): Promise<{ close(): void }> {
-  const figures = metrics({ stats: () => (server() as Server).stats() })
+  const figures = metrics({ stats: () => (server() as Standing).stats(), refresh: async () => server()?.refresh?.() })
   const process = openProcessFigures()
-  const body = shared(async () => (await figures.text()) + exposition(process.families()))
+  const ofProcesses = async () => {
+    const own = process.families()
+    return (await server()?.families?.(own)) ?? own
+  }
+  const body = shared(async () => (await figures.text()) + exposition(await ofProcesses()))
   const listener = await answerPaths(address, {
     async '/metrics'() {
       if (!server()) return text(503, 'not listening yet')

@@ -32,6 +32,8 @@ export interface SignalActions {
   drain?: ((signal: NodeJS.Signals) => void) | undefined
   /** Called at SIGHUP. Default: the process ends at once. It also does if it has lost its terminal. */
   reload?: (() => void) | undefined
+  /** The primary of this process does what SIGINT, SIGTERM and SIGHUP ask for: here, they do nothing. Default: false. */
+  isLed?: boolean | undefined
   /** Resets what runs. When it resolves, or after 200 ms, the process dies of the signal. */
   reset(signal: NodeJS.Signals): unknown
 }
@@ -40,7 +42,7 @@ export interface SignalActions {
  * Handles every signal that ends a process and can be caught: if the kernel ended the process, it would close its
  * connections as if they were complete. Returns a function that stops it.
  */
-export function onSignals({ drain, reload, reset }: SignalActions): () => void {
+export function onSignals({ drain, reload, reset, isLed = false }: SignalActions): () => void {
   const terminals = [0, 1, 2].filter(isatty)
   let seen: { signal: NodeJS.Signals; at: number } | undefined
   let dying = false
@@ -68,9 +70,9 @@ export function onSignals({ drain, reload, reset }: SignalActions): () => void {
   const isNohup = isUnderNohup()
   const isHandled = handledSignals()
   const handlers: [NodeJS.Signals, (signal: NodeJS.Signals) => void][] = [
-    ['SIGINT', request],
-    ['SIGTERM', request],
-    ['SIGHUP', hangUp],
+    ['SIGINT', isLed ? ignore : request],
+    ['SIGTERM', isLed ? ignore : request],
+    ['SIGHUP', isLed ? ignore : hangUp],
     ...fatal.filter(signal => !isHandled(signal)).map(signal => [signal, die] as [NodeJS.Signals, typeof die]),
   ]
   for (const [signal, handler] of handlers) process.on(signal, handler)
@@ -102,6 +104,8 @@ function readProc(name: string): string {
     return ''
   }
 }
+
+function ignore(): void {}
 
 /** Ends the process by the signal, so that the shell sees 130 or 143. Runs the exit handlers first. */
 export function dieOf(signal: NodeJS.Signals): void {

@@ -1,16 +1,17 @@
 /** `tcp-pipe proxy`. */
 import { Command, Option } from 'commander'
 import { type Address, addressForms } from '../lib/endpoints/address.js'
-import { proxy, resolveProxy } from '../lib/proxy.js'
+import { type ProxyOptions, proxy, resolveProxy } from '../lib/proxy.js'
 import { TcpPipeError } from '../lib/text/errors.js'
 import { frequent, withExamples } from './help.js'
 import { type LogOptions, openLog } from './log.js'
 import { addressFor, commonOptions, effectiveOptions, value } from './options.js'
-import { type Act, type Plan, run } from './plan.js'
+import { type Act, type Plan, run as runPlan } from './plan.js'
 import { type Run, runServer } from './server.js'
-import { resolveServer, type ServerOptions, serverOptions } from './server-options.js'
+import { type Aims, type CommonOptions, resolveServer, type ServerOptions, serverOptions } from './server-options.js'
 import { loadStages } from './stages.js'
 import { withStats } from './stats.js'
+import { spread } from './workers.js'
 
 interface Options extends LogOptions, ServerOptions {}
 
@@ -20,7 +21,7 @@ interface Stages {
   readonly isFor: 'forward' | 'reply' | 'both'
 }
 
-export function proxyCommand(act: Act = run): Command {
+export function proxyCommand(act: Act = runPlan): Command {
   const stages: Stages[] = []
   const command = new Command('proxy')
     .description(
@@ -71,15 +72,17 @@ async function resolve(
   return {
     command,
     facts: async () => (await import('./proxy-explanation.js')).proxyFacts(command, options, given, plan),
-    async run() {
-      const log = openLog(options)
-      const figures = await withStats(options, log.observer)
-      const faults = options.ui && (await import('./faults.js')).faults
-      const start: Run['start'] = more => proxy({ ...given, ...more, ...figures })
-      const { closed } = await runServer({ options, aims, common, log, start, ...(faults && { faults }) })
-      await closed
-    },
+    run: () => spread({ options, aims, given, plan }, (options, given) => run(options, aims, given)),
   }
+}
+
+async function run(options: Options, aims: Aims, given: CommonOptions & ProxyOptions): Promise<void> {
+  const log = openLog(options)
+  const figures = await withStats(options, log.observer)
+  const faults = options.ui && (await import('./faults.js')).faults
+  const start: Run['start'] = more => proxy({ ...given, ...more, ...figures })
+  const { closed } = await runServer({ options, aims, common: given, log, start, ...(faults && { faults }) })
+  await closed
 }
 
 /** Requires both: a single address would be ambiguous. */

@@ -10,6 +10,7 @@ import type { LogOptions } from './log.js'
 import { choice, rawOption, repeatable, target } from './options.js'
 import { isReliable, serveReliableOption } from './reliable-options.js'
 import type { ServerOptions } from './server-options.js'
+import { checkWorkersOutput } from './workers-options.js'
 
 export interface Options extends LogOptions, ServerOptions, AlsoOptions {
   transform?: string[]
@@ -89,6 +90,8 @@ export function check(options: Options, listen?: Address): void {
   if (options.sendProxyProtocol && !to)
     fault('--send-proxy-protocol needs --to: it tells that address who the client is')
   if (from === '-' && !once) fault('--from - needs --once: stdin can be sent to only one client')
+  const toFile = output !== undefined && output !== '-'
+  if (!reply && !to && !toFile && !options.chat && !once) checkWorkersOutput(options)
   checkFiles(options)
 }
 

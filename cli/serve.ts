@@ -30,6 +30,7 @@ import { type Run, runServer } from './server.js'
 import { type Aims, type CommonOptions, resolveServer, serverOptions } from './server-options.js'
 import { escapedStdout, loadStages, terminalStages } from './stages.js'
 import { withStats } from './stats.js'
+import { spread } from './workers.js'
 
 export function serveCommand(act: Act = runPlan): Command {
   const command = new Command('serve')
@@ -74,7 +75,7 @@ async function resolve(command: Command, listen: Address | undefined): Promise<P
   return {
     command,
     facts: async () => (await import('./serve-explanation.js')).serveFacts(command, options, given, plan),
-    run: () => run(options, aims, given, size),
+    run: () => spread({ options, aims, given, plan }, (options, given) => run(options, aims, given, size)),
   }
 }
 
@@ -87,7 +88,7 @@ async function run(options: Options, aims: Aims, given: Given, size: number | un
   const { log, mute, observer } = logging
   const figures = await withStats(options, observer)
   const progress = await openProgress(options, size, log)
-  warnOfCollisions(log, options)
+  if ((options.seat?.number ?? 1) === 1) warnOfCollisions(log, options)
   const chat = options.chat
     ? openChat(log, options.once, () => void listening.then(({ server }) => server.close({ drain: Infinity })))
     : undefined
@@ -122,7 +123,12 @@ function greeting(chat: Chat, observer: Observer): Observer {
   }
 }
 
-async function untilClosed(server: Server, closed: Promise<void>, log: Logger, mute: () => void): Promise<void> {
+async function untilClosed(
+  server: Pick<Server, 'close'>,
+  closed: Promise<void>,
+  log: Logger,
+  mute: () => void,
+): Promise<void> {
   const stopAt = (code: number) => {
     process.exitCode = code
     mute()

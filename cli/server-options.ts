@@ -17,8 +17,14 @@ import { type ProxyProtocolOptions, proxyProtocolOptions, readProxyProtocol } fr
 import { checkSessions, type ReliableOptions, sessionDefaultsOf, sessionOptions } from './reliable-options.js'
 import { readServerTls } from './tls.js'
 import { type ServerTlsOptions, serverTlsOptions } from './tls-options.js'
+import { checkWorkers, type WorkersOptions, workersOption } from './workers-options.js'
 
-export interface ServerOptions extends ServerTlsOptions, PageOptions, ReliableOptions, ProxyProtocolOptions {
+export interface ServerOptions
+  extends ServerTlsOptions,
+    PageOptions,
+    ReliableOptions,
+    ProxyProtocolOptions,
+    WorkersOptions {
   once?: boolean
   chat?: boolean
   socketMode?: number
@@ -70,6 +76,7 @@ export function serverOptions(): Option[] {
       duration('--drain-timeout <time>', 'for connections to finish after SIGINT or SIGTERM (default: 10s)', Infinity),
     ]),
     ...sessionOptions(),
+    ...group('Processes:', [workersOption()]),
     ...pageOptions(),
     ...group('Watching:', [controlOption()]),
     ...serverTlsOptions(),
@@ -122,6 +129,7 @@ export async function resolveServer(
   checkListen(options, listen)
   checkSessions(options, [listen, target], sessions)
   checkPage(options)
+  checkWorkers(options, listen)
   return {
     ...{ once, socketMode, ipv6Only, allow, deny, maxConnections, maxPerIp, maxBytes, maxDuration, maxRecord },
     ...{ connectTimeout, handshakeTimeout, firstByteTimeout, idleTimeout, halfClosedTimeout },

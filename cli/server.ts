@@ -6,6 +6,7 @@ import type { ShownServer } from '../lib/ui.js'
 import type { Log, Logger } from './log.js'
 import { dieOf, exitAfter, onSignals } from './process.js'
 import { type Aims, type CommonOptions, defaultDrain, type ServerOptions } from './server-options.js'
+import type { Standing } from './standing.js'
 import { readServerTls, type ServerSideTls, warnIfInsecure } from './tls.js'
 
 export interface Run {
@@ -16,16 +17,17 @@ export interface Run {
   /** What the page offers as faults. */
   readonly faults?: readonly TransformEntry[]
   /** Starts the server, with what a run adds. */
-  start(more: Pick<ListenOptions, 'log' | 'onConnection'>): Promise<ShownServer & Server>
+  start(more: Pick<ListenOptions, 'log' | 'onConnection'>): Promise<Standing>
 }
 
 /** Resolves when the server listens; `closed` resolves when it has ended. */
-export async function runServer(run: Run): Promise<{ server: Server; closed: Promise<void> }> {
+export async function runServer(run: Run): Promise<{ server: Standing; closed: Promise<void> }> {
   const { options, aims, common, start } = run
   const { log } = run.log
+  if (options.seat) return options.seat.serve(() => start({ log }) as Promise<Server>)
   warnIfInsecure(log, options)
   let hasFailed = false
-  let server: Server | undefined
+  let server: Standing | undefined
   const onConnection = ({ closed }: Connection) => {
     closed.then(({ error, warnings }) => {
       hasFailed ||= error !== undefined || warnings.length > 0
@@ -42,9 +44,11 @@ export async function runServer(run: Run): Promise<{ server: Server; closed: Pro
   const { listening, close } = await besides(run, () => start({ log, onConnection }))
   server = listening
   if (options.tls === 'auto' && !log.isLevelEnabled('info')) process.stderr.write(`tcp-pipe: pin ${server.pin}\n`)
-  const closed = server.closed.then(() => {
+  const over = () => {
     stop()
     close()
+  }
+  const closed = server.closed.finally(over).then(() => {
     if (options.once && hasFailed) process.exitCode ??= 1
   })
   return { server, closed }
@@ -56,14 +60,14 @@ type Opened = { close(): unknown }
 /** Opens what shows the server, and then the server: a reader of the `listening` line may use it at once. */
 async function besides(
   { options, aims: { target }, log: logging, faults }: Run,
-  start: () => Promise<ShownServer & Server>,
-): Promise<{ listening: Server; close(): void }> {
+  start: () => Promise<Standing>,
+): Promise<{ listening: Standing; close(): void }> {
   const { metrics, control, ui } = options
   const { log } = logging
   const opened: Opened[] = []
   const close = () => opened.map(each => each.close())
   let begin = () => {}
-  let server: Server | undefined
+  let server: Standing | undefined
   const listening = new Promise<void>(resolve => {
     begin = resolve
   }).then(start)
@@ -74,7 +78,10 @@ async function besides(
       const controller = await (await import('./control.js')).openControl(control, listening, log)
       opened.push({ close: () => controller.close({ drain: 0 }) })
     }
-    if (ui) opened.push(await (await import('./page.js')).openPage(options, listening, logging, { faults, target }))
+    if (ui) {
+      const shown = listening as Promise<Standing & ShownServer> // --ui and --workers exclude each other
+      opened.push(await (await import('./page.js')).openPage(options, shown, logging, { faults, target }))
+    }
     begin()
     server = await listening
     return { listening: server, close }
@@ -85,13 +92,14 @@ async function besides(
 }
 
 async function drain(
-  server: Server,
+  server: Standing,
   signal: string,
   { drainTimeout = defaultDrain }: ServerOptions,
   log: Logger,
 ): Promise<void> {
   const deadline = performance.now() + drainTimeout
   const closing = server.close({ drain: drainTimeout }) // before the log line, so that its reader finds the port closed
+  await server.stopped?.()
   const limit = Number.isFinite(drainTimeout) ? { drainTimeout } : {}
   log.info({ signal, connections: server.connections.size, ...limit }, 'draining')
   const cut = await closing
@@ -103,7 +111,7 @@ async function drain(
 }
 
 /** Reads the files again. If they cannot be used, logs the error and keeps the old certificates. */
-async function reload(server: Server, log: Logger, read: () => Promise<ServerSideTls>): Promise<void> {
+async function reload(server: Standing, log: Logger, read: () => Promise<ServerSideTls>): Promise<void> {
   try {
     await server.setSecureContext(await read())
     log.info(server.pin ? { pin: server.pin } : {}, 'certificates reloaded')

@@ -2,7 +2,7 @@
 import { type AddressInput, formatAddress, toAddress } from './endpoints/address.js'
 import { serve } from './serve.js'
 import { type Look, openLook } from './server/look.js'
-import type { Server } from './server/server.js'
+import type { Remote, Server } from './server/server.js'
 import { eachLine, type Stage } from './stages/stage.js'
 import { errorMessage, TcpPipeError } from './text/errors.js'
 import { formatBound } from './text/remote.js'
@@ -17,7 +17,15 @@ export interface ControlOptions {
 }
 
 /** The server that is controlled. */
-export type Controlled = Pick<Server, 'address' | 'stats' | 'connections' | 'measure'>
+export type Controlled = Pick<Server, 'address' | 'stats' | 'measure'> &
+  Remote & { readonly connections: ReadonlySet<ControlledConnection> }
+
+/** A connection that is controlled. */
+export interface ControlledConnection {
+  readonly number: number
+  close(reason?: string): unknown
+  reset(reason?: string): void
+}
 
 /** The maximum number of bytes in a request. */
 const longestRequest = 65_536
@@ -83,11 +91,12 @@ type Answer = { readonly id: unknown } & (
   | { readonly error: { readonly message: string } }
 )
 
-function answer(looked: Looked, about: object, line: string): Answer {
+async function answer(looked: Looked, about: object, line: string): Promise<Answer> {
   let id: unknown = null
   try {
     const request = parse(line)
     id = request.id ?? null
+    await looked.server.refresh?.()
     return { id, result: perform(looked, about, request) }
   } catch (error) {
     return { id, error: { message: errorMessage(error) } }

@@ -1,5 +1,5 @@
 /** metrics: the figures of a server in the text format of Prometheus. */
-import type { Server } from './server/server.js'
+import type { Remote, Server } from './server/server.js'
 import { type ServerStats, type StageTotals, stageTimes } from './stats/snapshot.js'
 import { exposition, expositionType, type Family, type Sample } from './text/exposition.js'
 
@@ -15,11 +15,14 @@ export interface Metrics {
  * Returns the metrics of a server. Their names begin with `tcp_pipe_`, so the text may follow that of another registry.
  * They are made from `server.stats()` when they are asked for, and cost nothing until then.
  */
-export function metrics(server: Pick<Server, 'stats'>): Metrics {
+export function metrics(server: Pick<Server, 'stats'> & Remote): Metrics {
   const rising = neverFalling()
   return {
     contentType: expositionType,
-    text: async () => exposition(familiesOf(server.stats()).map(rising)),
+    async text() {
+      await server.refresh?.()
+      return exposition(familiesOf(server.stats()).map(rising))
+    },
   }
 }
 

@@ -10,6 +10,7 @@ import { TcpPipeError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
 import { endedFirst } from './closed-by.js'
 import { closedError, fail, failBy, sinksClosed } from './failure.js'
+import { newId, type Share } from './identity.js'
 import { isTransfer, leave, lingerTime } from './linger.js'
 import { acceptsBareEnd } from './parting.js'
 import {
@@ -17,7 +18,6 @@ import {
   type ConnectionState,
   connectionStats,
   legsOf,
-  newId,
   openState,
   summarize,
   waitsForSink,
@@ -50,6 +50,8 @@ export interface ConnectionOptions extends Timeouts {
   maxRecord: number | undefined
   /** The sequence number of the connection on its server. Default: 1. */
   number?: number
+  /** Whose ids are its own. Default: one process, which has all. */
+  worker?: Share | undefined
   /** The maximum number of bytes that the peer may send. Default: no limit. */
   maxBytes?: number | undefined
   /** Also meters the source and the sink of each direction. Default: false. */
@@ -80,8 +82,8 @@ export interface OpenConnection extends Connection {
 }
 
 export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnection {
-  const { number = 1, observer, maxBytes, maxRecord, measure = false } = options
-  const identity = { id: newId(), number, remote: leg.remote, port: leg.port }
+  const { number = 1, worker, observer, maxBytes, maxRecord, measure = false } = options
+  const identity = { id: newId(worker), number, remote: leg.remote, port: leg.port }
   const log = options.log?.child({ connection: identity.id, remote: formatRemote(identity) })
   const state = openState(leg, identity, { observer, maxBytes, maxRecord, measure })
   const failWith = (error: unknown) => fail(state, error)

@@ -159,11 +159,3 @@ export function legsOf({ leg, legs = [] }: Sink): readonly Leg[] {
 function isBusy(sink: Writable): boolean {
   return !sink.destroyed && (sink.writableLength > 0 || (sink.writableEnded && !sink.writableFinished))
 }
-
-let lastId = 0
-
-/** Microseconds since 1970 in base 36: ten characters until 2085. */
-export function newId(): string {
-  lastId = Math.max(Math.floor((performance.timeOrigin + performance.now()) * 1000), lastId + 1)
-  return lastId.toString(36).padStart(10, '0')
-}

@@ -121,6 +121,8 @@ export interface Arrival {
    * Undefined if that cannot be.
    */
   reopen?(options: HandshakeOptions): Promise<boolean | undefined> | undefined
+  /** Called before the client waits for a decision about it, which must not fail if it leaves meanwhile. */
+  hold?(): void
   /** Resets the client. */
   refuse(error: Error): void
 }

@@ -113,8 +113,9 @@ function arrivalOf(socket: Socket, peer = peerOf(socket)): SocketArrival {
   return {
     ...{ socket, peer, remote, port },
     open: () => socketLeg(socket, peer),
+    hold: () => void socket.on('error', ignore),
     refuse(error) {
-      socket.on('error', () => {})
+      socket.on('error', ignore)
       resetOnError(socket)
       socket.destroy(error)
     },

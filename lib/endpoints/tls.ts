@@ -11,7 +11,7 @@ import {
 import { dialSocket, listenForSockets, type Peer, type SocketAddress, type SocketArrival, socketLeg } from './socket.js'
 import { formatHostAndPort, parseHostAndPort, type TcpAddress, tcpAddress } from './tcp.js'
 import type { ClientContext } from './tls/secure-context.js'
-import { removeStale, type UnixAddress, unixAddress } from './unix.js'
+import { listenAtPath, type UnixAddress, unixAddress } from './unix.js'
 
 /** An address with TLS: over TCP, or over a unix socket if it has a path. */
 export type TlsAddress =
@@ -30,8 +30,9 @@ export const tls = defineEndpoint<TlsAddress>({
   complete: address => ({ ...address, ...checkedPlace(address), scheme: 'tls' }),
   format: formatTls,
   async listen(address, arrive, side) {
-    if ('path' in address) await removeStale(address.path)
-    return listenForSockets(address, arrival => arrive(secured(arrival, side.accept as Accept)), side.balancers)
+    const come = (arrival: SocketArrival) => arrive(secured(arrival, side.accept as Accept))
+    const { balancers } = side
+    return 'path' in address ? listenAtPath(address, come, balancers) : listenForSockets(address, come, balancers)
   },
   async dial(address, options) {
     const { tlsConnect } = await import('./tls/handshake.js') // loaded with the context, so this opens no file
@@ -68,9 +69,9 @@ function hostOf(address: SocketAddress): string {
 
 /** Starts the handshake after the client is admitted. */
 function secured(arrival: SocketArrival, accept: Accept): Arrival {
-  const { socket, peer, remote, port, refuse } = arrival
+  const { socket, peer, remote, port, hold, refuse } = arrival
   const open = async (options?: HandshakeOptions) => tlsLeg(await accept(socket, options), peer)
-  return { remote, port, refuse, open }
+  return { remote, port, ...(hold && { hold }), refuse, open }
 }
 
 function tlsLeg({ socket, facts, endNotice }: SecureSocket, peer: Peer): Leg {

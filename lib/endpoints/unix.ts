@@ -2,8 +2,8 @@
 import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { errorCode, TcpPipeError } from '../text/errors.js'
-import { defineEndpoint } from './endpoint.js'
-import { dialSocket, listenForSockets, socketLeg } from './socket.js'
+import { defineEndpoint, type Listener, type ServerSide } from './endpoint.js'
+import { dialSocket, listenForSockets, type SocketArrival, socketLeg } from './socket.js'
 
 export interface UnixAddress {
   readonly scheme: 'unix'
@@ -23,10 +23,7 @@ export const unix = defineEndpoint<UnixAddress>({
   parse: text => unixAddress(text.slice('unix:'.length)),
   complete: ({ path, mode }) => ({ ...unixAddress(path), ...(mode !== undefined && { mode }) }),
   format: ({ path }) => `unix:${path}`,
-  async listen(address, arrive, { balancers }) {
-    await removeStale(address.path)
-    return listenForSockets(address, arrive, balancers)
-  },
+  listen: (address, arrive, { balancers }) => listenAtPath(address, arrive, balancers),
   async dial(address, options) {
     const { socket, peer } = await dialSocket(address, options)
     return socketLeg(socket, peer, socket.facts)
@@ -40,6 +37,21 @@ export function unixAddress(path: string): UnixAddress {
   if (length > 0 && length <= longestPath && !path.includes('\0')) return { scheme: 'unix', path }
   const what = `the path of a unix socket has 1 to ${longestPath} bytes, not ${length}`
   throw new TcpPipeError('ERR_ADDRESS', path.includes('\0') ? 'its path has a NUL character' : what)
+}
+
+/** Listens, in place of the socket of a dead server. */
+export async function listenAtPath(
+  address: { readonly path: string; readonly mode?: number | undefined },
+  arrive: (arrival: SocketArrival) => void,
+  balancers?: ServerSide['balancers'],
+): Promise<Listener> {
+  try {
+    return await listenForSockets(address, arrive, balancers)
+  } catch (error) {
+    if (errorCode(error) !== 'EADDRINUSE') throw error
+  }
+  await removeStale(address.path) // not before: it connects, which a worker that shares the socket takes for a client
+  return listenForSockets(address, arrive, balancers)
 }
 
 /**

@@ -1,11 +1,13 @@
 /** Turns a client into a connection: checks access and limits, runs the handshake, starts the work. */
 import { openConnection } from '../connection/connection.js'
+import { numberOf } from '../connection/identity.js'
 import { carriedOut } from '../connection/work.js'
 import type { Arrival, Leg } from '../endpoints/endpoint.js'
 import type { Reason } from '../stats/snapshot.js'
 import { attempt, TcpPipeError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
-import { stop } from './closing.js'
+import { closedError, stop } from './closing.js'
+import type { Enter } from './listen-options.js'
 import type { ServerState } from './state.js'
 
 export function admit(state: ServerState, arrival: Arrival): void {
@@ -15,7 +17,7 @@ export function admit(state: ServerState, arrival: Arrival): void {
     void turnAway(state, arrival, leave)
     return
   }
-  const done = receive(state, arrival)
+  const done = (state.options.enter ? ask(state, arrival, state.options.enter) : receive(state, arrival))
     .catch(arrival.refuse) // whatever is wrong with one client is the end of none but this one
     .finally(() => {
       running.delete(done)
@@ -29,6 +31,19 @@ function enter({ mayConnect, running, tally, options }: ServerState, { remote }:
   if (mayConnect && !mayConnect(remote)) return 'access'
   if (running.size >= options.maxConnections) return 'maxConnections'
   return tally ? (tally.enter(remote) ?? 'maxPerIp') : () => {}
+}
+
+/** Somebody else decides, too. */
+async function ask(state: ServerState, arrival: Arrival, enter: Enter): Promise<void> {
+  arrival.hold?.()
+  const leave = await enter(arrival.remote)
+  if (typeof leave === 'string') return turnAway(state, arrival, leave)
+  try {
+    if (state.isOver) throw closedError()
+    await receive(state, arrival)
+  } finally {
+    leave()
+  }
 }
 
 /** A client who comes back to a session that is open needs no further room. Another one has been told by then. */
@@ -63,7 +78,7 @@ async function receive(state: ServerState, arrival: Arrival): Promise<void> {
 
 async function serve(state: ServerState, leg: Leg): Promise<void> {
   const { options, observer, figures, active, work } = state
-  const number = figures.accepted()
+  const number = numberOf(options.worker, figures.accepted())
   if (options.once) stop(state)
   const connection = openConnection(leg, { ...options, observer, number, measure: state.measure })
   const ended = carriedOut(connection, work(connection, leg))

@@ -101,6 +101,6 @@ function drainError(time: number): TcpPipeError {
   return timeoutError('drain', `the server is closing, and ${time} ms have passed`)
 }
 
-function closedError(): TcpPipeError {
+export function closedError(): TcpPipeError {
   return new TcpPipeError('ERR_CLOSED', 'the server was closed')
 }

@@ -1,6 +1,7 @@
 /** The options of every server: their meaning, checks and defaults. */
 
 import type { Connection, ConnectionOptions } from '../connection/connection.js'
+import { checkShare, type Share } from '../connection/identity.js'
 import {
   type Address,
   type AddressInput,
@@ -15,6 +16,7 @@ import type { TlsContexts } from '../endpoints/tls/contexts.js'
 import type { ServerTls } from '../endpoints/tls/secure-context.js'
 import type { Logger } from '../stages/context.js'
 import type { Observer } from '../stats/observer.js'
+import type { Reason } from '../stats/snapshot.js'
 import { TcpPipeError } from '../text/errors.js'
 import { checkValues, type ValueKind } from '../text/values.js'
 import { type AccessLists, accessCheck } from './access.js'
@@ -59,6 +61,16 @@ export interface ListenOptions extends AccessLists {
   maxConnections?: number | undefined
   /** The maximum number of open connections per address; excess clients are reset. Default: no limit. */
   maxPerIp?: number | undefined
+  /**
+   * Asked for each client after the access lists and the limits above, such as to count over several processes. Resolves
+   * with a function, which is called when the connection is over, or with the reason for a refusal. Default: not asked.
+   */
+  enter?: Enter | undefined
+  /**
+   * Which one this process is of several that share the address, as the workers of node:cluster do: then ids and numbers
+   * of connections are unique over all, and what concerns all of them is not logged here. Default: the only one.
+   */
+  worker?: Share | undefined
   /** The maximum number of bytes that a peer may send; the connection fails beyond it. Default: no limit. */
   maxBytes?: number | undefined
   /** Maximum duration of a connection in milliseconds; 0 is no limit. Default: 0. */
@@ -88,6 +100,9 @@ export interface ListenOptions extends AccessLists {
   onConnection?: ((connection: Connection) => void) | undefined
 }
 
+/** Decides about a client, by its address. */
+export type Enter = (remote: string) => Promise<(() => void) | Reason>
+
 /** What the options of every server may be. The others have checks of their own. */
 const kinds: Partial<Record<keyof ListenOptions, ValueKind>> = {
   ...{ listen: 'address', host: 'text', path: 'text', tls: 'serverTls', once: 'flag', measure: 'flag' },
@@ -96,12 +111,13 @@ const kinds: Partial<Record<keyof ListenOptions, ValueKind>> = {
   ...{ maxConnections: 'count', maxPerIp: 'count', maxBytes: 'count', maxRecord: 'count' },
   ...{ maxDuration: 'time', handshakeTimeout: 'time', firstByteTimeout: 'time' },
   ...{ idleTimeout: 'time', halfClosedTimeout: 'time' },
-  ...{ signal: 'signal', log: 'logger', observer: 'observer', onConnection: 'function' },
+  ...{ signal: 'signal', log: 'logger', observer: 'observer', onConnection: 'function', enter: 'function' },
 }
 
 /** Checks the options and returns the address to listen on. Throws `ERR_OPTION` or `ERR_ADDRESS`. */
 export function listenAddress(options: ListenOptions): Address {
   checkValues(options, kinds)
+  checkShare(options.worker)
   const plain = addressOf(options.listen, options)
   const given = options.reliable ? withSessions(plain) : plain
   endpointFor('listen', given)
@@ -163,13 +179,13 @@ export function limitsOf(options: ListenOptions, descriptorsEach: number): Limit
 export function withDefaults(options: ListenOptions, descriptorsEach: number, contexts: TlsContexts): ServerOptions {
   const { log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout } = options
   const { handshakeTimeout, firstByteTimeout, signal, measure, observer, onConnection } = options
-  const { window, giveUpAfter, linkTimeout, proxyProtocol } = options
+  const { window, giveUpAfter, linkTimeout, proxyProtocol, enter, worker } = options
   return {
     ...limitsOf(options, descriptorsEach),
     once: options.once ?? false,
     session: { window, giveUpAfter, linkTimeout },
     ...{ contexts, log, allow, deny, maxRecord, maxPerIp, maxBytes, maxDuration, halfClosedTimeout },
-    ...{ handshakeTimeout, firstByteTimeout, signal, measure, observer, onConnection, proxyProtocol },
+    ...{ handshakeTimeout, firstByteTimeout, signal, measure, observer, onConnection, proxyProtocol, enter, worker },
   }
 }
 
@@ -180,6 +196,7 @@ export interface ServerOptions extends Omit<ConnectionOptions, 'observer'>, Acce
   /** The number of connections that the limit of open files has room for. Default: any. */
   room?: number
   maxPerIp: number | undefined
+  enter?: Enter | undefined
   handshakeTimeout: number | undefined
   proxyProtocol?: ProxyProtocol | undefined
   once: boolean

@@ -46,6 +46,12 @@ export interface Server extends AsyncDisposable {
   readonly closed: Promise<void>
 }
 
+/** What the figures of a server come from, if they come from elsewhere, such as other processes. */
+export interface Remote {
+  /** Brings what `stats` and `connections` return up to date. */
+  refresh?(): Promise<void>
+}
+
 export interface OpenServer extends Server {
   /** Stops listening and resets the connections, until `enable`. Resolves when both are complete. */
   disable(): Promise<void>
@@ -131,6 +137,7 @@ function closeOnAbort(state: ServerState, closed: Promise<void>, signal: AbortSi
 function announce({ observer, options }: ServerState, bound: Bound): void {
   const { contexts, about, maxConnections } = options
   observer.listening({ ...bound, ...(contexts.pin && { pin: contexts.pin }), ...about, maxConnections })
+  if ((options.worker?.number ?? 1) > 1) return // the first one warns
   warnIfExpired(options)
   warnIfFew(options)
 }

@@ -3,8 +3,9 @@ import { setMaxListeners } from 'node:events'
 import type { OpenConnection } from '../connection/connection.js'
 import type { Address } from '../endpoints/address.js'
 import type { Leg, Listener } from '../endpoints/endpoint.js'
+import type { Logger } from '../stages/context.js'
 import { logObserver } from '../stats/log-observer.js'
-import { type Observers, observers } from '../stats/observer.js'
+import { type Observer, type Observers, observers } from '../stats/observer.js'
 import { type ServerFigures, serverFigures } from '../stats/server-figures.js'
 import type { ServerStats } from '../stats/snapshot.js'
 import { accessCheck } from './access.js'
@@ -49,7 +50,7 @@ export function openState(address: Address, options: ServerOptions, work: Work):
     ...{ address, options, work, whenStopped, stopped },
     mayConnect: accessCheck(options),
     tally: maxPerIp === undefined ? undefined : openTally(maxPerIp),
-    observer: observers([log && logObserver(log), options.observer]),
+    observer: observers([log && ownLog(log, options), options.observer]),
     figures: serverFigures(),
     active: new Set(),
     running: new Set(),
@@ -60,6 +61,12 @@ export function openState(address: Address, options: ServerOptions, work: Work):
     isDisabled: false,
     isEnabling: false,
   }
+}
+
+/** Whoever has several processes logs what concerns all of them. */
+function ownLog(log: Logger, { worker }: ServerOptions): Observer {
+  const observer = logObserver(log)
+  return worker ? { ...observer, listening() {}, stopped() {} } : observer
 }
 
 /** Any number of handshakes may listen to this signal. */

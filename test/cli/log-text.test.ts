@@ -138,6 +138,18 @@ t.test('the events of a server', async t => {
       '● listening on [::1]:7 → a:1; pin sha256//x',
     ],
     [{ msg: 'listening', address: '127.0.0.1', family: 'IPv4', port: 7 }, '● listening on 127.0.0.1:7'],
+    [
+      { msg: 'listening', address: '127.0.0.1', family: 'IPv4', port: 7, workers: 2 },
+      '● listening on 127.0.0.1:7; 2 workers',
+    ],
+    [
+      { level: 50, msg: 'worker died', worker: 2, signal: 'SIGKILL', connections: 1 },
+      '✗ worker 2 died (SIGKILL) with 1 connection',
+    ],
+    [
+      { level: 50, msg: 'worker died', worker: 1, code: 7, connections: 0 },
+      '✗ worker 1 died (exit code 7) with 0 connections',
+    ],
     [{ msg: 'listening', address: '/run/x', family: 'unix', port: 0 }, '● listening on unix:/run/x'],
     [{ msg: 'metrics', address: '127.0.0.1', family: 'IPv4', port: 7 }, '● metrics on http://127.0.0.1:7/metrics'],
     [{ msg: 'metrics', address: '::1', family: 'IPv6', port: 7 }, '● metrics on http://[::1]:7/metrics'],

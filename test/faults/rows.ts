@@ -16,6 +16,7 @@ export const groups: Record<string, string> = {
   G: 'Edges: partial files, signals, errors in the middle of data',
   H: 'Reliable sessions',
   I: 'NATS JetStream',
+  W: 'Workers',
 }
 
 /** Rows of features that do not exist yet. */
@@ -647,5 +648,37 @@ export const rows: readonly Row[] = [
     id: 'I-12',
     case: 'One of several servers is down',
     expected: 'Another one is used',
+  },
+  {
+    id: 'W-01',
+    case: 'A worker gets SIGKILL while others transfer',
+    expected:
+      'Its clients see an end or a reset, all others go on; one line has the number; another worker takes its place',
+  },
+  {
+    id: 'W-02',
+    case: 'A worker dies before it has confirmed a connection that was handed to it',
+    expected: 'The client is reset',
+  },
+  {
+    id: 'W-03',
+    case: 'Five workers in a row die within 5 s each; a worker that cannot start',
+    expected: 'All end, with exit code 1 and the reason',
+  },
+  {
+    id: 'W-04',
+    case: 'The primary gets SIGKILL',
+    expected: 'The workers reset their connections and end',
+  },
+  {
+    id: 'W-05',
+    case: '200 clients come at once to several workers with room for 10 in all; for one address: 20 and 3',
+    expected:
+      '10 and 3 are served, the others reset and counted; there is room again when they have left, or died with their worker',
+  },
+  {
+    id: 'W-06',
+    case: 'A terminal sends SIGINT to the primary and to all workers; a second signal',
+    expected: 'It counts once: all drain, what runs completes, one line; the second one resets',
   },
 ]

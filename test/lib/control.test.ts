@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { control } from '../../lib/control.js'
 import { type PipeServer, type ServeOptions, serve } from '../../lib/serve.js'
 import type { Server } from '../../lib/server/server.js'
+import { fakeServer } from './fake-server.js'
 import { clientOf, outcome, received, socketPath } from './network.js'
 
 interface Started {
@@ -209,4 +210,25 @@ t.test('it listens where only this host can reach it', async t => {
     code: 'ERR_OPTION',
     message: /about: /,
   })
+})
+
+t.test('figures that come from elsewhere are brought up to date', async t => {
+  const server = fakeServer()
+  const connections = new Set<{ number: number; close(): void; reset(): void }>()
+  const ended: string[] = []
+  const refresh = async () => {
+    server.set({ accepted: 7 })
+    connections.add({ number: 3, close: () => void ended.push('close'), reset: () => void ended.push('reset') })
+  }
+  const address = { address: '127.0.0.1', family: 'IPv4', port: 1 }
+  const path = socketPath(t)
+  const controlled = { ...server, address, connections, refresh, measure() {} }
+  const controller = await control(controlled, { listen: `unix:${path}` })
+  t.teardown(() => controller.close({ drain: 0 }))
+  const end = '{"id":2,"method":"close","connection":3}'
+  t.match(await asked(t, path, end, '{"id":1,"method":"stats"}'), [
+    { id: 2, result: { connection: 3 } },
+    { id: 1, result: { accepted: 7 } },
+  ])
+  t.same(ended, ['close'])
 })

@@ -116,3 +116,9 @@ t.test('the numbers are those of a server, while connections run and after them'
     tcp_pipe_connection_duration_seconds_count: 1,
   })
 })
+
+t.test('figures that come from elsewhere are brought up to date', async t => {
+  const server = fakeServer()
+  const refresh = async () => server.set({ accepted: 7 })
+  t.equal((await valuesOf(metrics({ ...server, refresh }))).tcp_pipe_connections_accepted_total, 7)
+})

@@ -61,9 +61,9 @@ class Sessions {
 
   /** A client: its leg is that of the session that it begins. Undefined if it continues one. */
   arrivalOf(arrival: Arrival): Arrival {
-    const { remote, port, refuse } = arrival
+    const { remote, port, hold, refuse } = arrival
     return {
-      ...{ remote, port, refuse },
+      ...{ remote, port, ...(hold && { hold }), refuse },
       open: options => this.#meet(arrival, (link, hello) => this.#claim(link, hello), options),
       reopen: options => this.#reopen(arrival, options),
     }

@@ -352,3 +352,13 @@ t.test('a leg has the notice of its end that it is given', async t => {
   const notice = { acceptMissing: () => false, omit() {} }
   t.equal(socketLeg(socket, undefined, {}, notice).endNotice, notice)
 })
+
+t.test('a client that leaves while it waits for a decision is no failure of ours', async t => {
+  const { server, next } = await arrivalsAt(t, { host, port: 0 })
+  const client = clientOf(t, server.bound)
+  const arrival = await next()
+  arrival.hold?.()
+  client.resetAndDestroy()
+  await closed(arrival.socket)
+  t.equal(arrival.socket.errored?.message, 'read ECONNRESET')
+})

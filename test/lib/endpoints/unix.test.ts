@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Leg } from '../../../lib/endpoints/endpoint.js'
@@ -51,10 +51,19 @@ t.test('where somebody listens, or where a file is, it does not listen', async t
     { code: 'EADDRINUSE' },
     'a live one',
   )
-  const file = join(t.testdir({ file: '' }), 'file')
-  await t.rejects(unix.listen?.({ scheme: 'unix', path: file }, () => {}, { accept: undefined }) as Promise<unknown>, {
+  const file = unixAddress(socketPath(t))
+  writeFileSync(file.path, '')
+  await t.rejects(unix.listen?.(file, () => {}, { accept: undefined }) as Promise<unknown>, {
     code: 'ERR_ADDRESS',
   })
+})
+
+t.test('where there is no folder, it tells the error of the system', async t => {
+  const address = unixAddress(`${socketPath(t)}-is/not/there`)
+  await t.rejects(
+    listenAt(t, address, () => {}),
+    { code: /EACCES|ENOENT/ },
+  )
 })
 
 t.test('nothing has the path', async t => {
@@ -66,6 +75,9 @@ t.test('a socket that a dead server left is removed', async t => {
   const leave = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`
   t.throws(() => execFileSync(process.execPath, ['-e', leave, path], { stdio: 'ignore' }))
   t.ok(existsSync(path))
+  const { listener } = await listenAt(t, unixAddress(path), () => {})
+  await listener.close()
+  t.throws(() => execFileSync(process.execPath, ['-e', leave, path], { stdio: 'ignore' }))
   await removeStale(path)
   t.notOk(existsSync(path))
 })

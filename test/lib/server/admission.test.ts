@@ -109,3 +109,64 @@ t.test('a handshake comes before the connection; one that fails is told, and is 
   t.ok(state.isOver, 'but this one is')
   await state.whenStopped
 })
+
+t.test('whoever is asked decides, too, and hears when the connection is over', async t => {
+  for (const [answer, refused] of [
+    [undefined, 0],
+    ['maxPerIp', 1],
+  ] as const) {
+    const asked: string[] = []
+    let left = 0
+    const leave = () => void left++
+    const enter = async (remote: string) => {
+      asked.push(remote)
+      return answer ?? leave
+    }
+    const state = stateOf({ enter }, async (_, { stream }) => void stream.end('hello'))
+    const { arrival, leg } = client()
+    let held = 0
+    leg.stream.once('end', () => leg.stream.end())
+    admit(state, { ...arrival, hold: () => void held++ })
+    t.equal(state.running.size, 1, 'a server that ends waits for the answer')
+    t.match(await outcome(leg.stream), answer ? { code: 'ECONNRESET' } : { ended: true, data: Buffer.from('hello') })
+    await Promise.all(state.running)
+    t.same([asked, held, left, statsOf(state).refused.maxPerIp], [['10.0.0.1'], 1, 1 - refused, refused])
+  }
+})
+
+t.test('nobody is asked about a client that may not come in anyway', async t => {
+  const enter = () => Promise.reject(t.error('it is asked'))
+  const state = stateOf({ enter: enter as never, maxConnections: 0 })
+  const { arrival, leg } = client()
+  admit(state, arrival)
+  t.match(await outcome(leg.stream), { code: 'ECONNRESET' })
+})
+
+t.test('a client is reset if the server ends before the answer, or if there is none', async t => {
+  let left = 0
+  for (const [enter, isOver] of [
+    [async () => () => void left++, true],
+    [() => Promise.reject(new Error('on purpose')), false],
+  ] as const) {
+    const state = stateOf({ enter })
+    const { arrival, leg } = client()
+    admit(state, arrival)
+    state.isOver = isOver
+    t.match(await outcome(leg.stream), { code: 'ECONNRESET' })
+    await Promise.all(state.running)
+    t.equal(statsOf(state).accepted, 0)
+  }
+  t.equal(left, 1)
+})
+
+t.test('of several processes, each numbers its own connections', async t => {
+  const opened: number[] = []
+  const observer = { opened: ({ number }: { number: number }) => void opened.push(number) }
+  const state = stateOf({ worker: { number: 2, of: 3, after: 1 }, observer })
+  for (const _ of [1, 2]) {
+    const { arrival, leg } = client()
+    t.teardown(() => leg.stream.destroy())
+    admit(state, arrival)
+  }
+  t.same(opened, [5, 8])
+})

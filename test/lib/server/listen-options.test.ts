@@ -13,6 +13,8 @@ t.test('what is wrong in the options of a server is told with its name', async t
     [{ halfClosedTimeout: 2 ** 31 }, /^halfClosedTimeout/],
     [{ maxConnections: 0 }, /^maxConnections: 0 is not allowed/],
     [{ maxPerIp: 0 }, /^maxPerIp: 0 is not allowed/],
+    [{ enter: 1 as never }, /^enter: 1 is not allowed; expected a function$/],
+    [{ worker: { number: 3, of: 2 } }, /^worker: {"number":3,"of":2} is not allowed; expected { number, of }/],
     [{ cert: 'x' } as ListenOptions, /^cert belongs in tls or targetTls$/],
     [{ maxPerIp: 1.5 }, /^maxPerIp: 1.5 is not allowed; expected a whole number from 1$/],
     [{ idleTimeout: '5' as unknown as number }, /^idleTimeout: 5 is not allowed/],

@@ -154,6 +154,11 @@ t.test(
     t.same(await warned({ maxConnections: 1, room: 31 }), [], 'its owner wants no more')
     t.same(await warned({ maxConnections: 32, room: 32 }), [])
     t.same(await warned({ maxConnections: 1, room: 1, once: true }), [], 'one is enough')
+    for (const number of [1, 2]) {
+      const { log, lines } = recorder()
+      await open(t, { maxConnections: 31, room: 31, worker: { number, of: 2 }, log })
+      t.equal(lines.length, number === 1 ? 1 : 0, 'the first of several processes')
+    }
     await open(t, { maxConnections: 1, room: 1 })
   },
 )
@@ -531,4 +536,36 @@ t.test('it serves legs of any kind', async t => {
   t.equal(String(await collect(stream)), 'hello')
   stream.end()
   t.equal(await server.close(), 0)
+})
+
+t.test('whoever is asked decides about each client; one that leaves meanwhile is nobody else’s failure', async t => {
+  const answers: ((answer: (() => void) | 'maxConnections') => void)[] = []
+  const enter = () => new Promise<(() => void) | 'maxConnections'>(resolve => answers.push(resolve))
+  let left = 0
+  const leave = () => void left++
+  const { server, dial } = await open(t, { enter }, hello)
+  const asked = async () => {
+    const count = answers.length
+    const client = dial()
+    await until(() => answers.length > count)
+    return { client, answer: answers.at(-1) as (typeof answers)[number] }
+  }
+  const welcome = await asked()
+  welcome.client.once('end', () => welcome.client.end())
+  welcome.answer(leave)
+  t.match(await outcome(welcome.client), { ended: true, data: Buffer.from('hello') })
+  const unwelcome = await asked()
+  unwelcome.answer('maxConnections')
+  t.match(await outcome(unwelcome.client), { code: 'ECONNRESET' })
+  const gone = await asked()
+  gone.client.resetAndDestroy()
+  await outcome(gone.client)
+  gone.answer(leave)
+  const late = await asked()
+  const closing = server.close({ drain: 0 })
+  late.answer(leave)
+  t.match(await outcome(late.client), { code: 'ECONNRESET' })
+  t.equal(await closing, 0)
+  t.equal(left, 3)
+  t.match(server.stats(), { refused: { maxConnections: 1 } })
 })

@@ -46,3 +46,15 @@ t.test('any number of handshakes may wait for the same signal', async t => {
   handshakes.abort()
   t.equal(ended, 50)
 })
+
+t.test('one of several processes logs its connections, and not what concerns all', async t => {
+  const { log, lines } = recorder()
+  const state = stateOf({ log, worker: { number: 1, of: 2 } })
+  state.observer.listening({ address: 'state', family: 'memory', port: 0, maxConnections: 1 })
+  state.observer.refused({ reason: 'access', remote: '10.0.0.1' })
+  state.observer.stopped({ ...statsOf(state), refused: { ...statsOf(state).refused, access: 1 } })
+  t.same(
+    lines.map(({ msg }) => msg),
+    ['connections refused'],
+  )
+})
