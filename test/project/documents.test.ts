@@ -84,7 +84,7 @@ t.test('the commands of the section TLS of docs/command-line.md', async t => {
 
 t.test('the programs of docs/library.md run', async t => {
   const blocks = [...read('docs/library.md').matchAll(/```ts\n(import .*?)```/gs)].map(match => match[1] as string)
-  t.equal(blocks.length, 12)
+  t.equal(blocks.length, 13)
   const { cert, key } = await selfSigned()
   const programs = Object.fromEntries(blocks.map((code, i) => [`${i}.mjs`, `${code}\nconsole.log('done')`]))
   const cwd = t.testdir({ 'cert.pem': cert, 'key.pem': key, ...programs })
