@@ -96,8 +96,8 @@ t.test('mistakes name the option, the value and what is allowed', async t => {
     ],
     [['--max-record', '0'], "--max-record: '0' is not allowed; expected at least 1"],
     [['--on-eof', 'x'], "--on-eof: 'x' is not allowed; expected half-close or close"],
-    [['--to', 'file:x'], /^--to: 'file:x' cannot be connected to; expected host:port, .* or listen:unix:path$/],
-    [['--to', 'memory:x'], /^--to: 'memory:x' reaches no other process; expected host:port, .* or listen:unix:path$/],
+    [['--to', 'file:x'], /^--to: 'file:x' cannot be connected to; expected host:port, .* or listen:address$/],
+    [['--to', 'memory:x'], /^--to: 'memory:x' reaches no other process; expected host:port, .* or listen:address$/],
     [['--to', 'x:y'], /^--to: 'x:y': the port must be a whole number/],
   ] as const)
     t.throws(() => parse([...line]), { code: 'ERR_OPTION', message })
