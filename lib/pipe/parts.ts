@@ -64,7 +64,8 @@ export class Parts {
   async #hasMore(): Promise<boolean> {
     const source = this.#source
     const events = ['readable', 'end', 'error', 'close']
-    while (!this.#isStopped && source.readableLength === 0 && !source.readableEnded && !source.destroyed) {
+    const isOver = () => source.readableEnded || source.destroyed || source.errored !== null
+    while (!this.#isStopped && source.readableLength === 0 && !isOver()) {
       let wake!: () => void
       const changed = new Promise<void>(resolve => {
         wake = resolve

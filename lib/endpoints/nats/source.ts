@@ -33,7 +33,11 @@ class NatsSource extends Readable {
   }
 
   override _construct(callback: (error?: Error | null) => void): void {
-    this.#open().then(() => callback(), callback)
+    const failed = (error: Error) => {
+      callback()
+      this.destroy(error) // an error of the callback would leave a stream without `autoDestroy` open
+    }
+    this.#open().then(() => callback(), failed)
   }
 
   override _read(): void {
@@ -49,24 +53,16 @@ class NatsSource extends Readable {
     const { openReader } = await import('./reader.js')
     this.#reader = await openReader(this.#address, {
       give: data => this.push(data),
-      end: () => this.#end(),
+      end: () => void this.push(null),
       fail: error => void this.destroy(error),
       full: () => this.#fullCallbacks.map(callback => callback()),
     })
     this.warnings.push(...this.#reader.warnings)
   }
 
-  #end(): void {
-    this.once('end', () => this.#closeIfDone())
-    this.push(null)
-  }
-
+  /** After its end, this closes it. */
   async #settled(): Promise<void> {
     await this.#reader?.settled()
-    this.#closeIfDone()
-  }
-
-  #closeIfDone(): void {
     if (this.readableEnded && this.#reader?.isDone) this.destroy()
   }
 }

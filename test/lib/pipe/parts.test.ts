@@ -125,6 +125,8 @@ t.test('a source that fails fails its part, or the wait for the next one', async
   const next = new Parts(waiting, { longestLine }).next()
   waiting.destroy(error)
   await t.rejects(next, error)
+  const undestroyed = new Readable({ autoDestroy: false, construct: done => done(error), read() {} })
+  await t.rejects(new Parts(undestroyed, { longestLine }).next(), error, 'it is not destroyed by its error')
   const closed = new PassThrough()
   const none = new Parts(closed, { longestLine }).next()
   closed.destroy()

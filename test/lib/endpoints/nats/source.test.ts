@@ -88,6 +88,8 @@ t.test('until=empty ends when nothing is left, and acknowledges after its end', 
   const again = read(t, `${server.url}/in.lines?durable=reader&until=empty`)
   await finished(again.source)
   t.same(again.chunks, [])
+  t.notOk(again.source.destroyed, 'its owner acknowledges after its end')
+  await again.acks.settled()
   await closed(again.source)
 })
 
