@@ -14,6 +14,7 @@ const topics = [
   'workers',
   'figures',
   'reliable',
+  'nats',
   'startup',
   'memory',
   'idle',
@@ -100,6 +101,7 @@ function page() {
     version('gzip --version'),
     version('redis-server --version', /Redis server v=\S+/),
     version('haproxy -v', /HAProxy version \S+/),
+    version('nats-server --version', /nats-server: v\S+/),
   ].filter(Boolean)
   return [
     '# Results',

@@ -5,8 +5,15 @@ import type { Chance } from '../torture/chance.js'
 import type { Program } from './program.js'
 import { recordsOf } from './records.js'
 
-/** The largest number of records in a connection. */
-const most = 1000
+/** How a client sends: the largest number of records in a connection, bytes at once, and milliseconds between them. */
+interface Pace {
+  readonly records: number
+  readonly bytes: number
+  readonly pause: number
+}
+
+const slow: Pace = { records: 400, bytes: 800, pause: 60 }
+const fast: Pace = { records: 2000, bytes: 20_000, pause: 0 }
 
 export interface Ingest {
   readonly port: number
@@ -33,25 +40,25 @@ export class Client {
 
   async run(): Promise<void> {
     while (this.left > 0) {
-      const count = Math.min(this.left, 1 + this.#chance.below(most))
-      while (!(await this.#send(count))) await delay(50 + this.#chance.below(200))
+      const pace = this.#chance.is(0.9) ? slow : fast
+      const count = Math.min(this.left, 1 + this.#chance.below(pace.records))
+      while (!(await this.#send(count, pace))) await delay(50 + this.#chance.below(200))
       this.left -= count
     }
   }
 
   /** Whether the server has acknowledged it. */
-  async #send(count: number): Promise<boolean> {
+  async #send(count: number, { bytes, pause }: Pace): Promise<boolean> {
     const connection = this.connections++
     const { port, program } = this.#chance.of(this.#ingests)
     const { runs } = program
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     const end = endOf(socket)
-    const pieces = piecesOf(recordsOf(this.#number, connection, count).join(''), this.#chance)
-    const pauses = this.#chance.is(0.5) ? 30 : 0
+    const pieces = piecesOf(recordsOf(this.#number, connection, count).join(''), bytes, this.#chance)
     for (const piece of pieces) {
       if (socket.destroyed) break
       if (!socket.write(piece)) await Promise.race([drained(socket), end])
-      if (pauses) await delay(this.#chance.below(pauses))
+      if (pause) await delay(this.#chance.below(pause))
     }
     socket.end()
     const isClean = await end
@@ -64,10 +71,10 @@ export class Client {
 }
 
 /** Pieces of any size, which need not end with a line. */
-function piecesOf(text: string, chance: Chance): string[] {
+function piecesOf(text: string, most: number, chance: Chance): string[] {
   const pieces: string[] = []
   for (let at = 0; at < text.length; ) {
-    const size = 1 + chance.below(chance.is(0.5) ? 1000 : 20_000)
+    const size = 1 + chance.below(most)
     pieces.push(text.slice(at, at + size))
     at += size
   }

@@ -1,6 +1,6 @@
 /**
  * Records through servers, a cluster of NATS and readers that are killed: `npm run torture:nats -- --records 1000000
- * [--seed 1] [--clients 20] [--harms 1000000]`. 2 ingest nodes store what clients send; 2 drain nodes share a durable
+ * [--seed 1] [--clients 20] [--harms 1000000] [--keep]`. 2 ingest nodes store what clients send; 2 drain nodes share a durable
  * consumer, and a third one has its own. Ends with 1, and keeps the folder, if a record of an acknowledged connection is
  * not in the files, if a line is torn, or if the third one has the records of a connection out of order.
  */
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(randomInt(1_000_000)) },
     clients: { type: 'string', default: '20' },
     harms: { type: 'string', default: '1000000' },
+    keep: { type: 'boolean', default: false },
   },
 })
 const [records, seed, clientCount] = [Number(values.records), Number(values.seed), Number(values.clients)]
@@ -73,7 +74,7 @@ await drain()
 process.exitCode = (await report()) ? 0 : 1
 await cluster.close()
 await Promise.all(programs.map(each => each.kill()))
-if (process.exitCode === 0) rmSync(folder, { recursive: true, force: true })
+if (process.exitCode === 0 && !values.keep) rmSync(folder, { recursive: true, force: true })
 else console.log(`see ${folder}`)
 process.exit()
 
@@ -94,7 +95,9 @@ function part(name: string, run: number): string {
 /** Everything is delivered, and then the readers are stopped: a last one takes what they give back. */
 async function drain(): Promise<void> {
   await Promise.all(['drain', 'archive'].map(durable => cluster.delivered(durable)))
+  console.log(`${seconds()} s: all is delivered`)
   await Promise.all(drains.map(each => each.stop()))
+  console.log(`${seconds()} s: the drain nodes have ended`)
   for (const [durable, name] of [
     ['drain', 'drain-0'],
     ['archive', 'archive'],

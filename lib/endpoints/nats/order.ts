@@ -28,10 +28,14 @@ interface State<T> {
   next: number
   stored: number
   /** Messages after a gap. */
-  readonly held: Map<number, T>
-  /** The time of the last progress, if something is held. */
-  since: number
+  readonly held: Map<number, Held<T>>
   isFirst: boolean
+}
+
+interface Held<T> {
+  readonly item: T
+  /** When it came. */
+  readonly since: number
 }
 
 /**
@@ -71,9 +75,8 @@ export class Order<T> {
     state.stored = Math.max(state.stored, stored)
     if (sequence < state.next || state.held.has(sequence)) this.#give(item)
     else {
-      state.held.set(sequence, item)
+      state.held.set(sequence, { item, since: this.#now() })
       this.held++
-      if (state.held.size === 1) state.since = this.#now()
       this.#advance(state)
     }
   }
@@ -88,12 +91,12 @@ export class Order<T> {
     return this.#isSettling
   }
 
-  /** Gives what has waited long enough. */
+  /** Gives what has waited long enough, however many gaps are before it. */
   tick(): void {
     if (this.#isSettling || this.held === 0) return
     for (const state of this.#states.values()) {
       const limit = this.isShared || state.isFirst ? shortPatience : patience
-      if (state.held.size > 0 && this.#now() - state.since >= limit) this.#skip(state)
+      while (this.#now() - (lowest(state)?.since ?? Number.POSITIVE_INFINITY) >= limit) this.#skip(state)
     }
   }
 
@@ -105,7 +108,7 @@ export class Order<T> {
   #stateOf(connection: string, stored: number): State<T> {
     const known = this.#states.get(connection)
     const next = this.#isSettling ? 0 : stored
-    const state = known ?? { next, stored, held: new Map<number, T>(), since: 0, isFirst: true }
+    const state: State<T> = known ?? { next, stored, held: new Map(), isFirst: true }
     this.#states.delete(connection)
     this.#states.set(connection, state)
     if (this.#states.size > mostConnections) this.#forget()
@@ -122,18 +125,17 @@ export class Order<T> {
 
   #advance(state: State<T>): void {
     while (state.held.size > 0) {
-      const item = state.held.get(state.next)
-      if (item !== undefined) this.#next(state, item)
+      const held = state.held.get(state.next)
+      if (held) this.#next(state, held)
       else if (!this.#isSettling && state.stored > state.next)
         state.next = Math.min(state.stored, Math.min(...state.held.keys()))
       else return
     }
   }
 
-  #next(state: State<T>, item: T): void {
+  #next(state: State<T>, { item }: Held<T>): void {
     state.held.delete(state.next)
     state.next++
-    state.since = this.#now()
     state.isFirst = false
     this.held--
     this.#give(item)
@@ -143,4 +145,8 @@ export class Order<T> {
     state.next = Math.min(...state.held.keys())
     this.#advance(state)
   }
+}
+
+function lowest<T>({ held }: State<T>): Held<T> | undefined {
+  return held.get(Math.min(...held.keys()))
 }

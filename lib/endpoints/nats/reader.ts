@@ -8,6 +8,7 @@ import { Confirmations } from './confirmations.js'
 import { connectTo, type Link } from './connection.js'
 import { type OpenConsumer, openConsumer } from './consumer.js'
 import { failure, finalWords, natsError } from './faults.js'
+import { Fullness } from './fullness.js'
 import { placeOf } from './headers.js'
 import { type Entry, Ledger } from './ledger.js'
 import { Order } from './order.js'
@@ -55,6 +56,7 @@ export class Reader {
   readonly #order = new Order<Entry>(entry => this.#ready.push(entry))
   readonly #settling: Settling
   readonly #confirmations: Confirmations
+  readonly #fullness: Fullness
   /** In order, and not given yet. */
   readonly #ready: Entry[] = []
   readonly #timers: NodeJS.Timeout[]
@@ -73,6 +75,7 @@ export class Reader {
     this.warnings = opened.warnings
     this.#confirmations = new Confirmations(address, link, this.#ledger)
     this.#settling = new Settling(opened, this.#order, this.#ledger, link.breaks())
+    this.#fullness = new Fullness(opened.consumer, this.#ledger, () => taker.full())
     if (opened.pending > 0) this.#settling.begin()
     this.#timers = [
       setInterval(() => this.#ledger.working(), opened.ackWait / 3),
@@ -172,6 +175,7 @@ export class Reader {
   }
 
   #take(message: JsMsg): void {
+    this.#fullness.note()
     this.#settling.note(message, this.#link.breaks())
     const entry = this.#isOver ? undefined : this.#ledger.take(message)
     if (entry) this.#order.add(entry, placeOf(message))
@@ -197,13 +201,12 @@ export class Reader {
   #tick(): void {
     this.#order.tick()
     this.#flush()
+    this.#fullness.tick()
   }
 
   /** Nothing has come for a while. */
   async #idle(): Promise<void> {
-    const info = await this.#opened.consumer.info()
-    const most = info.config.max_ack_pending ?? 0
-    if (this.#ledger.unkept > 0 && most > 0 && info.num_ack_pending >= most) this.#taker.full() // others have the rest
+    const info = await this.#fullness.look()
     if (this.#address.until === 'empty' && this.#isEmpty(info)) this.#finish()
   }
 

@@ -88,6 +88,21 @@ t.test('a gap is waited for half a minute, less if others read, too', async t =>
   }
 })
 
+t.test('several gaps are waited for at the same time, not one after the other', async t => {
+  const { add, given, clock, order } = ordered()
+  add('a', 0)
+  for (const i of [2, 4, 6]) {
+    clock.now = i
+    add('a', i)
+  }
+  clock.now = 30_004
+  order.tick()
+  t.same(given, ['a0', 'a2', 'a4'])
+  clock.now = 30_006
+  order.tick()
+  t.same(given, ['a0', 'a2', 'a4', 'a6'])
+})
+
 t.test('nothing passes what may come again, until that is settled', async t => {
   const { add, given, clock, order } = ordered()
   order.isSettling = true
