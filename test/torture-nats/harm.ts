@@ -30,7 +30,7 @@ export class Harm {
   /** `count`: of kills and halts, at most. Resolves when everything runs again. */
   async run(count: number): Promise<void> {
     for (let i = 0; i < count && !this.#isOver.aborted; i++) {
-      await delay(300 + this.#chance.below(2500), undefined, { signal: this.#isOver }).catch(() => {})
+      await delay(500 + this.#chance.below(5000), undefined, { signal: this.#isOver }).catch(() => {})
       if (!this.#isOver.aborted)
         await this.#harm(this.#chance.of(['ingest', 'drain', 'drain', 'leader', 'leader', 'server', 'halt']))
     }
