@@ -51,6 +51,7 @@ const drains = [
   program('archive', run => [...source('archive'), '--rotate-size', '1m', '-o', part('archive', run)]),
 ]
 const programs = [...cluster.servers, ...drains, ...ingests.map(each => each.program)]
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 process.once('exit', () => {
   for (const each of programs) void each.kill()
 })

@@ -13,6 +13,7 @@ import {
 import { errorMessage } from '../../text/errors.js'
 import { formatHostAndPort } from '../tcp.js'
 import type { NatsAddress } from './address.js'
+import { questionTimeout } from './asked.js'
 import { finalWords, natsError } from './faults.js'
 
 /** A share of a connection. It stays open until every user has released it, and comes back by itself when it breaks. */
@@ -41,7 +42,7 @@ interface Shared {
 
 const open = new Map<string, Shared>()
 
-/** Milliseconds to wait for a server, and for the answer to a question about a stream. */
+/** Milliseconds to wait for a server. */
 const patience = 10_000
 
 /** Milliseconds that the server may take for what was sent last. */
@@ -82,7 +83,7 @@ function forget(shared: Shared): void {
 }
 
 async function linkTo(shared: Shared, connection: NatsConnection): Promise<Link> {
-  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: patience })
+  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: questionTimeout })
   let isReleased = false
   let callback: ((error: unknown) => void) | undefined
   return {

@@ -9,6 +9,7 @@ import {
 } from '@nats-io/jetstream'
 import { exactDuration } from '../../text/quantities.js'
 import type { NatsAddress } from './address.js'
+import { asked } from './asked.js'
 import type { Link } from './connection.js'
 import { failure, natsError } from './faults.js'
 import { covers, streamOf } from './stream.js'
@@ -31,7 +32,11 @@ const defaultAckWait = 30_000
 const defaultMaxPending = 1000
 
 /** Rejects with `ERR_NATS` if there is no stream, or if the consumer is of another kind. */
-export async function openConsumer({ manager, client }: Link, address: NatsAddress): Promise<OpenConsumer> {
+export function openConsumer(link: Link, address: NatsAddress): Promise<OpenConsumer> {
+  return asked(() => open(link, address))
+}
+
+async function open({ manager, client }: Link, address: NatsAddress): Promise<OpenConsumer> {
   const stream = await streamOf(manager, address)
   const durable = address.durable as string
   const info = await infoOf(manager, stream, durable, address)

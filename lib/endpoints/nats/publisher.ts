@@ -11,7 +11,7 @@ import type { Link } from './connection.js'
 import { finalWords, natsError } from './faults.js'
 import { headerNames } from './headers.js'
 import type { Message } from './records.js'
-import { openStream, type Stream } from './stream.js'
+import { lookAt, type Stream } from './stream.js'
 
 /** Milliseconds to wait for an acknowledgement before a message is sent again. */
 const ackTimeout = 3000
@@ -160,7 +160,7 @@ export class Publisher {
     if (performance.now() - this.#lookedAt < fresh) return this.#look
     this.#lookedAt = performance.now()
     const isFinal = (error: TcpPipeError) => !error.cause || finalWords(error) !== undefined
-    const look = openStream(link.manager, { ...address, stream: stream.name, create: undefined })
+    const look = lookAt(link.manager, { ...address, stream: stream.name, create: undefined })
     this.#look = look.catch(error => (isFinal(error) ? Promise.reject(error) : undefined))
     return this.#look
   }

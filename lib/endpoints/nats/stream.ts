@@ -8,6 +8,7 @@ import {
 } from '@nats-io/jetstream'
 import { exactBytes, exactDuration, formatDuration } from '../../text/quantities.js'
 import type { NatsAddress } from './address.js'
+import { asked } from './asked.js'
 import { failure, natsError } from './faults.js'
 import type { StreamLimits } from './parameters.js'
 
@@ -24,7 +25,12 @@ export interface Stream {
 const nanoseconds = 1_000_000
 
 /** Finds the stream of a subject, or makes it. Rejects with `ERR_NATS` if nothing can be stored in it. */
-export async function openStream(manager: JetStreamManager, address: NatsAddress): Promise<Stream> {
+export function openStream(manager: JetStreamManager, address: NatsAddress): Promise<Stream> {
+  return asked(() => lookAt(manager, address))
+}
+
+/** The same, with one question. */
+export async function lookAt(manager: JetStreamManager, address: NatsAddress): Promise<Stream> {
   const config = await configOf(manager, address)
   if (!config.subjects?.some(each => covers(each, address.subject))) {
     const subjects = config.subjects?.join(', ') || 'none'
