@@ -68,6 +68,11 @@ export class Cluster {
     return this.servers.find(({ name }) => name === `nats-server ${leader}`)
   }
 
+  /** Lets another server lead the stream. */
+  async elect(): Promise<void> {
+    await this.#connection.request(`$JS.API.STREAM.LEADER.STEPDOWN.${streamName}`).catch(() => {})
+  }
+
   /** Resolves when every replica has everything: a stream of three keeps what it has if one is lost, not two. */
   async whole(): Promise<void> {
     for (let good = 0; good < 5; ) {

@@ -1,9 +1,10 @@
 /**
  * Records through servers, a cluster of NATS and readers that are killed: `npm run torture:nats -- --records 1000000
- * [--seed 1] [--clients 20] [--harms 1000000] [--keep]`. 2 ingest nodes store what clients send; 2 drain nodes share a durable
+ * [--seed 1] [--clients 20] [--harms 1000000] [--kinds leader,drain] [--keep]`. 2 ingest nodes store what clients send; 2 drain nodes share a durable
  * consumer, and a third one has its own. Ends with 1, and keeps the folder, if a record of an acknowledged connection is
  * not in the files, if a line is torn, or if the third one has the records of a connection out of order.
  */
+import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +16,7 @@ import { Chance } from '../torture/chance.js'
 import { Drained, lost } from './check.js'
 import { Client } from './client.js'
 import { Cluster, streamName, subject } from './cluster.js'
-import { Harm } from './harm.js'
+import { allKinds, Harm, type Kind, mildKinds } from './harm.js'
 import { Program } from './program.js'
 
 const { values } = parseArgs({
@@ -24,13 +25,18 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(randomInt(1_000_000)) },
     clients: { type: 'string', default: '20' },
     harms: { type: 'string', default: '1000000' },
+    kinds: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 })
 const [records, seed, clientCount] = [Number(values.records), Number(values.seed), Number(values.clients)]
 const folder = mkdtempSync(join(tmpdir(), 'tcp-pipe-torture-nats-'))
 const started = performance.now()
-console.log(`torture: ${records} records of ${clientCount} clients, seed ${seed}, in ${folder}`)
+const version = /\d+\.\d+\.\d+/.exec(`${spawnSync('nats-server', ['--version']).stdout}`)?.[0] ?? 'unknown'
+const isOld = /^2\.\d\./.test(version)
+const kinds = values.kinds ? (values.kinds.split(',') as Kind[]) : isOld ? mildKinds : allKinds
+console.log(`torture: ${records} records of ${clientCount} clients, seed ${seed}, nats-server ${version}, in ${folder}`)
+if (isOld && !values.kinds) console.log('no server is killed: that needs nats-server 2.10')
 
 const cluster = await Cluster.open(folder)
 const address = `nats://${cluster.hosts}/${subject}?stream=${streamName}`
@@ -62,7 +68,7 @@ const clients = Array.from({ length: clientCount }, (_, i) => {
   return new Client(i, share, ingests, new Chance(seed * 1_000_003 + i))
 })
 const calm = new AbortController()
-const victims = { cluster, ingests: ingests.map(each => each.program), drains }
+const victims = { cluster, ingests: ingests.map(each => each.program), drains, kinds }
 const harm = new Harm(victims, new Chance(seed), calm.signal)
 const harmed = harm.run(Number(values.harms))
 const ticker = setInterval(() => console.log(`${seconds()} s: ${sum(({ left }) => left)} records are left`), 30_000)
