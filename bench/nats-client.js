@@ -1,4 +1,7 @@
-// The bare client of NATS: `nats-client.js publish|consume PORT`. Takes one order, answers with the seconds, and exits.
+// The bare client of NATS: `nats-client.js publish|consume|relay PORT`. Takes one order, answers with the seconds, and exits;
+// `relay` listens at once, and says where.
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 
@@ -11,6 +14,8 @@ if (role === 'consume') {
   const manager = await jetstreamManager(connection)
   await manager.consumers.add('bench', { durable_name: 'client', ack_policy: 'explicit' })
 }
+if (role === 'relay') await relay()
+else process.send('ready')
 process.once('message', async order => {
   const started = performance.now()
   await (role === 'publish' ? publish(order) : consume(order))
@@ -18,7 +23,6 @@ process.once('message', async order => {
   await connection.close()
   process.disconnect()
 })
-process.send('ready')
 
 /** Lines in messages of this size, each with an id. */
 async function publish({ lines, size, lineLength }) {
@@ -40,4 +44,36 @@ async function consume({ lines }) {
     if (--left === 0) break
   }
   await connection.flush()
+}
+
+/** Lines of sockets in messages of 64 KiB, without retries, headers and backpressure of bytes: the least that works. */
+async function relay() {
+  let sockets = 0
+  const server = createServer({ allowHalfOpen: true }, async socket => {
+    const name = `bench-${sockets++}`
+    let chunks = []
+    let size = 0
+    let number = 0
+    const flying = new Set()
+    const send = data => {
+      const sent = client.publish('bench.lines', data, { msgID: `${name}:${number++}` }).then(() => flying.delete(sent))
+      flying.add(sent)
+    }
+    for await (const chunk of socket) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size < 65_536) continue
+      const all = Buffer.concat(chunks)
+      const end = all.lastIndexOf(10, 65_535) + 1
+      send(all.subarray(0, end))
+      chunks = [all.subarray(end)]
+      size = all.length - end
+      if (flying.size >= inFlight) await Promise.race(flying)
+    }
+    if (size > 0) send(Buffer.concat(chunks))
+    await Promise.all(flying)
+    socket.end()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  process.send(server.address().port)
 }

@@ -14,6 +14,8 @@ const clients = 4
 const lineLength = 200
 const batch = 64 * 1024
 
+const clientPath = fileURLToPath(new URL('nats-client.js', import.meta.url))
+
 /** Lines that the end-to-end rate has to reach, on a quiet machine. */
 const leastLines = 200_000
 
@@ -54,15 +56,21 @@ export async function run({ runs, quick }) {
 async function into(bench, runs, lines) {
   const candidates = [
     { name: 'serve', measure: () => served(bench) },
+    { name: 'relay', measure: () => relayedBare(bench) },
     { name: 'client', measure: () => published(bench, { lines, size: batch }) },
   ]
   const seconds = await compare(candidates, runs, ({ measure }) => bench.fresh(measure))
   const rate = name => lines / 1000 / seconds.get(name)
-  const peer = 'the client, messages of 64 KiB, 200 in flight'
+  const ours = rate('serve')
+  const work = 'serve --to nats://…'
+  const batching = 'messages of 64 KiB, 200 in flight'
   return {
     title: `NATS JetStream: ${lines} lines of ${lineLength} bytes from ${clients} clients into a stream`,
     unit: 'thousand lines/s',
-    rows: [{ work: 'serve --to nats://…', ours: rate('serve'), peer, theirs: rate('client'), atLeast: 0.8 }],
+    rows: [
+      { work, ours, peer: `the client behind a bare TCP server, ${batching}`, theirs: rate('relay'), atLeast: 0.8 },
+      { work, ours, peer: `the client alone, from memory, ${batching}`, theirs: rate('client') },
+    ],
     commands: [`tcp-pipe serve PORT -q --to ${bench.address.replace(/:\d+/, ':4222')}`],
   }
 }
@@ -94,13 +102,26 @@ async function served({ file, address }) {
   const port = await freePort()
   const server = shell(`exec ${tcpPipe} serve 127.0.0.1:${port} -q --to ${address}`, { ends: false })
   await listening(port)
-  const started = performance.now()
-  const nc = `exec nc -N 127.0.0.1 ${port} < ${file}`
-  await Promise.all(Array.from({ length: clients }, () => shell(nc).done))
-  const seconds = (performance.now() - started) / 1000
+  const seconds = await sent(file, port)
   server.kill()
   await server.done
   return seconds
+}
+
+async function relayedBare({ file, port }) {
+  const relay = fork(clientPath, ['relay', String(port)])
+  const [own] = await once(relay, 'message')
+  const seconds = await sent(file, own)
+  relay.kill()
+  await once(relay, 'exit')
+  return seconds
+}
+
+async function sent(file, port) {
+  const started = performance.now()
+  const nc = `exec nc -N 127.0.0.1 ${port} < ${file}`
+  await Promise.all(Array.from({ length: clients }, () => shell(nc).done))
+  return (performance.now() - started) / 1000
 }
 
 /** Seconds until the file has all lines. */
@@ -135,7 +156,7 @@ async function relayed(bench, lines) {
 }
 
 async function peer(role, { port }) {
-  const child = fork(fileURLToPath(new URL('nats-client.js', import.meta.url)), [role, String(port)])
+  const child = fork(clientPath, [role, String(port)])
   await once(child, 'message')
   return child
 }
