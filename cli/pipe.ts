@@ -88,7 +88,10 @@ async function run(options: Options, own: PipeOptions, { from, isBothWays }: Pip
     ...{ ...own, log, measure, observer: observed, stop: stop.signal, signal: abort.signal },
     onConnection(connection) {
       connections.add(connection)
-      void connection.closed.then(() => connections.delete(connection))
+      void connection.closed.then(({ warnings }) => {
+        connections.delete(connection)
+        if (warnings.length > 0) process.exitCode = 1 // of any part; the summary is that of the last one
+      })
       progress?.start()
     },
   })

@@ -156,7 +156,7 @@ async function moveParts(run: Run, { source, leg, name }: Input): Promise<Summar
   )
   const close = async (error: Error | undefined) => {
     if (error) leg?.reset(error)
-    source.destroy(error)
+    if (error || !leg) source.destroy(error)
     if (leg) await leave(leg, () => error !== undefined)
   }
   try {

@@ -145,10 +145,13 @@ async function exchange(leg: Leg, options: OpenOptions): Promise<Summary> {
     connection.fail(error)
   }
   const summary = await connection.finish()
-  if (!summary.error) await acknowledgeAll(from, summary)
-  if (!from.readableEnded) from.destroy() // an idle terminal would keep the process alive
-  clearTimeout(timer)
-  signal?.removeEventListener('abort', abort)
+  try {
+    if (!summary.error) await acknowledgeAll(from, summary)
+  } finally {
+    if (from.acks || !from.readableEnded) from.destroy() // an idle terminal or a consumer would keep the process alive
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
   return summary
 }
 

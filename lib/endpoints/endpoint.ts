@@ -103,7 +103,7 @@ export interface Acks {
   kept(bytes: number): void
   /** Resolves when the server has confirmed every acknowledgement. Rejects if it cannot; its records come again. */
   settled(): Promise<void>
-  /** Calls back whenever the source waits for an acknowledgement before it gives more. */
+  /** Calls back whenever the source waits for an acknowledgement before it gives more. Replaces the callback. */
   onFull(callback: () => void): void
 }
 
@@ -244,6 +244,8 @@ export interface Endpoint<A extends { readonly scheme: string } = { readonly sch
   /** Connects. Rejects with the system error. */
   dial?(address: A, options: DialOptions): Promise<Leg>
   source?(address: A): Source
+  /** Throws `ERR_ADDRESS` if `source` cannot succeed. Opens nothing. */
+  checkSource?(address: A): void
   /** Rejects if `sink` cannot succeed, as far as that is known before there is a connection. Opens nothing. */
   checkSink?(address: A): Promise<void>
   /** Before a server listens: asks the server of the address. Rejects if a sink cannot succeed. */

@@ -1,6 +1,13 @@
 /** NATS JetStream: a stream of a server stores records until somebody has taken them. */
 import { defineEndpoint } from './endpoint.js'
-import { checkSinkAddress, completeNats, formatNats, type NatsAddress, parseNats } from './nats/address.js'
+import {
+  checkSinkAddress,
+  checkSourceAddress,
+  completeNats,
+  formatNats,
+  type NatsAddress,
+  parseNats,
+} from './nats/address.js'
 import { natsSource } from './nats/source.js'
 
 export type { NatsAddress } from './nats/address.js'
@@ -14,6 +21,7 @@ export const nats = defineEndpoint<NatsAddress>({
   complete: completeNats,
   format: formatNats,
   source: natsSource,
+  checkSource: checkSourceAddress,
   load: () => import('./nats/sink.js'),
   async reachSink(address) {
     const { checkTarget } = await import('./nats/sink.js')

@@ -88,7 +88,7 @@ export async function resolvePipe(options: PipeOptions): Promise<PipePlan> {
   if (options.from === undefined) throw new TcpPipeError('ERR_ADDRESS', 'pipe needs from: where the data comes from')
   const from = dialled(toAddress(options.from))
   const to = dialled(options.to === undefined ? { scheme: 'stdio' } : toAddress(options.to))
-  endpointFor(can('dial', from) ? 'dial' : 'source', from)
+  endpointFor(can('dial', from) ? 'dial' : 'source', from).checkSource?.(from)
   checkSink(to)
   const isOpen = options.to !== undefined && (can('dial', from) || can('dial', to))
   const isBothWays = isOpen && !oneWay && hasTwoWays(from) && hasTwoWays(to)

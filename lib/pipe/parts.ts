@@ -30,6 +30,8 @@ export class Parts {
   #current: Part | undefined
   #isStopped = false
   #stopped: (() => void) | undefined
+  /** The number of warnings of the source that parts have. */
+  #warned = 0
 
   constructor(source: Source, options: PartsOptions) {
     this.#source = source
@@ -41,8 +43,11 @@ export class Parts {
   async next(): Promise<PartOf | undefined> {
     if (!(await this.#hasMore())) return undefined
     const start = this.#given
-    const part = new Part(this.#source, this.#options, bytes => {
-      this.#given += bytes
+    const part = new Part(this.#source, this.#options, {
+      given: bytes => {
+        this.#given += bytes
+      },
+      warnings: () => this.#newWarnings(),
     })
     this.#current = part
     return { source: part, start }
@@ -60,12 +65,18 @@ export class Parts {
     this.#current?.stop()
   }
 
+  #newWarnings(): readonly string[] {
+    const warnings = this.#source.warnings?.slice(this.#warned) ?? []
+    this.#warned += warnings.length
+    return warnings
+  }
+
   /** Whether there is a byte for another part. */
   async #hasMore(): Promise<boolean> {
     const source = this.#source
     const events = ['readable', 'end', 'error', 'close']
-    const isOver = () => source.readableEnded || source.destroyed || source.errored !== null
-    while (!this.#isStopped && source.readableLength === 0 && !isOver()) {
+    const isOver = () => this.#isStopped || source.readableEnded || source.destroyed || source.errored !== null
+    while (source.readableLength === 0 && !isOver()) {
       let wake!: () => void
       const changed = new Promise<void>(resolve => {
         wake = resolve
@@ -81,11 +92,20 @@ export class Parts {
   }
 }
 
+/** What a part tells, and asks for. */
+interface Owner {
+  given(bytes: number): void
+  /** Those of the source that no part has yet. */
+  warnings(): readonly string[]
+}
+
 class Part extends Readable {
   bytesRead = 0
+  /** Those of the source, until the part ends. */
+  readonly warnings: string[] = []
   readonly #source: Source
   readonly #longestLine: number
-  readonly #counted: (bytes: number) => void
+  readonly #owner: Owner
   readonly #timer: NodeJS.Timeout | undefined
   /** Where it ends, or after the record that it is in by then. */
   #size: number
@@ -94,12 +114,12 @@ class Part extends Readable {
   /** Whether the last byte that was given ends a record. */
   #isWhole = false
 
-  constructor(source: Source, { time, size, longestLine }: PartsOptions, counted: (bytes: number) => void) {
+  constructor(source: Source, { time, size, longestLine }: PartsOptions, owner: Owner) {
     super({ highWaterMark: 0 })
     this.#source = source
     this.#size = size ?? Number.POSITIVE_INFINITY
     this.#longestLine = longestLine
-    this.#counted = counted
+    this.#owner = owner
     this.#timer = time === undefined ? undefined : setTimeout(() => this.finish(), time)
     source.on('readable', this.#take).on('end', this.stop).on('error', this.#fail)
   }
@@ -137,7 +157,7 @@ class Part extends Readable {
     const given = end < 0 ? chunk : chunk.subarray(0, end)
     if (given.length < chunk.length) this.#source.unshift(chunk.subarray(end))
     this.bytesRead += given.length
-    this.#counted(given.length)
+    this.#owner.given(given.length)
     this.#isWhole = this.#source.acks !== undefined || given.at(-1) === lineFeed
     this.push(given)
     if (end >= 0) this.stop()
@@ -155,6 +175,7 @@ class Part extends Readable {
   }
 
   #leave(): void {
+    if (!this.#isOver) this.warnings.push(...this.#owner.warnings())
     this.#isOver = true
     clearTimeout(this.#timer)
     this.#source.off('readable', this.#take).off('end', this.stop).off('error', this.#fail)

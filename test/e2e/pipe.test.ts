@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
@@ -65,6 +65,19 @@ t.test('a log that is followed and rotated; SIGINT is its ordinary end', async t
     parts().map(name => String(gunzipSync(readFileSync(join(cwd, name))))),
     ['one\n', 'two\n'],
   )
+})
+
+t.test('a warning of any part is exit 1', async t => {
+  const cwd = t.testdir({ log: 'a long line\n' })
+  const following = start(t, ['pipe', 'file:log', '--follow', '-o', 'part-{id}', '--rotate-size', '1'], { cwd })
+  const parts = () => readdirSync(cwd).filter(name => /^part-\w+$/.test(name)).length
+  await eventually('the first part', () => parts() === 1)
+  writeFileSync(join(cwd, 'log'), 'short\n')
+  await eventually('what follows the truncation', () => parts() === 2)
+  appendFileSync(join(cwd, 'log'), 'last\n')
+  await eventually('the last part', () => parts() === 3)
+  following.kill('SIGINT')
+  t.match(await following.ended, { code: 1, stderr: /truncated at 12 bytes/ })
 })
 
 t.test('a signal resets what is incomplete', async t => {

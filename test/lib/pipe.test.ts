@@ -153,6 +153,12 @@ t.test('TLS at either end', async t => {
   await pipe({ from: `tls://127.0.0.1:${source.address.port}`, to: `file:${at('out')}`, tls })
   t.equal(text(at('out')), 'from tls')
   await source.closed
+  const rotated = await serve({ port: 0, tls: identity, from: () => 'in parts', to: `file:${at('empty')}`, once: true })
+  const ends: Summary[] = []
+  rotated.observe({ closed: summary => ends.push(summary) })
+  await pipe({ from: `tls://127.0.0.1:${rotated.address.port}`, to: `file:${at('part-{id}')}`, tls, rotate: 60_000 })
+  await rotated.closed
+  t.match(ends, [{ error: undefined }], 'our end is a whole one')
 })
 
 t.test('rotate: complete files, each with its own stages', async t => {
@@ -352,6 +358,7 @@ t.test('mistakes are found before anything is opened', async t => {
   await wrong({}, 'ERR_ADDRESS', /pipe needs from/)
   await wrong({ from: '127.0.0.1:0' }, 'ERR_ADDRESS', /port 0 cannot be dialled/)
   await wrong({ from, to: '127.0.0.1:0' }, 'ERR_ADDRESS', /port 0/)
+  await wrong({ from: 'nats://h/in.lines' }, 'ERR_ADDRESS', /it needs durable=/)
   await wrong({ from, to: from }, 'ERR_FILE_EXISTS', /exists/)
   await wrong({ from, to: `file:${at('{x}')}` }, 'ERR_ADDRESS', /\{x\}/)
   await wrong({ from, to: `file:${at('one')}`, rotate: 1 }, 'ERR_OPTION', /is one file; several need a placeholder/)

@@ -666,3 +666,17 @@ t.test('with an address of sessions, or with reliable, send resolves with a rece
   t.match(await send({ to: `reliable://127.0.0.1:${port}`, from: 'two', output: output() }), { bytes: 3 })
   t.same(taken, ['one', 'two'])
 })
+
+t.test('a source whose acknowledgements cannot be confirmed is released', async t => {
+  const { options } = await target(t, socket => void socket.resume().end())
+  const stream = new PassThrough({ autoDestroy: false })
+  const failed = async () => {
+    throw new Error('not confirmed')
+  }
+  const from: Source = Object.assign(stream, { acks: { kept() {}, settled: failed, onFull() {} } })
+  stream.end('x')
+  const { signal } = new AbortController()
+  await t.rejects(send({ ...options, from, signal }), { message: 'not confirmed' })
+  t.ok(stream.destroyed)
+  t.same(getEventListeners(signal, 'abort'), [])
+})

@@ -6,7 +6,8 @@ import { file } from '../../lib/endpoints/file.js'
 
 export function storing(t: Test) {
   const kept: number[] = []
-  let full = () => {}
+  let full: (() => void) | undefined
+  let isFull = false
   let settled = 0
   const stream = new PassThrough()
   const acks: Acks = {
@@ -14,11 +15,16 @@ export function storing(t: Test) {
     settled: async () => void settled++,
     onFull(callback) {
       full = callback
+      if (isFull) callback()
     },
+  }
+  const fill = () => {
+    isFull = !full // whoever listens later is told then
+    full?.()
   }
   const source: Source = Object.assign(stream, { acks })
   const { source: original } = file
   file.source = () => source
   t.teardown(() => Object.assign(file, { source: original }))
-  return { stream, kept, last: () => kept.at(-1) ?? 0, full: () => full(), settled: () => settled }
+  return { stream, kept, last: () => kept.at(-1) ?? 0, full: fill, settled: () => settled }
 }

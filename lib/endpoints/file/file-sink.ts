@@ -44,13 +44,14 @@ export async function fileSink(
   if (append || kind === 'fifo' || kind === 'device') {
     const file = await openOutput(place, append ? 'append' : 'replace')
     const isFile = kind === 'file' || kind === 'missing'
+    const named = (sync: () => Promise<void>) => withFolders(path, fixedPart(template), sync)
     const sink = writer(path, file, async () => {
       await file.opened()
-      if (durable && isFile) await withFolders(path, fixedPart(template), () => (file as HandleFile).handle.sync())
+      if (durable && isFile) await named(() => (file as HandleFile).handle.sync())
       await file.close()
       return path
     })
-    return durable && isFile ? keptOnDisk(sink, file as HandleFile) : sink
+    return durable && isFile ? keptOnDisk(sink, file as HandleFile, named) : sink
   }
   if (kind !== 'missing' && !force) throw exists(path)
   return partSink(path, { template, force, signal, session, durable })
@@ -190,13 +191,19 @@ function writer(name: string, file: OutputFile, complete: () => Promise<string>,
   return Object.assign(sink, { report: () => ({ file: current, bytes: file.bytes }) })
 }
 
-/** Tells what is on the disk. While one `fdatasync` runs, what is written waits for the next one. */
-function keptOnDisk(sink: Sink, file: HandleFile): Sink {
+/**
+ * Tells what is on the disk. While one `fdatasync` runs, what is written waits for the next one. The first one brings the
+ * name of the file there, too: `named` does that after the data.
+ */
+function keptOnDisk(sink: Sink, file: HandleFile, named: (sync: () => Promise<void>) => Promise<void>): Sink {
   const kept = new Kept()
   let isSyncing = false
+  const data = () => file.handle.datasync()
+  let save = () => named(data)
   const sync = async (): Promise<void> => {
     const { bytes } = file
-    await file.handle.datasync()
+    await save()
+    save = data
     kept.reach(bytes)
     if (file.bytes > bytes && !sink.writableEnded) await sync() // before its end, the sink itself syncs
   }

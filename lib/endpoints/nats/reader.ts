@@ -89,9 +89,9 @@ export class Reader {
     return this.#ledger.bytes
   }
 
-  /** Whether nothing is left to be acknowledged. */
+  /** Whether nothing is left to be acknowledged, and no acknowledgement to be confirmed. */
   get isDone(): boolean {
-    return this.#ledger.size === 0
+    return this.#ledger.size === 0 && this.#ledger.last === undefined
   }
 
   /** Asks for more. */
@@ -212,8 +212,10 @@ export class Reader {
 
   /** Whether nothing is left. What others have comes again if they are killed; if they are alive, they go on with it. */
   #isEmpty({ num_pending, num_ack_pending }: ConsumerInfo): boolean {
-    if (num_pending > 0 || this.#order.held > 0 || this.#ready.length > 0) return false
-    if (num_ack_pending <= this.#ledger.size) return true
+    const isLeft = num_pending > 0 || this.#order.held > 0 || this.#ready.length > 0
+    const haveOthers = num_ack_pending > this.#ledger.size
+    if (isLeft || !haveOthers) this.#othersSince = undefined
+    if (isLeft || !haveOthers) return !isLeft
     this.#othersSince ??= performance.now()
     return performance.now() - this.#othersSince > this.#opened.ackWait + expires
   }

@@ -15,16 +15,24 @@ class NatsSource extends Readable {
   readonly acks: Acks
   readonly warnings: string[] = []
   readonly #address: NatsAddress
-  readonly #fullCallbacks: (() => void)[] = []
+  #full = () => {}
+  /** Whether it waits since before somebody listened. */
+  #isFull = false
   #reader: Reader | undefined
 
   constructor(address: NatsAddress) {
     super({ highWaterMark: 256 * 1024, autoDestroy: false })
     this.#address = address
     this.acks = {
-      kept: bytes => this.#reader?.kept(bytes),
+      kept: bytes => {
+        this.#isFull = false
+        this.#reader?.kept(bytes)
+      },
       settled: () => this.#settled(),
-      onFull: callback => void this.#fullCallbacks.push(callback),
+      onFull: callback => {
+        this.#full = callback
+        if (this.#isFull) callback()
+      },
     }
   }
 
@@ -34,8 +42,8 @@ class NatsSource extends Readable {
 
   override _construct(callback: (error?: Error | null) => void): void {
     const failed = (error: Error) => {
+      this.destroy(error) // otherwise nothing would: it does not destroy itself
       callback()
-      this.destroy(error) // an error of the callback would leave a stream without `autoDestroy` open
     }
     this.#open().then(() => callback(), failed)
   }
@@ -55,7 +63,10 @@ class NatsSource extends Readable {
       give: data => this.push(data),
       end: () => void this.push(null),
       fail: error => void this.destroy(error),
-      full: () => this.#fullCallbacks.map(callback => callback()),
+      full: () => {
+        this.#isFull = true
+        this.#full()
+      },
     })
     this.warnings.push(...this.#reader.warnings)
   }

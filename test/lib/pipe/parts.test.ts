@@ -144,3 +144,26 @@ t.test('a part that is destroyed leaves the source to the next one', async t => 
   source.end('two\n')
   t.equal(String(await collect((await parts.next())?.source as Source)), 'one\ntwo\n')
 })
+
+t.test('a part has the warnings of the source that are new', async t => {
+  const source = Object.assign(new PassThrough(), { warnings: ['first'] })
+  const parts = new Parts(source, { longestLine, size: 2 })
+  const texts = []
+  source.write('a\nb\n')
+  for (let i = 0; i < 2; i++) {
+    const part = (await parts.next())?.source as Source
+    await collect(part)
+    texts.push(part.warnings)
+    source.warnings.push('second')
+  }
+  t.same(texts, [['first'], ['second']])
+})
+
+t.test('a source that fails and is not destroyed is over', async t => {
+  const source = new Readable({
+    autoDestroy: false,
+    construct: callback => setImmediate(callback, new Error('not opened')),
+    read() {},
+  })
+  await t.rejects(new Parts(source, { longestLine }).next(), { message: 'not opened' })
+})

@@ -112,6 +112,20 @@ t.test('a durable append tells what is on the disk', async t => {
   t.equal((await fileSink(path, info, { append: true })).destroy().onKept, undefined)
 
   const { FileHandle } = { FileHandle: Object.getPrototypeOf(await promises.open(path).then(closeIt)) }
+  const { sync } = FileHandle
+  t.teardown(() => Object.assign(FileHandle, { sync }))
+  const done: string[] = []
+  FileHandle.sync = async function () {
+    await sync.call(this)
+    done.push((await this.stat()).isDirectory() ? 'folder' : 'file')
+  }
+  const named = await fileSink(join(dirname(path), 'new'), info, { append: true, durable: true })
+  named.onKept?.(bytes => done.push(`kept ${bytes}`))
+  named.write('x')
+  await until(() => done.includes('kept 1'))
+  t.same(done, ['folder', 'kept 1'], 'its name is on the disk, too')
+  named.destroy()
+
   const failing = await fileSink(path, info, { append: true, durable: true })
   failing.onKept?.(() => {})
   const { datasync } = FileHandle
