@@ -102,6 +102,7 @@ function startThread(): Thread {
   const thread: Thread = { worker, stages: new Set(), leaving: 0, heard: 0, watch: undefined }
   let reason: string | undefined
   threads.add(thread)
+  worker.unref() // its first stage may be one that cannot be sent
   worker.on('message', () => {
     thread.leaving--
     thread.heard = performance.now()

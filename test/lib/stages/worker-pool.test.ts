@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
@@ -82,4 +83,12 @@ t.test('a thread that ends tells its stages, and its place is free', async t => 
     runInThread({ source: { module: thrower, name: 'x' }, options: {} }, 1000, resolve)
   })
   t.equal(other, 'boom')
+})
+
+t.test('options that cannot be sent do not keep the process alive', async t => {
+  const pool = new URL('../../../lib/stages/worker-pool.js', import.meta.url).href
+  const code = `import { runInThread } from '${pool}'
+    try { runInThread({ source: { path: 'x' }, options: { call() {} } }, 1, () => {}) } catch { console.log('thrown') }`
+  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { timeout: 20_000 })
+  t.same([status, String(stdout)], [0, 'thrown\n'])
 })
