@@ -34,7 +34,6 @@ const patience = 1000
 
 export class Member {
   readonly number: number
-  readonly started = performance.now()
   state: MemberState = 'starting'
   /** The figures that are known: without one, it has had no connection. */
   stats: ServerStats | undefined
@@ -42,7 +41,7 @@ export class Member {
   open = 0
   /** The connections that it has reset after the drain timeout. */
   cut = 0
-  hasListened = false
+  #listening: number | undefined
   /** The certificates that it has begun with. */
   contexts: SecureContexts | undefined
   /** Whether its last connection has ended before it has. */
@@ -64,6 +63,15 @@ export class Member {
       for (const answer of this.#answers.values()) answer()
       events.dead(code, signal)
     })
+  }
+
+  get hasListened(): boolean {
+    return this.#listening !== undefined
+  }
+
+  /** Milliseconds since it listens: how long it takes to start depends on the machine. */
+  get lived(): number {
+    return this.#listening === undefined ? 0 : performance.now() - this.#listening
   }
 
   get isListening(): boolean {
@@ -128,7 +136,7 @@ export class Member {
     this.state = message.tell
     if (message.tell === 'ready') events.ready()
     else if (message.tell === 'listening') {
-      this.hasListened = true
+      this.#listening = performance.now()
       events.listening(message)
     } else {
       if (message.tell === 'closed') {

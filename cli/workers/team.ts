@@ -155,8 +155,8 @@ export class Team {
     else this.#replace(member)
   }
 
-  #replace({ number, started }: Member): void {
-    const wait = this.#backoff(performance.now() - started)
+  #replace({ number, lived }: Member): void {
+    const wait = this.#backoff(lived)
     if (wait === undefined) {
       this.#fail(new Error('the workers die again and again'))
       return

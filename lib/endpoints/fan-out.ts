@@ -14,8 +14,6 @@ export interface FurtherSink {
   readonly sink: Sink
   /** Whether its failure ends the connection, or only its own part in it. */
   readonly fail: 'continue' | 'end'
-  /** Whether it may lose data: then nothing that it has taken counts as kept. */
-  readonly isLossy?: boolean
 }
 
 type Callback = (error?: Error | null) => void
@@ -28,8 +26,6 @@ export function fanOut(main: Sink, further: readonly FurtherSink[], log?: Logger
 
 interface Part extends FurtherSink {
   readonly branch: Branch
-  /** The number of bytes that are kept, if the sink tells. */
-  kept?: number
 }
 
 class FanOut extends Writable {
@@ -99,37 +95,13 @@ class FanOut extends Writable {
     return { ...main.sink.report?.(), also }
   }
 
-  onKept(callback: (bytes: number) => void): void {
-    let last = 0
-    const parts = this.parts.filter(({ isLossy }) => !isLossy)
-    const look = () => {
-      const sound = parts.filter(({ branch }) => !branch.error)
-      const least = Math.min(...sound.map(({ kept, branch }) => kept ?? branch.bytes))
-      if (least > last) callback(least)
-      last = Math.max(least, last)
-    }
-    this.onTaken = look
-    for (const part of parts) {
-      if (!part.sink.onKept) continue
-      part.kept = 0
-      part.sink.onKept(bytes => {
-        part.kept = bytes
-        look()
-      })
-    }
-  }
-
-  private onTaken = () => {}
-
   /** Calls back when all sinks have called back. */
   private each(work: (branch: Branch, done: () => void) => void, callback: Callback): void {
     let left = this.parts.length
     for (const { branch } of this.parts)
       work(branch, () => {
         left--
-        if (left > 0) return
-        this.onTaken()
-        callback()
+        if (left === 0) callback()
       })
   }
 }

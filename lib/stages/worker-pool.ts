@@ -29,9 +29,14 @@ interface Thread {
   leaving: number
   /** When it was heard of last; 0 before. */
   heard: number
+  /** While it has no stages and has not answered. */
+  watch: NodeJS.Timeout | undefined
 }
 
 const threads = new Set<Thread>()
+
+/** Milliseconds for a thread without stages to answer. One that does not, because it works for ever, is ended. */
+const patience = 10_000
 
 /** One processor stays with the event loop. With a single thread, a heavy stage would stall all other ones. */
 const most = Math.max(2, availableParallelism() - 1)
@@ -63,7 +68,10 @@ export function runInThread(stage: ThreadStage, maxRecord: number, onLost: (reas
       if (!thread.stages.delete(onLost)) return
       thread.leaving++
       thread.worker.postMessage(areYouThere)
-      if (thread.stages.size === 0) thread.worker.unref()
+      if (thread.stages.size === 0) {
+        thread.worker.unref()
+        watch(thread)
+      }
       port.close()
     },
   }
@@ -78,11 +86,23 @@ function loadOf({ stages, leaving }: Thread): number {
   return stages.size + leaving
 }
 
+function watch(thread: Thread): void {
+  const look = () => {
+    thread.watch = undefined
+    if (thread.leaving === 0 || thread.stages.size > 0) return
+    if (performance.now() - thread.heard < patience) return watch(thread)
+    threads.delete(thread)
+    void thread.worker.terminate()
+  }
+  thread.watch ??= setTimeout(look, patience).unref()
+}
+
 function startThread(): Thread {
   const worker = new Worker(new URL('./worker-thread.js', import.meta.url))
-  const thread: Thread = { worker, stages: new Set(), leaving: 0, heard: 0 }
+  const thread: Thread = { worker, stages: new Set(), leaving: 0, heard: 0, watch: undefined }
   let reason: string | undefined
   threads.add(thread)
+  worker.unref() // its first stage may be one that cannot be sent
   worker.on('message', () => {
     thread.leaving--
     thread.heard = performance.now()

@@ -63,11 +63,13 @@ t.test('drop: a target that does not read costs the others nothing, and loses wh
   const block = lines(20_000)
   while (!server.logs.some(({ msg }) => msg === 'a further sink is slow, dropping data'))
     if (!client.write(block)) await once(client, 'drain')
+  await eventually('the connection to the target', () => sockets.length > 0)
+  const [socket] = sockets as [Socket]
   let received = ''
-  sockets[0]?.on('data', chunk => {
+  socket.on('data', chunk => {
     received += chunk
   })
-  sockets[0]?.on('end', () => sockets[0]?.end()).resume()
+  socket.on('end', () => socket.end()).resume()
   client.end().resume()
   const closed = await server.logged('connection closed')
   const [report] = (closed.sink as { also: { bytes: number; dropped: { bytes: number; lines: number } }[] }).also
@@ -142,7 +144,7 @@ t.test('spool: a target that comes back gets every connection, each whole, and t
   const closed = await server.logged('connection closed')
   t.match(closed.sink, { also: [{ to: `127.0.0.1:${port}`, bytes: all[0]?.length, spooled: all[0]?.length }] })
   const { received } = await taker(t, port)
-  await eventually('all spools', () => received.length === 5)
+  await eventually('all spools', () => received.length === 5, 30_000)
   t.same(received.map(String).sort(), all)
   await eventually('an empty folder', () => spooled(folder).length === 0)
 })
@@ -163,7 +165,7 @@ t.test('spool: what a killed server has left is delivered by the next one (G-72)
   t.match(await next.logged('spools of an earlier run found'), { spools: 2, bytes: 11 })
   await next.logged('spools of unfinished connections removed')
   const { received } = await taker(t, port)
-  await eventually('both', () => received.length === 2)
+  await eventually('both', () => received.length === 2, 30_000)
   t.same(received.map(String).sort(), ['first', 'second'])
   await eventually('an empty folder', () => spooled(folder).length === 0)
   next.kill('SIGTERM')
@@ -184,7 +186,7 @@ t.test('spool: two servers share a folder, and leave each other alone (G-72)', a
   const third = await serve(t, words)
   t.match(await third.logged('spools of an earlier run found'), { spools: 1, bytes: 5 })
   const { received } = await taker(t, port)
-  await eventually('both', () => received.length === 2)
+  await eventually('both', () => received.length === 2, 30_000)
   t.same(received.map(String).sort(), ['one', 'other'])
 })
 
@@ -197,7 +199,8 @@ t.test('spool: one that is full slows down its connection, and then nothing is s
   const data = lines(200_000)
   client.end(data).resume()
   await server.logged('a spool is full, the connection waits for it')
-  const socket = sockets[0] as Socket
+  await eventually('the connection to the target', () => sockets.length > 0)
+  const [socket] = sockets as [Socket]
   let received = ''
   socket.on('data', chunk => {
     received += chunk

@@ -269,9 +269,13 @@ export async function listen(
 
 /** A port nobody listens on, for now. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
+  const port = 11_000 + Math.floor(Math.random() * 21_000) // below those that the system gives to others meanwhile
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch {
+    return freePort()
+  }
   server.close()
   await once(server, 'close')
   return port

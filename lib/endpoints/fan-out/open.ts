@@ -81,7 +81,7 @@ async function openFurther(plan: AlsoPlan, opening: Opening): Promise<FurtherSin
   const spool = opening.spools.get(plan)
   if (spool) return { to, fail, sink: spool.sink(opening.id, opening.log) }
   const open: OpenSink = signal => openOne(plan.to, opening, signal)
-  if (slow === 'drop') return { to, fail, sink: new DropSink(open, { to, log: opening.log }), isLossy: true }
+  if (slow === 'drop') return { to, fail, sink: new DropSink(open, { to, log: opening.log }) }
   const sink = open(opening.signal)
   return { to, fail, sink: fail === 'end' ? await sink : await sink.catch(failedSink) }
 }

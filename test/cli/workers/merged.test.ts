@@ -174,6 +174,25 @@ t.test('a crash loop ends all', async t => {
   await t.rejects(server.closed, { message: 'the workers die again and again' })
 })
 
+t.test('a crash loop of workers that take long to start', async t => {
+  let now = performance.now()
+  t.intercept(performance, 'now', { value: () => now })
+  const { workers, server } = await listening()
+  server.closed.catch(() => {})
+  for (let deaths = 0; deaths < 5; deaths++) {
+    await died(t, workers, 2 + deaths)
+    const last = workers.at(-1) as FakeWorker
+    if (deaths > 0) {
+      last.says({ tell: 'ready' })
+      await setImmediate()
+      now += 6000
+      last.listens()
+    }
+    last.dies(7)
+  }
+  t.match(workers[0]?.last('close'), { drain: 0 })
+})
+
 t.test('an end: all stop listening, then all have ended', async t => {
   const { at, server } = await listening()
   const closing = server.close({ drain: 5 })

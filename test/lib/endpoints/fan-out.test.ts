@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Writable } from 'node:stream'
 import t from 'tap'
-import type { Leg, Sink } from '../../../lib/endpoints/endpoint.js'
+import type { Leg } from '../../../lib/endpoints/endpoint.js'
 import { fanOut } from '../../../lib/endpoints/fan-out.js'
 import { meterSink } from '../../../lib/stats/foreign-meter.js'
 import fc from '../../fast-check.js'
@@ -140,29 +140,4 @@ t.test('it has what its sinks have', async t => {
   t.equal(shared.lines, true)
   t.notOk('lines' in further)
   t.same(sink.report?.(), { file: 'x', also: [{ to: 'there', bytes: 0, answered: 1 }] })
-})
-
-t.test('kept is what every sink keeps that may lose nothing', async t => {
-  let keep!: (bytes: number) => void
-  const main: Sink = Object.assign(memorySink(), {
-    onKept(callback: (bytes: number) => void) {
-      keep = callback
-    },
-  })
-  const { sink: held, release } = heldSink()
-  const sink = fanOut(main, [
-    { ...end, sink: memorySink() },
-    { ...goOn, sink: failingSink(boom) },
-    { ...goOn, sink: held, isLossy: true },
-  ])
-  const kept: number[] = []
-  sink.onKept?.(bytes => kept.push(bytes))
-  sink.write('abc')
-  release()
-  await new Promise(resolve => setImmediate(resolve))
-  t.same(kept, [])
-  keep(2)
-  keep(2)
-  keep(3)
-  t.same(kept, [2, 3])
 })

@@ -71,6 +71,15 @@ function nameOf(address: string): string {
   return `${name.slice(0, 160)}~${createHash('sha256').update(address).digest('hex').slice(0, 32)}`
 }
 
+/** A name that was cut, or made by somebody else, stays as it is. */
+function addressOf(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
+}
+
 function lockOf(root: string, owner: string): string {
   return join(root, `${owner}.lock`)
 }
@@ -90,7 +99,7 @@ async function takeOver(root: string, path: string, name: string) {
     const code = await connectError(lockOf(root, owner))
     if (code !== 'ECONNREFUSED' && code !== 'ENOENT') continue
     if (address !== name) {
-      if ((await namesIn(from)).some(isSealed)) found.others.add(decodeURIComponent(address))
+      if ((await namesIn(from)).some(isSealed)) found.others.add(addressOf(address))
       continue
     }
     for (const file of await namesIn(from)) {

@@ -49,7 +49,6 @@ export class SpoolSink extends Writable {
   private taken = 0
   private reserved = 0
   private readonly abort = new AbortController()
-  private tellKept: ((bytes: number) => void) | undefined
 
   constructor(
     private readonly spool: SpoolStore,
@@ -87,10 +86,6 @@ export class SpoolSink extends Writable {
 
   report(): { spooled?: number } {
     return this.isSealed && !this.isDelivered ? { spooled: this.taken } : {}
-  }
-
-  onKept(callback: (bytes: number) => void): void {
-    this.tellKept = callback
   }
 
   private async take(chunk: Buffer): Promise<void> {
@@ -131,7 +126,6 @@ export class SpoolSink extends Writable {
   private async seal(): Promise<void> {
     await this.file.seal()
     this.isSealed = true
-    this.tellKept?.(this.taken)
     if (!this.reader) this.abort.abort()
   }
 
@@ -170,6 +164,5 @@ export class SpoolSink extends Writable {
     if (this.isSealed && !isDelivered) return spool.add({ path: file.path, bytes: this.taken })
     if (!this.isDirect) await file.remove()
     this.free()
-    if (isDelivered) this.tellKept?.(this.taken)
   }
 }

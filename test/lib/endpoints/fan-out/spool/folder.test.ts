@@ -65,12 +65,15 @@ t.test('spools of other addresses stay, and are reported', async t => {
   const root = rootOf(t)
   leave(root, '0123456789', ':5000', ['a.spool'])
   leave(root, '0123456780', ':6000', ['a.open'])
+  const cut = join(root, '0123456781@unix%3A%C3~0')
+  mkdirSync(cut)
+  writeFileSync(join(cut, 'a.spool'), '')
   mkdirSync(join(root, 'something else'))
   const folder = await openSpoolFolder(root, to)
   t.teardown(folder.close)
-  t.same(folder.others, [':5000'])
+  t.same([...folder.others].sort(), [':5000', 'unix%3A%C3~0'])
   t.same(folder.left, [])
-  t.equal(readdirSync(root).length, 5)
+  t.equal(readdirSync(root).length, 6)
 })
 
 t.test('an address that is too long for a name', async t => {

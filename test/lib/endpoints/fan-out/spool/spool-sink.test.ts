@@ -39,9 +39,7 @@ function spooling(t: Test, dial: OpenSink, size = Number.POSITIVE_INFINITY) {
     follow: (_delivery: Promise<void>, stop: () => void) => void stops.push(stop),
   }
   const sink = new SpoolSink(store, { folder, name: 'x', to: 'there', log })
-  const kept: number[] = []
-  sink.onKept(bytes => kept.push(bytes))
-  return { sink, store, folder, added, stops, lines, kept, used: () => used, files: () => readdirSync(folder) }
+  return { sink, store, folder, added, stops, lines, used: () => used, files: () => readdirSync(folder) }
 }
 
 const never: OpenSink = signal =>
@@ -54,7 +52,7 @@ const boom = new Error('boom')
 
 t.test('a target that is there gets the data while they come, and nothing stays', async t => {
   const target = memorySink()
-  const { sink, files, used, kept } = spooling(t, async () => target)
+  const { sink, files, used } = spooling(t, async () => target)
   await written(sink, 'abc')
   await until(() => String(target.data) === 'abc')
   sink.end('def')
@@ -63,17 +61,15 @@ t.test('a target that is there gets the data while they come, and nothing stays'
   t.same(files(), [])
   t.equal(String(target.data), 'abcdef')
   t.same(sink.report(), {})
-  t.equal(kept.at(-1), 6)
 })
 
 t.test('a target that is not there: it finishes when the data are on the disk, and leaves them to others', async t => {
-  const { sink, files, folder, added, kept, used } = spooling(t, refused)
+  const { sink, files, folder, added, used } = spooling(t, refused)
   sink.end('abc')
   await once(sink, 'finish')
   t.same(files(), ['x.spool'])
   t.equal(readFileSync(join(folder, 'x.spool'), 'utf8'), 'abc')
   t.same(sink.report(), { spooled: 3 })
-  t.same(kept, [3])
   await until(() => added.length === 1)
   t.same(added, [{ path: join(folder, 'x.spool'), bytes: 3 }])
   t.equal(used(), 3)
