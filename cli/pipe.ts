@@ -75,6 +75,7 @@ async function run(options: Options, own: PipeOptions, { from, isBothWays }: Pip
   const { measure, observer: observed } = await withStats(options, isBothWays ? observer : {})
   const [stop, abort] = [new AbortController(), new AbortController()]
   const connections = new Set<Connection>()
+  let hasConnected = false
   const progress = await openProgress(options, from, () => sum([...connections].map(each => each.stats().bytesIn)))
   onStdoutError(
     () => {
@@ -87,6 +88,7 @@ async function run(options: Options, own: PipeOptions, { from, isBothWays }: Pip
   const piped = pipe({
     ...{ ...own, log, measure, observer: observed, stop: stop.signal, signal: abort.signal },
     onConnection(connection) {
+      hasConnected = true
       connections.add(connection)
       void connection.closed.then(({ warnings }) => {
         connections.delete(connection)
@@ -95,7 +97,7 @@ async function run(options: Options, own: PipeOptions, { from, isBothWays }: Pip
       progress?.start()
     },
   })
-  const over = report(piped, log, abort.signal).then(summary => {
+  const over = report(piped, log, abort.signal, () => hasConnected).then(summary => {
     progress?.stop(summary !== undefined && isReported(log, summary))
   })
   const drain = (signal: string) => {

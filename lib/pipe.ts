@@ -14,6 +14,7 @@ import { dialOptions, type Input, nameOf, type OpenEnd, openBoth, openInput, ope
 import { type PipeOptions, type PipePlan, resolvePipe } from './pipe/options.js'
 import { type PartOf, Parts } from './pipe/parts.js'
 import { withSummary } from './send/send-error.js'
+import { placeOf } from './stages/output-file.js'
 import type { Stages } from './stages/transforms.js'
 import { logObserver } from './stats/log-observer.js'
 import { type Observers, observers } from './stats/observer.js'
@@ -131,8 +132,7 @@ function stopTyping({ source }: OpenEnd, stop: () => void, other: Promise<void>)
 async function move(run: Run): Promise<Summary> {
   const input = await openInput(run.plan.from, run.dialFrom)
   const { source, leg } = input
-  const { rotate, rotateSize } = run.options
-  if (rotate !== undefined || rotateSize !== undefined || source.acks) return moveParts(run, input)
+  if (isRotated(run.options) || source.acks) return moveParts(run, input)
   const summary = await connect(run, leg ?? localLeg(source, input.name), async connection => {
     const sink = await openOutput(run.plan.to, connection, run.dialTo, false)
     const done = transfer(run, connection, { ...input, sink })
@@ -151,9 +151,8 @@ function transfer(run: Run, connection: OpenConnection, { source, leg, name, sin
 async function moveParts(run: Run, { source, leg, name }: Input): Promise<Summary> {
   const { rotate, rotateSize, maxRecord = 1024 * 1024, signal, stop } = run.options
   const parts = new Parts(source, { time: rotate, size: rotateSize, longestLine: maxRecord })
-  const stopped = until(moveEach(run, parts, { name, acks: source.acks, finish: () => parts.finish() }), stop, () =>
-    parts.stop(),
-  )
+  const how = { name, acks: source.acks, isOne: await isOneFile(run), parts }
+  const stopped = until(moveEach(run, how), stop, () => parts.stop())
   const close = async (error: Error | undefined) => {
     if (error) leg?.reset(error)
     if (error || !leg) source.destroy(error)
@@ -171,9 +170,9 @@ async function moveParts(run: Run, { source, leg, name }: Input): Promise<Summar
 }
 
 /** Returns the summary of the last part; undefined if there is none. */
-async function moveEach(run: Run, parts: Parts, how: PartRun): Promise<Summary | undefined> {
+async function moveEach(run: Run, how: PartRun): Promise<Summary | undefined> {
   let summary: Summary | undefined
-  for (let part = await parts.next(); part; part = summary.error ? undefined : await parts.next())
+  for (let part = await how.parts.next(); part; part = summary.error ? undefined : await how.parts.next())
     summary = await movePart(run, part, how)
   if (!summary?.error) await how.acks?.settled()
   return summary
@@ -182,22 +181,28 @@ async function moveEach(run: Run, parts: Parts, how: PartRun): Promise<Summary |
 interface PartRun {
   readonly name: string
   readonly acks: Acks | undefined
-  /** Completes the part after a whole record. */
-  finish(): void
+  /** Whether no part can follow the first one at the same place. */
+  readonly isOne: boolean
+  readonly parts: Parts
 }
 
-async function movePart(run: Run, { source, start }: PartOf, { name, acks, finish }: PartRun): Promise<Summary> {
+/** A stage that stops early, such as `head`, ends the pipe. What it was given and has not taken comes again. */
+async function movePart(run: Run, { source, start }: PartOf, how: PartRun): Promise<Summary> {
+  const { name, acks, parts } = how
   const leg = localLeg(source, name)
   let timer: NodeJS.Timeout | undefined
   const summary = await connect(run, leg, async connection => {
     const sink = await openOutput(run.plan.to, connection, run.dialTo, acks !== undefined)
     if (acks && sink.onKept && !run.forward.hasStages(connection)) sink.onKept(bytes => acks.kept(start + bytes))
-    else if (acks) timer = completeInTime(run, acks, finish, error => connection.fail(error))
+    else if (acks) timer = completeInTime(run, how, acks, error => connection.fail(error))
     await transfer(run, connection, { source, leg: undefined, name, sink })
   })
   clearTimeout(timer)
+  const isWhole = source.readableEnded
   source.destroy() // its sink may not have opened
-  if (!summary.error) acks?.kept(start + leg.bytes.in)
+  if (summary.error) return summary
+  if (isWhole) acks?.kept(start + leg.bytes.in)
+  else parts.stop()
   return summary
 }
 
@@ -206,13 +211,22 @@ const shortPart = 5000
 
 /** What is acknowledged when the part is complete must not wait for ever: the source does not end. */
 function completeInTime(
-  { options, plan }: Run,
+  { options }: Run,
+  { isOne, parts }: PartRun,
   acks: Acks,
-  finish: () => void,
   fail: (error: Error) => void,
 ): NodeJS.Timeout | undefined {
-  const isRotated = options.rotate !== undefined || options.rotateSize !== undefined
-  const isOne = plan.to.scheme === 'file' && !plan.to.append && !isRotated
+  const finish = () => parts.finish()
   acks.onFull(isOne ? () => fail(waitsForEver(optionName('rotate'))) : finish)
-  return isOne || isRotated ? undefined : setTimeout(finish, shortPart)
+  return isOne || isRotated(options) ? undefined : setTimeout(finish, shortPart)
+}
+
+async function isOneFile({ options, plan: { to } }: Run): Promise<boolean> {
+  if (to.scheme !== 'file' || to.append || isRotated(options)) return false
+  const { kind } = await placeOf(to.path)
+  return kind !== 'device' && kind !== 'fifo'
+}
+
+function isRotated({ rotate, rotateSize }: PipeOptions): boolean {
+  return rotate !== undefined || rotateSize !== undefined
 }

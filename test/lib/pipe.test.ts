@@ -12,6 +12,7 @@ import { isSendError } from '../../lib/send/send-error.js'
 import { serve } from '../../lib/serve.js'
 import type { Summary } from '../../lib/stats/summary.js'
 import { gzip } from '../../transforms/gzip.js'
+import { head } from '../../transforms/head.js'
 import { clientOf, closed, failOnWarning, listener, portOf, received, recorder, socketPath, until } from './network.js'
 import { storing } from './storing.js'
 import { identity } from './tls.js'
@@ -318,6 +319,37 @@ t.test('with rotate, a source that waits gets a new file', async t => {
     partsIn(folder).map(name => text(at(name))),
     ['one\n', 'two\n'],
   )
+})
+
+t.test('a stage that stops early ends the pipe; what it has not taken comes again', async t => {
+  const { at } = folderWith(t, '')
+  for (const more of [{}, { rotateSize: 100 }]) {
+    const { stream, kept } = storing(t)
+    stream.write('one\ntwo\nthree\n')
+    await pipe({ from: 'file:x', to: `file:${at('head-{id}')}`, transforms: () => [head({ lines: 2 })], ...more })
+    t.same(kept, [])
+    t.ok(stream.destroyed)
+  }
+  t.same(
+    readdirSync(at('.'))
+      .filter(name => name.startsWith('head'))
+      .map(name => text(at(name))),
+    ['one\ntwo\n', 'one\ntwo\n'],
+  )
+})
+
+t.test('a device takes one part after another', async t => {
+  const { stream, last, full } = storing(t)
+  const opened: Connection[] = []
+  const onConnection = (connection: Connection) => void opened.push(connection)
+  const done = pipe({ from: 'file:x', to: 'file:/dev/null', onConnection })
+  stream.write('one\n')
+  await until(() => opened[0]?.stats().bytesIn === 4)
+  full()
+  await until(() => last() === 4)
+  stream.end('two\n')
+  await done
+  t.equal(last(), 8)
 })
 
 t.test('an address is complete when its peer has ended after us; then it is acknowledged', async t => {

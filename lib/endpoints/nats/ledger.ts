@@ -84,11 +84,13 @@ export class Ledger {
     for (const { message } of this.#entries.values()) message.working()
   }
 
-  /** Gives all back: another reader gets them at once. */
-  giveBack(): void {
-    for (const { message } of this.#entries.values()) message.nak()
+  /** Gives all back: another reader gets them at once. Returns the subject for the first one, if there is one. */
+  giveBack(): string | undefined {
+    const messages = [...this.#entries.values()].map(({ message }) => message)
+    for (const message of messages) message.nak()
     this.#entries.clear()
     this.#given = []
+    return messages[0] && replyOf(messages[0])
   }
 
   /** The subjects of the acknowledgements that are not confirmed. */

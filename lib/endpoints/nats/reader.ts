@@ -1,6 +1,7 @@
 /** Reads the messages of a consumer, in order, as long as there is room for them, and acknowledges them. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConsumerInfo, ConsumerMessages, JsMsg } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { TcpPipeError, toError } from '../../text/errors.js'
 import { growing } from '../retry.js'
 import type { NatsAddress } from './address.js'
@@ -21,6 +22,9 @@ const mostMessages = 256
 /** Milliseconds that the server may take to answer with a message, and between its signs of life. */
 const expires = 5000
 const heartbeat = 1000
+
+/** Milliseconds that the server may take to take note of the end of a reader. */
+const farewell = 1000
 
 /** Milliseconds between two looks at what is held. */
 const look = 250
@@ -118,7 +122,8 @@ export class Reader {
     for (const timer of this.#timers) clearInterval(timer)
     this.#messages?.stop()
     this.#wake()
-    if (!this.#link.connection.isClosed()) this.#ledger.giveBack()
+    const { connection } = this.#link
+    if (!connection.isClosed()) await giveBack(connection, this.#ledger)
     await this.#link.release()
   }
 
@@ -239,4 +244,15 @@ export class Reader {
     if (wrong) throw wrong
     await delay(growing(failures))
   }
+}
+
+/** The server delivers the first one at once, to the request that this reader has just withdrawn: it is given back again. */
+async function giveBack(connection: NatsConnection, ledger: Ledger): Promise<void> {
+  const first = ledger.giveBack()
+  if (first === undefined) return
+  const over = new AbortController()
+  const late = delay(farewell, undefined, { signal: over.signal }).catch(() => {})
+  await Promise.race([connection.flush().catch(() => {}), late])
+  over.abort()
+  if (!connection.isClosed()) connection.publish(first, '-NAK')
 }
