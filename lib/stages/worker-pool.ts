@@ -102,7 +102,6 @@ function startThread(): Thread {
   const thread: Thread = { worker, stages: new Set(), leaving: 0, heard: 0, watch: undefined }
   let reason: string | undefined
   threads.add(thread)
-  worker.unref() // its first stage may be one that cannot be sent
   worker.on('message', () => {
     thread.leaving--
     thread.heard = performance.now()
@@ -114,5 +113,6 @@ function startThread(): Thread {
     threads.delete(thread)
     for (const lost of thread.stages) lost(reason ?? `it has exited with ${code}`)
   })
+  worker.unref() // its first stage may be one that cannot be sent; a listener has referenced it
   return thread
 }
