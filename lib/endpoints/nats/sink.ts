@@ -78,6 +78,18 @@ function sinkOver(target: Target, { id, session }: SinkContext): Sink {
     if (publisher.length < busy) send(gatherer.take())
   }
 
+  /** Calls back when everything is stored. */
+  function finish(callback: () => void): void {
+    if (publisher.length === 0) callback()
+    else finishing = callback
+  }
+
+  /** What precedes an error is stored. */
+  function refuse(error: Error, callback: (error: Error) => void): void {
+    send(gatherer.take())
+    finish(() => callback(error))
+  }
+
   publisher.onStored = () => {
     for (const callback of keptCallbacks) callback(publisher.kept)
     const next = publisher.isFull ? undefined : waiting
@@ -91,15 +103,25 @@ function sinkOver(target: Target, { id, session }: SinkContext): Sink {
   const sink: Sink = new Writable({
     highWaterMark: 256 * 1024,
     write(chunk: Buffer, _encoding, callback) {
-      if (!attempt(() => send(gatherer.write(chunk)), callback)) return
+      if (
+        !attempt(
+          () => send(gatherer.write(chunk)),
+          error => refuse(error, callback),
+        )
+      )
+        return
       turn ??= setImmediate(pause)
       if (publisher.isFull) waiting = callback
       else callback()
     },
     final(callback) {
-      if (!attempt(() => send(gatherer.end()), callback)) return
-      if (publisher.length === 0) callback()
-      else finishing = callback
+      if (
+        attempt(
+          () => send(gatherer.end()),
+          error => refuse(error, callback),
+        )
+      )
+        finish(callback)
     },
     destroy(error, callback) {
       clearImmediate(turn)
@@ -136,13 +158,13 @@ function timesOf(address: NatsAddress, { name, window }: Stream): number {
   throw natsError(address, `give-up-after=${exactDuration(giveUpAfter)} is too long; expected ${most}`)
 }
 
-/** Calls back with what is thrown. */
-function attempt(work: () => void, callback: (error: Error) => void): boolean {
+/** Returns whether the work was done. Calls back with what it has thrown. */
+function attempt(work: () => void, failed: (error: Error) => void): boolean {
   try {
     work()
     return true
   } catch (error) {
-    callback(toError(error))
+    failed(toError(error))
     return false
   }
 }

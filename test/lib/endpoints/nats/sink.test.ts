@@ -216,11 +216,12 @@ t.test('a record that no message can have fails the sink; a shorter one goes alo
   sink.write(`a\n${long}b\n`)
   await until(() => figures(sink).bytes === long.length + 4)
   t.same(await server.payloads(), ['a\n', long, 'b\n'])
-  sink.write('x'.repeat(100_000))
+  sink.write(`c\n${'x'.repeat(100_000)}`)
   t.match(await failed(sink), { code: 'ERR_RECORD_TOO_LONG', message: /longer than 98976 bytes.*raise max_payload/ })
   const other = await open(`${server.url}/in.lines?records=u16be`)
-  other.end(Buffer.from([0]))
+  other.end(Buffer.from([0, 1, 120, 0]))
   t.match(await failed(other), { code: 'ERR_INPUT' })
+  t.same((await server.payloads()).slice(3), ['c\n', '\0\x01x'], 'what precedes an error is stored')
 })
 
 t.test('a user without the right fails, and the error has no secret (I-04)', { skip }, async t => {
