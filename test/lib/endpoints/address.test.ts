@@ -275,7 +275,7 @@ t.test('the forms are those of the table, without what reaches no other process'
   t.equal(addressForms('listen'), listened)
   t.equal(addressForms('dial'), dialled)
   t.equal(addressForms('sink'), 'nats[+tls]://host/subject, file:path or -')
-  t.match(targetForms(), /^host:port, .*unix:path, reliable.*, listen:unix:path or nats\[\+tls\]:\/\/host\/subject$/)
+  t.match(targetForms(), /^host:port, .*unix:path, reliable.*, listen:address or nats\[\+tls\]:\/\/host\/subject$/)
   t.same(
     ['80', 'nats://h/x', 'file:a', '-', 'memory:a'].map(text => isTarget(parseAddress(text))),
     [true, true, false, false, false],

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
-import { type AddressInput, formatAddress, toAddress } from '../../../lib/endpoints/address.js'
+import { type AddressInput, addressForms, formatAddress, toAddress } from '../../../lib/endpoints/address.js'
 import type { Sink } from '../../../lib/endpoints/endpoint.js'
 import { type FileAddress, file } from '../../../lib/endpoints/file.js'
 import { sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
@@ -122,14 +122,15 @@ t.test('a peer that fails leaves the .part, and no file of the name', async t =>
 t.test('it is refused where a connection is needed, before anything is opened', async t => {
   const dir = t.testdir({})
   const to = toAddress(`file:${join(dir, 'f')}`) as FileAddress
-  const refused = (what: string) => ({
+  const words = { listen: 'listened on', dial: 'connected to' }
+  const refused = (ability: 'listen' | 'dial') => ({
     code: 'ERR_ADDRESS',
-    message: `'${formatAddress(to)}' cannot be ${what}; expected host:port, :port, port, [::1]:port, tcp://host:port, tls://host:port, tls://unix:path, unix:path or reliable[+tls]://host:port`,
+    message: `'${formatAddress(to)}' cannot be ${words[ability]}; expected ${addressForms(ability)}`,
   })
-  await t.rejects(serve({ listen: to }), refused('listened on'))
-  await t.rejects(send({ to, from: Readable.from(['x']) }), refused('connected to'))
-  await t.rejects(proxy({ port: 0, to }), refused('connected to'))
-  await t.rejects(proxy({ listen: to, to: '80' }), refused('listened on'))
+  await t.rejects(serve({ listen: to }), refused('listen'))
+  await t.rejects(send({ to, from: Readable.from(['x']) }), refused('dial'))
+  await t.rejects(proxy({ port: 0, to }), refused('dial'))
+  await t.rejects(proxy({ listen: to, to: '80' }), refused('listen'))
   t.same(readdirSync(dir), [])
 })
 

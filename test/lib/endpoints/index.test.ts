@@ -12,6 +12,7 @@ const texts: Record<string, string> = {
   port: '80',
   ':port': ':80',
   '[::1]:port': '[::1]:80',
+  'listen:address': 'listen:unix:/run/x',
 }
 
 /** `a[+b]://host:port` stands for two forms. */

@@ -19,9 +19,10 @@ t.test('the defaults of each policy', async t => {
   ])
   t.equal(descriptorsOf(plans), 2)
   t.same(await resolveAlso(undefined), [])
-  const [spooling, ...rest] = await resolveAlso([{ to: ':4000', slow: 'spool', spool: { folder: '/tmp/x' } }])
+  const folder = join(dirname(socketPath(t)), 'spool')
+  const [spooling, ...rest] = await resolveAlso([{ to: ':4000', slow: 'spool', spool: { folder } }])
   t.same(rest, [])
-  t.match(spooling, { slow: 'spool', fail: 'end', spool: { folder: '/tmp/x' } })
+  t.match(spooling, { slow: 'spool', fail: 'end', spool: { folder } })
   t.equal(descriptorsOf(spooling ? [spooling] : []), 2)
 })
 
