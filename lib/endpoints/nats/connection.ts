@@ -147,7 +147,7 @@ async function optionsOf(address: NatsAddress): Promise<ConnectionOptions> {
     reconnectJitterTLS: 250,
     noAsyncTraces: true,
     ...(authenticator && { authenticator }),
-    ...(user !== undefined && { user, pass: password ?? '' }),
+    ...(user !== undefined && { user, pass: password as string }), // they come together
     ...(token !== undefined && { token }),
     ...(tls && {
       tls: {
@@ -176,6 +176,11 @@ async function content(address: NatsAddress, name: string, path: string): Promis
   } catch (error) {
     throw natsError(address, `${name}=${path} cannot be read (${errorMessage(error)})`, error)
   }
+}
+
+/** The bytes that the server takes in one message; while it is away, its default. */
+export function payloadOf({ info }: Pick<NatsConnection, 'info'>): number {
+  return info?.max_payload ?? 1024 * 1024
 }
 
 /** Closes the connection after what was sent, unless the server takes nothing. */

@@ -44,7 +44,7 @@ async function open({ manager, client }: Link, address: NatsAddress): Promise<Op
   const maxPending = config.max_ack_pending && config.max_ack_pending > 0 ? config.max_ack_pending : defaultMaxPending
   return {
     consumer: await client.consumers.get(stream, durable),
-    ackWait: (config.ack_wait ?? defaultAckWait * nanoseconds) / nanoseconds,
+    ackWait: (config.ack_wait as number) / nanoseconds, // the server says its own default, too
     maxPending: Math.min(maxPending, address.maxPending ?? maxPending),
     pending: info.num_ack_pending,
     warnings: warningsOf(config),
@@ -88,7 +88,7 @@ async function check(manager: JetStreamManager, info: ConsumerInfo, address: Nat
   }
   if (config.deliver_subject) refuse('is a push consumer, not a pull one')
   if (config.ack_policy !== AckPolicy.Explicit) refuse(`acknowledges '${config.ack_policy}', not explicitly`)
-  const ackWait = (config.ack_wait ?? 0) / nanoseconds
+  const ackWait = (config.ack_wait as number) / nanoseconds
   if (address.ackWait !== undefined && address.ackWait !== ackWait)
     refuse(`has ack-wait ${exactDuration(ackWait)}, not ${exactDuration(address.ackWait)}`)
   const { subject } = address

@@ -16,12 +16,12 @@ export const headerNames = {
 
 /** Reads the place of a message. Undefined if somebody else has published it: anybody may. */
 export function placeOf({ headers }: JsMsg): Place | undefined {
-  const connection = headers?.get(headerNames.connection)
-  const [sequence, stored] = [headerNames.sequence, headerNames.stored].map(name => headers?.get(name) ?? '')
+  const value = (name: keyof typeof headerNames) => headers?.get(headerNames[name]) ?? ''
+  const [connection, sequence, stored] = [value('connection'), value('sequence'), value('stored')] as const
   if (!connection || !isNumber(sequence) || !isNumber(stored) || Number(stored) > Number(sequence)) return undefined
   return { connection, sequence: Number(sequence), stored: Number(stored) }
 }
 
-function isNumber(text: string | undefined): boolean {
-  return /^\d{1,15}$/.test(text ?? '')
+function isNumber(text: string): boolean {
+  return /^\d{1,15}$/.test(text)
 }

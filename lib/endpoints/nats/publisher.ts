@@ -58,9 +58,9 @@ export class Publisher {
   duplicates = 0
   retries = 0
   /** Called whenever a message is stored. */
-  onStored = () => {}
+  onStored!: () => void
   /** Called once, when a message cannot be stored. */
-  onFailed = (_error: Error) => {}
+  onFailed!: (error: Error) => void
 
   constructor(publishing: Publishing) {
     this.#publishing = publishing

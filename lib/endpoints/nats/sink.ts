@@ -5,7 +5,7 @@ import { abortError, toError } from '../../text/errors.js'
 import { exactDuration } from '../../text/quantities.js'
 import type { Sink, SinkContext } from '../endpoint.js'
 import { checkSinkAddress, formatNats, type NatsAddress } from './address.js'
-import { connectTo, type Link } from './connection.js'
+import { connectTo, type Link, payloadOf } from './connection.js'
 import { failure, natsError } from './faults.js'
 import { Publisher } from './publisher.js'
 import { Gatherer, type Message } from './records.js'
@@ -145,7 +145,7 @@ function reportOf({ address, stream }: Target, { messages, kept, duplicates, ret
 
 function gathererFor(address: NatsAddress, { connection }: Link): Gatherer {
   const { records = 'lines', maxMessage = 64 * 1024 } = address
-  const maxRecord = Math.max(1, (connection.info?.max_payload ?? 1024 * 1024) - headerRoom)
+  const maxRecord = Math.max(1, payloadOf(connection) - headerRoom)
   return new Gatherer({ records, maxMessage: Math.min(maxMessage, maxRecord), maxRecord })
 }
 

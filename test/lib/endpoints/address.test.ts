@@ -288,6 +288,12 @@ t.test('the forms are those of the table, without what reaches no other process'
   for (const ability of abilities) t.notMatch(addressForms(ability), /memory/)
 })
 
+t.test('an error says what is expected there, and no secret', async t => {
+  t.throws(() => parseAddress('nats://h/x?create=yes'), { message: /expected true, or replicas/ })
+  const address = { scheme: 'nats', servers: [], subject: 'x', user: 'me', password: 'secret' } as never
+  t.throws(() => toAddress(address), { code: 'ERR_ADDRESS', message: /^(?!.*secret)/ })
+})
+
 t.test('an address is told from a stream and from data', async t => {
   for (const value of ['80', { port: 80 }, { path: 'a' }, { scheme: 'stdio' }])
     t.ok(isAddressInput(value), String(value))

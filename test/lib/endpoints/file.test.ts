@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -47,6 +48,10 @@ t.test('text ⇄ address', async t => {
 t.test('a source is the file, and a sink with the values of its connection in the name', async t => {
   const dir = t.testdir({ there: 'content' })
   t.equal(String(await collect(sourceAt({ scheme: 'file', path: join(dir, 'there') }))), 'content')
+  const followed = sourceAt({ scheme: 'file', path: join(dir, 'there'), follow: true })
+  t.equal(String((await once(followed, 'data'))[0]), 'content')
+  t.notOk(followed.readableEnded, 'it is followed')
+  followed.destroy()
   const report = await write(`file:${join(dir, '{remote}', '{id}-{port}')}`, 'sent')
   const path = join(dir, '127.0.0.1', 'abc-4000')
   t.equal(text(path), 'sent')

@@ -4,9 +4,29 @@ import { finished, pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { formatAddress, parseAddress } from '../../../lib/endpoints/address.js'
 import type { Leg, Sink } from '../../../lib/endpoints/endpoint.js'
-import { checkOutput, checkSink, dial, loadFor, openSource, sinkTo, sourceAt } from '../../../lib/endpoints/open.js'
+import {
+  checkOutput,
+  checkSink,
+  dial,
+  loadFor,
+  openSource,
+  reachSink,
+  sinkTo,
+  sourceAt,
+} from '../../../lib/endpoints/open.js'
 import { clientContext } from '../../../lib/endpoints/tls/secure-context.js'
-import { closed, collect, endless, failOnWarning, handles, outcome, received, until } from '../network.js'
+import {
+  closed,
+  collect,
+  endless,
+  failOnWarning,
+  handles,
+  listener,
+  outcome,
+  portOf,
+  received,
+  until,
+} from '../network.js'
 import { identity } from '../tls.js'
 import { type Carrier, carriers, connection, dialling, isSession, legPair, listenAt, ownAddress } from './legs.js'
 
@@ -73,6 +93,15 @@ t.test('what can be read and what can be written', async t => {
 t.test('what connections need is loaded beforehand', async t => {
   for (const text of ['80', 'reliable://80', 'file:a']) await t.resolves(loadFor(parseAddress(text)), text)
   await t.resolves(loadFor(undefined))
+})
+
+t.test('a server that stores is asked beforehand; of other targets nothing is known', async t => {
+  await t.resolves(reachSink(undefined))
+  await t.resolves(reachSink(parseAddress('80')))
+  const server = await listener(t, () => {})
+  const nobody = parseAddress(`nats://127.0.0.1:${portOf(server)}/in.x`)
+  await new Promise(resolve => server.close(resolve))
+  await t.rejects(reachSink(nobody), { code: 'ERR_NATS', message: /no server can be reached/ })
 })
 
 for (const carrier of carriers) {

@@ -46,6 +46,10 @@ t.test('text → address, and back', async t => {
       },
     ],
     [
+      'nats://h:1/x?stream=S&create=replicas:3',
+      { servers: [{ host: 'h', port: 1 }], subject: 'x', stream: 'S', create: { replicas: 3 } },
+    ],
+    [
       'nats://h:1/x?durable=d&deliver=new&ack-wait=30s&max-pending=9&until=empty',
       {
         ...{ servers: [{ host: 'h', port: 1 }], subject: 'x', durable: 'd', deliver: 'new', ackWait: 30_000 },

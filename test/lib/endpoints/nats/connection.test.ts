@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parseAddress } from '../../../../lib/endpoints/address.js'
 import type { NatsAddress } from '../../../../lib/endpoints/nats/address.js'
-import { connectTo } from '../../../../lib/endpoints/nats/connection.js'
+import { connectTo, payloadOf } from '../../../../lib/endpoints/nats/connection.js'
 import { freePort } from '../../../e2e/support.js'
 import { until } from '../../network.js'
 import { identity, stranger } from '../../tls.js'
@@ -120,8 +120,14 @@ t.test('credentials: a token, an nkey, a file of credentials', { skip }, async t
   const url = `nats://127.0.0.1:${server.port}/a`
   const link = await connectTo(at(`${url}?nkey=${join(folder, 'seed')}`))
   await link.release()
+  await (await connectTo(at(`nats://admin:admin@127.0.0.1:${server.port}/a`))).release()
   const fails = (text: string, message: RegExp) => t.rejects(connectTo(at(text)), { code: 'ERR_NATS', message })
   await fails(`${url}?nkey=${join(folder, 'none')}`, /nkey=.* has no seed of a user; expected a line/)
   await fails(`${url}?creds=${join(folder, 'creds')}`, /creds=.*|credentials/)
   await fails(`nats://t0ken@127.0.0.1:${server.port}/a`, /^(?!.*t0ken).*refuses the credentials/)
+})
+
+t.test('the size of a message, also while the server is away', async t => {
+  t.equal(payloadOf({ info: { max_payload: 5 } } as never), 5)
+  t.equal(payloadOf({} as never), 1024 * 1024)
 })

@@ -6,6 +6,20 @@ import { connectTo } from '../../../../lib/endpoints/nats/connection.js'
 import { openConsumer } from '../../../../lib/endpoints/nats/consumer.js'
 import { natsServer, noServer } from './server.js'
 
+t.test('a consumer may have several filters, with servers from 2.10 on', async t => {
+  const config = { ack_policy: AckPolicy.Explicit, ack_wait: 1e9, filter_subjects: ['in.a', 'in.b'] }
+  const info = async () => ({ config, name: 'two', stream_name: 'records', num_ack_pending: 0 })
+  const link = { manager: { consumers: { info } }, client: { consumers: { get: async () => ({}) } } }
+  const opened = (text: string) => openConsumer(link as never, parseAddress(text) as NatsAddress)
+  t.match(await opened('nats://h/?durable=two&stream=records'), { ackWait: 1000 })
+  const stream = async () => ({ config: {} })
+  const whole = async () => ({ ...(await info()), config: { ...config, filter_subjects: undefined } })
+  const mirror = { ...link, manager: { consumers: { info: whole }, streams: { info: stream } } }
+  const address = parseAddress('nats://h/in.a?durable=two&stream=records') as NatsAddress
+  t.match(await openConsumer(mirror as never, address), { ackWait: 1000 }, 'a mirror has no subjects of its own')
+  await t.rejects(opened('nats://h/in.a?durable=two&stream=records'), { message: /reads in\.a, in\.b, not in\.a/ })
+})
+
 t.test('a consumer is made, or one that fits is used', { skip: noServer }, async t => {
   const server = await natsServer(t)
   await server.stream()

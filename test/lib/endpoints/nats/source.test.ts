@@ -56,6 +56,7 @@ t.test('each message is a chunk; what is kept is acknowledged, and the rest come
   await server.stream()
   await publish(server, 'one\n', '', 'two\n', 'three\n', 'four\n')
   const first = read(t, `${server.url}/in.lines?durable=reader&ack-wait=1h`)
+  t.equal(first.source.bytesRead, 0, 'it is not open yet')
   await until(() => first.chunks.length === 4)
   t.same(first.chunks, ['one\n', 'two\n', 'three\n', 'four\n'])
   t.equal(first.source.bytesRead, 19)
@@ -114,6 +115,11 @@ t.test('it waits for acknowledgements, and says so', { skip }, async t => {
   const reading = read(t, `${server.url}/in.lines?durable=reader&max-pending=2`)
   await new Promise<void>(resolve => reading.acks.onFull(resolve))
   t.same(reading.chunks, ['a', 'b'])
+  let isTold = false
+  reading.acks.onFull(() => {
+    isTold = true
+  })
+  t.ok(isTold, 'who asks later is told at once')
   reading.keep()
   await until(() => reading.chunks.length === 4)
   t.same(reading.chunks, ['a', 'b', 'c', 'd'])

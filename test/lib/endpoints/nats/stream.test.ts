@@ -89,3 +89,9 @@ t.test('which subjects a wildcard has', async t => {
   ] as const)
     t.notOk(covers(pattern, subject), `${pattern} ${subject}`)
 })
+
+t.test('a stream without subjects stores none', async t => {
+  const manager = { streams: { info: async () => ({ config: { name: 'mirror' } }) } }
+  const address = parseAddress('nats://h/in.a?stream=mirror') as NatsAddress
+  await t.rejects(openStream(manager as never, address), { message: /does not store the subject; it has none/ })
+})
