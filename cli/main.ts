@@ -47,16 +47,23 @@ async function execute(
   version: string,
   commands: readonly CommandEntry[],
 ): Promise<void> {
-  const words =
+  const words = withoutMarker(
     typed[0] === 'nc'
       ? [...asking, ...(await asNc(typed.slice(1)))]
-      : argv.map((word, i) => withoutValue(word, argv[i + 1], typed[0]))
+      : argv.map((word, i) => withoutValue(word, argv[i + 1], typed[0])),
+  )
   const program = createProgram(version, await makeCommands(commands, name => asksFor(words, name)), typed)
   const [word = '--help', name] = words
   if (word === helpAll) return outputAllHelp(program)
   const isUnknown = word === 'help' && name !== undefined && !program.commands.some(each => each.name() === name)
   // For the help of an unknown command, commander would print that of the program on stderr.
   await program.parseAsync(isUnknown ? [name] : [word, ...words.slice(1)], { from: 'user' })
+}
+
+/** Before the command, `--` ends no options. Without a command after it, commander would print the help on stderr. */
+function withoutMarker(words: readonly string[]): readonly string[] {
+  const at = words[0] === 'help' ? 1 : 0
+  return words[at] === '--' ? withoutMarker(words.toSpliced(at, 1)) : words
 }
 
 /** As the only word. An option of the program would be taken from the words of a command, too. */

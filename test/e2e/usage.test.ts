@@ -35,6 +35,7 @@ const mistakes: [line: string[], says: string][] = [
   [['serve', '0', '--metrics', 'tls://:1'], "--metrics: 'tls://:1' is not allowed; expected host:port, :port, port"],
   [['proxy', '0', ':1', '--metrics', '70000'], "--metrics: '70000': the port must be a whole number from 0 to 65535"],
   [['help', 'base64'], "unknown command 'base64'"],
+  [['--', 'base64'], "unknown command 'base64'"],
   // names of files
   [
     ['serve', '0', '-o', '{id}/{ip}'],
@@ -176,6 +177,18 @@ t.test('--help: usage, examples first, exit 0', async t => {
     t.match(String(stdout), line[0] === 'transforms' ? /^Usage: / : /^Examples:\n( {2}.+\n)+\nUsage: tcp-pipe/)
     for (const each of String(stdout).split('\n')) t.ok(each.length <= 100, `a line of ${each.length}`)
   }
+})
+
+t.test('-- before the command changes nothing: exit 0, and no help on stderr', async t => {
+  for (const [line, same] of [
+    [['--'], []],
+    [['help', '--', '--'], ['help']],
+    [
+      ['--', 'help', '--', 'send'],
+      ['send', '--help'],
+    ],
+  ] as const)
+    t.same(await run(t, [...line]), await run(t, [...same]), line.join(' '))
 })
 
 t.test('--version: the version of the package, exit 0', async t => {
