@@ -55,7 +55,7 @@ t.test('Tab reaches everything that can be used, and shows where it is', { skip 
   await page.locator('h1').click()
   const found = new Set<number>()
   const unseen: string[] = []
-  for (let i = 0; i < 2 * count && found.size < count; i++) {
+  for (let i = 0; i < 5 * count && found.size < count; i++) {
     await page.keyboard.press('Tab')
     const now = (await page.evaluate(stop)) as
       | { name: string; index: number; isOutlined: boolean; isSeen: boolean }

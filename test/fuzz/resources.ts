@@ -10,7 +10,7 @@ export type Counts = Readonly<Record<string, number>>
 export function descriptors(pid: number | 'self'): Counts {
   const folder = `/proc/${pid}/fd`
   if (!existsSync(folder)) return {}
-  return tally(readdirSync(folder).map(name => kindOf(`${folder}/${name}`)))
+  return tally(readdirSync(folder).flatMap(name => kindOf(`${folder}/${name}`) ?? []))
 }
 
 /** What keeps the event loop of this process busy, and its descriptors. */
@@ -48,11 +48,11 @@ export function sum(counts: Counts): number {
   return Object.values(counts).reduce((total, number) => total + number, 0)
 }
 
-/** `socket:[4711]` is a socket, and files are told by their path. */
-function kindOf(link: string): string {
+/** `socket:[4711]` is a socket, and files are told by their path. Undefined if it is closed, as that of the listing is. */
+function kindOf(link: string): string | undefined {
   try {
     return readlinkSync(link).replace(/:\[\d+\]$/, '')
   } catch {
-    return 'closed meanwhile'
+    return undefined
   }
 }
