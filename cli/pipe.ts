@@ -11,7 +11,7 @@ import { isReported, openLog } from './log.js'
 import { checkInputs, checkOutputFile, commonOptions, effectiveOptions, targetOf } from './options.js'
 import { check, fromAddress, fromForms, type Options, ownOptions, secureEnd } from './pipe-options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
-import { closedPipe, onSignals, onStdoutError } from './process.js'
+import { onClosedStdout, onSignals } from './process.js'
 import { report } from './report.js'
 import { loadStages, terminalStages } from './stages.js'
 import { withStats } from './stats.js'
@@ -77,14 +77,7 @@ async function run(options: Options, own: PipeOptions, { from, isBothWays }: Pip
   const connections = new Set<Connection>()
   let hasConnected = false
   const progress = await openProgress(options, from, () => sum([...connections].map(each => each.stats().bytesIn)))
-  onStdoutError(
-    () => {
-      process.exitCode = closedPipe
-      log.info('stdout was closed by its reader')
-      mute()
-    },
-    () => {},
-  )
+  onClosedStdout(log, mute)
   const piped = pipe({
     ...{ ...own, log, measure, observer: observed, stop: stop.signal, signal: abort.signal },
     onConnection(connection) {

@@ -136,3 +136,16 @@ export function onStdoutError(closed: () => void, failed: (error: Error) => void
   }
   process.stdout.on('error', onError)
 }
+
+/** For a command whose data goes to stdout: when its reader closes it, sets the exit code, logs it, and mutes the log. */
+export function onClosedStdout(log: { info(message: string): void }, mute: () => void, closed = () => {}): void {
+  onStdoutError(
+    () => {
+      process.exitCode = closedPipe
+      closed()
+      log.info('stdout was closed by its reader')
+      mute()
+    },
+    () => {},
+  )
+}

@@ -13,7 +13,7 @@ import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { noteTyped } from './chat.js'
 import { type Log, type Logger, openLog } from './log.js'
 import type { Plan } from './plan.js'
-import { closedPipe, onSignals, onStdoutError } from './process.js'
+import { onClosedStdout, onSignals } from './process.js'
 import { openReceipts, type Receipts } from './receipts.js'
 import { resumeKey } from './resume-key.js'
 import type { Given, Options } from './send-options.js'
@@ -119,15 +119,9 @@ function onlyFirst({ observer }: Log): Log['observer'] {
 }
 
 function watchStdout(sending: Sending, { log, mute }: Log): void {
-  onStdoutError(
-    () => {
-      process.exitCode = closedPipe
-      sending.isStopped = true
-      log.info('stdout was closed by its reader')
-      mute()
-    },
-    () => {},
-  )
+  onClosedStdout(log, mute, () => {
+    sending.isStopped = true
+  })
 }
 
 /** An end would tell the receiver that it has everything. */

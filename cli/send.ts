@@ -17,7 +17,7 @@ import { isReported, openLog } from './log.js'
 import { checkInputs, commonOptions, effectiveOptions, fileOrStdio } from './options.js'
 import { checkPage, pageOptions } from './page-options.js'
 import { type Act, type Plan, run as runPlan } from './plan.js'
-import { closedPipe, onSignals, onStdoutError } from './process.js'
+import { onClosedStdout, onSignals } from './process.js'
 import { checkSessions, isReliable, sendReliableOptions } from './reliable-options.js'
 import { report } from './report.js'
 import { type Given, type Options, ownOptions, timeoutOptions } from './send-options.js'
@@ -93,14 +93,7 @@ async function run(options: Options, given: Given, files: string[], size: number
   const isTyped = from instanceof ReadStream
   const abort = new AbortController()
   let connection: Connection | undefined
-  onStdoutError(
-    () => {
-      process.exitCode = closedPipe
-      log.info('stdout was closed by its reader')
-      mute()
-    },
-    () => {},
-  )
+  onClosedStdout(log, mute)
   const sent = send({
     ...{ ...given, from, signal: abort.signal, log, ...figures },
     replyTransforms: () => [...(isTyped ? [notePeerEnd(log)] : []), ...given.replyTransforms()],

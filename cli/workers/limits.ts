@@ -1,4 +1,4 @@
-/** The limits that count over all workers: each of them asks before it lets a client in. */
+/** The limits of all workers together: each worker asks before it lets a client in. */
 import type { Reason } from '../../lib/index.js'
 import { openTally } from '../../lib/server/tally.js'
 
