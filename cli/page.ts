@@ -1,7 +1,7 @@
 /** `--ui`: opens the page of a command. */
 import { type Address, formatAddress } from '../lib/endpoints/address.js'
 import type { TransformEntry } from '../lib/stages/define.js'
-import { type ShownConnection, type ShownServer, serveUi, type Ui } from '../lib/ui.js'
+import { type ShownConnection, type ShownProcesses, type ShownServer, serveUi, type Ui } from '../lib/ui.js'
 import { aboutUs } from './about.js'
 import { closeAtExit } from './http.js'
 import type { Log } from './log.js'
@@ -12,7 +12,7 @@ import type { PageOptions } from './page-options.js'
 /** Listens, and logs the URL. */
 export async function openPage(
   { ui, uiToken, keep, keepTotal, keepTls }: PageOptions,
-  shown: Promise<ShownServer | ShownConnection>,
+  shown: Promise<ShownServer | ShownConnection | ShownProcesses>,
   { log, watch }: Pick<Log, 'log' | 'watch'>,
   { faults = [], target }: { faults?: readonly TransformEntry[] | undefined; target?: Address | undefined } = {},
 ): Promise<Pick<Ui, 'close'>> {

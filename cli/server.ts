@@ -2,7 +2,7 @@
 import type { Connection, ListenOptions, Server } from '../lib/index.js'
 import type { TransformEntry } from '../lib/stages/define.js'
 import { errorCode, errorMessage } from '../lib/text/errors.js'
-import type { ShownServer } from '../lib/ui.js'
+import type { ShownProcesses, ShownServer } from '../lib/ui.js'
 import type { Log, Logger } from './log.js'
 import { dieOf, exitAfter, onSignals } from './process.js'
 import { type Aims, type CommonOptions, defaultDrain, type ServerOptions } from './server-options.js'
@@ -24,7 +24,7 @@ export interface Run {
 export async function runServer(run: Run): Promise<{ server: Standing; closed: Promise<void> }> {
   const { options, aims, common, start } = run
   const { log } = run.log
-  if (options.seat) return options.seat.serve(() => start({ log }) as Promise<Server>)
+  if (options.seat) return options.seat.serve(() => start({ log }) as Promise<Server>, run.faults)
   warnIfInsecure(log, options)
   let hasFailed = false
   let server: Standing | undefined
@@ -79,7 +79,7 @@ async function besides(
       opened.push({ close: () => controller.close({ drain: 0 }) })
     }
     if (ui) {
-      const shown = listening as Promise<Standing & ShownServer> // --ui and --workers exclude each other
+      const shown = listening as Promise<Standing & (ShownServer | ShownProcesses)>
       opened.push(await (await import('./page.js')).openPage(options, shown, logging, { faults, target }))
     }
     begin()

@@ -17,7 +17,6 @@ export interface WorkersOptions {
 interface Rivals extends WorkersOptions, ReliableOptions {
   once?: boolean
   chat?: boolean
-  ui?: Address
 }
 
 /** More would not fit into the memory of a machine. */
@@ -34,7 +33,7 @@ export function workersOption(): Option {
 
 /** Throws `ERR_OPTION`. */
 export function checkWorkers(options: Rivals, listen: Address | undefined): void {
-  const { workers, once, chat, ui } = options
+  const { workers, once, chat } = options
   if (workers === undefined) return
   const rivals: [string, unknown, string][] = [
     ['--once', once, 'it takes one connection'],
@@ -44,7 +43,6 @@ export function checkWorkers(options: Rivals, listen: Address | undefined): void
       isReliable(options, listen),
       'a session must come back to the worker that has it',
     ],
-    ['--ui', ui, 'the page shows the bytes and the stages of one process; use --control and top, or --metrics'],
   ]
   for (const [name, given, why] of rivals) if (given) fault(`--workers and ${name} exclude each other: ${why}`)
 }

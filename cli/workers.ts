@@ -31,7 +31,7 @@ export async function spread<O extends ServerOptions & LogOptions, G extends Com
   const { default: cluster } = await import('node:cluster')
   if (cluster.isPrimary) return lead(job)
   const { takeSeat } = await import('./workers/seat.js')
-  const seat = await takeSeat(options.metrics !== undefined)
+  const seat = await takeSeat(options)
   const { openedLevel } = seat
   await run({ ...options, seat, logFormat: 'json', openedLevel }, { ...given, ...seat.given })
 }

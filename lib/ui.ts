@@ -6,10 +6,10 @@ import { isTransform } from './stages/modules.js'
 import { describe, TcpPipeError } from './text/errors.js'
 import { isToken, tokenRule } from './text/token.js'
 import { checkValues } from './text/values.js'
-import type { About } from './ui/page.js'
+import type { About, ShownProcesses } from './ui/page.js'
 import type { ShownConnection, ShownServer } from './ui/shown.js'
 
-export type { About } from './ui/page.js'
+export type { About, ShownProcesses } from './ui/page.js'
 export type { ShownConnection, ShownServer } from './ui/shown.js'
 
 /** The options of `serveUi`. Sizes are bytes. */
@@ -48,6 +48,8 @@ export interface Ui extends AsyncDisposable {
   close(): Promise<void>
 }
 
+type Given = ShownServer | ShownConnection | ShownProcesses
+
 const defaultAddress = '127.0.0.1:3098'
 
 /** Bytes. */
@@ -60,10 +62,7 @@ export const defaultKeep = { keep: 256 * 1024, keepTotal: 64 * 1024 ** 2 }
  *
  * @throws `ERR_OPTION` or `ERR_ADDRESS` before anything is opened; the system error if it cannot listen
  */
-export async function serveUi(
-  server: ShownServer | ShownConnection | PromiseLike<ShownServer | ShownConnection>,
-  options: UiOptions = {},
-): Promise<Ui> {
+export async function serveUi(server: Given | PromiseLike<Given>, options: UiOptions = {}): Promise<Ui> {
   checkServer(server)
   check(options)
   const address = toAddress(options.listen ?? defaultAddress)

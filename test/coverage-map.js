@@ -26,7 +26,7 @@ export const insides = {
   'lib/serve.ts': ['lib/server/handler.ts'],
   'lib/send.ts': ['lib/connection/acknowledge.ts', 'lib/send/options.ts', 'lib/send/send-error.ts'],
   'lib/ui.ts': ['lib/ui/open.ts', 'lib/ui/page.ts', 'lib/ui/shown.ts'],
-  'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/figures.ts'],
+  'lib/ui/api.ts': ['lib/ui/body.ts', 'lib/ui/desk.ts', 'lib/ui/figures.ts'],
   'lib/ui/breakpoints.ts': ['lib/ui/breakpoint.ts', 'lib/ui/holds.ts'],
   'lib/ui/keep.ts': ['lib/ui/block.ts'],
   'lib/server/server.ts': [

@@ -1,6 +1,8 @@
 /** One worker, as the primary sees it: its process, what it has told, and what it is asked. */
 import type { Readable } from 'node:stream'
 import type { Reason, SecureContexts, ServerStats } from '../../lib/index.js'
+import type { Desk } from '../../lib/ui/desk.js'
+import { remoteDesk } from './desk.js'
 import type { Guests } from './limits.js'
 import type { FromWorker, ToWorker } from './protocol.js'
 
@@ -24,12 +26,14 @@ export interface MemberEvents {
   listening(told: Extract<FromWorker, { tell: 'listening' }>): void
   /** It has another state. */
   changed(): void
+  /** A breakpoint of the page holds there. */
+  hit(breakpoint: string): void
   dead(code: number | null, signal: NodeJS.Signals | null): void
 }
 
-type Answer = Extract<FromWorker, { ask: number; tell: 'looked' | 'secured' }>
+type Answer = Extract<FromWorker, { ask: number; tell: 'looked' | 'secured' | 'answered' }>
 
-/** Milliseconds until the figures of a worker that does not answer, because it is busy, are those that are known. */
+/** Milliseconds to answer: the figures of a worker that is too busy are those that are known. */
 const patience = 1000
 
 export class Member {
@@ -44,6 +48,8 @@ export class Member {
   #listening: number | undefined
   /** The certificates that it has begun with. */
   contexts: SecureContexts | undefined
+  /** What the page asks. */
+  readonly desk: Desk
   /** Whether its last connection has ended before it has. */
   hasClosed = false
   readonly #process: WorkerProcess
@@ -55,6 +61,10 @@ export class Member {
     this.number = number
     this.#process = process
     this.#guests = guests
+    this.desk = remoteDesk(number, async question => {
+      const answer = await this.#ask(ask => ({ tell: 'ask', ask, question }), patience)
+      return answer?.tell === 'answered' ? answer.answer : undefined
+    })
     process.on('message', message => this.#take(message, events))
     process.on('error', ignore) // a connection or a message for one that has just died
     process.once('exit', (code, signal) => {
@@ -125,12 +135,13 @@ export class Member {
     const { tell } = message
     if (tell === 'enter') this.#enter(message)
     else if (tell === 'left') this.#guests.left(message.ask)
-    else if (tell === 'looked' || tell === 'secured') this.#answers.get(message.ask)?.(message)
+    else if (tell === 'looked' || tell === 'secured' || tell === 'answered') this.#answers.get(message.ask)?.(message)
+    else if (tell === 'hit') events.hit(message.breakpoint)
     else if (tell !== 'figures') this.#turn(message, events)
   }
 
   #turn(
-    message: Exclude<FromWorker, { tell: 'enter' | 'left' | 'looked' | 'secured' | 'figures' }>,
+    message: Exclude<FromWorker, { tell: 'enter' | 'left' | 'looked' | 'secured' | 'answered' | 'hit' | 'figures' }>,
     events: MemberEvents,
   ) {
     this.state = message.tell

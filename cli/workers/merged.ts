@@ -1,11 +1,12 @@
-/** The workers as one server: what the metrics, the control socket and a signal see. */
+/** The workers as one server: what the page, the metrics, the control socket and a signal see. */
 import { type ControlledConnection, mergeStats, type SecureContexts, type ServerStats } from '../../lib/index.js'
 import type { Family, Sample } from '../../lib/text/exposition.js'
+import { Desks } from '../../lib/ui/desks.js'
 import type { Standing } from '../standing.js'
 import type { Member } from './member.js'
 import { Team, type TeamOptions } from './team.js'
 
-export interface WorkersOptions extends Omit<TeamOptions, 'gone'> {
+export interface WorkersOptions extends Omit<TeamOptions, 'came' | 'hit' | 'gone'> {
   /** Makes of certificates what all workers get. */
   prepare(contexts: SecureContexts): Promise<SecureContexts>
 }
@@ -14,9 +15,13 @@ export interface WorkersOptions extends Omit<TeamOptions, 'gone'> {
 export async function openWorkers({ prepare, ...options }: WorkersOptions): Promise<Standing> {
   const started = performance.now()
   let past: ServerStats[] = []
+  const desks = new Desks()
   const team = new Team({
     ...options,
-    gone({ stats }, lost) {
+    came: ({ desk }) => desks.join(desk),
+    hit: ({ desk }, breakpoint) => desks.hit(desk, breakpoint),
+    gone({ desk, stats }, lost) {
+      desks.leave(desk)
       if (stats) past = [mergeStats([...past, withoutConnections(stats, lost)])]
     },
   })
@@ -27,6 +32,7 @@ export async function openWorkers({ prepare, ...options }: WorkersOptions): Prom
   closed.catch(() => {}) // avoids an unhandled rejection if the owner does not await it
   return {
     address: address as NonNullable<typeof address>,
+    desk: desks,
     get listening() {
       return team.members.some(({ isListening }) => isListening)
     },

@@ -2,6 +2,7 @@
 import type { Address } from '../../lib/endpoints/address.js'
 import type { Reason, SecureContexts, Server, ServerStats, Share } from '../../lib/index.js'
 import type { Family } from '../../lib/text/exposition.js'
+import type { Answer, Question } from './desk.js'
 
 /** What is the same for all workers, and begins each of them. */
 export interface Common {
@@ -28,6 +29,8 @@ export type ToWorker =
       readonly how: 'close' | 'reset'
       readonly reason?: string | undefined
     }
+  /** From the page. */
+  | { readonly tell: 'ask'; readonly ask: number; readonly question: Question }
   | { readonly tell: 'secure'; readonly ask: number; readonly contexts: SecureContexts }
   | { readonly tell: 'close'; readonly drain: number }
 
@@ -51,6 +54,9 @@ export type FromWorker =
       readonly pin?: string | undefined
       readonly error?: { readonly message: string; readonly code: string | undefined }
     }
+  | { readonly tell: 'answered'; readonly ask: number; readonly answer: Answer }
+  /** A breakpoint holds. */
+  | { readonly tell: 'hit'; readonly breakpoint: string }
   /** It does not listen any more. */
   | { readonly tell: 'stopped'; readonly stats: ServerStats }
   /** Its last connection has ended. */

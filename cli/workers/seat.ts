@@ -1,9 +1,14 @@
 /** The place of a worker: what its primary tells it, and what it tells its primary. */
 import cluster, { type Worker } from 'node:cluster'
 import type { Enter, ListenOptions, SecureContexts, Server } from '../../lib/index.js'
+import type { TransformEntry } from '../../lib/stages/define.js'
 import { errorCode, errorMessage } from '../../lib/text/errors.js'
+import type { Desk, OwnDesk } from '../../lib/ui/desk.js'
+import { defaultKeep, type ShownServer } from '../../lib/ui.js'
+import type { PageOptions } from '../page-options.js'
 import { exitAfter, onSignals } from '../process.js'
 import { openProcessFigures, type ProcessFigures } from '../process-figures.js'
+import { answerOf } from './desk.js'
 import type { Common, FromWorker, ToWorker } from './protocol.js'
 
 export interface Seat {
@@ -11,8 +16,14 @@ export interface Seat {
   /** What takes the place of options of the library. */
   readonly given: SecureContexts & Pick<ListenOptions, 'listen' | 'worker' | 'enter' | 'maxConnections' | 'maxPerIp'>
   readonly openedLevel: Common['openedLevel']
-  /** Starts the server, and does what the primary tells. Resolves when it listens. */
-  serve(start: () => Promise<Server>): Promise<{ server: Server; closed: Promise<void> }>
+  /**
+   * Starts the server, and does what the primary tells. `faults` are those that the page offers. Resolves when it
+   * listens.
+   */
+  serve(
+    start: () => Promise<Server>,
+    faults?: readonly TransformEntry[],
+  ): Promise<{ server: Server; closed: Promise<void> }>
 }
 
 type Told<T extends ToWorker['tell']> = Extract<ToWorker, { tell: T }>
@@ -20,9 +31,14 @@ type Told<T extends ToWorker['tell']> = Extract<ToWorker, { tell: T }>
 /** What to do with each message. */
 type Handlers = { [T in ToWorker['tell']]?: (message: Told<T>) => void }
 
+/** What stands beside the server in the primary. */
+interface Besides extends PageOptions {
+  metrics?: unknown
+}
+
 /** Resolves when the primary lets it start. */
-export async function takeSeat(isForMetrics: boolean): Promise<Seat> {
-  const figures = isForMetrics ? openProcessFigures() : undefined
+export async function takeSeat(options: Besides): Promise<Seat> {
+  const figures = options.metrics ? openProcessFigures() : undefined
   const handlers: Handlers = {}
   const start = new Promise<Told<'start'>>(resolve => {
     handlers.start = resolve
@@ -50,8 +66,11 @@ export async function takeSeat(isForMetrics: boolean): Promise<Seat> {
       ...(isLimited && { enter: asking(handlers) }),
     },
     openedLevel,
-    async serve(open) {
+    async serve(open, faults = []) {
+      const openDesk = options.ui ? await deskOpener(options, share.of, faults) : undefined
       server = await open()
+      const desk = openDesk?.(server)
+      if (desk) answer(desk, handlers)
       obey(server, handlers, figures)
       const stopReports = report(server)
       const { address, pin } = server
@@ -59,6 +78,7 @@ export async function takeSeat(isForMetrics: boolean): Promise<Seat> {
       const over = () => {
         stop()
         stopReports()
+        void desk?.close()
         figures?.close()
         process.channel?.unref()
       }
@@ -81,6 +101,25 @@ function asking(handlers: Handlers): Enter {
       waiting.set(ask, reason => resolve(reason ?? (() => tell({ tell: 'left', ask }))))
       tell({ tell: 'enter', ask, remote })
     })
+}
+
+/** The memory for the page is shared out among the workers. */
+async function deskOpener(
+  { keep = defaultKeep.keep, keepTotal = defaultKeep.keepTotal, keepTls = false }: PageOptions,
+  workers: number,
+  faults: readonly TransformEntry[],
+): Promise<(server: ShownServer) => OwnDesk> {
+  const [{ openDesk }, { shownOf }] = await Promise.all([
+    import('../../lib/ui/desk.js'),
+    import('../../lib/ui/shown.js'),
+  ])
+  const memory = { perConnection: keep, total: Math.floor(keepTotal / workers), tls: keepTls }
+  return server =>
+    openDesk(shownOf(server), { faults, keep: memory, onHit: breakpoint => tell({ tell: 'hit', breakpoint }) })
+}
+
+function answer(desk: Desk, handlers: Handlers): void {
+  handlers.ask = async ({ ask, question }) => tell({ tell: 'answered', ask, answer: await answerOf(desk, question) })
 }
 
 function obey(server: Server, handlers: Handlers, figures: ProcessFigures | undefined): void {

@@ -18,6 +18,10 @@ export interface TeamOptions {
   fork(): WorkerProcess
   /** Called when the first worker is about to listen. Resolves when it may. */
   begin(): Promise<unknown>
+  /** A member listens. */
+  came(member: Member): void
+  /** A breakpoint of the page holds there. */
+  hit(member: Member, breakpoint: string): void
   /** A member has died. `lost` is the number of connections that have died with it. */
   gone(member: Member, lost: number): void
 }
@@ -103,11 +107,12 @@ export class Team {
   }
 
   #fork(number: number): void {
-    const { fork, relay } = this.#options
+    const { fork, relay, hit } = this.#options
     const member = new Member(number, fork(), this.#guestsOf(), {
       ready: () => void this.#start(member),
       listening: told => this.#listens(member, told),
       changed: () => this.#changed(),
+      hit: breakpoint => hit(member, breakpoint),
       dead: (code, signal) => this.#died(member, code, signal),
     })
     if (member.stderr) relayLines(member.stderr, number, relay)
@@ -131,6 +136,7 @@ export class Team {
     this.address ??= address
     this.pin ??= pin
     if (this.#isMeasured) member.tell({ tell: 'measure', on: true })
+    this.#options.came(member)
     if (member.contexts !== this.#contexts) void member.secure(this.#contexts)
     this.#changed()
   }

@@ -48,7 +48,7 @@ export function sendBytes(
   response: ServerResponse,
   status: number,
   type: string,
-  body: Buffer,
+  body: Uint8Array,
   headers: Readonly<Record<string, string>> = {},
 ): void {
   const own = { 'content-type': type, 'content-length': body.length }

@@ -28,7 +28,8 @@ export interface HeldInfo {
 
 /** Each method throws or rejects with a Refusal if the request cannot be done. */
 export interface Breakpoints {
-  add(request: unknown): Promise<BreakpointInfo>
+  /** Without an id, it gets the next one. */
+  add(request: unknown, id?: string): Promise<BreakpointInfo>
   /** Also lets go what it holds. */
   remove(id: string): Promise<void>
   list(): { readonly breakpoints: readonly BreakpointInfo[]; readonly held: readonly HeldInfo[] }
@@ -50,17 +51,28 @@ const mostHeld = 1000
 /** The name of the segment that holds. It exists only while there is a breakpoint for its direction. */
 const segment = 'breakpoints'
 
+export interface BreakpointsOptions {
+  /** The directions that are held at the same time. */
+  readonly mostHeld?: number
+  /** Called with the id of a breakpoint that holds. */
+  readonly onHit?: ((id: string) => void) | undefined
+}
+
 export function openBreakpoints(
   chains: Chains,
   connections: Connections,
   mark: MarkConnection,
-  most = mostHeld,
+  { mostHeld: most = mostHeld, onHit = () => {} }: BreakpointsOptions = {},
 ): Breakpoints {
   const breakpoints = new Map<string, Breakpoint>()
-  const holds = openHolds({ breakpoints, connections, mark, most, over: ({ breakpoint }) => over(state, breakpoint) })
+  const holds = openHolds({
+    ...{ breakpoints, connections, mark, most },
+    hit: ({ info }) => onHit(info.id),
+    over: ({ breakpoint }) => over(state, breakpoint),
+  })
   const state: State = { chains, connections, breakpoints, holds, lastId: 0 }
   return {
-    add: request => add(state, request),
+    add: (request, id) => add(state, request, id),
     remove: async id => remove(state, [find(breakpoints, 'breakpoint', id)]),
     list: () => ({ breakpoints: [...breakpoints.values()].map(infoOf), held: [...holds.open.values()].map(heldOf) }),
     held(id) {
@@ -82,12 +94,11 @@ interface State {
   lastId: number
 }
 
-async function add(state: State, request: unknown): Promise<BreakpointInfo> {
+async function add(state: State, request: unknown, id = String(state.lastId + 1)): Promise<BreakpointInfo> {
   const { breakpoints, chains } = state
-  const breakpoint = breakpointOf(String(state.lastId + 1), request, chains)
+  const breakpoint = breakpointOf(id, request, chains)
   if (breakpoints.size >= most) throw new Refusal(409, `there are ${most} breakpoints; remove one first`)
   state.lastId++
-  const { id } = breakpoint.info
   breakpoints.set(id, breakpoint)
   try {
     await placeSegments(state)

@@ -53,7 +53,7 @@ type Held = (id: string) => readonly Direction[]
 
 /** Sorts and pages here, so that a page with thousands of connections stays fast. */
 export function listConnections(record: PageRecord, snapshot: Snapshot, held: Held, query: ListQuery): List {
-  const { state, sort, order, offset, limit } = query
+  const { state } = query
   const found: Row[] = []
   const matches = filterOf(query.filter)
   const add = (conversation: Conversation, stats?: ConnectionStats) => {
@@ -61,16 +61,36 @@ export function listConnections(record: PageRecord, snapshot: Snapshot, held: He
   }
   if (state !== 'ended') for (const stats of snapshot.stats.connections) withConversation(record, stats.id, add, stats)
   if (state !== 'open') for (const id of record.ended) withConversation(record, id, add)
-  const sign = order === 'asc' ? 1 : -1
-  const compare = comparisons[sort]
-  found.sort((one, other) => sign * (compare(one, other) || one.number - other.number))
   return {
     open: snapshot.stats.connections.length,
     ended: record.ended.size,
     matching: found.length,
-    offset,
-    connections: found.slice(offset, offset + limit),
+    ...pageOf(found, query),
   }
+}
+
+/** Makes one list of those that several processes have returned, each from its beginning. */
+export function mergeLists(lists: readonly List[], query: ListQuery): List {
+  const sum = (count: (list: List) => number) => lists.reduce((all, list) => all + count(list), 0)
+  return {
+    open: sum(({ open }) => open),
+    ended: sum(({ ended }) => ended),
+    matching: sum(({ matching }) => matching),
+    ...pageOf(
+      lists.flatMap(({ connections }) => connections),
+      query,
+    ),
+  }
+}
+
+function pageOf(
+  found: readonly Row[],
+  { sort, order, offset, limit }: ListQuery,
+): Pick<List, 'offset' | 'connections'> {
+  const sign = order === 'asc' ? 1 : -1
+  const compare = comparisons[sort]
+  const sorted = found.toSorted((one, other) => sign * (compare(one, other) || one.number - other.number))
+  return { offset, connections: sorted.slice(offset, offset + limit) }
 }
 
 /** One connection. Refuses one that is not known. */

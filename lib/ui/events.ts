@@ -2,13 +2,14 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
-import { attempt } from '../text/errors.js'
 import type { Asked } from './asked.js'
 import { listParameters } from './connections.js'
-import { bytesOf, listOf, statsOf } from './figures.js'
+import type { Desk, KeptBytes } from './desk.js'
+import { statsOf } from './figures.js'
 import { securityHeaders } from './guard.js'
 import type { Page } from './page.js'
 import { anyText, type ValuesOf, whole } from './parameters.js'
+import { Refusal } from './refusal.js'
 
 export const eventParameters = {
   ...listParameters,
@@ -39,6 +40,7 @@ interface Listener {
   bytesState: string
   linesAfter: number
   samplesAfter: number
+  isTelling: boolean
 }
 
 /** Milliseconds between two looks for something new. */
@@ -75,17 +77,13 @@ export function openEvents(page: Page): Events {
       if (isOver || response.req.method === 'HEAD') return void response.end(end)
       const listener: Listener = {
         ...{ response, query, mayChange: rights.mayChange, due: performance.now(), sent: 0 },
-        ...{ bytesAfter: query.after, bytesState: '', linesAfter: 0, samplesAfter: 0 },
+        ...{ bytesAfter: query.after, bytesState: '', linesAfter: 0, samplesAfter: 0, isTelling: false },
       }
       listeners.add(listener)
       response.once('close', () => rest(listener))
-      tell(page, listener)
+      void tell(page, listener)
       timer ??= setInterval(() => {
-        for (const each of listeners)
-          attempt(
-            () => tell(page, each),
-            () => each.response.destroy(),
-          ) // the server goes on
+        for (const each of listeners) void tell(page, each)
       }, tick).unref()
     },
     async close() {
@@ -98,52 +96,70 @@ export function openEvents(page: Page): Events {
 }
 
 /** Nothing is owed to a page that does not read: it gets what is new when it has read the rest. */
-function tell(page: Page, listener: Listener): void {
+async function tell(page: Page, listener: Listener): Promise<void> {
   const now = performance.now()
-  if (listener.response.writableLength > mostUnread) return
-  tellFigures(page, listener, now)
-  tellHistory(page, listener, now)
-  tellBytes(page, listener, now)
-  tellLines(page, listener, now)
-  if (now - listener.sent >= heartbeat) write(listener, ': alive\n\n', now)
+  if (listener.isTelling || listener.response.writableLength > mostUnread) return
+  listener.isTelling = true
+  try {
+    await tellFigures(page, listener, now)
+    tellHistory(page, listener)
+    await tellBytes(page, listener)
+    tellLines(page, listener)
+    if (now - listener.sent >= heartbeat) write(listener, ': alive\n\n')
+  } catch {
+    listener.response.destroy() // the server goes on
+  } finally {
+    listener.isTelling = false
+  }
 }
 
-function tellFigures(page: Page, listener: Listener, now: number): void {
+async function tellFigures(page: Page, listener: Listener, now: number): Promise<void> {
   if (now < listener.due) return
   const { query, mayChange } = listener
   listener.due = Math.max(listener.due + query.interval, now + tick)
-  send(listener, 'stats', statsOf(page, query.connection, mayChange), now)
-  send(listener, 'connections', listOf(page, query), now)
+  send(listener, 'stats', await statsOf(page, query.connection, mayChange))
+  send(listener, 'connections', await page.desk.list(query))
 }
 
-function tellHistory({ record: { recent } }: Page, listener: Listener, now: number): void {
+function tellHistory({ recent }: Page, listener: Listener): void {
   if (recent.count === listener.samplesAfter) return
-  send(listener, 'history', recent.after(listener.samplesAfter), now)
+  send(listener, 'history', recent.after(listener.samplesAfter))
   listener.samplesAfter = recent.count
 }
 
-function tellBytes(page: Page, listener: Listener, now: number): void {
+async function tellBytes({ desk }: Page, listener: Listener): Promise<void> {
   const { connection: id } = listener.query
-  if (id === undefined || !page.record.conversations.has(id)) return
-  const bytes = bytesOf(page, id, listener.bytesAfter)
+  const bytes = id === undefined ? undefined : await known(desk, id, listener.bytesAfter)
+  if (!bytes) return
   const state = `${bytes.state} ${bytes.keeps}`
   if (bytes.entries.length === 0 && listener.bytesState === state) return
-  send(listener, 'bytes', bytes, now)
+  send(listener, 'bytes', bytes)
   listener.bytesAfter = bytes.next
   listener.bytesState = state
 }
 
-function tellLines({ lines }: Page, listener: Listener, now: number): void {
+/** Undefined for a connection that is not known yet, or not any more. */
+async function known(desk: Desk, id: string, after: number): Promise<KeptBytes | undefined> {
+  try {
+    return await desk.bytes(id, after)
+  } catch (error) {
+    if (error instanceof Refusal) return undefined
+    throw error
+  }
+}
+
+function tellLines({ lines }: Page, listener: Listener): void {
   if (lines.last === listener.linesAfter) return
-  send(listener, 'log', lines.after(listener.linesAfter), now)
+  send(listener, 'log', lines.after(listener.linesAfter))
   listener.linesAfter = lines.last
 }
 
-function send(listener: Listener, event: string, data: object, now: number): void {
-  write(listener, `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`, now)
+function send(listener: Listener, event: string, data: object): void {
+  write(listener, `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
 }
 
-function write(listener: Listener, text: string, now: number): void {
-  listener.sent = now
+function write(listener: Listener, text: string): void {
+  if (listener.response.writableEnded || listener.response.destroyed) return // it has been closed while an answer was awaited
+  listener.sent = performance.now()
   listener.response.write(text)
 }

@@ -50,7 +50,8 @@ export interface FaultInfo {
 export interface Faults {
   available(): readonly FaultKind[]
   on(): readonly FaultInfo[]
-  switchOn(request: unknown): Promise<FaultInfo>
+  /** Without an id, it gets the next one. */
+  switchOn(request: unknown, id?: string): Promise<FaultInfo>
   switchOff(id: string): Promise<void>
   /** Switches all off. */
   close(): Promise<void>
@@ -70,7 +71,7 @@ export function openFaults(chains: Chains, entries: readonly TransformEntry[]): 
   return {
     available: () => entries.map(kindOf),
     on: () => [...state.on.values()].map(infoOf),
-    switchOn: request => switchOn(state, request),
+    switchOn: (request, id) => switchOn(state, request, id),
     switchOff: id => switchOff(state, id),
     async close() {
       await Promise.allSettled([...state.on.keys()].map(id => switchOff(state, id)))
@@ -110,7 +111,7 @@ function infoOf({ info, fired }: Fault): FaultInfo {
   return { ...info, fired }
 }
 
-async function switchOn(state: State, request: unknown): Promise<FaultInfo> {
+async function switchOn(state: State, request: unknown, id = String(state.lastId + 1)): Promise<FaultInfo> {
   const { entries, chains, on } = state
   const names = [...entries.keys()]
   const members = { name: word(names), direction: word(directions), options: object, connection: integer(1) }
@@ -121,7 +122,7 @@ async function switchOn(state: State, request: unknown): Promise<FaultInfo> {
   const texts = textsOf(entry, options)
   const recipe = entry.recipe(valuesOf(entry, texts))
   if (on.size >= most) throw new Refusal(409, `${most} faults are on; switch one off first`)
-  const id = String(++state.lastId)
+  state.lastId++
   const spec = specOf(entry, texts)
   const info = { id, name, direction: direction as Direction, options: texts, connection, spec, fired: 0 }
   const fault: Fault = { info, segment: `fault-${id}-${name}`, fired: 0 }

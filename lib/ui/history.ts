@@ -1,5 +1,5 @@
 /** The throughput and the latency of the last ten minutes, a sample per second. */
-import type { Way } from '../stats/observer.js'
+import { type Counts, type Latencies, latenciesBetween, noCounts } from './counts.js'
 
 /** Samples in columns. Rates are bytes per second, latencies milliseconds; null without replies. */
 export interface History {
@@ -16,46 +16,31 @@ export interface History {
   readonly p99: readonly (number | null)[]
 }
 
-interface Sample {
+interface Sample extends Latencies {
+  readonly time: number
   readonly in: number
   readonly out: number
   readonly open: number
   readonly accepted: number
-  readonly replies: number
-  readonly p50: number | null
-  readonly p99: number | null
 }
 
 const interval = 1000
 const mostSamples = 600
 
-/** Counts while connections run. The timer keeps no process alive. */
+/** The timer keeps no process alive. */
 export class Recent {
-  readonly #open: () => number
-  readonly #samples: (Sample & { readonly time: number })[] = []
+  readonly #count: () => Counts | Promise<Counts>
+  readonly #samples: Sample[] = []
   readonly #timer: NodeJS.Timeout
-  readonly #bytes = { in: 0, out: 0 }
-  readonly #latencies = new Latencies()
-  #accepted = 0
+  #before = noCounts
   #since = performance.now()
+  #isTaking = false
   /** The number of samples so far. */
   count = 0
 
-  constructor(open: () => number) {
-    this.#open = open
-    this.#timer = setInterval(() => this.#take(), interval).unref()
-  }
-
-  accepted(): void {
-    this.#accepted++
-  }
-
-  passed(way: Way, bytes: number): void {
-    this.#bytes[way] += bytes
-  }
-
-  replied(milliseconds: number): void {
-    this.#latencies.add(milliseconds)
+  constructor(count: () => Counts | Promise<Counts>) {
+    this.#count = count
+    this.#timer = setInterval(() => void this.#take(), interval).unref()
   }
 
   stop(): void {
@@ -65,7 +50,7 @@ export class Recent {
   /** The samples that have come since there were so many. */
   after(count: number): History {
     const samples = this.#samples.slice(Math.max(0, this.#samples.length - (this.count - count)))
-    const column = <K extends keyof Sample | 'time'>(name: K) => samples.map(sample => sample[name])
+    const column = <K extends keyof Sample>(name: K) => samples.map(sample => sample[name])
     return {
       interval,
       ...{ time: column('time'), in: column('in'), out: column('out'), open: column('open') },
@@ -73,57 +58,26 @@ export class Recent {
     }
   }
 
-  /** A late timer makes a longer second. */
-  #take(): void {
+  /** Counts that come late make a longer second. */
+  async #take(): Promise<void> {
+    if (this.#isTaking) return
+    this.#isTaking = true
+    const counts = await this.#count()
     const now = performance.now()
+    const before = this.#before
     const perSecond = 1000 / Math.max(1, now - this.#since)
     this.#samples.push({
       time: Date.now(),
-      in: Math.round(this.#bytes.in * perSecond),
-      out: Math.round(this.#bytes.out * perSecond),
-      open: this.#open(),
-      accepted: this.#accepted,
-      ...this.#latencies.take(),
+      in: Math.round((counts.in - before.in) * perSecond),
+      out: Math.round((counts.out - before.out) * perSecond),
+      open: counts.open,
+      accepted: counts.accepted - before.accepted,
+      ...latenciesBetween(before, counts),
     })
     if (this.#samples.length > mostSamples) this.#samples.shift()
     this.count++
     this.#since = now
-    this.#bytes.in = 0
-    this.#bytes.out = 0
-    this.#accepted = 0
+    this.#before = counts
+    this.#isTaking = false
   }
 }
-
-/** Counts latencies in classes that grow by 5 %, from a microsecond to 18 hours. */
-class Latencies {
-  readonly #classes = new Uint32Array(512)
-  #count = 0
-
-  add(milliseconds: number): void {
-    const place = Math.round(Math.log(Math.max(milliseconds, least) / least) / growth)
-    const index = Math.min(place, this.#classes.length - 1)
-    this.#classes[index] = (this.#classes[index] as number) + 1
-    this.#count++
-  }
-
-  /** The figures since the last time. */
-  take(): Pick<Sample, 'replies' | 'p50' | 'p99'> {
-    const taken = { replies: this.#count, p50: this.#quantile(0.5), p99: this.#quantile(0.99) }
-    this.#classes.fill(0)
-    this.#count = 0
-    return taken
-  }
-
-  #quantile(share: number): number | null {
-    if (this.#count === 0) return null
-    let rest = Math.ceil(share * this.#count)
-    const index = this.#classes.findIndex(count => {
-      rest -= count
-      return rest <= 0
-    })
-    return Number((least * Math.exp(index * growth)).toPrecision(3))
-  }
-}
-
-const least = 0.001
-const growth = Math.log(1.05)

@@ -45,6 +45,8 @@ export interface HoldsOptions {
   readonly mark: MarkConnection
   /** The directions that are held at the same time. */
   readonly most: number
+  /** Called when a hold begins. */
+  hit(breakpoint: Breakpoint): void
   /** Called after each hold, also one whose connection has failed or ended. */
   over(hold: Hold): void
 }
@@ -190,6 +192,7 @@ function hold(state: State, place: Place, breakpoint: Breakpoint): void {
   state.open.set(held.id, held)
   place.hold = held
   markHold(state, held, { mark: 'held', text: `breakpoint ${id}` })
+  state.hit(breakpoint)
 }
 
 /** What has gone out is known only of the connection as a whole: later stages may change the length. */

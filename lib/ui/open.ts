@@ -9,14 +9,14 @@ import { sendBytes, sendJson } from './body.js'
 import { type Events, openEvents } from './events.js'
 import { pageFiles } from './files.js'
 import { newToken, rightsOf } from './guard.js'
-import { openPage, type Page, type PageOptions } from './page.js'
+import { openPage, openPageOver, type Page, type PageOptions, type ShownProcesses } from './page.js'
 import { Refusal, wrongMethod } from './refusal.js'
 import { type ShownConnection, type ShownServer, shownOf } from './shown.js'
 
 /** A page has up to six connections at once, one of which stays. */
 const mostClients = 32
 
-type Given = ShownServer | ShownConnection
+type Given = ShownServer | ShownConnection | ShownProcesses
 
 /** Rejects with the system error if it cannot listen. */
 export async function openUi(
@@ -74,7 +74,8 @@ interface Opened {
 }
 
 async function open(given: Given | PromiseLike<Given>, options: PageOptions): Promise<Opened> {
-  const page = openPage(shownOf(await given), options)
+  const about = await given
+  const page = 'desk' in about ? openPageOver(about, options) : openPage(shownOf(about), options)
   const events = openEvents(page)
   return { page, events, api: openApi(page, events) }
 }
@@ -107,11 +108,8 @@ function urlOfRequest({ url = '/' }: IncomingMessage): URL {
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
-  if (response.headersSent) response.destroy()
-  else {
-    const headers = error instanceof Refusal ? error.headers : {}
-    sendJson(response, statusOf(error), { error: { message: errorMessage(error) } }, headers)
-  }
+  const headers = error instanceof Refusal ? error.headers : {}
+  sendJson(response, statusOf(error), { error: { message: errorMessage(error) } }, headers)
 }
 
 function statusOf(error: unknown): number {

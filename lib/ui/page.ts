@@ -1,12 +1,12 @@
-/** What stands behind the page: a server, what is remembered of it, and what holds and bends its traffic. */
-import type { Connection } from '../connection/connection.js'
+/** What stands behind the page: the figures of a server, and the desk that knows and holds and bends its traffic. */
 import type { TransformEntry } from '../stages/define.js'
-import { type Breakpoints, type Mark, openBreakpoints } from './breakpoints.js'
-import { type Faults, openFaults } from './faults.js'
+import { formatBound } from '../text/remote.js'
+import { type Desk, openDesk } from './desk.js'
+import { Recent } from './history.js'
 import { LogLines } from './lines.js'
 import { ownLog as logTo } from './own-log.js'
-import { openRecord, type PageRecord, type RecordOptions } from './record.js'
-import type { Shown } from './shown.js'
+import type { RecordOptions } from './record.js'
+import type { Figured, Shown, ShownServer } from './shown.js'
 import { Snapshots } from './snapshots.js'
 
 /** Facts about the program. */
@@ -30,43 +30,58 @@ export interface PageOptions {
 }
 
 export interface Page {
-  readonly shown: Shown
+  readonly shown: Figured
   readonly about: About
-  readonly record: PageRecord
+  readonly keep: RecordOptions
   readonly snapshots: Snapshots
+  readonly recent: Recent
   readonly lines: LogLines
-  readonly breakpoints: Breakpoints
-  readonly faults: Faults
+  readonly desk: Desk
   /** The number of requests that have changed something: what is older shows the state before. */
   changes: number
-  /** Returns an open connection by its id. */
-  find(id: string): Connection | undefined
   /** Lets go what is held, switches all faults off, and remembers no more. */
   close(): Promise<void>
 }
 
-export function openPage(shown: Shown, { about, keep, faults: entries, ownLog }: PageOptions): Page {
-  const record = openRecord(shown, keep)
-  // Observers get the connections themselves. A search in a list of thousands would take seconds when each of them asks.
-  const find = (id: string) => record.conversations.get(id)?.connection as Connection | undefined
-  const snapshots = new Snapshots(shown)
-  const { forward, reply } = shown
-  const chains = { ...(forward && { forward }), ...(reply && { reply }) }
-  const note = (id: string, { direction, offset, ...mark }: Mark) => {
-    const isPlaced = offset !== undefined && shown.answers === 'out' // what a `send` receives has other offsets
-    record.mark(id, { ...mark, way: record.wayOf(direction), ...(isPlaced && { offset }) })
-  }
-  const breakpoints = openBreakpoints(chains, { find }, note)
-  const faults = openFaults(chains, entries)
+export function openPage(shown: Shown, options: PageOptions): Page {
+  const { about, keep, ownLog } = options
+  const desk = openDesk(shown, options)
+  const recent = new Recent(() => desk.counts())
   const lines = new LogLines()
   const stop = ownLog ? shown.observe(logTo(lines)) : () => {}
   return {
-    ...{ shown, about, record, snapshots, lines, breakpoints, faults, find, changes: 0 },
+    ...{ shown, about, keep, snapshots: desk.snapshots, recent, lines, desk, changes: 0 },
     async close() {
       stop()
-      record.stop()
+      recent.stop()
+      await desk.close()
+    },
+  }
+}
+
+/** Processes that are shown as one server. */
+export interface ShownProcesses extends Pick<ShownServer, 'address' | 'stats' | 'measure' | 'closed'> {
+  readonly desk: Desk
+  /** Brings the figures up to date. */
+  refresh(): Promise<void>
+}
+
+/** The page of several processes, which close their desks themselves. */
+export function openPageOver(processes: ShownProcesses, { about, keep }: PageOptions): Page {
+  const { address, desk, closed } = processes
+  const shown = {
+    ...{ address: formatBound(address), target: undefined, closed },
+    stats: () => processes.stats(),
+    measure: (on?: boolean) => processes.measure(on),
+    refresh: () => processes.refresh(),
+  }
+  const recent = new Recent(() => desk.counts())
+  const snapshots = new Snapshots(shown)
+  return {
+    ...{ shown, about, keep, snapshots, recent, lines: new LogLines(), desk, changes: 0 },
+    async close() {
+      recent.stop()
       snapshots.close()
-      await Promise.allSettled([breakpoints.close(), faults.close()]) // a segment that stays lets everything pass
     },
   }
 }

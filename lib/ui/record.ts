@@ -3,7 +3,7 @@ import type { Identity, ObservedConnection, Observer, Way } from '../stats/obser
 import type { ConnectionStats, Direction } from '../stats/snapshot.js'
 import type { Summary } from '../stats/summary.js'
 import { errorCode, errorMessage } from '../text/errors.js'
-import { Recent } from './history.js'
+import { Counter } from './counts.js'
 import { Keep, type KeepLimits, type Kept, type Mark } from './keep.js'
 import type { Shown } from './shown.js'
 
@@ -57,7 +57,7 @@ const mostWarnings = 10
 
 export interface PageRecord {
   readonly keep: Keep
-  readonly recent: Recent
+  readonly counter: Counter
   readonly keeps: RecordOptions
   /** By their ids. */
   readonly conversations: ReadonlyMap<string, Conversation>
@@ -74,7 +74,7 @@ export function openRecord(shown: Shown, keeps: RecordOptions): PageRecord {
   const conversations = new Map<string, Conversation>()
   const ended = new Set<string>()
   const keep = new Keep(keeps)
-  const recent = new Recent(() => conversations.size - ended.size)
+  const counter = new Counter(() => conversations.size - ended.size)
   const { answers } = shown
   const asks = answers === 'out' ? 'in' : 'out'
   const wayOf = (direction: Direction): Way => (direction === 'reply' ? answers : asks)
@@ -106,17 +106,17 @@ export function openRecord(shown: Shown, keeps: RecordOptions): PageRecord {
 
   const observer: Observer = {
     opened(connection) {
-      recent.accepted()
+      counter.accepted()
       open(connection, '', keeps.perConnection > 0 ? 'yes' : 'no')
     },
     passed({ id }, way, chunk) {
-      recent.passed(way, chunk.length)
+      counter.passed(way, chunk.length)
       const conversation = conversations.get(id)
       if (!conversation) return
       const now = performance.now()
       if (conversation.last !== way) {
         if (conversation.last === undefined) refuseSecrets(conversation, keeps)
-        else if (way === answers) recent.replied(now - conversation.at)
+        else if (way === answers) counter.replied(now - conversation.at)
         conversation.last = way
       }
       conversation.at = now
@@ -139,12 +139,7 @@ export function openRecord(shown: Shown, keeps: RecordOptions): PageRecord {
   const stop = shown.observe(observer)
   for (const connection of shown.connections) openEarlier(connection)
   return {
-    ...{ keep, recent, keeps, conversations, ended, mark },
-    wayOf,
-    stop() {
-      stop()
-      recent.stop()
-    },
+    ...{ keep, counter, keeps, conversations, ended, mark, wayOf, stop },
   }
 }
 

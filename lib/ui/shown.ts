@@ -18,12 +18,18 @@ export type ShownConnection = Connection &
     observe(observer: Pick<Observer, 'opened' | 'passed' | 'faulted' | 'closed'>): () => void
   }
 
-/** A server, or a connection as one. */
-export interface Shown extends Omit<ShownServer, 'address'> {
+/** What has figures. */
+export interface Figured extends Pick<ShownServer, 'stats' | 'measure' | 'closed'> {
   /** Where it listens; undefined for a connection. */
   readonly address: string | undefined
   /** Where the connection of a `send` leads. */
   readonly target: string | undefined
+  /** Of several processes: brings the figures up to date. */
+  refresh?(): Promise<void>
+}
+
+/** A server, or a connection as one. */
+export interface Shown extends Figured, Pick<ShownServer, 'connections' | 'observe' | 'forward' | 'reply'> {
   /** The way of the replies: a server sends them, a `send` receives them. */
   readonly answers: Way
 }

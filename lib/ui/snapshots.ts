@@ -1,7 +1,7 @@
 /** The figures of the server now and a second ago, which all who look share. */
 import { type Look, openLook } from '../server/look.js'
 import type { ConnectionStats, ServerStats } from '../stats/snapshot.js'
-import type { Shown } from './shown.js'
+import type { Figured } from './shown.js'
 
 /** What was counted at a time. */
 interface Count {
@@ -22,12 +22,13 @@ const fresh = 250
 const apart = 900
 
 export class Snapshots {
-  readonly #shown: Shown
+  readonly #shown: Pick<Figured, 'stats' | 'measure' | 'refresh'>
+  #refreshing: Promise<void> | undefined
   readonly #look: Look
   #past: Count[] = []
   #last: Snapshot | undefined
 
-  constructor(shown: Shown) {
+  constructor(shown: Pick<Figured, 'stats' | 'measure' | 'refresh'>) {
     this.#shown = shown
     this.#look = openLook(shown, () => {
       this.#past = []
@@ -35,9 +36,21 @@ export class Snapshots {
     })
   }
 
+  /** Those of other processes come later. */
+  async latest(): Promise<Snapshot> {
+    const { refresh } = this.#shown
+    if (!refresh || this.#fresh) return this.now()
+    this.#look.now()
+    this.#refreshing ??= refresh().finally(() => {
+      this.#refreshing = undefined
+    })
+    await this.#refreshing
+    return this.now()
+  }
+
   now(): Snapshot {
+    if (this.#fresh) return this.#fresh
     const time = performance.now()
-    if (this.#last && time - this.#last.time < fresh) return this.#last
     this.#look.now()
     const before = this.#past.findLast(each => time - each.time >= apart)
     const stats = this.#shown.stats()
@@ -45,6 +58,10 @@ export class Snapshots {
     this.#past = [...this.#past.filter(each => !before || each.time >= before.time), count]
     this.#last = { ...count, before, ratesOf: connection => ratesSince(before, connection) }
     return this.#last
+  }
+
+  get #fresh(): Snapshot | undefined {
+    return this.#last && performance.now() - this.#last.time < fresh ? this.#last : undefined
   }
 
   close(): void {

@@ -459,7 +459,6 @@ t.test('what one process must do alone is a mistake', async t => {
       '--workers and --once exclude each other: it takes one connection',
     ],
     [['serve', '--workers', '2', '--chat'], '--workers and --chat exclude each other'],
-    [['serve', '--workers', '2', '--ui', '--reply'], '--workers and --ui exclude each other'],
     [['serve', '--workers', '2', '--reliable', '-o', `${file}{name}`], '--workers and --reliable exclude each other'],
     [['serve', 'reliable://:0', '--workers', '2', '-o', `${file}{id}`], '--workers and reliable:// exclude each other'],
     [['serve', '--workers', '2'], '--workers and stdout exclude each other: several processes would tear the lines'],

@@ -4,6 +4,8 @@ import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { formatAddress } from '../../lib/endpoints/address.js'
 import { type SendConnection, send, serve, serveUi, type Ui, type UiOptions } from '../../lib/index.js'
+import { openDesk } from '../../lib/ui/desk.js'
+import { shownOf } from '../../lib/ui/shown.js'
 import { delay } from '../../transforms/index.js'
 import { clientOf, memorySink, socketPath, until } from './network.js'
 import { soon, turns } from './stats/stopped-clock.js'
@@ -366,4 +368,32 @@ t.test('a server without chains has figures, and no faults', async t => {
     status: 400,
     json: { error: { message: /no stages can be changed/ } },
   })
+})
+
+t.test('processes as one server', async t => {
+  const server = await echo(t)
+  const desk = openDesk(shownOf(server), { keep: { perConnection: 100, total: 1000, tls: false }, faults: [] })
+  t.teardown(() => desk.close())
+  let refreshed = 0
+  const { address, closed } = server
+  const processes = {
+    ...{ address, closed, desk, observe: () => t.fail('nobody but the desk observes') },
+    stats: () => server.stats(),
+    measure: (on?: boolean) => server.measure(on),
+    refresh: async () => void refreshed++,
+  }
+  const ui = await page(t, processes, { keep: 100, keepTotal: 2000 })
+  const client = clientOf(t, address)
+  client.write('hello')
+  await once(client, 'data')
+  const { json } = await ask(ui.address, '/api/stats')
+  t.match(json, {
+    address: `127.0.0.1:${(address as { port: number }).port}`,
+    keep: { total: 2000 },
+    stats: { bytesIn: 5, connections: 1 },
+  })
+  t.equal(refreshed, 1)
+  t.match((await ask(ui.address, '/api/connections')).json, { connections: [{ bytesIn: 5 }] })
+  await ui.close()
+  t.match(await desk.counts(), { accepted: 1 }, 'the desk is closed by its process')
 })

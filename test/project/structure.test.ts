@@ -25,7 +25,7 @@ const rooms = [
 /** What a file outside of `lib` may import of it: authors of transforms see what a stage is, and no socket. */
 const doors: Record<string, RegExp> = {
   transforms: /^lib\/(faults|stages|formats|text)\//,
-  cli: /^lib\/([^/]+\.ts|(endpoints|http|pipe|send|stages|text)\/|server\/(access|tally)\.ts|stats\/refusal-log\.ts)/,
+  cli: /^lib\/([^/]+\.ts|(endpoints|http|pipe|send|stages|text|ui)\/|server\/(access|tally)\.ts|stats\/refusal-log\.ts)/,
 }
 
 t.test('imports point one way: cli → transforms → lib, and in lib from room to room', async t => {

@@ -17,7 +17,7 @@ const base64 = (text: string) => Buffer.from(text).toString('base64')
 
 t.test('no more directions than allowed are held: what comes in others passes', async t => {
   const { link, connections, connect } = await openProxy(t)
-  const breakpoints = openBreakpoints(link, connections, () => {}, 2)
+  const breakpoints = openBreakpoints(link, connections, () => {}, { mostHeld: 2 })
   t.teardown(() => breakpoints.close())
   await breakpoints.add({ direction: 'forward', turn: true })
   const [one, other, third] = [await connect(), await connect(), await connect()]

@@ -160,21 +160,29 @@ async function openStopped(t: Test) {
   const page = openPage(shownOf(opened.link), { about: {}, keep, faults: [], ownLog: true })
   t.teardown(() => page.close())
   const events = openEvents(page)
-  const begin = (query = '', response = new FakeResponse()) => {
+  const begin = async (query = '', response = new FakeResponse()) => {
     const parameters = readQuery(new URLSearchParams(query), eventParameters)
     events.open({ response, rights: { mayRead: true, mayChange: true } } as never, parameters)
+    await turns(2)
     return response
   }
   const names = (response: FakeResponse) => response.take().map(({ event }) => event)
-  return { ...opened, clock, page, events, begin, names }
+  /** A quarter of a second at a time: what is due then is told. */
+  const pass = async (milliseconds: number) => {
+    for (let i = 0; i < milliseconds; i += 250) {
+      clock.pass(250)
+      await turns(2)
+    }
+  }
+  return { ...opened, pass, page, events, begin, names }
 }
 
 t.test('figures come after each interval, history each second', async t => {
-  const { clock, begin, names } = await openStopped(t)
-  const slow = begin('interval=3000')
-  const fast = begin('interval=500')
+  const { pass, begin, names } = await openStopped(t)
+  const slow = await begin('interval=3000')
+  const fast = await begin('interval=500')
   for (const response of [slow, fast]) t.same(names(response), ['stats', 'connections'])
-  clock.pass(3000)
+  await pass(3000)
   const count = (all: string[], name: string) => all.filter(each => each === name).length
   const [seldom, often] = [names(slow), names(fast)]
   t.same([count(seldom, 'stats'), count(seldom, 'connections')], [1, 1])
@@ -183,19 +191,19 @@ t.test('figures come after each interval, history each second', async t => {
 })
 
 t.test('a client that does not read misses figures, and gets bytes and lines later', async t => {
-  const { clock, begin, connect, page, names } = await openStopped(t)
+  const { pass, begin, connect, page, names } = await openStopped(t)
   const { client, connection } = await connect()
-  const response = begin(`connection=${connection.id}`)
+  const response = await begin(`connection=${connection.id}`)
   response.take()
   response.writableLength = 64 * 1024 + 1
   for (let i = 0; i < 10; i++) {
     await client.say(String(i))
     page.lines.add('info', String(i))
-    clock.pass(1000)
+    await pass(1000)
   }
   t.same(response.take(), [])
   response.writableLength = 0
-  clock.pass(250)
+  await pass(250)
   const heard = response.take()
   t.same(
     heard.map(({ event }) => event),
@@ -205,7 +213,7 @@ t.test('a client that does not read misses figures, and gets bytes and lines lat
   t.equal(heard[2]?.data.time.length, 10)
   t.equal(heard[3]?.data.entries.length, 10)
   t.equal(heard[4]?.data.lines.length, 10)
-  clock.pass(250)
+  await pass(250)
   t.notOk(
     names(response).some(name => ['bytes', 'log'].includes(name)),
     'nothing twice',
@@ -213,15 +221,15 @@ t.test('a client that does not read misses figures, and gets bytes and lines lat
 })
 
 t.test('an event reports what was dropped meanwhile', async t => {
-  const { clock, begin, connect, page } = await openStopped(t)
+  const { pass, begin, connect, page } = await openStopped(t)
   const { client, connection } = await connect()
-  const response = begin(`connection=${connection.id}`)
+  const response = await begin(`connection=${connection.id}`)
   response.take()
   response.writableLength = 1e6
   for (let i = 0; i < 30; i++) await client.say(Buffer.alloc(64 * 1024))
   for (let i = 0; i < 250; i++) page.lines.add('info', 'x')
   response.writableLength = 0
-  clock.pass(250)
+  await pass(250)
   const [bytes, log] = response.take().filter(({ event }) => ['bytes', 'log'].includes(event))
   const { dropped, entries, more } = bytes?.data ?? {}
   t.ok(dropped.in > 0)
@@ -230,7 +238,7 @@ t.test('an event reports what was dropped meanwhile', async t => {
   t.equal(log?.data.dropped, 50)
   const rest = []
   for (let i = 0; i < 10; i++) {
-    clock.pass(250)
+    await pass(250)
     rest.push(...response.take().filter(({ event }) => event === 'bytes'))
   }
   const last = rest.at(-1)?.data.entries.at(-1)
@@ -238,31 +246,31 @@ t.test('an event reports what was dropped meanwhile', async t => {
 })
 
 t.test('a stream in which nothing happens shows that it is alive', async t => {
-  const { clock, begin, page } = await openStopped(t)
-  page.record.stop() // no history
-  const response = begin('interval=60000')
+  const { pass, begin, page } = await openStopped(t)
+  page.recent.stop() // no history
+  const response = await begin('interval=60000')
   response.take()
-  clock.pass(1750)
+  await pass(1750)
   t.equal(response.text, '')
-  clock.pass(250)
+  await pass(250)
   t.equal(response.text, ': alive\n\n')
-  clock.pass(4000)
+  await pass(4000)
   t.equal(response.text, ': alive\n\n'.repeat(3))
 })
 
 t.test('figures that cannot be made end the stream, and nothing else', async t => {
-  const { begin, clock, page, events } = await openStopped(t)
-  const response = begin()
+  const { begin, pass, page, events } = await openStopped(t)
+  const response = await begin()
   const { snapshots } = page
   Object.assign(snapshots, {
     now() {
       throw new Error('a mistake')
     },
   })
-  clock.pass(1000)
+  await pass(1000)
   t.ok(response.destroyed)
   Reflect.deleteProperty(snapshots, 'now')
-  t.notOk(begin().destroyed)
+  t.notOk((await begin()).destroyed)
   void events.close()
 })
 
@@ -284,13 +292,13 @@ t.test('there is a timer only while somebody listens', async t => {
       clear(timer)
     },
   })
-  const [one, other] = [begin(), begin()]
+  const [one, other] = [await begin(), await begin()]
   t.equal(begun.length, 1)
   one.emit('close')
   t.equal(ended.length, 0)
   other.emit('close')
   t.same(ended, begun)
-  begin()
+  await begin()
   t.equal(begun.length, 2)
   const over = events.close()
   t.same(ended, begun)
@@ -299,27 +307,49 @@ t.test('there is a timer only while somebody listens', async t => {
 })
 
 t.test('a request that comes with the end, after its client, or for the headers only', async t => {
-  const { begin, events, clock } = await openStopped(t)
-  const listening = begin()
+  const { begin, events, pass } = await openStopped(t)
+  const listening = await begin()
   const late = events.close()
   t.ok(listening.isEnded)
   listening.emit('close')
   await late
-  const after = begin()
+  const after = await begin()
   t.same([after.text, after.isEnded], ['event: end\ndata: {}\n\n', true])
   const left = Object.assign(new FakeResponse(), { destroyed: true })
-  begin('', left)
+  await begin('', left)
   t.same([left.status, left.text], [0, ''])
-  clock.pass(2000)
+  await pass(2000)
   t.equal(left.text, '', 'nothing is sent after the end')
 })
 
+t.test('a mistake while bytes are read, and an answer that comes after the client has left', async t => {
+  const { begin, page, pass } = await openStopped(t)
+  const broken = Object.assign(new Proxy(page.desk, {}))
+  Object.assign(page, { desk: broken })
+  Object.assign(broken, {
+    bytes() {
+      throw new Error('a mistake')
+    },
+  })
+  t.ok((await begin('connection=x')).destroyed)
+  const asked: ((list: object) => void)[] = []
+  Object.assign(broken, { list: () => new Promise(resolve => asked.push(resolve)) })
+  const left = await begin()
+  await pass(1000)
+  t.equal(asked.length, 1, 'it is asked again only after its answer')
+  left.destroy()
+  const { text } = left
+  asked[0]?.({})
+  await pass(250)
+  t.equal(left.text, text)
+})
+
 t.test('only the headers', async t => {
-  const { begin, clock } = await openStopped(t)
+  const { begin, pass } = await openStopped(t)
   const response = Object.assign(new FakeResponse(), { req: { method: 'HEAD' } })
-  begin('', response)
+  await begin('', response)
   t.ok(response.isEnded)
-  clock.pass(2000)
+  await pass(2000)
   t.equal(response.status, 200)
 })
 

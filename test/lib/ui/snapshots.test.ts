@@ -97,3 +97,31 @@ t.test('a rate is whole and never negative', async t => {
   t.equal(perSecond(5, 0), 0)
   t.equal(perSecond(-5, 10), 0)
 })
+
+t.test('figures of other processes come first, once for all who look', async t => {
+  const asked: (() => void)[] = []
+  const clock = stoppedClock(t, { timers: true })
+  let taken = 0
+  const measured: (boolean | undefined)[] = []
+  const snapshots = new Snapshots({
+    measure: (on?: boolean) => measured.push(on),
+    refresh: () => new Promise<void>(resolve => asked.push(resolve)),
+    stats: () => {
+      taken++
+      return serverFigures().stats([])
+    },
+  } as never)
+  t.teardown(() => snapshots.close())
+  const looks = [snapshots.latest(), snapshots.latest()]
+  t.same([asked.length, taken, measured[0]], [1, 0, true])
+  asked[0]?.()
+  const [one, other] = await Promise.all(looks)
+  t.equal(one, other)
+  t.equal(await snapshots.latest(), one, 'it is fresh')
+  t.equal(asked.length, 1)
+  clock.pass(250)
+  const next = snapshots.latest()
+  asked[1]?.()
+  t.not(await next, one)
+  t.equal(taken, 2)
+})
