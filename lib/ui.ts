@@ -7,6 +7,7 @@ import { describe, TcpPipeError } from './text/errors.js'
 import { isToken, tokenRule } from './text/token.js'
 import { checkValues } from './text/values.js'
 import type { About, ShownProcesses } from './ui/page.js'
+import type { RecordOptions } from './ui/record.js'
 import type { ShownConnection, ShownServer } from './ui/shown.js'
 
 export type { About, ShownProcesses } from './ui/page.js'
@@ -73,10 +74,12 @@ export async function serveUi(server: Given | PromiseLike<Given>, options: UiOpt
     )
   const { openUi } = await import('./ui/open.js') // the rest of the library needs no HTTP
   const { token, faults = [], about = {}, ownLog = true } = options
-  const { keep = defaultKeep.keep, keepTotal = defaultKeep.keepTotal, keepTls = false } = options
-  return openUi(server, address, token, {
-    ...{ about, faults, ownLog, keep: { perConnection: keep, total: keepTotal, tls: keepTls } },
-  })
+  return openUi(server, address, token, { about, faults, ownLog, keep: keepOf(options) })
+}
+
+/** The memory for the bytes of connections. */
+export function keepOf({ keep, keepTotal, keepTls }: Pick<UiOptions, 'keep' | 'keepTotal' | 'keepTls'>): RecordOptions {
+  return { perConnection: keep ?? defaultKeep.keep, total: keepTotal ?? defaultKeep.keepTotal, tls: keepTls ?? false }
 }
 
 function check(options: UiOptions): void {
@@ -101,7 +104,8 @@ function checkFaults(faults: unknown): void {
 
 /** What a promise gives is known only later. */
 function checkServer(server: unknown): void {
-  if (typeof server === 'object' && server !== null && ('observe' in server || 'then' in server)) return
+  const ways = ['observe', 'desk', 'then']
+  if (typeof server === 'object' && server !== null && ways.some(way => way in server)) return
   throw new TcpPipeError('ERR_OPTION', `server: ${describe(server)} is not allowed; expected a server or a connection`)
 }
 

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { Reason, SecureContexts, ServerStats } from '../../lib/index.js'
 import type { Desk } from '../../lib/ui/desk.js'
-import { remoteDesk } from './desk.js'
+import { patience, remoteDesk } from './desk.js'
 import type { Guests } from './limits.js'
 import type { FromWorker, ToWorker } from './protocol.js'
 
@@ -32,9 +32,6 @@ export interface MemberEvents {
 }
 
 type Answer = Extract<FromWorker, { ask: number; tell: 'looked' | 'secured' | 'answered' }>
-
-/** Milliseconds to answer: the figures of a worker that is too busy are those that are known. */
-const patience = 1000
 
 export class Member {
   readonly number: number

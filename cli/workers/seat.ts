@@ -4,7 +4,7 @@ import type { Enter, ListenOptions, SecureContexts, Server } from '../../lib/ind
 import type { TransformEntry } from '../../lib/stages/define.js'
 import { errorCode, errorMessage } from '../../lib/text/errors.js'
 import type { Desk, OwnDesk } from '../../lib/ui/desk.js'
-import { defaultKeep, type ShownServer } from '../../lib/ui.js'
+import { keepOf, type ShownServer } from '../../lib/ui.js'
 import type { PageOptions } from '../page-options.js'
 import { exitAfter, onSignals } from '../process.js'
 import { openProcessFigures, type ProcessFigures } from '../process-figures.js'
@@ -105,7 +105,7 @@ function asking(handlers: Handlers): Enter {
 
 /** The memory for the page is shared out among the workers. */
 async function deskOpener(
-  { keep = defaultKeep.keep, keepTotal = defaultKeep.keepTotal, keepTls = false }: PageOptions,
+  options: PageOptions,
   workers: number,
   faults: readonly TransformEntry[],
 ): Promise<(server: ShownServer) => OwnDesk> {
@@ -113,9 +113,9 @@ async function deskOpener(
     import('../../lib/ui/desk.js'),
     import('../../lib/ui/shown.js'),
   ])
-  const memory = { perConnection: keep, total: Math.floor(keepTotal / workers), tls: keepTls }
-  return server =>
-    openDesk(shownOf(server), { faults, keep: memory, onHit: breakpoint => tell({ tell: 'hit', breakpoint }) })
+  const { total, ...memory } = keepOf(options)
+  const keep = { ...memory, total: Math.floor(total / workers) }
+  return server => openDesk(shownOf(server), { faults, keep, onHit: breakpoint => tell({ tell: 'hit', breakpoint }) })
 }
 
 function answer(desk: Desk, handlers: Handlers): void {

@@ -12,7 +12,9 @@ interface Seat {
   readonly desk: Desk
   /** No other one has had it: what is held has it in front of its id. */
   readonly number: number
+  /** The last ones that are known. */
   counts: Counts
+  state: DeskState | undefined
 }
 
 /** Asks a desk. */
@@ -30,7 +32,7 @@ export class Desks implements Desk {
 
   /** Adds that of a process that has begun: it gets the faults and breakpoints of the others. */
   join(desk: Desk): void {
-    this.#seats.set(desk, { desk, number: ++this.#lastSeat, counts: noCounts })
+    this.#seats.set(desk, { desk, number: ++this.#lastSeat, counts: noCounts, state: undefined })
     for (const [id, request] of this.#faults) quietly(desk.switchOn(request, id))
     for (const [id, request] of this.#breakpoints) quietly(desk.addBreakpoint(request, id))
   }
@@ -51,8 +53,10 @@ export class Desks implements Desk {
     for (const each of this.#seats.keys()) if (each !== desk) quietly(each.removeBreakpoint(id))
   }
 
+  /** That of one that does not answer is what it was. */
   async state(): Promise<DeskState> {
-    const states = await this.#gather(desk => desk.state())
+    for (const { seat, value } of await this.#gather(desk => desk.state())) seat.state = value
+    const states = [...this.#seats.values()].flatMap(seat => (seat.state ? { seat, value: seat.state } : []))
     return mergeStates(
       states.map(({ seat, value }) => ({ ...value, held: value.held.map(held => inSeat(seat, held)) })),
     )
@@ -101,8 +105,7 @@ export class Desks implements Desk {
   }
 
   switchOff(id: string): Promise<void> {
-    this.#faults.delete(id)
-    return this.#askOne(desk => desk.switchOff(id))
+    return this.#takeBack(this.#faults, id, desk => desk.switchOff(id))
   }
 
   addBreakpoint(request: unknown): Promise<BreakpointInfo> {
@@ -113,8 +116,7 @@ export class Desks implements Desk {
   }
 
   removeBreakpoint(id: string): Promise<void> {
-    this.#breakpoints.delete(id)
-    return this.#askOne(desk => desk.removeBreakpoint(id))
+    return this.#takeBack(this.#breakpoints, id, desk => desk.removeBreakpoint(id))
   }
 
   async held(id: string): Promise<HeldBytes> {
@@ -133,43 +135,53 @@ export class Desks implements Desk {
     return this.#askHolder(id, (desk, own) => desk.reset(own))
   }
 
-  #askAll<T>(ask: Ask<T>) {
-    return Promise.allSettled([...this.#seats.values()].map(async seat => ({ seat, value: await ask(seat.desk) })))
+  #ask<T>(ask: Ask<T>) {
+    return [...this.#seats.values()].map(async seat => ({ seat, value: await ask(seat.desk) }))
   }
 
   /** The answers of those that can answer. */
   async #gather<T>(ask: Ask<T>) {
-    return (await this.#askAll(ask)).flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+    const results = await Promise.allSettled(this.#ask(ask))
+    return results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   }
 
-  /** The answer of one that knows what is asked for. Rejects with what another says, if it is not that it knows nothing. */
+  /** The answer of the one that knows what is asked for: nobody waits for the others. */
   async #askOne<T>(ask: Ask<T>): Promise<T> {
-    const results = await this.#askAll(ask)
-    const known = results.find(result => result.status === 'fulfilled')
-    if (known) return known.value.value
-    const reasons = results.map(result => (result as PromiseRejectedResult).reason)
-    throw reasons.find(reason => !isUnknown(reason)) ?? reasons[0] ?? new Refusal(409, silence)
+    try {
+      return (await Promise.any(this.#ask(ask))).value
+    } catch (error) {
+      throw refusalOf((error as AggregateError).errors)
+    }
   }
 
-  /** All do the same, or none does. */
+  /** All do the same, or none does. It is wanted at once: what joins meanwhile gets it, too. */
   async #change<T>(wanted: Map<string, unknown>, request: unknown, { make, undo }: Change<T>): Promise<T> {
     const id = String(++this.#lastId)
-    const results = await this.#askAll(desk => make(desk, id))
+    wanted.set(id, request)
+    const results = await Promise.allSettled(this.#ask(desk => make(desk, id)))
     const made = results.find(result => result.status === 'fulfilled')
     const refused = results.find(result => result.status === 'rejected')
-    if (made && !refused) {
-      wanted.set(id, request)
-      return made.value.value
-    }
-    await this.#askAll(desk => undo(desk, id)) // also one that has not answered: it is done in order
+    if (made && !refused) return made.value.value
+    wanted.delete(id)
+    await Promise.allSettled(this.#ask(desk => undo(desk, id))) // also one that has not answered: it is done in order
     throw refused?.reason ?? new Refusal(409, silence)
+  }
+
+  async #takeBack(wanted: Map<string, unknown>, id: string, ask: Ask<void>): Promise<void> {
+    const request = wanted.get(id)
+    if (wanted.delete(id) && this.#seats.size === 0) return
+    const results = await Promise.allSettled(this.#ask(ask))
+    if (results.some(({ status }) => status === 'fulfilled')) return
+    const reason = refusalOf(results.map(result => (result as PromiseRejectedResult).reason))
+    if (!(reason instanceof Refusal)) wanted.set(id, request) // its stages cannot be changed now
+    throw reason
   }
 
   /** Asks the one that holds. */
   async #askHolder<T>(id: string, ask: (desk: Desk, id: string) => Later<T>): Promise<T> {
-    const [number, own] = id.split('-')
+    const [, number, own = ''] = /^(\d+)-(\d+)$/.exec(id) ?? []
     const seat = [...this.#seats.values()].find(each => String(each.number) === number)
-    if (!seat || own === undefined) throw new Refusal(404, `there is no held direction '${id.slice(0, 100)}'`)
+    if (!seat) throw new Refusal(404, `there is no held direction '${id.slice(0, 100)}'`)
     return ask(seat.desk, own)
   }
 }
@@ -186,8 +198,10 @@ function quietly(answer: Later<unknown>): void {
   void Promise.resolve(answer).catch(() => {})
 }
 
-function isUnknown(reason: unknown): boolean {
-  return reason instanceof Refusal && reason.status === 404
+/** What one says against it, if it is more than that it knows nothing. */
+function refusalOf(reasons: readonly unknown[]): unknown {
+  const isUnknown = (reason: unknown) => reason instanceof Refusal && reason.status === 404
+  return reasons.find(reason => !isUnknown(reason)) ?? reasons[0] ?? new Refusal(409, silence)
 }
 
 function inSeat({ number }: Seat, held: HeldInfo): HeldInfo {

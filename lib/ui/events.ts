@@ -117,8 +117,10 @@ async function tellFigures(page: Page, listener: Listener, now: number): Promise
   if (now < listener.due) return
   const { query, mayChange } = listener
   listener.due = Math.max(listener.due + query.interval, now + tick)
-  send(listener, 'stats', await statsOf(page, query.connection, mayChange))
-  send(listener, 'connections', await page.desk.list(query))
+  const list = async () => page.desk.list(query)
+  const [stats, connections] = await Promise.all([statsOf(page, query.connection, mayChange), list()])
+  send(listener, 'stats', stats)
+  send(listener, 'connections', connections)
 }
 
 function tellHistory({ recent }: Page, listener: Listener): void {
@@ -129,7 +131,7 @@ function tellHistory({ recent }: Page, listener: Listener): void {
 
 async function tellBytes({ desk }: Page, listener: Listener): Promise<void> {
   const { connection: id } = listener.query
-  const bytes = id === undefined ? undefined : await known(desk, id, listener.bytesAfter)
+  const bytes = id === undefined ? undefined : await bytesOf(desk, id, listener)
   if (!bytes) return
   const state = `${bytes.state} ${bytes.keeps}`
   if (bytes.entries.length === 0 && listener.bytesState === state) return
@@ -138,14 +140,22 @@ async function tellBytes({ desk }: Page, listener: Listener): Promise<void> {
   listener.bytesState = state
 }
 
-/** Undefined for a connection that is not known yet, or not any more. */
-async function known(desk: Desk, id: string, after: number): Promise<KeptBytes | undefined> {
+/** Undefined for a connection that is not known yet, or is known to have ended. */
+async function bytesOf(desk: Desk, id: string, listener: Listener): Promise<KeptBytes | undefined> {
+  const { bytesAfter: next, bytesState } = listener
   try {
-    return await desk.bytes(id, after)
+    return await desk.bytes(id, next)
   } catch (error) {
-    if (error instanceof Refusal) return undefined
-    throw error
+    if (!(error instanceof Refusal)) throw error
+    return error.status === 404 && bytesState.startsWith('open') ? goneFrom(id, next) : undefined
   }
+}
+
+/** The process that had it has died. */
+function goneFrom(id: string, next: number): KeptBytes {
+  const mark = { sequence: next + 1, time: Date.now(), mark: 'closed', text: 'with its process' }
+  const dropped = { in: 0, out: 0, marks: 0 }
+  return { id, state: 'ended', keeps: 'no', dropped, next: next + 1, more: false, entries: [mark] }
 }
 
 function tellLines({ lines }: Page, listener: Listener): void {

@@ -62,7 +62,7 @@ export class Recent {
   async #take(): Promise<void> {
     if (this.#isTaking) return
     this.#isTaking = true
-    const counts = await this.#count()
+    const counts = await this.#count() // never rejects
     const now = performance.now()
     const before = this.#before
     const perSecond = 1000 / Math.max(1, now - this.#since)

@@ -133,10 +133,13 @@ t.test('a worker that hangs does not stop the page', async t => {
   const clients = [await talking(t, server.port, 'one'), await talking(t, server.port, 'two')]
   await eventually('both answers', () => clients.every(({ heard }) => heard() !== ''))
   await get('stats')
+  const known = await get('connections')
   const [worker] = workersOf(server)
   process.kill(Number(worker), 'SIGSTOP')
   const { connections } = await get('connections')
   t.equal(connections.length, 1, 'that of the other one')
+  const [{ id }] = known.connections.filter(({ id }: { id: string }) => id !== connections[0].id)
+  t.match(await post(`connections/${id}/reset`), { status: 409, json: { error: { message: /does not answer$/ } } })
   t.match(await get('stats'), { stats: { connections: 2 } }, 'what is known')
   t.match(await post('faults', { name: 'corrupt', direction: 'forward' }), {
     status: 409,
@@ -144,6 +147,7 @@ t.test('a worker that hangs does not stop the page', async t => {
   })
   process.kill(Number(worker), 'SIGCONT')
   await eventually('both connections', async () => (await get('connections')).connections.length === 2)
+  t.equal((await get(`connections/${id}`)).state, 'open', 'a reset that came too late is none')
   await eventually('no fault anywhere', async () => {
     const { faults, segments } = await get('stats')
     return faults.length === 0 && segments.forward.length === 1

@@ -104,7 +104,11 @@ t.test('a fault is on everywhere or nowhere', async t => {
     const { client } = await process.connect()
     await client.say('hello')
   }
-  const { segments, faults } = await desks.state()
+  const { state } = other.desk
+  await desks.state()
+  Object.assign(other.desk, { state: () => Promise.reject(new Error('it hangs')) })
+  const { segments, faults } = await desks.state() // of the other one, what is known
+  Object.assign(other.desk, { state })
   t.match(faults, [{ id, name: 'corrupt', fired: 2 }])
   t.equal(segments.forward.at(-1), `fault-${id}-corrupt`)
   const silent = silentDesk()
@@ -118,6 +122,68 @@ t.test('a fault is on everywhere or nowhere', async t => {
   await desks.switchOff(id)
   t.same((await desks.state()).faults, [])
   await t.rejects(desks.switchOff(id), unknown)
+})
+
+/** A desk that answers when the test says so, in order. */
+function slowDesk(desk: Desk) {
+  const waiting: (() => void)[] = []
+  const slow = new Proxy(desk, {
+    get: (_, name) =>
+      name === 'then'
+        ? undefined
+        : (...given: unknown[]) =>
+            new Promise((resolve, reject) => {
+              const method = Reflect.get(desk, name) as (...given: unknown[]) => unknown
+              waiting.push(() => void (async () => method(...given))().then(resolve, reject))
+            }),
+  })
+  const answer = () => {
+    for (const each of waiting.splice(0)) each()
+  }
+  return { slow: slow as Desk, answer }
+}
+
+t.test('while a process has not answered yet', async t => {
+  const desks = new Desks()
+  const [one, other, late] = [await openOne(t, desks), await openOne(t, desks), await openOne(t, desks)]
+  const { slow, answer } = slowDesk(other.desk)
+  desks.join(one.desk)
+  desks.join(slow)
+  const fault = desks.switchOn({ name: 'corrupt', direction: 'forward', options: { after: '9' } })
+  const breakpoint = desks.addBreakpoint({ direction: 'forward', on: '!', once: true })
+  desks.join(late.desk)
+  await turns()
+  t.match(await late.desk.state(), { faults: [{ name: 'corrupt' }], breakpoints: [{ once: true }] }, 'it gets both')
+  const { client } = await one.connect()
+  await client.say('!')
+  await turns()
+  t.same((await late.desk.state()).breakpoints, [], 'the breakpoint holds')
+  answer()
+  await Promise.all([fault, breakpoint])
+  t.same((await other.desk.state()).breakpoints, [], 'it is removed where it came late')
+  const { id } = await fault
+  const off = desks.switchOff(id)
+  const further = await openOne(t, desks)
+  desks.join(further.desk)
+  await turns()
+  t.same((await further.desk.state()).faults, [], 'it is not wanted any more')
+  answer()
+  await off
+})
+
+t.test('a fault that cannot be switched off is wanted still', async t => {
+  const { desks, one, other } = await openTwo(t)
+  const { id } = await desks.switchOn({ name: 'corrupt', direction: 'forward', options: { after: '0' } })
+  for (const { link } of [one, other])
+    t.intercept(link.forward, 'remove', { value: () => Promise.reject(new Error('not now')) })
+  await t.rejects(desks.switchOff(id), { message: 'not now' })
+  const later = await openOne(t, desks)
+  desks.join(later.desk)
+  await turns()
+  t.match((await later.desk.state()).faults, [{ id }])
+  for (const { desk } of [one, other, later]) desks.leave(desk)
+  await desks.switchOff(id) // by nobody
+  await t.rejects(desks.switchOff(id), { status: 409, message: 'no process answers' })
 })
 
 t.test('a process that joins later gets faults and breakpoints', async t => {

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { eventParameters, openEvents } from '../../../lib/ui/events.js'
 import { openPage } from '../../../lib/ui/page.js'
 import { readQuery } from '../../../lib/ui/parameters.js'
+import { Refusal } from '../../../lib/ui/refusal.js'
 import { shownOf } from '../../../lib/ui/shown.js'
 import { closed } from '../network.js'
 import { stoppedClock, turns } from '../stats/stopped-clock.js'
@@ -342,6 +343,34 @@ t.test('a mistake while bytes are read, and an answer that comes after the clien
   asked[0]?.({})
   await pass(250)
   t.equal(left.text, text)
+})
+
+t.test('a connection that is gone with its process', async t => {
+  const { begin, page, pass, connect } = await openStopped(t)
+  const { connection } = await connect()
+  const { id } = connection
+  const response = await begin(`connection=${id}`)
+  t.match(response.take().find(({ event }) => event === 'bytes')?.data, { state: 'open', next: 1 })
+  const { desk } = page
+  const gone = Object.assign(Object.create(desk), {
+    bytes() {
+      throw new Refusal(404, 'unknown')
+    },
+  })
+  Object.assign(page, { desk: gone })
+  await pass(250)
+  const ended = { state: 'ended', next: 2, entries: [{ sequence: 2, mark: 'closed', text: 'with its process' }] }
+  t.match(response.take().find(({ event }) => event === 'bytes')?.data, ended)
+  await pass(1000)
+  t.notOk(
+    response.take().some(({ event }) => event === 'bytes'),
+    'once',
+  )
+  gone.bytes = () => {
+    throw new Refusal(409, 'worker 1 does not answer')
+  }
+  const other = await begin(`connection=${id}`)
+  t.notOk(other.destroyed)
 })
 
 t.test('only the headers', async t => {
