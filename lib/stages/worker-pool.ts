@@ -120,7 +120,7 @@ function lookAfter(placed: Placed): void {
     if (next !== thread && !isSilent(next)) {
       leave(placed)
       place(placed, next)
-    } else if (performance.now() < deadline) lookAfter(placed)
+    } else if (performance.now() < deadline || thread.heard === 0) lookAfter(placed)
     else {
       leave(placed)
       placing.lost(`no thread has begun it in ${longest / 1000} s: they work on other connections`)
