@@ -1,4 +1,5 @@
 /** Runs a command that listens: what stands beside its server, signals and exit. */
+import { setTimeout } from 'node:timers/promises'
 import type { Connection, ListenOptions, Server } from '../lib/index.js'
 import type { TransformEntry } from '../lib/stages/define.js'
 import { errorCode, errorMessage } from '../lib/text/errors.js'
@@ -91,6 +92,9 @@ async function besides(
   }
 }
 
+/** Milliseconds until the line about the drain is written, although a worker that hangs has not stopped listening. */
+const patience = 1000
+
 async function drain(
   server: Standing,
   signal: string,
@@ -99,7 +103,7 @@ async function drain(
 ): Promise<void> {
   const deadline = performance.now() + drainTimeout
   const closing = server.close({ drain: drainTimeout }) // before the log line, so that its reader finds the port closed
-  await server.stopped?.()
+  await Promise.race([server.stopped?.(), setTimeout(patience, undefined, { ref: false })])
   const limit = Number.isFinite(drainTimeout) ? { drainTimeout } : {}
   log.info({ signal, connections: server.connections.size, ...limit }, 'draining')
   const cut = await closing
