@@ -101,6 +101,8 @@ const wordings: Record<string, Wording> = {
     const text = `reset ${count(cut, 'connection')} that did not end in time`
     return { symbol: '✗', texts: [withAdvice(text, undefined, 'drain')] }
   },
+  'connections reset at a second signal': ({ signal, cut }) =>
+    info(`${signal}: reset ${count(cut, 'connection')} that ${cut === 1 ? 'was' : 'were'} still open`),
   digest: ({ algorithm, digest, bytes, ...rest }) => {
     return { symbol: '●', texts: [`${algorithm} of ${bytes}${tie}bytes ${origin(rest)}`], below: String(digest) }
   },
@@ -138,6 +140,7 @@ const fieldsOf: Record<string, readonly string[]> = {
   draining: ['signal', 'connections'],
   'ending after what was read': ['signal'],
   'connections reset after the drain timeout': ['cut'],
+  'connections reset at a second signal': ['signal', 'cut'],
   'what each stage did': ['remote', 'directions'],
   digest: ['algorithm', 'digest', 'bytes'],
   counter: ['bytes', 'chunks', 'lines'],

@@ -295,7 +295,10 @@ t.test('a second signal resets at once (W-06)', async t => {
   process.kill(-server.pid, 'SIGINT')
   await Promise.all(clients.map(closed))
   t.match(errorsOf(clients), ['ECONNRESET', 'ECONNRESET'])
-  t.equal((await server.ended).signal, 'SIGINT')
+  const { signal, logs } = await server.ended
+  t.equal(signal, 'SIGINT')
+  t.match(logs.at(-1), { msg: 'connections reset at a second signal', signal: 'SIGINT', cut: 2 })
+  t.notOk(logs.some(({ msg }) => msg.includes('after the drain timeout')))
 })
 
 t.test('a primary that is killed takes its workers with it, and their clients see a reset (W-04)', async t => {
