@@ -95,6 +95,10 @@ const wordings: Record<string, Wording> = {
   skipped: ({ file, why }) => ({ symbol: '!', texts: [`${file} skipped: ${why}`] }),
   'no reliable session': ({ remote, error }) => ({ symbol: '!', texts: [notReliable(remote, String(error))] }),
   draining: drainingWords,
+  'the file was truncated, reading it from its start': ({ file, at }) => ({
+    symbol: '!',
+    texts: [`${file} was truncated at ${size(at)}; reading it from its start`],
+  }),
   'ending after what was read': ({ signal }) =>
     info(`${signal}: ending after what was read; a second ${again(signal)} resets`),
   'connections reset after the drain timeout': ({ cut }) => {
@@ -138,6 +142,7 @@ const fieldsOf: Record<string, readonly string[]> = {
   skipped: ['file', 'why'],
   'no reliable session': ['remote', 'error'],
   draining: ['signal', 'connections'],
+  'the file was truncated, reading it from its start': ['file', 'at'],
   'ending after what was read': ['signal'],
   'connections reset after the drain timeout': ['cut'],
   'connections reset at a second signal': ['signal', 'cut'],

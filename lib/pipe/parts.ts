@@ -36,6 +36,7 @@ export class Parts {
   constructor(source: Source, options: PartsOptions) {
     this.#source = source
     this.#options = options
+    source.on('warning', (fields, message) => this.#current?.emit('warning', fields, message))
     source.on('error', () => {}) // between two parts; the next one reports it
   }
 
