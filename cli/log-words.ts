@@ -95,12 +95,18 @@ const wordings: Record<string, Wording> = {
   skipped: ({ file, why }) => ({ symbol: '!', texts: [`${file} skipped: ${why}`] }),
   'no reliable session': ({ remote, error }) => ({ symbol: '!', texts: [notReliable(remote, String(error))] }),
   draining: drainingWords,
+  'the file was truncated, reading it from its start': ({ file, at }) => ({
+    symbol: '!',
+    texts: [`${file} was truncated at ${size(at)}; reading it from its start`],
+  }),
   'ending after what was read': ({ signal }) =>
     info(`${signal}: ending after what was read; a second ${again(signal)} resets`),
   'connections reset after the drain timeout': ({ cut }) => {
     const text = `reset ${count(cut, 'connection')} that did not end in time`
     return { symbol: '✗', texts: [withAdvice(text, undefined, 'drain')] }
   },
+  'connections reset at a second signal': ({ signal, cut }) =>
+    info(`${signal}: reset ${count(cut, 'connection')} that ${cut === 1 ? 'was' : 'were'} still open`),
   digest: ({ algorithm, digest, bytes, ...rest }) => {
     return { symbol: '●', texts: [`${algorithm} of ${bytes}${tie}bytes ${origin(rest)}`], below: String(digest) }
   },
@@ -136,8 +142,10 @@ const fieldsOf: Record<string, readonly string[]> = {
   skipped: ['file', 'why'],
   'no reliable session': ['remote', 'error'],
   draining: ['signal', 'connections'],
+  'the file was truncated, reading it from its start': ['file', 'at'],
   'ending after what was read': ['signal'],
   'connections reset after the drain timeout': ['cut'],
+  'connections reset at a second signal': ['signal', 'cut'],
   'what each stage did': ['remote', 'directions'],
   digest: ['algorithm', 'digest', 'bytes'],
   counter: ['bytes', 'chunks', 'lines'],

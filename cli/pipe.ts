@@ -76,18 +76,21 @@ async function run(options: Options, own: PipeOptions, { from, isBothWays }: Pip
   const [stop, abort] = [new AbortController(), new AbortController()]
   const connections = new Set<Connection>()
   let hasConnected = false
-  const progress = await openProgress(options, from, () => sum([...connections].map(each => each.stats().bytesIn)))
+  let before = 0 // the bytes of the parts that have ended
+  const moved = () => sum([before, ...[...connections].map(each => each.stats().bytesIn)])
+  const progress = await openProgress(options, from, moved)
   onClosedStdout(log, mute)
   const piped = pipe({
     ...{ ...own, log, measure, observer: observed, stop: stop.signal, signal: abort.signal },
     onConnection(connection) {
+      if (!hasConnected) progress?.start()
       hasConnected = true
       connections.add(connection)
-      void connection.closed.then(({ warnings }) => {
+      void connection.closed.then(({ warnings, bytesIn }) => {
         connections.delete(connection)
+        before += bytesIn
         if (warnings.length > 0) process.exitCode = 1 // of any part; the summary is that of the last one
       })
-      progress?.start()
     },
   })
   const over = report(piped, log, abort.signal, () => hasConnected).then(summary => {

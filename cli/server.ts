@@ -1,4 +1,5 @@
 /** Runs a command that listens: what stands beside its server, signals and exit. */
+import { setTimeout } from 'node:timers/promises'
 import type { Connection, ListenOptions, Server } from '../lib/index.js'
 import type { TransformEntry } from '../lib/stages/define.js'
 import { errorCode, errorMessage } from '../lib/text/errors.js'
@@ -28,6 +29,7 @@ export async function runServer(run: Run): Promise<{ server: Standing; closed: P
   warnIfInsecure(log, options)
   let hasFailed = false
   let server: Standing | undefined
+  const ending: Ending = { isDraining: false, isInterrupted: false }
   const onConnection = ({ closed }: Connection) => {
     closed.then(({ error, warnings }) => {
       hasFailed ||= error !== undefined || warnings.length > 0
@@ -37,9 +39,11 @@ export async function runServer(run: Run): Promise<{ server: Standing; closed: P
   const hasFiles = common.tls || common.targetTls
   // Before listening: a reader of the `listening` line may send a signal at once.
   const stop = onSignals({
-    drain: options.chat ? undefined : signal => (server ? void drain(server, signal, options, log) : dieOf(signal)),
+    drain: options.chat
+      ? undefined
+      : signal => (server ? void drain(server, signal, options, log, ending) : dieOf(signal)),
     reload: hasFiles ? () => server && void reload(server, log, read) : undefined,
-    reset: () => server?.close({ drain: 0 }), // each connection logs its line before the exit
+    reset: signal => server && interrupt(server, signal, ending, log),
   })
   const { listening, close } = await besides(run, () => start({ log, onConnection }))
   server = listening
@@ -91,19 +95,37 @@ async function besides(
   }
 }
 
+/** What the signals have begun. */
+interface Ending {
+  isDraining: boolean
+  isInterrupted: boolean
+}
+
+/** Resets all. Each connection logs its line before the exit. */
+async function interrupt(server: Standing, signal: string, ending: Ending, log: Logger): Promise<void> {
+  ending.isInterrupted = true
+  const cut = await server.close({ drain: 0 })
+  if (ending.isDraining && cut > 0) log.info({ signal, cut }, 'connections reset at a second signal')
+}
+
+/** Milliseconds until the line about the drain is written, although a worker that hangs has not stopped listening. */
+const patience = 1000
+
 async function drain(
   server: Standing,
   signal: string,
   { drainTimeout = defaultDrain }: ServerOptions,
   log: Logger,
+  ending: Ending,
 ): Promise<void> {
+  ending.isDraining = true
   const deadline = performance.now() + drainTimeout
   const closing = server.close({ drain: drainTimeout }) // before the log line, so that its reader finds the port closed
-  await server.stopped?.()
+  await Promise.race([server.stopped?.(), setTimeout(patience, undefined, { ref: false })])
   const limit = Number.isFinite(drainTimeout) ? { drainTimeout } : {}
   log.info({ signal, connections: server.connections.size, ...limit }, 'draining')
   const cut = await closing
-  if (cut > 0) {
+  if (cut > 0 && !ending.isInterrupted) {
     log.error({ cut }, 'connections reset after the drain timeout')
     process.exitCode = 1
   }

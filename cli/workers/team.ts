@@ -96,12 +96,16 @@ export class Team {
     for (const member of this.members) member.tell({ tell: 'measure', on })
   }
 
-  /** All of them, and those that come. Rejects with the error of the first one that cannot. */
+  /** All of them, and those that come. If one cannot, the others take the old ones back; rejects with its error. */
   async secure(contexts: SecureContexts): Promise<void> {
     const listeners = this.members.filter(({ isListening }) => isListening)
     const answers = await Promise.all(listeners.map(member => member.secure(contexts)))
     const error = answers.find(answer => answer?.error)?.error
-    if (error) throw Object.assign(new Error(error.message), { code: error.code })
+    if (error) {
+      const taken = listeners.filter((_, i) => answers[i] && !answers[i].error)
+      await Promise.all(taken.map(member => member.secure(this.#contexts)))
+      throw Object.assign(new Error(error.message), { code: error.code })
+    }
     this.#contexts = contexts
     this.pin = answers.find(answer => answer?.pin !== undefined)?.pin
   }

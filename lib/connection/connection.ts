@@ -135,6 +135,7 @@ class LiveConnection implements OpenConnection {
   }
 
   transfer(given: TransferOptions): Transfer {
+    given.source.on('warning', (fields, message) => this.log?.warn(fields, message))
     return transfer(this.#state, given)
   }
 

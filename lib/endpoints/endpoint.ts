@@ -89,7 +89,10 @@ export type Sink = Writable & {
   onKept?(callback: (bytes: number) => void): void
 }
 
-/** A Readable that supplies the data of a pipeline. It may count its bytes, and have warnings after its end. */
+/**
+ * A Readable that supplies the data of a pipeline. It may count its bytes, and have warnings after its end. When one
+ * happens, it may emit `warning` with the fields and the message of a line of the log.
+ */
 export type Source = Readable & {
   readonly bytesRead?: number
   readonly warnings?: readonly string[]

@@ -36,6 +36,7 @@ export class Parts {
   constructor(source: Source, options: PartsOptions) {
     this.#source = source
     this.#options = options
+    source.on('warning', (fields, message) => this.#current?.emit('warning', fields, message))
     source.on('error', () => {}) // between two parts; the next one reports it
   }
 
@@ -111,6 +112,8 @@ class Part extends Readable {
   #size: number
   #isWanted = false
   #isOver = false
+  /** Whether it ends with the next bytes. */
+  #isLast = false
   /** Whether the last byte that was given ends a record. */
   #isWhole = false
 
@@ -140,9 +143,11 @@ class Part extends Readable {
     if (this.#isWhole) this.stop()
   }
 
-  /** Ends now. */
+  /** Ends now, or after its first bytes if they wait for its reader: no part is empty. */
   readonly stop = (): void => {
     if (this.#isOver) return
+    this.#isLast = true
+    if (this.bytesRead === 0 && this.#source.readableLength > 0) return
     this.#leave()
     this.push(null)
   }
@@ -160,7 +165,7 @@ class Part extends Readable {
     this.#owner.given(given.length)
     this.#isWhole = this.#source.acks !== undefined || given.at(-1) === lineFeed
     this.push(given)
-    if (end >= 0) this.stop()
+    if (end >= 0 || this.#isLast) this.stop()
   }
 
   /** Where in the chunk the part ends; −1 if it goes on. The same wherever the source was cut into chunks. */

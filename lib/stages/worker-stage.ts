@@ -1,8 +1,9 @@
 /** A stage that runs in a thread: a Duplex whose bytes go there and come back in blocks that change their owner. */
 import { Duplex } from 'node:stream'
+import type { MessagePort } from 'node:worker_threads'
 import { afterDelivery } from '../formats/delivery.js'
 import { TcpPipeError } from '../text/errors.js'
-import { type Running, runInThread, type ThreadStage } from './worker-pool.js'
+import { runInThread, type ThreadStage } from './worker-pool.js'
 
 /** The largest block. A block is copied once and then transferred. */
 export const blockSize = 256 * 1024
@@ -30,7 +31,11 @@ export function workerStage(name: string, stage: ThreadStage, maxRecord: number)
 
 /** One block is under way at a time, and the next one is gathered meanwhile: so a write lasts as long as the work on it. */
 class WorkerStage extends Duplex {
-  private running: Running | undefined
+  /** Closes it in its thread. */
+  private leave: (() => void) | undefined
+  private port: MessagePort | undefined
+  /** What a thread gets when it begins. */
+  private first: ToThread | undefined
   /** Of the write or the end that is under way. */
   private pending: Callback | undefined
   private blocks: Buffer[] = []
@@ -70,7 +75,7 @@ class WorkerStage extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
-    this.running?.close()
+    this.leave?.()
     callback(error)
   }
 
@@ -91,21 +96,27 @@ class WorkerStage extends Duplex {
   }
 
   private send(message: ToThread): void {
-    try {
-      this.running ??= this.begin()
-      const transfer = typeof message === 'string' ? [] : [message.buffer as ArrayBuffer]
-      this.running.port.postMessage(message, transfer)
-    } catch (error) {
-      this.fail(new TcpPipeError('ERR_STAGE', `${this.name} cannot run in a thread: ${error}`, { cause: error }))
+    if (this.port) transfer(this.port, message)
+    else {
+      this.first = message
+      this.begin()
     }
   }
 
-  private begin(): Running {
-    const lost = (reason: string) =>
-      this.fail(new TcpPipeError('ERR_STAGE', `the thread of ${this.name} has ended: ${reason}`))
-    const running = runInThread(this.stage, this.maxRecord, lost)
-    running.port.on('message', (message: FromThread) => this.receive(message))
-    return running
+  private begin(): void {
+    try {
+      this.leave = runInThread(this.stage, this.maxRecord, {
+        begun: port => {
+          this.port = port
+          port.on('message', (message: FromThread) => this.receive(message))
+          transfer(port, this.first as ToThread)
+          this.first = undefined
+        },
+        lost: reason => this.fail(new TcpPipeError('ERR_STAGE', `${this.name}: ${reason}`)),
+      })
+    } catch (error) {
+      this.fail(new TcpPipeError('ERR_STAGE', `${this.name} cannot run in a thread: ${error}`, { cause: error }))
+    }
   }
 
   private receive(message: FromThread): void {
@@ -125,7 +136,7 @@ class WorkerStage extends Duplex {
     this.isOver = true
     this.push(null)
     this.settle()
-    this.running?.close()
+    this.leave?.()
   }
 
   private settle(): void {
@@ -139,6 +150,10 @@ class WorkerStage extends Duplex {
     this.isOver = true
     afterDelivery(this, () => this.destroy(error))
   }
+}
+
+function transfer(port: MessagePort, message: ToThread): void {
+  port.postMessage(message, typeof message === 'string' ? [] : [message.buffer as ArrayBuffer])
 }
 
 /** Joins chunks to blocks of memory of their own. */

@@ -14,8 +14,8 @@ serveStages(parentPort)
 /** Runs the stages that a port asks for. The main thread has no such port. */
 export function serveStages(port: MessagePort | null): void {
   port?.on('message', (request: Opening | typeof areYouThere) => {
-    if (request === areYouThere) port.postMessage(request)
-    else void runStage(request)
+    port.postMessage(areYouThere)
+    if (request !== areYouThere) void runStage(request)
   })
 }
 

@@ -177,6 +177,18 @@ t.test('the events of a server', async t => {
       { msg: 'connections reset after the drain timeout', cut: 1 },
       '✗ reset 1 connection that did not end in time; --drain-timeout changes this time',
     ],
+    [
+      { msg: 'the file was truncated, reading it from its start', file: 'app.log', at: 1234 },
+      '! app.log was truncated at 1.2 KiB; reading it from its start',
+    ],
+    [
+      { msg: 'connections reset at a second signal', signal: 'SIGINT', cut: 2 },
+      '● SIGINT: reset 2 connections that were still open',
+    ],
+    [
+      { msg: 'connections reset at a second signal', signal: 'SIGTERM', cut: 1 },
+      '● SIGTERM: reset 1 connection that was still open',
+    ],
   ] as const)
     t.same(lines(record), [line])
   const full = { msg: 'connections refused in total', refused: { maxConnections: 2 }, total: 2 }

@@ -69,10 +69,12 @@ t.test('a log that is followed and rotated; SIGINT is its ordinary end', async t
 
 t.test('a warning of any part is exit 1', async t => {
   const cwd = t.testdir({ log: 'a long line\n' })
-  const following = start(t, ['pipe', 'file:log', '--follow', '-o', 'part-{id}', '--rotate-size', '1'], { cwd })
+  const words = ['pipe', 'file:log', '--follow', '-o', 'part-{id}', '--rotate-size', '1']
+  const following = launch(t, process.execPath, [cli, ...words], { input: null, faults: null, cwd })
   const parts = () => readdirSync(cwd).filter(name => /^part-\w+$/.test(name)).length
   await eventually('the first part', () => parts() === 1)
   writeFileSync(join(cwd, 'log'), 'short\n')
+  t.match(await following.logged('the file was truncated, reading it from its start'), { file: 'log', at: 12 })
   await eventually('what follows the truncation', () => parts() === 2)
   appendFileSync(join(cwd, 'log'), 'last\n')
   await eventually('the last part', () => parts() === 3)

@@ -118,6 +118,20 @@ t.test('data on the same terminal is never cut or stuck to the line', { skip }, 
   t.ok(cursor)
 })
 
+t.test('pipe --rotate-size: all parts count', { skip }, async t => {
+  const source = '(sleep 1.5; echo one; sleep 1.5; echo three; sleep 1.5; echo five)'
+  const cwd = t.testdir()
+  const { stdout } = await onTerminal(t, `${source} | tcp-pipe pipe - -o 'p{id}' --rotate-size 1 --progress -q`, {
+    cwd,
+  }).ended
+  const shown = [...String(stdout).matchAll(/(\d+) B \d:/g)].map(([, bytes]) => Number(bytes))
+  t.same(
+    shown,
+    [...shown].sort((a, b) => a - b),
+  )
+  t.equal(shown.at(-1), 15)
+})
+
 t.test('a dump on stderr stands above the line', { skip }, async t => {
   const target = await listen(t, socket => socket.resume().on('end', () => socket.end()))
   const args = `-q --progress -t 'dump brief=true color=never' --to ${target.to}`

@@ -101,7 +101,8 @@ t.test('after a second signal each connection logs its line (C-03)', async t => 
   server.kill('SIGTERM')
   const { signal, logs } = await server.ended
   t.equal(signal, 'SIGTERM')
-  t.match(logs.at(-1), { msg: 'connection failed', closedBy: 'signal', bytesIn: 1 })
+  t.match(logs.at(-2), { msg: 'connection failed', closedBy: 'signal', bytesIn: 1 })
+  t.match(logs.at(-1), { msg: 'connections reset at a second signal', signal: 'SIGTERM', cut: 1 })
 })
 
 for (const [signal, code] of [

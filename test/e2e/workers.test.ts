@@ -267,6 +267,16 @@ t.test('a signal drains all workers: what runs completes, and nobody comes in (W
   t.equal(server.logs.filter(({ msg }) => msg === 'connection closed').length, 4)
 })
 
+t.test('the line about the drain does not wait for a worker that hangs', async t => {
+  const server = await serve(t, ['--reply', '--drain-timeout', 'off'])
+  const [halted] = workersOf(server) as [number]
+  process.kill(halted, 'SIGSTOP')
+  server.kill('SIGTERM')
+  await server.logged('draining')
+  process.kill(halted, 'SIGCONT')
+  t.equal((await server.ended).code, 0)
+})
+
 t.test('what has not ended after the drain timeout is reset, in all workers', async t => {
   const faults = [/"cut":2/, 'connection failed', 'connection failed']
   const server = await serve(t, ['--reply', '--drain-timeout', '200ms'], { faults })
@@ -285,7 +295,10 @@ t.test('a second signal resets at once (W-06)', async t => {
   process.kill(-server.pid, 'SIGINT')
   await Promise.all(clients.map(closed))
   t.match(errorsOf(clients), ['ECONNRESET', 'ECONNRESET'])
-  t.equal((await server.ended).signal, 'SIGINT')
+  const { signal, logs } = await server.ended
+  t.equal(signal, 'SIGINT')
+  t.match(logs.at(-1), { msg: 'connections reset at a second signal', signal: 'SIGINT', cut: 2 })
+  t.notOk(logs.some(({ msg }) => msg.includes('after the drain timeout')))
 })
 
 t.test('a primary that is killed takes its workers with it, and their clients see a reset (W-04)', async t => {

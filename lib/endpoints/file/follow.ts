@@ -18,7 +18,7 @@ const lookTime = 500
  *
  * When the name gets another file (a rotation), the rest of the old one is read until it has been quiet for a moment, and
  * then the new one from its start. When the file becomes shorter (a truncation), it is read from its start; `warnings`
- * tells, because bytes that were written just before may be lost.
+ * and the event `warning` tell, because bytes that were written just before may be lost.
  */
 export function followSource(path: string): Source {
   return new Follower(path)
@@ -94,7 +94,9 @@ class Follower extends Readable {
   async #changed(file: FileHandle): Promise<boolean> {
     const own = await file.stat()
     if (own.size < this.#position) {
-      this.warnings.push(`'${this.#path}' was truncated at ${this.#position} bytes; it is read from its start`)
+      const [file, at] = [this.#path, this.#position]
+      this.warnings.push(`'${file}' was truncated at ${at} bytes; it is read from its start`)
+      this.emit('warning', { file, at }, 'the file was truncated, reading it from its start')
       this.#position = 0
       return true
     }

@@ -231,7 +231,11 @@ t.test('certificates go to all, also to those that come later; one that refuses 
     message.tell === 'secure'
       ? { tell: 'secured', ask: message.ask, error: { message: 'bad', code: 'ERR_OPTION' } }
       : undefined
-  await t.rejects(server.setSecureContext({}), { message: 'bad', code: 'ERR_OPTION' })
+  const told = () => workers.map(worker => worker.told.filter(({ tell }) => tell === 'secure').length)
+  t.same(told(), [1, 1])
+  await t.rejects(server.setSecureContext({ targetTls: {} }), { message: 'bad', code: 'ERR_OPTION' })
+  t.same(told(), [3, 2], 'the one that has taken them takes the old ones back')
+  t.same(at(0).last('secure')?.contexts, { tls: { passphrase: 'prepared' } })
 })
 
 t.test('the figures of the processes have the name of each', async t => {

@@ -1,7 +1,7 @@
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
 import type { Source } from '../../../lib/endpoints/endpoint.js'
-import { Parts, type PartsOptions } from '../../../lib/pipe/parts.js'
+import { type PartOf, Parts, type PartsOptions } from '../../../lib/pipe/parts.js'
 import fc from '../../fast-check.js'
 import { collect } from '../network.js'
 import { cutAt, cuts } from '../pipes.js'
@@ -42,6 +42,26 @@ t.test('a part ends after the line in which it is full', async t => {
     [most, most, `${'x'.repeat(80)}\n`],
     'no line is waited for without end',
   )
+})
+
+t.test('one that is stopped before it is read has what is there, and is the last one', async t => {
+  const source = lines('one', 'two')
+  const parts = new Parts(source, { longestLine, size: 1000 })
+  const part = await parts.next()
+  parts.stop()
+  t.equal(String(await collect((part as PartOf).source)), 'onetwo')
+  t.equal(await parts.next(), undefined)
+})
+
+t.test('a warning of the source is one of the part that is read', async t => {
+  const source = lines('one')
+  const parts = new Parts(source, { longestLine })
+  source.emit('warning', {}, 'before any part')
+  const part = await parts.next()
+  const warnings: unknown[] = []
+  part?.source.on('warning', (...warning) => warnings.push(warning))
+  source.emit('warning', { file: 'x' }, 'text')
+  t.same(warnings, [[{ file: 'x' }, 'text']])
 })
 
 t.test('the parts are the source, cut after lines, however it comes', async t => {
