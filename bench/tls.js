@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { compare, has, MiB, makeFile, randomBytes, tcpPipe, transfer } from './support.js'
+import { compare, has, MiB, makeFile, randomBytes, speed, tcpPipe, transfer } from './support.js'
 
 export const peers = ['openssl', 'socat', 'ncat']
 
@@ -39,14 +39,14 @@ export async function run({ runs, quick }) {
   const fill = command => command.replace(/\b(CERT|KEY|FILE)\b(?!:)/g, name => names[name])
   const known = candidates.filter(({ sender }) => sender.includes(tcpPipe) || has(sender.split(' ')[1]))
   try {
-    const seconds = await compare(known, runs, ({ sender, receiver }) =>
+    const results = await compare(known, runs, ({ sender, receiver }) =>
       transfer({ sender: fill(sender), receiver: fill(receiver), bytes }),
     )
-    const speed = name => bytes / 1e6 / seconds.get(name)
+    const figure = name => speed(bytes, results.get(name))
     const [{ name }, ...others] = known
-    const rows = others.map(other => ({ work: name, ours: speed(name), peer: other.name, theirs: speed(other.name) }))
+    const rows = others.map(other => ({ work: name, ours: figure(name), peer: other.name, theirs: figure(other.name) }))
     const commands = known.map(({ sender, receiver }) => [sender, receiver])
-    return { title: `Transfer of ${bytes / MiB} MiB over TLS 1.3`, unit: 'MB/s', rows, commands }
+    return { title: `Transfer of ${bytes / MiB} MiB over TLS 1.3`, unit: 'MB/s', cpu: 'ms/GB', rows, commands }
   } finally {
     for (const path of [file, folder]) rmSync(path, { recursive: true })
   }
