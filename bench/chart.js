@@ -1,7 +1,7 @@
 // Draws panels of curves as an SVG, readable on light and dark grounds, and without colours: each kind has a dash and a mark.
 
-const [width, height, gap] = [440, 300, 20]
-const inner = { left: 62, right: 14, top: 66, bottom: 46 }
+const [width, height, gap] = [440, 316, 20]
+const inner = { left: 62, right: 14, top: 82, bottom: 46 }
 const columns = 2
 
 const style = `
@@ -76,7 +76,7 @@ function drawn({ title, x, y, series }) {
       `${x.label}${x.isLog ? ' (log scale)' : ''}`,
       'middle',
     ),
-    text('small', inner.left - 6, inner.top - 12, `${y.label}${y.isLog ? ' (log scale)' : ''}`, 'middle'),
+    text('small', 4, inner.top - 12, `${y.label}${y.isLog ? ' (log scale)' : ''}`),
     ...series.map(each => curve(each, across, up)),
   ].join('\n')
 }
@@ -119,11 +119,11 @@ export function scale({ isLog = false }, values, [from, to]) {
   return Object.assign(place, { ticks })
 }
 
-/** From zero to beyond the greatest value, in four to eight round steps. */
+/** From zero to beyond the greatest value, in round steps, five at most. */
 function steps(most) {
-  const raw = (most || 1) / 4
+  const raw = (most || 1) / 5
   const power = 10 ** Math.floor(Math.log10(raw))
-  const step = power * ([5, 2, 1].find(each => each * power <= raw) ?? 1)
+  const step = power * ([1, 2, 5].find(each => each * power >= raw) ?? 10)
   return Array.from({ length: Math.ceil((most || 1) / step) + 1 }, (_, i) => Number((i * step).toPrecision(12)))
 }
 

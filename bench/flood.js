@@ -13,12 +13,12 @@ let block = Buffer.alloc(MiB)
 /** Whether each write is a call of the kernel of its own, however small. */
 let isChunked = false
 
-/** Begins when so many connections are open: beside bulk data it takes long to open them. */
+/** Begins when so many connections are open: beside bulk data it takes long to open them. Those that come later get a byte for theirs. */
 async function source() {
   let [expected, sockets] = [0, []]
   const server = createServer({ noDelay: true }, socket => {
     socket.on('error', () => {})
-    sockets.push(socket)
+    if (sockets.push(socket) > expected) socket.on('data', () => socket.end('x'))
     if (sockets.length === expected) for (const each of sockets) isChunked ? offerChunks(each) : offer(each)
   })
   server.listen(0, '127.0.0.1', 4096)

@@ -50,20 +50,32 @@ const asked = only ?? Object.keys(topics).filter(name => !(quick && name in slow
 
 const sections = []
 const charts = []
+const failed = []
 const missing = new Set()
 for (const topic of asked) {
   const started = performance.now()
-  const { run, peers } = await import(`./${topic}.js`)
-  for (const peer of peers) if (!has(peer)) missing.add(peer)
-  const results = [await run({ runs, quick })].flat()
-  for (const section of results) {
-    if (section.chart) charts.push(section)
-    else sections.push(section)
+  try {
+    await measure(topic)
+  } catch (error) {
+    failed.push(topic)
+    process.exitCode = 1
+    console.error(`\n${topic} failed:`, error)
   }
-  for (const section of results) if (!section.chart) console.log(`\n${format(section)}`)
   console.error(`${topic}: ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 finish()
+
+async function measure(topic) {
+  const { run, peers } = await import(`./${topic}.js`)
+  for (const peer of peers) if (!has(peer)) missing.add(peer)
+  for (const result of [await run({ runs, quick })].flat()) {
+    if (result.chart) charts.push(result)
+    else {
+      sections.push(result)
+      console.log(`\n${format(result)}`)
+    }
+  }
+}
 
 function finish() {
   const isWhole = !only && !quick
@@ -76,6 +88,7 @@ function finish() {
   else console.log('\nA part or a quick run: bench/RESULTS.md stays as it is.')
   if (quick && !only)
     for (const [name, why] of Object.entries(slow)) console.log(`Left out by --quick: ${name} (${why}).`)
+  if (failed.length > 0) console.log(`Failed, and not in the tables: ${failed.join(', ')}.`)
   if (missing.size > 0) console.log(`Not installed, so not measured: ${[...missing].join(', ')}.`)
   console.log(verdict(sections))
 }
@@ -134,6 +147,7 @@ function page() {
     `- machine: ${cpus()[0].model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`,
     `- versions: ${versions.join('; ')}`,
     `- not installed: ${[...missing].join(', ') || 'none'}`,
+    ...(failed.length > 0 ? [`- failed, and not in the tables: ${failed.join(', ')}`] : []),
     `- in short: ${verdict(sections)}`,
     '',
     sections.map(format).join('\n\n'),

@@ -7,7 +7,7 @@ import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { throughProxy } from './proxies.js'
-import { freePort, listening, shell, spentByOne } from './support.js'
+import { freePort, listening, median, shell, spentByOne } from './support.js'
 
 const direct = 'without a proxy'
 export const straight = { name: direct }
@@ -64,7 +64,10 @@ async function window({ port, spent, connections, count, monitor, server }) {
   })
   const isOver = client.done.then(() => true)
   const reached = async least => {
-    while ((await monitor.requests()) < least && !(await Promise.race([isOver, sleep(10)])));
+    const end = performance.now() + patience
+    while ((await monitor.requests()) < least && !(await Promise.race([isOver, sleep(10)]))) {
+      if (performance.now() > end) throw new Error(`${words} takes too long`)
+    }
     return sample()
   }
   try {
@@ -118,8 +121,11 @@ export async function startFlood() {
     const { bytes, served, time } = await sink.ask({})
     return { bytes, served, time, cpu: spent(), busy: [spentByOne(source.pid), spentByOne(sink.pid)] }
   }
-  /** Bytes and seconds of a window of so many ms, and the processor time of the proxy. */
-  async function measure(candidate, { connections = 1, chunk, line }, ms) {
+  /**
+   * Bytes and seconds of a window of so many ms, and the processor time of the proxy. With `isProbed`, which makes the window
+   * longer if it must be, also how long a new connection waits for a byte there and back: `late`, the median in ms.
+   */
+  async function measure(candidate, { connections = 1, chunk, line, isProbed = false }, ms) {
     await source.ask({ connections, chunk, line })
     const inside = async (at, spent) => {
       await sink.ask({ port: at, connections })
@@ -130,13 +136,14 @@ export async function startFlood() {
       }
       await sleep(ms / 4)
       const from = await sample(spent)
-      await sleep(ms)
+      const late = await (isProbed ? lateness(at, ms) : sleep(ms, 0))
       const to = await sample(spent)
       await sink.ask({ port: at, connections: 0 })
       const seconds = to.time - from.time
       const cpu = to.cpu - from.cpu
       const share = i => (to.busy[i] - from.busy[i]) / seconds
       return {
+        late,
         bytes: to.bytes - from.bytes,
         seconds,
         cpu,
@@ -149,6 +156,20 @@ export async function startFlood() {
     for (const each of [source, sink]) each.kill()
   }
   return { measure, end }
+}
+
+/** At least three, one after another. */
+async function lateness(port, ms) {
+  const times = []
+  for (const end = performance.now() + ms; performance.now() < end || times.length < 3; ) {
+    const started = performance.now()
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.write('?')
+    await once(socket, 'data', { signal: AbortSignal.timeout(patience) })
+    times.push(performance.now() - started)
+    socket.destroy()
+  }
+  return median(times)
 }
 
 function start(role) {

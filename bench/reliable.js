@@ -34,9 +34,9 @@ export async function run({ runs, quick }) {
   const folder = mkdtempSync(join(tmpdir(), 'tcp-pipe-bench-'))
   try {
     return [
-      await fast(folder, runs, (quick ? 256 : 2048) * MiB),
-      await distant(folder, runs, (quick ? 64 : 512) * MiB),
-      await memory(folder, (quick ? 256 : 1024) * MiB),
+      await fast(folder, runs, (quick ? 128 : 2048) * MiB),
+      await distant(folder, runs, (quick ? 32 : 512) * MiB),
+      await memory(folder, (quick ? 128 : 1024) * MiB),
     ]
   } finally {
     rmSync(folder, { recursive: true })

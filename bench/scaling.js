@@ -28,6 +28,7 @@ function amounts(quick) {
       return connections === 1 ? 30_000 : Math.max(100_000, 20 * connections)
     },
     bulk: [1, 10, 100, 1000],
+    beside: quick ? [1, 100] : [1, 10, 100],
     stages: quick ? [0, 2, 20] : [0, 1, 2, 5, 10, 20],
     sizes: quick ? [1, 256, MiB] : sizes,
     ms: quick ? 250 : 2000,
@@ -62,6 +63,7 @@ export async function run({ runs, quick }) {
   const flood = await startFlood()
   try {
     add(await bulkCurve(flood, amount, times))
+    add(await lightBeside(flood, amount, times))
     add(await bulkStages(flood, amount, times))
     add(await lineLengths(flood, amount, times))
     add(await chunkSizes(flood, amount, times))
@@ -240,6 +242,28 @@ async function bulkCurve(flood, amount, times) {
     cpuPanel('Processor time of bulk data', 'ms/GB', points, throughput),
   ]
   return { sections, panels }
+}
+
+/** How long a light client waits for its turn beside heavy ones. */
+async function lightBeside(flood, amount, times) {
+  const points = await curve(
+    amount.beside,
+    () => both,
+    times,
+    (each, connections) => flood.measure(each, { connections, isProbed: true }, amount.ms),
+  )
+  const wanted = result => ({ value: result.late, cpu: throughput(result).cpu })
+  const rows = points.map(({ x, results }) =>
+    row(`beside ${counted(x, 'bulk connection')}`, results, wanted, { isLowerBetter: true }),
+  )
+  const text = 'Connect, a byte there, a byte back: the median. The processor time is that of the bulk data.'
+  const panel = {
+    title: 'A new connection beside bulk data: a byte and its answer',
+    ...{ x: { label: 'bulk connections', isLog: true }, y: { label: 'ms', isLog: true } },
+    series: threeSeries(points, result => result.late),
+  }
+  const title = 'Curve: a new connection beside bulk data'
+  return { sections: [{ title, text, unit: 'ms', cpu: 'ms/GB', rows }], panels: [panel] }
 }
 
 async function bulkStages(flood, amount, times) {

@@ -73,8 +73,8 @@ export async function transfer({ receiver, sender, bytes }) {
 const shellName = has('bash') ? 'bash' : 'sh'
 
 /**
- * A command in a process group of its own, which is ended when it takes too long. `done` resolves with the seconds of
- * processor time of all its processes, if it ends by itself.
+ * A command in a process group of its own. One that ends by itself is ended when it takes too long, and `done` resolves
+ * with the seconds of processor time of all its processes.
  */
 export function shell(command, { ends = true } = {}) {
   const words = ends ? `(${command}) 3>&-\nstatus=$?\ntimes >&3\nexit $status` : command
@@ -93,7 +93,7 @@ export function shell(command, { ends = true } = {}) {
       // it has ended already
     }
   }
-  const timer = setTimeout(kill, longest)
+  const timer = ends && setTimeout(kill, longest)
   const done = once(child, 'close').then(([code]) => {
     clearTimeout(timer)
     if (ends && code !== 0) throw new Error(`exit code ${code}: ${command}\n${texts.errors}`)

@@ -40,7 +40,7 @@ const works = [
 
 export async function run({ runs, quick }) {
   const rows = []
-  for (const work of works) rows.push(...(await side(work, quick ? 64 * MiB : sizeOf(work), runs)))
+  for (const work of works) rows.push(...(await side(work, quick ? 32 * MiB : sizeOf(work), runs)))
   const commands = works.flatMap(({ spec, sink, peers }) => [
     [sender, serve(spec, sink)],
     ...peers.map(({ command }) => [sender, command]),
