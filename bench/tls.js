@@ -20,8 +20,9 @@ const candidates = [
     sender: `exec socat -b262144 -u FILE:FILE OPENSSL:${to},cafile=CERT`,
   },
   {
-    name: 'ncat --ssl',
-    receiver: 'exec ncat --ssl --ssl-cert CERT --ssl-key KEY -l 127.0.0.1 PORT > /dev/null',
+    // Its sender does not wait until all is taken: on a busy machine up to a hundredth is lost, and the receiver fails.
+    name: 'ncat --ssl, which may lose the end',
+    receiver: 'ncat --ssl --ssl-cert CERT --ssl-key KEY -l 127.0.0.1 PORT > /dev/null || true',
     sender: 'exec ncat --ssl --send-only 127.0.0.1 PORT < FILE',
   },
 ]
