@@ -27,7 +27,7 @@ const topics = {
 }
 
 /** What would take too long for a quick run. */
-const slow = { nats: 'a server is filled and emptied six times', capacity: 'costs of a server, none of them compared' }
+const slow = { capacity: 'costs of a server, none of them compared' }
 
 const usage = `usage: npm run bench -- [options]
 

@@ -25,13 +25,13 @@ function amounts(quick) {
     connections: [1, 10, 100, 1000, mostConnections()],
     count: connections => {
       if (quick) return Math.max(5000, 2 * connections)
-      return connections === 1 ? 30_000 : Math.max(100_000, 20 * connections)
+      return connections === 1 ? 30_000 : Math.max(60_000, 15 * connections)
     },
     bulk: [1, 10, 100, 1000],
     beside: quick ? [1, 100] : [1, 10, 100],
     stages: quick ? [0, 2, 20] : [0, 1, 2, 5, 10, 20],
     sizes: quick ? [1, 256, MiB] : sizes,
-    ms: quick ? 250 : 2000,
+    ms: quick ? 250 : 1000,
     /** Without a proxy: what the load itself reaches. */
     straight: quick ? [] : [straight],
   }
