@@ -47,7 +47,7 @@ ${panels.map((panel, i) => `<g transform="${place(i)}">\n${drawn(panel)}\n</g>`)
 function drawn({ title, x, y, series }) {
   const points = series.flatMap(each => each.points).filter(([, value]) => Number.isFinite(value))
   const across = scale(
-    x,
+    { ...x, isTight: true },
     points.map(([value]) => value),
     [inner.left, width - inner.right],
   )
@@ -56,7 +56,6 @@ function drawn({ title, x, y, series }) {
     points.map(([, value]) => value),
     [height - inner.bottom, inner.top],
   )
-  const xTicks = [...new Set(points.map(([value]) => value))].sort((a, b) => a - b)
   return [
     text('title', 0, 14, title),
     ...legend(series),
@@ -65,7 +64,7 @@ function drawn({ title, x, y, series }) {
       text('small', inner.left - 6, up(tick) + 4, short(tick, y), 'end'),
     ]),
     line('axis', inner.left, height - inner.bottom, width - inner.right, height - inner.bottom),
-    ...xTicks.flatMap(tick => [
+    ...across.ticks.flatMap(tick => [
       line('axis', across(tick), height - inner.bottom, across(tick), height - inner.bottom + 4),
       text('small', across(tick), height - inner.bottom + 17, short(tick, x), 'middle'),
     ]),
@@ -110,12 +109,19 @@ function mark(kind, x, y) {
   return `<path class="${classes}" d="M${x} ${y - 5}l5 5l-5 5l-5 -5z"/>`
 }
 
-/** A function from values to coordinates, with `ticks`: from zero, or whole decades if it is a logarithm. */
-export function scale({ isLog = false }, values, [from, to]) {
-  const ticks = isLog ? decades(values) : steps(Math.max(...values, 0))
+/**
+ * A function from values to coordinates, with `ticks`: from zero, or whole decades if it is a logarithm; with `isTight`
+ * the values themselves, without anything beyond.
+ */
+export function scale({ isLog = false, isTight = false }, values, [from, to]) {
+  const ticks = isTight
+    ? [...new Set(values)].sort((a, b) => a - b)
+    : isLog
+      ? decades(values)
+      : steps(Math.max(...values, 0))
   const view = isLog ? Math.log10 : value => value
   const [low, high] = [view(ticks[0]), view(ticks.at(-1))]
-  const place = value => from + ((view(value) - low) / (high - low)) * (to - from)
+  const place = value => from + ((view(value) - low) / (high - low || 1)) * (to - from)
   return Object.assign(place, { ticks })
 }
 

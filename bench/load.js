@@ -61,6 +61,7 @@ async function window({ port, spent, connections, count, monitor, server }) {
     seconds: performance.now() / 1000,
     cpu: spent(),
     busy: [spentByOne(client.child.pid), spentByOne(server.child.pid)],
+    idle: idleTime(),
   })
   const isOver = client.done.then(() => true)
   const reached = async least => {
@@ -85,6 +86,7 @@ async function window({ port, spent, connections, count, monitor, server }) {
       seconds,
       cpu: to.cpu - from.cpu,
       ...{ p50, p99 },
+      idle: share(to.idle - from.idle),
       ...shares({
         'redis-benchmark': share(to.busy[0] - from.busy[0]),
         'redis-server': share(to.busy[1] - from.busy[1]),
@@ -119,13 +121,16 @@ export async function startFlood() {
   const [{ port }] = await Promise.all([source.answer(), sink.answer()])
   const sample = async spent => {
     const { bytes, served, time } = await sink.ask({})
-    return { bytes, served, time, cpu: spent(), busy: [spentByOne(source.pid), spentByOne(sink.pid)] }
+    const busy = [spentByOne(source.pid), spentByOne(sink.pid)]
+    return { bytes, served, time, cpu: spent(), busy, idle: idleTime() }
   }
   /**
-   * Bytes and seconds of a window of so many ms, and the processor time of the proxy. With `isProbed`, which makes the window
+   * Bytes and seconds of a window of so many ms, and the processor time of the proxy: with many connections a longer one, since the
+   * buffers of the kernel fill first, with gigabytes. With `isProbed`, which makes the window
    * longer if it must be, also how long a new connection waits for a byte there and back: `late`, the median in ms.
    */
-  async function measure(candidate, { connections = 1, chunk, line, isProbed = false }, ms) {
+  async function measure(candidate, { connections = 1, chunk, line, isProbed = false }, least) {
+    const ms = Math.max(least, 2 * connections)
     await source.ask({ connections, chunk, line })
     const inside = async (at, spent) => {
       await sink.ask({ port: at, connections })
@@ -134,7 +139,7 @@ export async function startFlood() {
         if (performance.now() > end) throw new Error(`not all of ${connections} connections are served`)
         await sleep(20)
       }
-      await sleep(ms / 4)
+      await sleep(ms / 2)
       const from = await sample(spent)
       const late = await (isProbed ? lateness(at, ms) : sleep(ms, 0))
       const to = await sample(spent)
@@ -144,6 +149,7 @@ export async function startFlood() {
       const share = i => (to.busy[i] - from.busy[i]) / seconds
       return {
         late,
+        idle: (to.idle - from.idle) / seconds,
         bytes: to.bytes - from.bytes,
         seconds,
         cpu,
@@ -193,11 +199,20 @@ function shares(all) {
   return Object.fromEntries(Object.entries(all).map(([name, share]) => [prefix + name, share]))
 }
 
-/** What keeps a figure from being higher: a process that takes a whole core, all cores, or the time from one end to the other. */
+/** Seconds that all cores together have been idle so far. */
+function idleTime() {
+  return cpus().reduce((sum, { times }) => sum + times.idle / 1000, 0)
+}
+
+/**
+ * What keeps a figure from being higher: a process that takes a whole core, all cores, cores that are busy with other
+ * work, or the time from one end to the other.
+ */
 export function limitOf(result, cores = cpus().length) {
   const all = Object.entries(result).filter(([key]) => key.startsWith(prefix))
   const [name, share] = all.reduce((most, each) => (each[1] > most[1] ? each : most))
   if (share >= 0.85) return name.slice(prefix.length)
   const sum = all.reduce((sum, [, share]) => sum + share, 0)
-  return sum >= 0.8 * cores ? 'all cores' : 'waiting'
+  if (sum >= 0.8 * cores) return 'all cores'
+  return result.idle < 0.2 * cores ? 'other work' : 'waiting'
 }

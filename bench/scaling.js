@@ -2,9 +2,22 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { drawing } from './chart.js'
-import { limitOf, requests, startFlood, straight } from './load.js'
+import {
+  both,
+  connectionAxis,
+  counted,
+  cpuPanel,
+  curve,
+  loadAlone,
+  perSecond,
+  row,
+  series,
+  threeSeries,
+  throughput,
+} from './curve.js'
+import { requests, startFlood, straight } from './load.js'
 import { commandsOf, haproxy, ours, staged } from './proxies.js'
-import { compare, has, MiB, rate, speed, tcpPipe } from './support.js'
+import { has, MiB, tcpPipe } from './support.js'
 
 export const peers = ['redis-server', 'redis-benchmark', 'haproxy']
 
@@ -75,42 +88,6 @@ export async function run({ runs, quick }) {
   return [...sections, { chart: 'scaling.svg', drawing: drawing('The curve of tcp-pipe proxy', panels), rows: [] }]
 }
 
-/** One measurement after the other: for each x, all candidates in turn. → `{ x, results }` by candidate */
-async function curve(values, candidatesOf, times, measure) {
-  const points = []
-  for (const x of values) points.push({ x, results: await compare(candidatesOf(x), times, each => measure(each, x)) })
-  return points
-}
-
-const both = [ours, ...(has('haproxy') ? [haproxy] : [])]
-
-/** A row: compared if the peer is there. `wanted` picks a figure, as a row shows it, from a result. */
-function row(work, results, wanted, { mine = ours.name, peer = haproxy.name, ...more } = {}) {
-  const limit = limitOf(results.get(mine))
-  const own = wanted(results.get(mine))
-  if (!results.has(peer)) return { work, figure: own.value, cpu: own.cpu, limit, ...more }
-  return { work, ours: own, peer, theirs: wanted(results.get(peer)), limit, ...more }
-}
-
-/** A line of a panel. */
-function series(name, kind, points, y) {
-  const known = points.filter(({ results }) => results.has(name))
-  return { name, kind, points: known.map(({ x, results }) => [x, y(results.get(name))]) }
-}
-
-function threeSeries(points, y) {
-  return [
-    series(ours.name, 'ours', points, y),
-    series(haproxy.name, 'peer', points, y),
-    series(straight.name, 'straight', points, y),
-  ].filter(each => each.points.length > 0)
-}
-
-const perSecond = result => rate(result.requests, result)
-const throughput = result => speed(result.bytes, result)
-const counted = (count, noun) => `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
-const connectionAxis = { label: 'connections', isLog: true }
-
 async function requestCurve(amount, times) {
   const candidates = [...both, ...amount.straight]
   const points = await curve(
@@ -158,25 +135,22 @@ async function requestCurve(amount, times) {
   return { sections, panels }
 }
 
-function cpuPanel(title, unit, points, wanted, x = connectionAxis) {
-  return {
-    title,
-    x,
-    y: { label: unit, isLog: unit !== 'µs' && x !== connectionAxis },
-    series: threeSeries(points, result => wanted(result).cpu).slice(0, both.length),
-  }
-}
-
 function whatLimits() {
   const most = mostConnections()
   const descriptors =
     most < 10_000
-      ? `Not more than ${most.toLocaleString('en')} connections: a proxy takes two descriptors for each, and \`ulimit -n\` allows ${openFiles().toLocaleString('en')}. `
-      : ''
+      ? [
+          `Not more than ${most.toLocaleString('en')} connections: a proxy takes two descriptors for each, and \`ulimit -n\` allows`,
+          `${openFiles().toLocaleString('en')}.`,
+        ]
+      : []
   return [
-    `\`redis-benchmark -t get\` against redis-server, one request in flight on each connection, so that the latency is the number of`,
-    `connections over the rate. ${descriptors}Each measurement has ports of its own: 28,232 ephemeral ones are enough for each pair of address`,
-    'and port. `limit` is what has kept our figure from being higher: the process that was busy, or all cores, or the way there and back.',
+    '`redis-benchmark -t get` against redis-server, one request in flight on each connection, so that the latency is the',
+    'number of connections over the rate.',
+    ...descriptors,
+    'Each measurement has ports of its own: 28,232 ephemeral ones are enough for each pair of address and port.',
+    '`limit` is what has kept our figure from being higher: a process that has taken a whole core, all cores, the way there and',
+    'back (waiting), or a machine that was not quiet (other work).',
   ].join('\n')
 }
 
@@ -190,16 +164,6 @@ function costs(points) {
     ...(name === ours.name && { most: mostCost }),
   }))
   return { title: 'Curve: processor time of a request with many connections', unit: '×', rows }
-}
-
-/** What the load reaches by itself: no figure above can be higher. */
-function loadAlone(what, points, wanted, { unit }) {
-  const rows = points.map(({ x, results }) => ({
-    work: counted(x, 'connection'),
-    figure: wanted(results.get(straight.name)).value,
-    limit: limitOf(results.get(straight.name)),
-  }))
-  return { title: `Curve: ${what} without a proxy, what the load itself reaches`, unit, rows }
 }
 
 /** With stages on both directions; haproxy, which has none, is measured beside each. */
@@ -258,7 +222,7 @@ async function lightBeside(flood, amount, times) {
   )
   const text = 'Connect, a byte there, a byte back: the median. The processor time is that of the bulk data.'
   const panel = {
-    title: 'A new connection beside bulk data: a byte and its answer',
+    title: 'A byte and its answer beside bulk data',
     ...{ x: { label: 'bulk connections', isLog: true }, y: { label: 'ms', isLog: true } },
     series: threeSeries(points, result => result.late),
   }

@@ -56,7 +56,7 @@ const { format, verdict } = (await bench('table.js')) as {
 const { drawing, scale, short } = (await bench('chart.js')) as {
   drawing(title: string, panels: Panel[]): string
   scale(
-    axis: { isLog?: boolean },
+    axis: { isLog?: boolean; isTight?: boolean },
     values: number[],
     range: [number, number],
   ): { (value: number): number; ticks: number[] }
@@ -191,6 +191,8 @@ t.test('an axis begins at zero, or has whole decades', async t => {
   const log = scale({ isLog: true }, [2, 900], [100, 0])
   t.same(log.ticks, [1, 10, 100, 1000])
   t.equal(Math.round(log(10)), 67)
+  const tight = scale({ isLog: true, isTight: true }, [1, 9900, 10, 1], [0, 100])
+  t.same([tight.ticks, tight(9900)], [[1, 10, 9900], 100])
   t.same(scale({}, [], [0, 1]).ticks.at(0), 0)
   t.same(scale({ isLog: true }, [5, 5], [0, 1]).ticks, [1, 10])
 })
