@@ -1,7 +1,21 @@
 // What it costs to be watched: bulk data and requests with `--metrics --stats` and `--ui --metrics`, against the same without.
 import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { compare, freePort, has, listening, MiB, makeFile, randomBytes, shell, tcpPipe, transfer } from './support.js'
+import {
+  compare,
+  freePort,
+  has,
+  listening,
+  MiB,
+  makeFile,
+  randomBytes,
+  rate,
+  shell,
+  speed,
+  spentBy,
+  tcpPipe,
+  transfer,
+} from './support.js'
 
 /** The options of a server, those of its sender, and the least ratios for bulk data and for requests. */
 const watched = [
@@ -18,7 +32,7 @@ export async function run({ runs, quick }) {
 }
 
 async function bulk(runs, quick) {
-  const bytes = (quick ? 1024 : 4096) * MiB
+  const bytes = (quick ? 256 : 4096) * MiB
   const file = makeFile('figures', bytes, randomBytes)
   const sender = `exec ${tcpPipe} send ${file} --to 127.0.0.1:PORT -q`
   const candidates = [plain, ...watched].map(asked => ({
@@ -26,9 +40,9 @@ async function bulk(runs, quick) {
     receiver: `exec ${tcpPipe} serve 127.0.0.1:PORT --once -q ${asked.server} > /dev/null`,
     sender: `${sender} ${asked.sender}`.trim(),
   }))
-  const seconds = await compare(candidates, runs, candidate => transfer({ ...candidate, bytes: 0 }))
+  const results = await compare(candidates, runs, candidate => transfer({ ...candidate, bytes: 0 }))
   rmSync(file)
-  return section('Figures: bulk data', 'MiB/s', candidates, name => bytes / MiB / seconds.get(name), 'bulk')
+  return section('Figures: bulk data', 'MB/s', 'ms/GB', candidates, name => speed(bytes, results.get(name)), 'bulk')
 }
 
 async function requests(runs, quick) {
@@ -39,23 +53,27 @@ async function requests(runs, quick) {
     name: nameOf(asked),
     command: `exec ${tcpPipe} proxy PORT 127.0.0.1:TARGET -q ${asked.server}`.trim(),
   }))
-  const rates = await compare(candidates, runs, async ({ command }) => {
+  const count = quick ? 20_000 : 100_000
+  const results = await compare(candidates, runs, async ({ command }) => {
     const port = await freePort()
     const proxy = shell(command.replace('PORT', port).replace('TARGET', target), { ends: false })
     await listening(port)
-    const words = ['-p', port, '-t', 'get', '-c', '50', '-n', quick ? '20000' : '100000', '--csv']
+    const words = ['-p', port, '-t', 'get', '-c', '50', '-n', count, '--csv']
+    const before = spentBy(proxy.child.pid)
     const { stdout } = spawnSync('redis-benchmark', words.map(String), { encoding: 'utf8' })
+    const cpu = spentBy(proxy.child.pid) - before
     proxy.kill()
     await proxy.done
-    return Number(/"GET","([\d.]+)"/.exec(stdout)?.[1])
+    return { seconds: count / Number(/"GET","([\d.]+)"/.exec(stdout)?.[1]), cpu }
   })
   redis.kill()
   await redis.done
   return section(
     'Figures: redis-benchmark -t get -c 50 through proxy',
     'requests/s',
+    'µs',
     candidates,
-    name => rates.get(name),
+    name => rate(count, results.get(name)),
     'requests',
   )
 }
@@ -64,14 +82,14 @@ function nameOf({ server }) {
   return server === '' ? 'without' : `with ${server}`
 }
 
-function section(title, unit, candidates, figure, kind) {
+function section(title, unit, cpu, candidates, figure, kind) {
   const [peer] = candidates
   const rows = watched.map((asked, i) => {
     const work = candidates[i + 1].name
     return { work, ours: figure(work), peer: peer.name, theirs: figure(peer.name), atLeast: asked[kind] }
   })
   const commands = candidates.map(({ receiver, sender, command }) => [receiver, sender, command].filter(Boolean))
-  return { title, unit, rows, commands }
+  return { title, unit, cpu, rows, commands }
 }
 
 export const peers = ['redis-server', 'redis-benchmark']

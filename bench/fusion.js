@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import split2 from 'split2'
-import { compare, logLines, MiB, makeFile, randomBytes, shell } from './support.js'
+import { compare, logLines, MiB, makeFile, ownTime, randomBytes, shell, speed } from './support.js'
 
 const { compose, eachLine, serve } = await import('../dist/bundle/index.js')
 
@@ -48,36 +48,37 @@ export async function run({ runs, quick }) {
     runs,
     ({ stage }) => seconds(logLines, chunks / 16, stage()),
   )
-  const speed = (seconds, count) => (count * 65_536) / 1e6 / seconds
+  const figure = (results, name, count) => speed(count * 65_536, results.get(name))
   return {
     title: `Fused stages: ${size / MiB} MiB through a socket; in memory ${chunks / 16} MiB of 64 KiB chunks, lines ${chunks / 256} MiB`,
     unit: 'MB/s',
+    cpu: 'ms/GB',
     rows: [
       {
         work: 'serve, ten identity stages',
-        ours: size / 1e6 / served.get('ten'),
+        ours: speed(size, served.get('ten')),
         peer: 'serve, one',
-        theirs: size / 1e6 / served.get('one'),
+        theirs: speed(size, served.get('one')),
         atLeast: 0.9,
       },
       {
         work: 'in memory, ten identity stages',
-        ours: speed(bytes.get('ten'), chunks),
+        ours: figure(bytes, 'ten', chunks),
         peer: 'in memory, one',
-        theirs: speed(bytes.get('one'), chunks),
+        theirs: figure(bytes, 'one', chunks),
       },
       {
         work: 'in memory, four line stages',
-        ours: speed(records.get('four'), chunks / 16),
+        ours: figure(records, 'four', chunks / 16),
         peer: 'in memory, one',
-        theirs: speed(records.get('one'), chunks / 16),
+        theirs: figure(records, 'one', chunks / 16),
         atLeast: 0.6,
       },
       {
         work: 'in memory, a function over lines',
-        ours: speed(functions.get('ours'), chunks / 16),
+        ours: figure(functions, 'ours', chunks / 16),
         peer: 'split2',
-        theirs: speed(functions.get('split2'), chunks / 16),
+        theirs: figure(functions, 'split2', chunks / 16),
         atLeast: 1.5,
       },
     ],
@@ -89,10 +90,10 @@ export async function run({ runs, quick }) {
 async function servedSeconds(file, stages) {
   const to = new Writable({ write: (_chunk, _encoding, callback) => callback() })
   const server = await serve({ port: 0, transforms: stages, to, once: true })
-  const started = performance.now()
-  const sender = shell(`exec nc -N 127.0.0.1 ${server.address.port} < ${file}`)
-  await Promise.all([sender.done, server.closed])
-  return (performance.now() - started) / 1000
+  return timed(async () => {
+    const sender = shell(`exec nc -N 127.0.0.1 ${server.address.port} < ${file}`)
+    await Promise.all([sender.done, server.closed])
+  })
 }
 
 async function seconds(fill, count, stage) {
@@ -102,9 +103,15 @@ async function seconds(fill, count, stage) {
   let sent = 0
   const source = new Readable({ read: () => void source.push(sent < count ? parts[sent++ % 16] : null) })
   const sink = new Writable({ write: (_chunk, _encoding, callback) => callback() })
+  return timed(() => pipeline(source, stage, sink))
+}
+
+/** Seconds of a work, and those of the processor that this process spends on it. */
+async function timed(work) {
+  const before = ownTime()
   const started = performance.now()
-  await pipeline(source, stage, sink)
-  return (performance.now() - started) / 1000
+  await work()
+  return { seconds: (performance.now() - started) / 1000, cpu: ownTime() - before }
 }
 
 export const peers = []

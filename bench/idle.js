@@ -23,13 +23,15 @@ export async function run({ quick }) {
   const after = await ask('memory')
   const served = (await Promise.all(clients.map(client => client.ask('end')))).reduce((sum, ended) => sum + ended)
   server.kill()
-  const each = memory => (memory - before) / count / KiB
+  const each = ({ rss }) => (rss - before.rss) / count / KiB
+  const spent = (from, to) => (to.cpu - from.cpu) / count
   return {
     title: `${count} idle connections, three stages each, RSS of the server`,
     unit: 'KiB each',
+    cpu: 'µs each',
     rows: [
-      { work: 'before their first byte', figure: each(idle), most: 32 },
-      { work: 'idle again after a line there and back', figure: each(after) },
+      { work: 'before their first byte', figure: each(idle), cpu: spent(before, idle), most: 32 },
+      { work: 'idle again after a line there and back', figure: each(after), cpu: spent(idle, after) },
       { work: 'connections not served', figure: count - Math.min(used, served), most: 0 },
       { work: 'ms to connect, median', figure: median(clients.map(client => client.time)) },
     ],
@@ -53,7 +55,8 @@ async function serverProcess() {
   const server = await serve({ port: 0, reply: true, transforms: () => [same, same, same], maxConnections: 100_000 })
   process.on('message', () => {
     globalThis.gc()
-    process.send(process.memoryUsage().rss)
+    const { user, system } = process.cpuUsage()
+    process.send({ rss: process.memoryUsage().rss, cpu: user + system })
   })
   process.send(server.address.port)
 }

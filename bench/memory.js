@@ -3,22 +3,24 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { MiB, median, residentMemory, tcpPipe } from './support.js'
+import { MiB, median, residentMemory, spentByOne, tcpPipe } from './support.js'
 
 const stages = ['counter', 'digest', 'buffer-to-string latin1', 'grep .', 'hex']
 
 export async function run({ runs }) {
-  const growth = []
-  for (let i = 0; i < Math.min(runs, 3); i++) growth.push(await stalledGrowth())
+  const results = []
+  for (let i = 0; i < Math.min(runs, 3); i++) results.push(await stalled())
+  const middle = key => median(results.map(each => each[key]))
   return {
     title: `Memory with a stalled sink, 1 GiB offered, five stages (${stages.join(' | ')})`,
     unit: 'MiB over idle',
-    rows: [{ work: 'tcp-pipe serve', figure: median(growth) / MiB, most: 16 }],
+    cpu: 'ms in all',
+    rows: [{ work: 'tcp-pipe serve', figure: middle('growth') / MiB, cpu: middle('cpu') * 1000, most: 16 }],
     commands: [[`${tcpPipe} serve :0 -t '${stages.join(' | ')}' | (nobody reads)`]],
   }
 }
 
-async function stalledGrowth() {
+async function stalled() {
   const words = tcpPipe.split(' ')
   const child = spawn(words[0], [...words.slice(1), 'serve', ':0', '-t', stages.join(' | ')], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -37,7 +39,7 @@ async function stalledGrowth() {
     offer()
     const most = await settled(() => residentMemory(child.pid))
     socket.destroy()
-    return most - idle
+    return { growth: most - idle, cpu: spentByOne(child.pid) }
   } finally {
     child.kill('SIGKILL')
   }

@@ -1,4 +1,5 @@
-// The bare client of NATS: `nats-client.js publish|consume|relay PORT`. Takes one order, answers with the seconds, and exits;
+// The bare client of NATS: `nats-client.js publish|consume|relay PORT`. Takes one order, answers with the seconds and
+// those of the processor, and exits;
 // `relay` listens at once, and says where.
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -18,8 +19,11 @@ if (role === 'relay') await relay()
 else process.send('ready')
 process.once('message', async order => {
   const started = performance.now()
+  const before = process.cpuUsage()
   await (role === 'publish' ? publish(order) : consume(order))
-  process.send((performance.now() - started) / 1000)
+  const seconds = (performance.now() - started) / 1000
+  const { user, system } = process.cpuUsage(before)
+  process.send({ seconds, cpu: (user + system) / 1e6 })
   await connection.close()
   process.disconnect()
 })

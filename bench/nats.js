@@ -6,7 +6,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statSync, writeFi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { compare, freePort, has, listening, shell, tcpPipe } from './support.js'
+import { compare, freePort, has, listening, shell, spentBy, spentByOne, tcpPipe } from './support.js'
 
 export const peers = ['nats-server', 'nc']
 
@@ -15,6 +15,9 @@ const lineLength = 200
 const batch = 64 * 1024
 
 const clientPath = fileURLToPath(new URL('nats-client.js', import.meta.url))
+
+/** The processor time is that of our processes or of the clients, without the server's. */
+const figure = (lines, { seconds, cpu }) => ({ value: lines / 1000 / seconds, cpu: (cpu * 1e6) / lines })
 
 /** Lines that the end-to-end rate has to reach, on a quiet machine. */
 const leastLines = 200_000
@@ -59,14 +62,15 @@ async function into(bench, runs, lines) {
     { name: 'relay', measure: () => relayedBare(bench) },
     { name: 'client', measure: () => published(bench, { lines, size: batch }) },
   ]
-  const seconds = await compare(candidates, runs, ({ measure }) => bench.fresh(measure))
-  const rate = name => lines / 1000 / seconds.get(name)
+  const results = await compare(candidates, runs, ({ measure }) => bench.fresh(measure))
+  const rate = name => figure(lines, results.get(name))
   const ours = rate('serve')
   const work = 'serve --to nats://…'
   const batching = 'messages of 64 KiB, 200 in flight'
   return {
     title: `NATS JetStream: ${lines} lines of ${lineLength} bytes from ${clients} clients into a stream`,
     unit: 'thousand lines/s',
+    cpu: 'µs/line',
     rows: [
       { work, ours, peer: `the client behind a bare TCP server, ${batching}`, theirs: rate('relay'), atLeast: 0.8 },
       { work, ours, peer: `the client alone, from memory, ${batching}`, theirs: rate('client') },
@@ -81,17 +85,18 @@ async function through(bench, runs, lines) {
     { name: 'pipe', measure: () => piped(bench, lines) },
     { name: 'client', measure: () => relayed(bench, single) },
   ]
-  const seconds = await compare(candidates, runs, ({ measure }) => bench.fresh(measure))
-  const ours = lines / 1000 / seconds.get('pipe')
-  const theirs = single / 1000 / seconds.get('client')
+  const results = await compare(candidates, runs, ({ measure }) => bench.fresh(measure))
+  const ours = figure(lines, results.get('pipe'))
+  const theirs = figure(single, results.get('client'))
   const peer = 'the client, one line a message, 200 in flight'
   const work = 'serve --to nats://… and pipe nats://… -o FILE'
   return {
     title: `NATS JetStream: ${lines} lines of ${lineLength} bytes from ${clients} clients through a stream into a file`,
     unit: 'thousand lines/s',
+    cpu: 'µs/line',
     rows: [
       { work, ours, peer, theirs, atLeast: 10 },
-      { work, ours, peer: 'the goal of a quiet machine', theirs: leastLines / 1000, aim: 1 },
+      { work, ours, peer: 'the goal of a quiet machine', theirs: { value: leastLines / 1000 }, aim: 1 },
     ],
     commands: [`tcp-pipe pipe ${bench.address.replace(/:\d+/, ':4222')}?durable=bench -q -o FILE`],
   }
@@ -102,19 +107,23 @@ async function served({ file, address }) {
   const port = await freePort()
   const server = shell(`exec ${tcpPipe} serve 127.0.0.1:${port} -q --to ${address}`, { ends: false })
   await listening(port)
+  const before = spentBy(server.child.pid)
   const seconds = await sent(file, port)
+  const cpu = spentBy(server.child.pid) - before
   server.kill()
   await server.done
-  return seconds
+  return { seconds, cpu }
 }
 
 async function relayedBare({ file, port }) {
   const relay = fork(clientPath, ['relay', String(port)])
   const [own] = await once(relay, 'message')
+  const before = spentByOne(relay.pid)
   const seconds = await sent(file, own)
+  const cpu = spentByOne(relay.pid) - before
   relay.kill()
   await once(relay, 'exit')
-  return seconds
+  return { seconds, cpu }
 }
 
 async function sent(file, port) {
@@ -135,11 +144,11 @@ async function piped(bench, lines) {
   const writing = served(bench)
   while (statSync(path).size < lines * lineLength) await new Promise(resolve => setTimeout(resolve, 5))
   const seconds = (performance.now() - started) / 1000
-  await writing
+  const cpu = spentByOne(reader.pid) + (await writing).cpu
   reader.kill('SIGTERM')
   await once(reader, 'exit')
   rmSync(path)
-  return seconds
+  return { seconds, cpu }
 }
 
 async function published(bench, options) {
@@ -151,8 +160,8 @@ async function relayed(bench, lines) {
   const reader = await peer('consume', bench)
   const writer = await peer('publish', bench)
   const started = performance.now()
-  await Promise.all([answer(reader, { lines }), answer(writer, { lines, size: lineLength, lineLength })])
-  return (performance.now() - started) / 1000
+  const both = await Promise.all([answer(reader, { lines }), answer(writer, { lines, size: lineLength, lineLength })])
+  return { seconds: (performance.now() - started) / 1000, cpu: both[0].cpu + both[1].cpu }
 }
 
 async function peer(role, { port }) {
@@ -163,7 +172,7 @@ async function peer(role, { port }) {
 
 async function answer(child, order) {
   child.send(order)
-  const [seconds] = await once(child, 'message')
+  const [spent] = await once(child, 'message')
   await once(child, 'exit')
-  return seconds
+  return spent
 }

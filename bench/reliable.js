@@ -3,7 +3,20 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { compare, freePort, has, listening, MiB, makeFile, randomBytes, shell, tcpPipe, transfer } from './support.js'
+import {
+  compare,
+  freePort,
+  has,
+  listening,
+  MiB,
+  makeFile,
+  randomBytes,
+  shell,
+  speed,
+  spentBy,
+  tcpPipe,
+  transfer,
+} from './support.js'
 
 const kinds = [
   { name: 'plain', server: '', sender: '' },
@@ -21,9 +34,9 @@ export async function run({ runs, quick }) {
   const folder = mkdtempSync(join(tmpdir(), 'tcp-pipe-bench-'))
   try {
     return [
-      await fast(folder, runs, (quick ? 256 : 2048) * MiB),
-      await distant(folder, runs, (quick ? 64 : 512) * MiB),
-      await memory(folder, (quick ? 256 : 1024) * MiB),
+      await fast(folder, runs, (quick ? 128 : 2048) * MiB),
+      await distant(folder, runs, (quick ? 32 : 512) * MiB),
+      await memory(folder, (quick ? 128 : 1024) * MiB),
     ]
   } finally {
     rmSync(folder, { recursive: true })
@@ -42,17 +55,18 @@ async function fast(folder, runs, bytes) {
   const file = makeFile('reliable', bytes, randomBytes)
   const all = candidates(file, folder)
   if (has('rsync')) all.push({ name: 'rsync to a daemon', rsync: true })
-  const seconds = await compare(all, runs, async each => {
+  const results = await compare(all, runs, async each => {
     const time = await (each.rsync ? rsync(file, folder) : transfer(each))
     for (const name of ['out', 'rsync']) rmSync(join(folder, name), { force: true }) // memory that nobody looks at is reclaimed
     return time
   })
   rmSync(file)
-  const rate = name => bytes / 1e6 / seconds.get(name)
-  const row = (peer, atLeast) => ({ work: 'reliable', ours: rate('reliable'), peer, theirs: rate(peer), atLeast })
+  const figure = name => speed(bytes, results.get(name))
+  const row = (peer, atLeast) => ({ work: 'reliable', ours: figure('reliable'), peer, theirs: figure(peer), atLeast })
   return {
     title: `Reliable: ${bytes / MiB} MiB from file to file`,
     unit: 'MB/s',
+    cpu: 'ms/GB',
     rows: [
       ...Object.entries(limits).map(([peer, atLeast]) => row(peer, atLeast)),
       ...(has('rsync') ? [row('rsync to a daemon', 1.2)] : []),
@@ -71,18 +85,20 @@ async function rsync(file, folder) {
   })
   await listening(port)
   const started = performance.now()
-  await shell(`exec rsync --whole-file ${file} rsync://127.0.0.1:${port}/all/rsync`).done
+  const before = spentBy(daemon.child.pid)
+  const cpu = await shell(`exec rsync --whole-file ${file} rsync://127.0.0.1:${port}/all/rsync`).done
   const seconds = (performance.now() - started) / 1000
+  const both = cpu + spentBy(daemon.child.pid) - before
   daemon.kill()
   await daemon.done
-  return seconds
+  return { seconds, cpu: both }
 }
 
 /** Over a link with 50 ms in each direction: two proxies, each with half of it. */
 async function distant(folder, runs, bytes) {
   const file = makeFile('distant', bytes, randomBytes)
   const all = candidates(file, folder).filter(({ name }) => name in { plain: 1, reliable: 1 })
-  const seconds = await compare(all, runs, async each => {
+  const results = await compare(all, runs, async each => {
     const [inner, outer] = [await freePort(), await freePort()]
     const delay = "-t 'delay 25ms' --reply-transform 'delay 25ms' -q"
     const server = await freePort()
@@ -92,21 +108,28 @@ async function distant(folder, runs, bytes) {
     const receiving = shell(each.receiver.replace('PORT', String(server)))
     await Promise.all([inner, outer, server].map(listening))
     const started = performance.now()
-    await Promise.all([shell(each.sender.replace('PORT', String(outer))).done, receiving.done])
-    const time = (performance.now() - started) / 1000
+    const spent = await Promise.all([shell(each.sender.replace('PORT', String(outer))).done, receiving.done])
+    const seconds = (performance.now() - started) / 1000
     for (const hop of hops) hop.kill()
     await Promise.all(hops.map(({ done }) => done))
-    return time
+    return { seconds, cpu: spent[0] + spent[1] }
   })
   rmSync(file)
-  const rate = name => bytes / 1e6 / seconds.get(name)
-  const row = { work: 'reliable', ours: rate('reliable'), peer: 'plain', theirs: rate('plain'), atLeast: 0.9 }
-  return { title: `Reliable: ${bytes / MiB} MiB over a link with 50 ms`, unit: 'MB/s', rows: [row], commands: [] }
+  const figure = name => speed(bytes, results.get(name))
+  const row = { work: 'reliable', ours: figure('reliable'), peer: 'plain', theirs: figure('plain'), atLeast: 0.9 }
+  return {
+    title: `Reliable: ${bytes / MiB} MiB over a link with 50 ms`,
+    unit: 'MB/s',
+    cpu: 'ms/GB',
+    rows: [row],
+    commands: [],
+  }
 }
 
 /** The peak of each process, beyond that of a transfer of nothing. */
 async function memory(folder, bytes) {
   const peaks = {}
+  let spent
   for (const size of [0, bytes]) {
     const file = makeFile('memory', size, randomBytes)
     const [{ receiver, sender }] = candidates(file, folder, '--stats json').slice(-1)
@@ -114,16 +137,19 @@ async function memory(folder, bytes) {
     const receiving = shell(`${receiver} --stats json`.replace('PORT', port))
     await listening(Number(port))
     const sending = shell(sender.replace('PORT', port))
-    await Promise.all([sending.done, receiving.done])
+    const [sent, received] = await Promise.all([sending.done, receiving.done])
     peaks[size] = { sender: peak(sending.errors()), receiver: peak(receiving.errors()) }
+    spent = { sender: sent, receiver: received }
     rmSync(file)
   }
   return {
     title: `Reliable: memory for ${bytes / MiB} MiB, beyond that of a transfer of nothing`,
     unit: 'MiB',
+    cpu: 'ms/GB',
     rows: ['sender', 'receiver'].map(side => ({
       work: side,
       figure: (peaks[bytes][side] - peaks[0][side]) / MiB,
+      cpu: (spent[side] * 1e12) / bytes,
       most: memoryLimit,
     })),
     commands: [],

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { PassThrough, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MiB, median } from './support.js'
+import { MiB, median, ownTime } from './support.js'
 
 const { compose, send, serve } = await import('../dist/bundle/index.js')
 const { delay, throttle } = await import('../dist/bundle/transforms.js')
@@ -45,16 +45,30 @@ async function rateSection(window) {
   for (const place of Object.keys(places)) {
     const slow = rates.filter(rate => rate <= MiB)
     const fast = rates.filter(rate => rate > MiB)
-    rows.push(...(await Promise.all(slow.map(rate => rateRow(place, rate, window)))))
-    for (const rate of fast) rows.push(await rateRow(place, rate, window))
-    rows.push(...(await Promise.all(specials.map(each => specialRow(place, each, window)))))
+    rows.push(...(await watched(() => Promise.all(slow.map(rate => rateRow(place, rate, window))))))
+    for (const rate of fast) rows.push(...(await watched(async () => [await rateRow(place, rate, window)])))
+    rows.push(...(await watched(() => Promise.all(specials.map(each => specialRow(place, each, window))))))
   }
   return {
     title: `Rates, one run: over ${window} ms behind the first ${settleTime} ms; of several chunk sizes the one that is farthest off`,
     unit: '% of the rate set',
+    cpu: 'cores',
     rows,
     commands: [],
   }
+}
+
+/** Rows that are measured at the same time: each has the cores that all of them kept busy together. */
+async function watched(work) {
+  const { result, cores } = await busy(work)
+  return result.map(row => ({ ...row, cpu: cores }))
+}
+
+/** What the work gives, and how many cores this process has kept busy meanwhile. */
+async function busy(work) {
+  const before = { time: performance.now(), spent: ownTime() }
+  const result = await work()
+  return { result, cores: (ownTime() - before.spent) / ((performance.now() - before.time) / 1000) }
 }
 
 /** All chunk sizes at once, but for rates that take much of a core. */
@@ -123,10 +137,11 @@ function offer(input, chunk) {
 async function latencySection(window) {
   const rows = []
   for (const place of Object.keys(places)) {
-    const [timer, ...measured] = await Promise.all([
-      timerLateness(window),
-      ...latencies.map((latency, i) => latenessOf(place, latency, 7 * i, window)),
-    ])
+    const { result, cores } = await busy(() =>
+      Promise.all([timerLateness(window), ...latencies.map((latency, i) => latenessOf(place, latency, 7 * i, window))]),
+    )
+    const [timer, ...measured] = result
+    const latenessRows = (work, late, timer) => rowsOfLateness(work, late, timer, cores)
     measured.forEach((late, i) => {
       rows.push(...latenessRows(`${place}, delay ${latencies[i]}ms`, late, timer))
     })
@@ -136,17 +151,18 @@ async function latencySection(window) {
     title:
       'Latencies, one run: measured less set, chunks of 1 byte to 1 MiB, 5 latencies at once in one process; of the slowest no more than 5 ms over those of a timer',
     unit: 'ms',
+    cpu: 'cores',
     rows,
     commands: [],
   }
 }
 
 /** What the machine does to any timer is no fault of the delay: its slowest hundredth is allowed on top. */
-function latenessRows(work, late, timer) {
+function rowsOfLateness(work, late, timer, cpu) {
   const required = over => timer && { least: 0, most: 5 + over }
   return [
-    { work: `${work}: median`, figure: median(late), ...required(0) },
-    { work: `${work}: 99th percentile`, figure: slowest(late), ...required(Math.round(slowest(timer ?? late))) },
+    { work: `${work}: median`, figure: median(late), cpu, ...required(0) },
+    { work: `${work}: 99th percentile`, figure: slowest(late), cpu, ...required(Math.round(slowest(timer ?? late))) },
   ]
 }
 
@@ -199,20 +215,29 @@ async function timerLateness(window) {
 async function throughputSection(window) {
   const rows = []
   for (const place of Object.keys(places)) {
-    const speed = async stages => (await rateOf(place, stages, 64 * KiB, window)) / MiB
+    const speed = async stages => {
+      const { result, cores } = await busy(() => rateOf(place, stages, 64 * KiB, window))
+      return { value: result / MiB, cpu: (cores * 1e12) / result }
+    }
     const alone = await speed(() => [])
     for (const latency of [50, 100]) {
       const most = (16 * 1000) / latency
       rows.push({
         work: `${place}, delay ${latency}ms`,
         ours: await speed(() => [delay({ latency })]),
-        peer: alone < most ? 'no delay' : `16 MiB in ${latency} ms; without a delay ${alone.toFixed(0)}`,
-        theirs: Math.min(alone, most),
+        peer: alone.value < most ? 'no delay' : `16 MiB in ${latency} ms; without a delay ${alone.value.toFixed(0)}`,
+        theirs: { ...alone, value: Math.min(alone.value, most) },
         atLeast: 0.8,
       })
     }
   }
-  return { title: 'Throughput with a latency, one run, chunks of 64 KiB', unit: 'MiB/s', rows, commands: [] }
+  return {
+    title: 'Throughput with a latency, one run, chunks of 64 KiB',
+    unit: 'MiB/s',
+    cpu: 'ms/GB',
+    rows,
+    commands: [],
+  }
 }
 
 /** Opens a pipeline of the stages; `arrived` is told the length of each chunk that comes out. */

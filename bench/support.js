@@ -1,7 +1,7 @@
 // What the benchmarks share: programs side by side, one run after the other, medians and ratios.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,40 +24,67 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** Candidates in turn, A B C A B C …, so that a slow minute of the machine hits all of them. → medians by name, or what else `choose` takes */
+/**
+ * Candidates in turn, A B C A B C …, so that a slow minute of the machine hits all of them. What is measured are named
+ * numbers, such as `seconds` and `cpu`. → by candidate, of each number the median, or what else `choose` takes
+ */
 export async function compare(candidates, runs, measure, choose = median) {
-  const figures = new Map(candidates.map(({ name }) => [name, []]))
+  const measured = new Map(candidates.map(({ name }) => [name, []]))
   for (let run = 0; run < runs; run++) {
     for (const candidate of candidates) {
-      figures.get(candidate.name).push(await measure(candidate))
+      measured.get(candidate.name).push(await measure(candidate))
       process.stderr.write('.')
     }
   }
   process.stderr.write('\n')
-  return new Map([...figures].map(([name, values]) => [name, choose(values)]))
+  return new Map([...measured].map(([name, all]) => [name, summary(all, choose)]))
 }
 
-/** Seconds from the start of the sender to the end of both. `PORT` in the commands is a free port. */
+function summary(all, choose) {
+  return Object.fromEntries(Object.keys(all[0]).map(key => [key, choose(all.map(each => each[key]))]))
+}
+
+/** What a row shows of bytes that took so many seconds, in MB/s and in ms of processor time for each GB. */
+export function speed(bytes, { seconds, cpu }) {
+  return { value: bytes / 1e6 / seconds, cpu: (cpu * 1e12) / bytes }
+}
+
+/** What a row shows of so many requests, in 1/s and in µs of processor time for each. */
+export function rate(count, { seconds, cpu }) {
+  return { value: count / seconds, cpu: (cpu * 1e6) / count }
+}
+
+/** Seconds from the start of the sender to the end of both, and those of the processor for both. `PORT` in the commands is a free port. */
 export async function transfer({ receiver, sender, bytes }) {
   const port = String(await freePort())
   const receiving = shell(receiver.replaceAll('PORT', port))
   await listening(Number(port))
   const started = performance.now()
   const sending = shell(sender.replaceAll('PORT', port))
-  await Promise.all([sending.done, receiving.done])
+  const spent = await Promise.all([sending.done, receiving.done])
   const seconds = (performance.now() - started) / 1000
   const arrived = /"bytesIn":(\d+)/.exec(receiving.errors())
   if (bytes && arrived && Number(arrived[1]) !== bytes)
     throw new Error(`${arrived[1]} of ${bytes} bytes arrived: ${receiver}`)
-  return seconds
+  return { seconds, cpu: spent[0] + spent[1] }
 }
 
-/** A command in a process group of its own, which is ended when it takes too long. */
+/** bash says milliseconds where others count in hundredths. */
+const shellName = has('bash') ? 'bash' : 'sh'
+
+/**
+ * A command in a process group of its own. One that ends by itself is ended when it takes too long, and `done` resolves
+ * with the seconds of processor time of all its processes.
+ */
 export function shell(command, { ends = true } = {}) {
-  const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
-  let errors = ''
+  const words = ends ? `(${command}) 3>&-\nstatus=$?\ntimes >&3\nexit $status` : command
+  const child = spawn(shellName, ['-c', words], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'], detached: true })
+  const texts = { errors: '', times: '' }
   child.stderr.on('data', chunk => {
-    errors += chunk
+    texts.errors += chunk
+  })
+  child.stdio[3].on('data', chunk => {
+    texts.times += chunk
   })
   const kill = () => {
     try {
@@ -66,12 +93,47 @@ export function shell(command, { ends = true } = {}) {
       // it has ended already
     }
   }
-  const timer = setTimeout(kill, longest)
+  const timer = ends && setTimeout(kill, longest)
   const done = once(child, 'close').then(([code]) => {
     clearTimeout(timer)
-    if (ends && code !== 0) throw new Error(`exit code ${code}: ${command}\n${errors}`)
+    if (ends && code !== 0) throw new Error(`exit code ${code}: ${command}\n${texts.errors}`)
+    return childrensTime(texts.times)
   })
-  return { child, done, kill, errors: () => errors }
+  return { child, done, kill, errors: () => texts.errors }
+}
+
+/** What the shell's `times` prints, `0m0.010s 0m0.004s` for itself and a line for its children: seconds of the latter. */
+export function childrensTime(text) {
+  const [, children = ''] = text.trim().split('\n')
+  return [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce((sum, [, m, s]) => sum + 60 * Number(m) + Number(s), 0)
+}
+
+/** Seconds of processor time of a process group so far, with those of the children that it has waited for. */
+export function spentBy(group) {
+  const all = readdirSync('/proc').filter(name => /^\d/.test(name))
+  return all.map(timeOf).reduce((sum, time) => (time.group === group ? sum + time.spent : sum), 0)
+}
+
+/** Seconds of processor time of one process so far. */
+export function spentByOne(pid) {
+  return timeOf(pid).spent
+}
+
+function timeOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
+    return { group: Number(fields[2]), spent: ticks / 100 }
+  } catch {
+    return { spent: 0 } // it has ended meanwhile
+  }
+}
+
+/** Seconds of processor time of this process so far. */
+export function ownTime() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
 }
 
 export async function freePort() {

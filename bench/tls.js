@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { compare, has, MiB, makeFile, randomBytes, tcpPipe, transfer } from './support.js'
+import { compare, has, MiB, makeFile, randomBytes, speed, tcpPipe, transfer } from './support.js'
 
 export const peers = ['openssl', 'socat', 'ncat']
 
@@ -20,8 +20,9 @@ const candidates = [
     sender: `exec socat -b262144 -u FILE:FILE OPENSSL:${to},cafile=CERT`,
   },
   {
-    name: 'ncat --ssl',
-    receiver: 'exec ncat --ssl --ssl-cert CERT --ssl-key KEY -l 127.0.0.1 PORT > /dev/null',
+    // Its sender does not wait until all is taken: on a busy machine up to a hundredth is lost, and the receiver fails.
+    name: 'ncat --ssl, which may lose the end',
+    receiver: 'ncat --ssl --ssl-cert CERT --ssl-key KEY -l 127.0.0.1 PORT > /dev/null || true',
     sender: 'exec ncat --ssl --send-only 127.0.0.1 PORT < FILE',
   },
 ]
@@ -39,14 +40,14 @@ export async function run({ runs, quick }) {
   const fill = command => command.replace(/\b(CERT|KEY|FILE)\b(?!:)/g, name => names[name])
   const known = candidates.filter(({ sender }) => sender.includes(tcpPipe) || has(sender.split(' ')[1]))
   try {
-    const seconds = await compare(known, runs, ({ sender, receiver }) =>
+    const results = await compare(known, runs, ({ sender, receiver }) =>
       transfer({ sender: fill(sender), receiver: fill(receiver), bytes }),
     )
-    const speed = name => bytes / 1e6 / seconds.get(name)
+    const figure = name => speed(bytes, results.get(name))
     const [{ name }, ...others] = known
-    const rows = others.map(other => ({ work: name, ours: speed(name), peer: other.name, theirs: speed(other.name) }))
+    const rows = others.map(other => ({ work: name, ours: figure(name), peer: other.name, theirs: figure(other.name) }))
     const commands = known.map(({ sender, receiver }) => [sender, receiver])
-    return { title: `Transfer of ${bytes / MiB} MiB over TLS 1.3`, unit: 'MB/s', rows, commands }
+    return { title: `Transfer of ${bytes / MiB} MiB over TLS 1.3`, unit: 'MB/s', cpu: 'ms/GB', rows, commands }
   } finally {
     for (const path of [file, folder]) rmSync(path, { recursive: true })
   }

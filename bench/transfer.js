@@ -1,6 +1,6 @@
 // A large file from one process to another over loopback, against other programs that do the same.
 import { rmSync } from 'node:fs'
-import { compare, has, MiB, makeFile, randomBytes, tcpPipe, transfer } from './support.js'
+import { compare, has, MiB, makeFile, randomBytes, speed, tcpPipe, transfer } from './support.js'
 
 const address = '127.0.0.1 PORT'
 const to = '127.0.0.1:PORT'
@@ -56,7 +56,7 @@ export async function run({ runs, quick }) {
   } finally {
     rmSync(file)
   }
-  return { title: `Transfer of ${bytes / MiB} MiB`, unit: 'MB/s', rows, commands: commandsOf() }
+  return { title: `Transfer of ${bytes / MiB} MiB`, unit: 'MB/s', cpu: 'ms/GB', rows, commands: commandsOf() }
 }
 
 async function side({ name, sender, peer, others }, file, bytes, runs) {
@@ -67,9 +67,9 @@ async function side({ name, sender, peer, others }, file, bytes, runs) {
     sender: candidate.sender.replaceAll('FILE', file).replace(`${file}:`, 'FILE:'),
     bytes,
   }))
-  const seconds = await compare(candidates, runs, transfer)
-  const speed = other => bytes / 1e6 / seconds.get(other)
-  const row = (other, atLeast) => ({ work: name, ours: speed(name), peer: other, theirs: speed(other), atLeast })
+  const results = await compare(candidates, runs, transfer)
+  const figure = other => speed(bytes, results.get(other))
+  const row = (other, atLeast) => ({ work: name, ours: figure(name), peer: other, theirs: figure(other), atLeast })
   const aims = { 'socat -b262144': 0.9 }
   return [row(peer.name, 1), ...known.map(other => ({ ...row(other.name), aim: aims[other.name] }))]
 }

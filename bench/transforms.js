@@ -1,7 +1,7 @@
 // Transforms on the receiving side, against the program that does the same behind nc. The sender is nc for all.
 import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { compare, has, logLines, MiB, makeFile, randomBytes, tcpPipe, transfer } from './support.js'
+import { compare, has, logLines, MiB, makeFile, randomBytes, speed, tcpPipe, transfer } from './support.js'
 
 const sender = 'exec nc -N 127.0.0.1 PORT < FILE'
 const nc = 'nc -l 127.0.0.1 PORT'
@@ -40,13 +40,13 @@ const works = [
 
 export async function run({ runs, quick }) {
   const rows = []
-  for (const work of works) rows.push(...(await side(work, quick ? 64 * MiB : sizeOf(work), runs)))
+  for (const work of works) rows.push(...(await side(work, quick ? 32 * MiB : sizeOf(work), runs)))
   const commands = works.flatMap(({ spec, sink, peers }) => [
     [sender, serve(spec, sink)],
     ...peers.map(({ command }) => [sender, command]),
   ])
   const title = 'Transforms: 256 MiB of random bytes, a log of 324 MB (gzip: 256 MiB; hexdump: 16 MiB; jq: 40 MB)'
-  return { title, unit: 'MB/s', rows, commands }
+  return { title, unit: 'MB/s', cpu: 'ms/GB', rows, commands }
 }
 
 function sizeOf({ fill, size = fill === randomBytes ? randomSize : logSize }) {
@@ -67,13 +67,13 @@ async function side({ spec, sink, fill, peers }, bytes, runs) {
   }))
   try {
     const candidates = [ours, ...theirs]
-    const seconds = await compare(candidates, runs, transfer)
-    const speed = candidate => candidate.bytes / 1e6 / seconds.get(candidate.name)
+    const results = await compare(candidates, runs, transfer)
+    const figure = candidate => speed(candidate.bytes, results.get(candidate.name))
     return theirs.map((candidate, i) => ({
       work: ours.name,
-      ours: speed(ours),
+      ours: figure(ours),
       peer: candidate.name,
-      theirs: speed(candidate),
+      theirs: figure(candidate),
       atLeast: known[i].atLeast,
     }))
   } finally {

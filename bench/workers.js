@@ -1,7 +1,18 @@
 // More than one core: `--workers 2` against a single process, with a stage that takes most of the time, and the rate of connections.
 import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
-import { compare, freePort, logLines, MiB, makeFile, shell, tcpPipe } from './support.js'
+import {
+  compare,
+  freePort,
+  logLines,
+  MiB,
+  makeFile,
+  rate as rateOf,
+  shell,
+  speed,
+  spentBy,
+  tcpPipe,
+} from './support.js'
 
 const one = { name: 'one process', words: '' }
 const two = { name: '--workers 2', words: '--workers 2' }
@@ -12,25 +23,26 @@ export async function run({ runs, quick }) {
 
 /** The best of the runs: each of them needs both cores for itself. */
 async function bulk(runs, quick) {
-  const bytes = (quick ? 64 : 256) * MiB
+  const bytes = (quick ? 32 : 256) * MiB
   const file = makeFile('workers', bytes, logLines)
   const sections = []
   for (const clients of [2, 8]) {
     const command = `exec ${tcpPipe} serve 127.0.0.1:PORT -t hex -o /dev/null WORDS`
     const sender = `for i in ${Array.from({ length: clients }, (_, i) => i + 1).join(' ')}; do nc -N 127.0.0.1 PORT < FILE & done; wait`
     const measure = ({ words }) =>
-      served(command.replace('WORDS', words), async (port, closed) => {
+      served(command.replace('WORDS', words), async (port, spent, closed) => {
         const started = performance.now()
         await shell(sender.replace('PORT', port).replace('FILE', file)).done
         await closed(clients)
-        return (performance.now() - started) / 1000
+        return { seconds: (performance.now() - started) / 1000, cpu: spent() }
       })
-    const seconds = await compare([one, two], runs, measure, values => Math.min(...values))
-    const speed = ({ name }) => (clients * bytes) / 1e6 / seconds.get(name)
-    const work = { work: `${two.name}, ${clients} clients`, ours: speed(two), peer: one.name, theirs: speed(one) }
+    const results = await compare([one, two], runs, measure, values => Math.min(...values))
+    const figure = ({ name }) => speed(clients * bytes, results.get(name))
+    const work = { work: `${two.name}, ${clients} clients`, ours: figure(two), peer: one.name, theirs: figure(one) }
     sections.push({
       title: `Workers: serve -t hex -o /dev/null, ${clients} × ${bytes / MiB} MiB, best of the runs`,
       unit: 'MB/s',
+      cpu: 'ms/GB',
       rows: [{ ...work, ...(clients === 2 && { atLeast: 1.7 }) }],
       commands: [command.replace('WORDS', two.words), sender],
     })
@@ -43,26 +55,31 @@ async function rate(runs, quick) {
   const limit = '--max-connections 10000 --max-per-ip 10000'
   const limited = [one, two].map(({ name, words }) => ({ name: `${name} ${limit}`, words: `${words} ${limit}` }))
   const candidates = [one, ...limited, two]
-  const count = quick ? 2000 : 10_000
+  const count = quick ? 1000 : 10_000
   const command = `exec ${tcpPipe} serve 127.0.0.1:PORT --reply --log-level warn WORDS`
-  const rates = await compare(candidates, runs, ({ words }) =>
-    served(command.replace('WORDS', words), async port => {
+  const results = await compare(candidates, runs, ({ words }) =>
+    served(command.replace('WORDS', words), async (port, spent) => {
       const started = performance.now()
       await connections(port, count)
-      return count / ((performance.now() - started) / 1000)
+      return { seconds: (performance.now() - started) / 1000, cpu: spent() }
     }),
   )
+  const figure = name => rateOf(count, results.get(name))
   return {
     title: 'Workers: connections of one byte and its reply, 32 at a time',
     unit: '1/s',
+    cpu: 'µs',
     rows: candidates.slice(1).map(({ name }) => ({
-      ...{ work: name, ours: rates.get(name), peer: one.name, theirs: rates.get(one.name) },
+      ...{ work: name, ours: figure(name), peer: one.name, theirs: figure(one.name) },
     })),
     commands: candidates.map(({ words }) => [command.replace('WORDS', words).trim()]),
   }
 }
 
-/** Runs the work while the server listens. `closed` resolves when it has logged so many ends. */
+/**
+ * Runs the work while the server listens. `spent` gives the seconds of processor time of all its processes since then,
+ * `closed` resolves when it has logged so many ends.
+ */
 async function served(command, work) {
   const port = await freePort()
   const server = shell(command.replace('PORT', port).trim(), { ends: false })
@@ -73,7 +90,12 @@ async function served(command, work) {
   if (command.includes('--log-level')) await answers(port)
   else await logged('"listening"', 1)
   try {
-    return await work(port, count => logged('"connection closed"', count))
+    const before = spentBy(server.child.pid)
+    return await work(
+      port,
+      () => spentBy(server.child.pid) - before,
+      count => logged('"connection closed"', count),
+    )
   } finally {
     server.kill()
     await server.done
