@@ -17,12 +17,17 @@ export function admit(state: ServerState, arrival: Arrival): void {
     void turnAway(state, arrival, leave)
     return
   }
-  const done = (state.options.enter ? ask(state, arrival, state.options.enter) : receive(state, arrival))
-    .catch(arrival.refuse) // whatever is wrong with one client is the end of none but this one
-    .finally(() => {
-      running.delete(done)
-      leave()
-    })
+  const over = () => {
+    running.delete(done)
+    leave()
+  }
+  const done = (state.options.enter ? ask(state, arrival, state.options.enter) : receive(state, arrival)).then(
+    over,
+    error => {
+      over()
+      arrival.refuse(error) // whatever is wrong with one client is the end of none but this one
+    },
+  )
   running.add(done)
 }
 
@@ -65,30 +70,45 @@ function countRefusal({ figures, observer }: ServerState, { remote }: Arrival, r
 }
 
 /** A client whose handshake fails never becomes a connection. */
-async function receive(state: ServerState, arrival: Arrival): Promise<void> {
+function receive(state: ServerState, arrival: Arrival): Promise<void> {
   const { handshakeTimeout } = state.options
-  const opened = arrival.open({ handshakeTimeout, signal: state.handshakes.signal })
-  if (!(opened instanceof Promise)) return serve(state, opened)
+  try {
+    const opened = arrival.open({ handshakeTimeout, signal: state.handshakes.signal })
+    return opened instanceof Promise ? shakeHands(state, arrival, opened) : serve(state, opened)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+async function shakeHands(state: ServerState, arrival: Arrival, opened: Promise<Leg | undefined>): Promise<void> {
   const leg = await opened.catch(error => {
     state.figures.handshakeFailed()
     state.observer.handshakeFailed({ remote: formatRemote(arrival), error })
   })
-  if (leg) await serve(state, leg)
+  if (leg) return serve(state, leg)
 }
 
-async function serve(state: ServerState, leg: Leg): Promise<void> {
+/** No async function, whose state would stay as long as the connection. */
+function serve(state: ServerState, leg: Leg): Promise<void> {
   const { options, observer, figures, active, work } = state
   const number = numberOf(options.worker, figures.accepted())
   if (options.once) stop(state)
   const connection = openConnection(leg, { ...options, observer, number, measure: state.measure })
-  const ended = carriedOut(connection, work(connection, leg))
-    .finally(() => active.delete(connection))
-    .then(summary => figures.closed(summary))
+  const ended = carriedOut(connection, work(connection, leg)).then(
+    summary => {
+      active.delete(connection)
+      figures.closed(summary)
+    },
+    error => {
+      active.delete(connection)
+      throw error
+    },
+  )
   active.add(connection)
   attempt(
     () => options.onConnection?.(connection),
     error => connection.fail(error),
   )
   observer.opened(connection)
-  await ended
+  return ended
 }
