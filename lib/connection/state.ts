@@ -26,7 +26,7 @@ export interface ConnectionState {
   /** All watched legs: those of the connection and those of sinks. */
   readonly legs: Leg[]
   /** Streams to destroy when the connection fails. */
-  readonly streams: Set<Readable | Writable>
+  streams: readonly (Readable | Writable)[]
   transfers: readonly { readonly transfer: Transfer; readonly options: TransferOptions }[]
   readonly warnings: string[]
   readonly faults: FaultNote[]
@@ -66,7 +66,7 @@ export function openState(
     failed: new Later(),
     started: performance.now(),
     legs: [leg],
-    streams: new Set(),
+    streams: [],
     transfers: [],
     warnings: [],
     faults: [],
