@@ -1,6 +1,6 @@
 /** serve: each connection is leg → transforms → sink, and, with `from`, source → leg. */
 import type { Writable } from 'node:stream'
-import { type Chain, openChain } from './connection/chain.js'
+import { type Chain, type OpenChain, openChain } from './connection/chain.js'
 import { type OpenConnection, whileOpen } from './connection/connection.js'
 import { isTransfer, keptOpen } from './connection/linger.js'
 import {
@@ -102,19 +102,16 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const reply = openChain('reply', replyTransforms)
 
   const piping: Work = async (connection, leg) => {
-    const { stream } = leg
     // A file keeps the data of a session over a restart. Stages do not, and further sinks do not.
     const isUnchanged = isTransfer(leg) && also.length === 0 && !forward.hasStages(connection)
     const session = isTransfer(leg) ? { session: leg.session, isUnchanged } : {}
-    const arrival = { ...connection.info('forward'), ...session }
-    const sink = options.reply ? undefined : await openSinks(connection, arrival, options, aims)
-    const names = { source: 'client', sink: options.reply ? 'client' : nameOf(target) }
-    const ends = { ...(sink ? { sink } : { sink: stream, sinkLeg: leg }), names }
-    const there = forward.run(connection, { source: stream, sourceLeg: leg, ...ends, lazy: true })
+    const sink = await openSinks(connection, { ...connection.info('forward'), ...session }, options, aims)
+    const ends = { source: leg.stream, sourceLeg: leg, sink, names: { source: 'client', sink: nameOf(target) } }
+    const there = forward.run(connection, { ...ends, lazy: true })
+    if (!from) return there
     const back = async () => {
-      if (!from) return
       const source = openSource(await from(connection.info('reply')))
-      const own = options.onEof === 'keep' || isTransfer(leg) ? keptOpen(leg, there).sink : stream
+      const own = options.onEof === 'keep' || isTransfer(leg) ? keptOpen(leg, there).sink : leg.stream
       const done = reply.run(connection, {
         source,
         sink: own,
@@ -130,9 +127,20 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
   const about = target && isTarget(target) && { to: formatAddress(target) }
   const beside = () => closeSpools(spools)
   const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }), beside }
-  const work = handler ? handling(handler, settings) : piping
+  const work = handler ? handling(handler, settings) : options.reply ? echo(forward) : piping
   const server = await openServer(address, settings, work).catch(error => beside().then(() => Promise.reject(error)))
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })
+}
+
+const echoNames = { source: 'client', sink: 'client' }
+
+/** Sends the result back. No async function, whose state would stay as long as the connection. */
+function echo(forward: OpenChain): Work {
+  return (connection, leg) => {
+    const { stream } = leg
+    const ends = { source: stream, sourceLeg: leg, sink: stream, sinkLeg: leg, names: echoNames }
+    return forward.run(connection, { ...ends, lazy: true })
+  }
 }
 
 /** What the figures call the sink. */

@@ -105,23 +105,16 @@ function hasStages(connection: OpenConnection, transforms: Transforms, direction
   return plan.streams.length > 0
 }
 
-async function run(
-  { direction, transfers, segments }: ChainState,
-  connection: OpenConnection,
-  ends: Ends,
-): Promise<void> {
+function run({ direction, transfers, segments }: ChainState, connection: OpenConnection, ends: Ends): Promise<void> {
   const { isExact } = ends.sink
   const requests = (isExact ? [] : segments).map(({ name, transforms }) => ({
     name,
     make: () => connection.prepare(transforms, direction),
   }))
-  const transfer = connection.transfer({ ...ends, direction, segments: requests })
+  const over = isExact ? undefined : () => void transfers.delete(transfer)
+  const transfer = connection.transfer({ ...ends, direction, segments: requests }, over)
   if (!isExact) transfers.set(transfer, connection)
-  try {
-    await transfer.done
-  } finally {
-    transfers.delete(transfer)
-  }
+  return transfer.done
 }
 
 async function set(state: ChainState, segment: Segment, before: string | undefined): Promise<void> {

@@ -67,14 +67,16 @@ export interface OpenConnection extends Connection {
   prepare(transforms: Transforms, direction: Direction): Plan
   /** Drops stages that are finished while the connection continues. */
   forget(plan: Plan): void
-  /** Starts source → segments → sink. If it fails, the connection fails. */
-  transfer(options: TransferOptions): Transfer
+  /** Starts source → segments → sink. If it fails, the connection fails. Calls `over` when it is over. */
+  transfer(options: TransferOptions, over?: () => void): Transfer
   /** Adds the target leg of a proxy, whose address is `to`. Throws if the connection has failed already. */
   join(target: Leg, to: string): void
   /** Fails the connection: destroys all streams and resets the peer. */
   fail(error: unknown): void
   /** Rejects when the connection fails, even if transfers still run. */
   readonly failed: Promise<never>
+  /** Calls back when the connection has failed, also if it has already. Replaces the callback. */
+  onFailed(callback: () => void): void
   /** Ends the local side and waits for the peer's end. Stops transfers that still run, without a failure. */
   finish(): Promise<Summary>
   /** Does the same without waiting for the peer. */
@@ -90,34 +92,52 @@ export function openConnection(leg: Leg, options: ConnectionOptions): OpenConnec
   const stopWatch = watchIdle(state.legs, options, () => waitsForSink(state), failWith)
   watchLeg(state, leg)
   const stopDeadlines = deadlines(leg, options, failWith)
-  void state.closed.then(() => {
+  state.onClosed = () => {
     stopWatch()
     stopDeadlines()
-  })
+  }
   return new LiveConnection(state, log)
 }
 
 /** A class, since thousands of idle connections share its methods. */
 class LiveConnection implements OpenConnection {
-  readonly id
-  readonly number
-  readonly remote
-  readonly port
-  readonly closed
-  readonly failed
   readonly log
   readonly #state: ConnectionState
 
   constructor(state: ConnectionState, log: Logger | undefined) {
-    const { id, number, remote, port } = state.identity
-    this.id = id
-    this.number = number
-    this.remote = remote
-    this.port = port
-    this.closed = state.closed
-    this.failed = state.failed
     this.log = log
     this.#state = state
+  }
+
+  get id(): string {
+    return this.#state.identity.id
+  }
+
+  get number(): number {
+    return this.#state.identity.number
+  }
+
+  get remote(): string {
+    return this.#state.identity.remote
+  }
+
+  get port(): number | undefined {
+    return this.#state.identity.port
+  }
+
+  get closed(): Promise<Summary> {
+    return this.#state.closed.promise
+  }
+
+  get failed(): Promise<never> {
+    const { promise } = this.#state.failed
+    promise.catch(() => {}) // whoever waits for it handles it
+    return promise
+  }
+
+  onFailed(callback: () => void): void {
+    if (this.#state.failure) callback()
+    this.#state.onFailed = callback
   }
 
   info(direction: Direction): ConnectionInfo {
@@ -134,9 +154,9 @@ class LiveConnection implements OpenConnection {
     forget(this.#state, plan)
   }
 
-  transfer(given: TransferOptions): Transfer {
-    given.source.on('warning', (fields, message) => this.log?.warn(fields, message))
-    return transfer(this.#state, given)
+  transfer(given: TransferOptions, over?: () => void): Transfer {
+    if ('warnings' in given.source) given.source.on('warning', (fields, message) => this.log?.warn(fields, message))
+    return transfer(this.#state, given, over)
   }
 
   join(target: Leg, to: string): void {
@@ -198,7 +218,7 @@ function join(state: ConnectionState, leg: Leg, to: string): void {
   throw error
 }
 
-function transfer(state: ConnectionState, options: TransferOptions): Transfer {
+function transfer(state: ConnectionState, options: TransferOptions, over?: () => void): Transfer {
   const { source, sink, sourceLeg, sinkLeg } = options
   state.legs.push(...legsOf(sink))
   for (const stream of [sourceLeg ? [] : source, sinkLeg ? [] : sink].flat()) {
@@ -210,8 +230,12 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
   state.transfers = [...state.transfers, { transfer, options }]
   if (state.closing) transfer.stop()
   const done = transfer.done.then(
-    () => void state.warnings.push(...(source.warnings ?? []), ...(sink.warnings ?? [])),
+    () => {
+      over?.()
+      state.warnings.push(...(source.warnings ?? []), ...(sink.warnings ?? []))
+    },
     error => {
+      over?.()
       fail(state, error)
       if (state.failure) throw state.failure
     },
@@ -220,7 +244,10 @@ function transfer(state: ConnectionState, options: TransferOptions): Transfer {
 }
 
 function finish(state: ConnectionState): Promise<Summary> {
-  state.finished ??= end(state)
+  state.finished ??= end(state).catch(error => {
+    state.closed.reject(error)
+    throw error
+  })
   return state.finished
 }
 
@@ -233,14 +260,15 @@ async function end(state: ConnectionState): Promise<Summary> {
   const summary = summarize(state)
   state.isOver = true
   state.observer?.closed?.(summary)
-  state.settle(summary)
+  state.onClosed?.()
+  state.closed.resolve(summary)
   return summary
 }
 
 /** A reliable transfer that is closed has not brought everything: it fails. */
 function closeTransfer(state: ConnectionState, reason = 'the transfer was closed before its end'): Promise<Summary> {
   fail(state, new TcpPipeError('ERR_CLOSED', reason))
-  return state.closed
+  return state.closed.promise
 }
 
 /** The transfers end as if their sources had. Nothing else is waited for: no handler, and nothing that is still opened. */
@@ -248,7 +276,7 @@ function close(state: ConnectionState, reason: string | undefined): Promise<Summ
   state.closing ??= reason === undefined ? {} : { reason }
   for (const { transfer } of state.transfers) transfer.stop()
   void Promise.allSettled(state.transfers.map(({ transfer }) => transfer.done)).then(() => finish(state))
-  return state.closed
+  return state.closed.promise
 }
 
 /** Aborts when the connection fails or ends: what is opened for it is not needed any more. */

@@ -21,7 +21,8 @@ export function fail(state: ConnectionState, error: unknown): void {
   const failure = state.failure as Error
   for (const each of state.legs) each.reset(failure)
   for (const stream of state.streams) destroy(stream, failure)
-  state.reject(failure)
+  state.failed.reject(failure)
+  state.onFailed?.()
 }
 
 /** A file also takes what it was given before the failure. */

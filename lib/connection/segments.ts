@@ -1,7 +1,9 @@
 /** The segments of a transfer: how they start, change while it runs, and end. */
 import { type Duplex, finished, pipeline } from 'node:stream'
 import type { Plan } from '../stages/plan.js'
+import { Run } from '../stages/run.js'
 import { type SegmentFigures, segmentFigures } from '../stats/segment-figures.js'
+import { prematureClose } from '../text/errors.js'
 import {
   end,
   endSource,
@@ -94,9 +96,18 @@ function openSlot(pipes: Pipes, name: string, plan: Plan): Slot {
   figures.add(meters)
   const onError = (error?: Error | null) => error && pipes.slots.includes(slot) && pipes.fail(error)
   if (streams.length > 1) pipeline(streams as [Duplex, Duplex], onError)
+  else if (slot.tail instanceof Run) watchRun(slot.tail, onError)
   else if (slot.tail) finished(slot.tail, onError)
   slot.tail?.once('end', () => tailEnded(pipes, slot))
   return slot
+}
+
+/** `finished` costs 0.7 KiB, which every idle connection keeps. */
+function watchRun(run: Run, failed: (error: Error) => void): void {
+  run.on('error', failed)
+  run.on('close', () => {
+    if (!run.readableEnded || !run.writableFinished) failed(run.errored ?? prematureClose())
+  })
 }
 
 function figuresOf({ figures }: Pipes, name: string): SegmentFigures | undefined {

@@ -7,6 +7,7 @@ import type { FaultNote, Side, Summary } from '../stats/summary.js'
 import { originOf } from '../text/blame.js'
 import { errorMessage, isReset, type TimeoutName } from '../text/errors.js'
 import { closedBy } from './closed-by.js'
+import { Later } from './later.js'
 import type { Talk } from './talk.js'
 import type { Transfer, TransferOptions } from './transfer.js'
 
@@ -25,14 +26,16 @@ export interface ConnectionState {
   /** All watched legs: those of the connection and those of sinks. */
   readonly legs: Leg[]
   /** Streams to destroy when the connection fails. */
-  readonly streams: Set<Readable | Writable>
+  streams: readonly (Readable | Writable)[]
   transfers: readonly { readonly transfer: Transfer; readonly options: TransferOptions }[]
   readonly warnings: string[]
   readonly faults: FaultNote[]
-  readonly closed: Promise<Summary>
-  readonly failed: Promise<never>
-  settle(summary: Summary): void
-  reject(error: Error): void
+  readonly closed: Later<Summary>
+  readonly failed: Later<never>
+  /** Called when the connection has failed. */
+  onFailed?: () => void
+  /** Called when the connection has ended. */
+  onClosed?: () => void
   /** The other leg of a proxy. */
   target?: { readonly leg: Leg; readonly to: string; readonly talk: Talk }
   failure?: Error
@@ -55,26 +58,15 @@ export function openState(
   identity: ConnectionState['identity'],
   given: Pick<ConnectionState, 'observer' | 'maxBytes' | 'maxRecord' | 'measure'>,
 ): ConnectionState {
-  let settle!: (summary: Summary) => void
-  let reject!: (error: Error) => void
-  const closed = new Promise<Summary>(resolve => {
-    settle = resolve
-  })
-  const failed = new Promise<never>((_, rejectIt) => {
-    reject = rejectIt
-  })
-  failed.catch(() => {})
   return {
     leg,
     identity,
     ...given,
-    closed,
-    settle,
-    failed,
-    reject,
+    closed: new Later(),
+    failed: new Later(),
     started: performance.now(),
     legs: [leg],
-    streams: new Set(),
+    streams: [],
     transfers: [],
     warnings: [],
     faults: [],

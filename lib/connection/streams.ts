@@ -1,5 +1,5 @@
 /** The streams of a connection, which are destroyed when it fails. */
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import type { ConnectionInfo, Logger } from '../stages/context.js'
 import { partsOf } from '../stages/parts.js'
 import { type Plan, plan } from '../stages/plan.js'
@@ -29,7 +29,7 @@ export function prepare(
   }
   const planned = plan(partsOf(transforms(connection)), { log, connection, warn, noteFault, maxRecord })
   for (const [i, stream] of planned.streams.entries()) {
-    state.streams.add(stream)
+    state.streams = [...state.streams, stream]
     // An error after the end of its output counts, too; but `pipeline` itself destroys a stream that is not done by then.
     stream.on('error', error => {
       const code = errorCode(error)
@@ -50,11 +50,11 @@ function nameOf({ meters }: Plan, i: number): string | undefined {
 }
 
 /** Destroys the stream when the connection fails. Its transfer reports its errors and may have ended before. */
-export function adopt({ streams }: ConnectionState, stream: Readable | Writable): void {
-  streams.add(stream.on('error', () => {}))
+export function adopt(state: ConnectionState, stream: Readable | Writable): void {
+  state.streams = [...state.streams, stream.on('error', () => {})]
 }
 
 /** Drops the streams of stages that are finished. */
-export function forget({ streams }: ConnectionState, plan: Plan): void {
-  for (const stream of plan.streams) streams.delete(stream)
+export function forget(state: ConnectionState, plan: Plan): void {
+  state.streams = state.streams.filter(stream => !plan.streams.includes(stream as Duplex))
 }

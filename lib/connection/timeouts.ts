@@ -27,7 +27,7 @@ export function watchIdle(
   fail: (error: Error) => void,
 ): () => void {
   const times = [idleTimeout, halfClosedTimeout ?? 0].filter(time => time > 0)
-  if (times.length === 0) return () => {}
+  if (times.length === 0) return nothing
   let bytes = 0
   let wasHalfClosed = false
   let since = performance.now()
@@ -64,6 +64,7 @@ export function deadlines(
   { firstByteTimeout = 0, maxDuration = 0 }: Timeouts,
   fail: (error: Error) => void,
 ): () => void {
+  if (!firstByteTimeout && !maxDuration) return nothing // an idle connection has no functions for what it does not use
   const first = after(firstByteTimeout, () => {
     const isSilent = bytes.in === 0 && !stream.readableEnded
     if (isSilent) fail(timeoutError('first-byte', `the peer sent nothing for ${firstByteTimeout} ms`))
@@ -74,6 +75,9 @@ export function deadlines(
     clearTimeout(last)
   }
 }
+
+/** Nothing is watched. */
+function nothing(): void {}
 
 function after(time: number, work: () => void): NodeJS.Timeout | undefined {
   return time > 0 ? setTimeout(work, time) : undefined

@@ -180,7 +180,7 @@ function watchSource(pipes: Pipes, source: Source): void {
   const closed = () => {
     if (!pipes.over && !pipes.first.ended) failed(source.errored ?? prematureClose())
   }
-  source.once('end', () => {
+  source.on('end', () => {
     if (!source.errored) tailEnded(pipes, pipes.first) // a source that fails during its end event has not ended
   })
   source.on('error', failed)

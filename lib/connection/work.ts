@@ -7,7 +7,8 @@ import type { OpenConnection } from './connection.js'
  * failure, or when its owner closes the connection before.
  */
 export function carriedOut(connection: OpenConnection, work: Promise<void>): Promise<Summary> {
-  return Promise.race([work, connection.failed, connection.closed])
-    .catch(error => connection.fail(error))
-    .then(() => connection.finish())
+  const finish = () => void connection.finish().catch(() => {}) // what it rejects with, `closed` does, too
+  connection.onFailed(() => void Promise.resolve().then(finish)) // when all that fails together has failed
+  work.then(finish, error => connection.fail(error))
+  return connection.closed
 }

@@ -31,28 +31,39 @@ function inOneText(error: Error): Error {
  * nothing any more is not waited for. A reset of the peer gets its one text.
  */
 export function resetOnError(socket: Socket): void {
-  const destroy = socket.destroy
-  const carrier = carriers.get(socket)
-  let cause: Error | undefined
-  let isWaiting = false
+  if (socket.destroy === destroyWithReset) return
+  if (Object.hasOwn(socket, 'destroy')) destroys.set(socket, socket.destroy)
+  socket.destroy = destroyWithReset
+}
 
-  function reset(): void {
-    isWaiting = false
-    if (!carrier) return void socket.resetAndDestroy() // calls destroy() again, with the cause
+/** What `destroy` was before, of a socket that had its own. */
+const destroys = new WeakMap<Socket, Socket['destroy']>()
+
+/** Why a socket is destroyed, and whether its reset is still to come. An open socket has none. */
+const resets = new WeakMap<Socket, { readonly cause: Error; isWaiting: boolean }>()
+
+function destroyWithReset(this: Socket, given?: Error): Socket {
+  const before = resets.get(this)
+  if (before?.isWaiting) return this
+  const error = given && inOneText(given)
+  if (!error || before || !canReset(this)) return destroyPlainly(this, error ?? before?.cause)
+  const isWaiting = this.bytesWritten > 0 && !this.writableEnded && !takesNothing(this)
+  const state = { cause: error, isWaiting }
+  resets.set(this, state)
+  const reset = () => {
+    state.isWaiting = false
+    const carrier = carriers.get(this)
+    if (!carrier) return void this.resetAndDestroy() // calls destroy() again, with the cause
     resetOnDestroy(carrier)
-    destroy.call(socket, cause)
+    destroyPlainly(this, error)
   }
+  if (isWaiting) resetSoon(this, reset)
+  else reset()
+  return this
+}
 
-  socket.destroy = given => {
-    if (isWaiting) return socket
-    const error = given && inOneText(given)
-    if (!error || cause || !canReset(socket)) return destroy.call(socket, error ?? cause)
-    cause = error
-    isWaiting = socket.bytesWritten > 0 && !socket.writableEnded && !takesNothing(socket)
-    if (isWaiting) resetSoon(socket, reset)
-    else reset()
-    return socket
-  }
+function destroyPlainly(socket: Socket, error: Error | undefined): Socket {
+  return (destroys.get(socket) ?? Object.getPrototypeOf(socket).destroy).call(socket, error)
 }
 
 /** `setImmediate` gives a peer in this process its turn even if the event loop is late. */

@@ -4,25 +4,27 @@ import { numberOf } from '../connection/identity.js'
 import { carriedOut } from '../connection/work.js'
 import type { Arrival, Leg } from '../endpoints/endpoint.js'
 import type { Reason } from '../stats/snapshot.js'
-import { attempt, TcpPipeError } from '../text/errors.js'
+import { attempt, TcpPipeError, toError } from '../text/errors.js'
 import { formatRemote } from '../text/remote.js'
 import { closedError, stop } from './closing.js'
 import type { Enter } from './listen-options.js'
 import type { ServerState } from './state.js'
 
 export function admit(state: ServerState, arrival: Arrival): void {
-  const { running } = state
   const leave = enter(state, arrival)
   if (typeof leave === 'string') {
     void turnAway(state, arrival, leave)
     return
   }
-  const done = (state.options.enter ? ask(state, arrival, state.options.enter) : receive(state, arrival))
-    .catch(arrival.refuse) // whatever is wrong with one client is the end of none but this one
-    .finally(() => {
-      running.delete(done)
-      leave()
-    })
+  track(state, leave, state.options.enter ? ask(state, arrival, state.options.enter) : receive(state, arrival))
+}
+
+/** Does not know the arrival: that would stay as long as the connection. */
+function track({ running }: ServerState, leave: () => void, work: Promise<void>): void {
+  const done = work.then(() => {
+    running.delete(done)
+    leave()
+  })
   running.add(done)
 }
 
@@ -35,14 +37,17 @@ function enter({ mayConnect, running, tally, options }: ServerState, { remote }:
 
 /** Somebody else decides, too. */
 async function ask(state: ServerState, arrival: Arrival, enter: Enter): Promise<void> {
-  arrival.hold?.()
-  const leave = await enter(arrival.remote)
-  if (typeof leave === 'string') return turnAway(state, arrival, leave)
+  let leave: (() => void) | Reason | undefined
   try {
+    arrival.hold?.()
+    leave = await enter(arrival.remote)
+    if (typeof leave === 'string') return await turnAway(state, arrival, leave)
     if (state.isOver) throw closedError()
     await receive(state, arrival)
+  } catch (error) {
+    arrival.refuse(toError(error))
   } finally {
-    leave()
+    if (typeof leave === 'function') leave()
   }
 }
 
@@ -64,31 +69,52 @@ function countRefusal({ figures, observer }: ServerState, { remote }: Arrival, r
   observer.refused({ reason, remote })
 }
 
-/** A client whose handshake fails never becomes a connection. */
-async function receive(state: ServerState, arrival: Arrival): Promise<void> {
+/** Whatever is wrong with one client is the end of none but this one. */
+function receive(state: ServerState, arrival: Arrival): Promise<void> {
   const { handshakeTimeout } = state.options
-  const opened = arrival.open({ handshakeTimeout, signal: state.handshakes.signal })
-  if (!(opened instanceof Promise)) return serve(state, opened)
+  try {
+    const opened = arrival.open({ handshakeTimeout, signal: state.handshakes.signal })
+    return opened instanceof Promise ? shakeHands(state, arrival, opened) : serve(state, opened)
+  } catch (error) {
+    arrival.refuse(toError(error))
+    return Promise.resolve()
+  }
+}
+
+/** A client whose handshake fails never becomes a connection. */
+async function shakeHands(state: ServerState, arrival: Arrival, opened: Promise<Leg | undefined>): Promise<void> {
   const leg = await opened.catch(error => {
     state.figures.handshakeFailed()
     state.observer.handshakeFailed({ remote: formatRemote(arrival), error })
   })
-  if (leg) await serve(state, leg)
+  try {
+    if (leg) return serve(state, leg)
+  } catch (error) {
+    arrival.refuse(toError(error))
+  }
 }
 
-async function serve(state: ServerState, leg: Leg): Promise<void> {
+/** No async function, whose state would stay as long as the connection. */
+function serve(state: ServerState, leg: Leg): Promise<void> {
   const { options, observer, figures, active, work } = state
   const number = numberOf(options.worker, figures.accepted())
   if (options.once) stop(state)
   const connection = openConnection(leg, { ...options, observer, number, measure: state.measure })
-  const ended = carriedOut(connection, work(connection, leg))
-    .finally(() => active.delete(connection))
-    .then(summary => figures.closed(summary))
+  const ended = carriedOut(connection, work(connection, leg)).then(
+    summary => {
+      active.delete(connection)
+      figures.closed(summary)
+    },
+    error => {
+      active.delete(connection)
+      leg.reset(error)
+    },
+  )
   active.add(connection)
   attempt(
     () => options.onConnection?.(connection),
     error => connection.fail(error),
   )
   observer.opened(connection)
-  await ended
+  return ended
 }

@@ -60,24 +60,43 @@ export interface OpenContext {
   replace(): void
 }
 
-export function openContext({ log, connection, warn, noteFault }: Surroundings = {}): OpenContext {
-  const over = lateSignal()
-  const replaced = lateSignal()
-  const context: Context = {
-    get log() {
-      return log ?? (connection ? silentLogger() : stderrLogger())
-    },
-    connection,
-    get signal() {
-      return over.signal()
-    },
-    get replaced() {
-      return replaced.signal()
-    },
-    warn: warn ?? (message => context.log.warn(message)),
-    noteFault: noteFault ?? (fault => context.log.debug(fault, 'fault')),
+export function openContext(surroundings: Surroundings = {}): OpenContext {
+  const context = new StageContext(surroundings)
+  return { context, close: () => context.over.abort(), replace: () => context.exchange.abort() }
+}
+
+/** A class, since the contexts of thousands of connections share its methods. */
+class StageContext implements Context {
+  readonly over = new LateSignal()
+  readonly exchange = new LateSignal()
+
+  constructor(readonly surroundings: Surroundings) {}
+
+  get log(): Logger {
+    const { log, connection } = this.surroundings
+    return log ?? (connection ? silentLogger() : stderrLogger())
   }
-  return { context, close: over.abort, replace: replaced.abort }
+
+  get connection(): ConnectionInfo | undefined {
+    return this.surroundings.connection
+  }
+
+  get signal(): AbortSignal {
+    return this.over.signal
+  }
+
+  get replaced(): AbortSignal {
+    return this.exchange.signal
+  }
+
+  /** The functions are taken out of the context by some stages. */
+  get warn(): (message: string) => void {
+    return this.surroundings.warn ?? (message => this.log.warn(message))
+  }
+
+  get noteFault(): (fault: FaultNote) => void {
+    return this.surroundings.noteFault ?? (fault => this.log.debug(fault, 'fault'))
+  }
 }
 
 /** Any number of stages may listen to the signal. */
@@ -87,19 +106,19 @@ function shared(controller: AbortController): AbortController {
 }
 
 /** A signal that is created on first use, so that idle connections have none. */
-function lateSignal(): { signal(): AbortSignal; abort(): void } {
-  let controller: AbortController | undefined
-  let aborted = false
-  return {
-    signal() {
-      controller ??= shared(new AbortController())
-      if (aborted) controller.abort()
-      return controller.signal
-    },
-    abort() {
-      aborted = true
-      controller?.abort()
-    },
+class LateSignal {
+  #controller: AbortController | undefined
+  #aborted = false
+
+  get signal(): AbortSignal {
+    this.#controller ??= shared(new AbortController())
+    if (this.#aborted) this.#controller.abort()
+    return this.#controller.signal
+  }
+
+  abort(): void {
+    this.#aborted = true
+    this.#controller?.abort()
   }
 }
 

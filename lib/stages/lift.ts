@@ -39,9 +39,17 @@ interface Lift {
 export function lift(stage: FunctionStage, family: Family, meter: StageMeter, run: RunMeter): Lifted {
   const state: Lift = { stage, family, meter, run, results: [], size: 0, over: !stage.abort }
   const process = (batch: Batch) => processBatch(state, batch)
-  const end = () => endStage(state)
   const isFlushed = stage.flush || stage.abort
-  return { run: isFlushed ? flushable(process, end) : process, release: stage.abort && (() => release(state)) }
+  return { run: isFlushed ? flushed(state, process) : process, release: stage.abort && releasing(state) }
+}
+
+/** Apart, since a function keeps what those beside it need. */
+function flushed(state: Lift, process: (batch: Batch) => unknown): BatchFunction {
+  return flushable(process, () => endStage(state))
+}
+
+function releasing(state: Lift): () => Promise<void> {
+  return () => release(state)
 }
 
 /** Reuses the batch: the results replace the records. To look at a result can throw, too: a getter, or a Proxy. */
@@ -99,11 +107,11 @@ function* finish(state: Lift, result: unknown, rest: Batch): Steps {
 
 function* endStage(state: Lift): Steps {
   resume(state.meter)
-  yield* finish(state, flushed(state.stage), [])
+  yield* finish(state, lastOf(state.stage), [])
   state.over = true
 }
 
-function* flushed({ flush }: FunctionStage): Generator {
+function* lastOf({ flush }: FunctionStage): Generator {
   yield flush?.()
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Test } from 'tap'
 import type { EndNotice, HandshakeOptions, SecureSocket } from '../../lib/endpoints/endpoint.js'
+import { sizedStarts } from '../../lib/endpoints/tls/first-bytes.js'
 import { tlsAcceptor, tlsConnect } from '../../lib/endpoints/tls/handshake.js'
 import { type ClientTls, clientContext, type ServerTls, serverContext } from '../../lib/endpoints/tls/secure-context.js'
 import { selfSigned } from '../../lib/endpoints/tls/self-signed.js'
@@ -21,6 +22,8 @@ export interface TlsOptions {
   /** The newest one that the client speaks. */
   version?: 'TLSv1.2' | 'TLSv1.3'
   handshake?: HandshakeOptions & { alpn?: readonly string[] }
+  /** How many connections begin before their first bytes. */
+  early?: number
 }
 
 /** Both sides of a handshake; a side that fails is a rejection. */
@@ -42,10 +45,11 @@ export async function handshakes(t: Test, options: TlsOptions = {}, sockets = so
 function begin(
   serverRaw: Socket,
   clientRaw: Socket,
-  { server, client = { ca: identity.cert }, version = 'TLSv1.3', handshake }: TlsOptions,
+  { server, client = { ca: identity.cert }, version = 'TLSv1.3', handshake, early }: TlsOptions,
 ): [Promise<SecureSocket>, Promise<SecureSocket>] {
   const context = serverContext({ ...identity, ...server })
-  const accept = tlsAcceptor({ ...context, options: { ...context.options, maxVersion: version } })
+  const newest = { ...context, options: { ...context.options, maxVersion: version } }
+  const accept = tlsAcceptor(newest, sizedStarts(early))
   const connected = tlsConnect(clientRaw, 'tls://127.0.0.1:1', '127.0.0.1', clientContext(client), handshake)
   return [accept(serverRaw, handshake), connected]
 }

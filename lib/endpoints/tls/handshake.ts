@@ -20,10 +20,11 @@ import {
 import { hasReadEnd, hiddenReset, resetOnDestroy, setCarrier } from '../reset.js'
 import { peerCertificate, pinOf } from './certificate.js'
 import { hasCloseNotify } from './close-notify.js'
+import { sizedStarts } from './first-bytes.js'
 import { explain } from './hints.js'
 import type { ClientContext, ServerContext } from './secure-context.js'
 
-export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Accept {
+export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext, whenSized = sizedStarts()): Accept {
   const handshakes = new WeakMap<Socket, Handshake>()
   const server = createServer({
     ...options,
@@ -44,9 +45,11 @@ export function tlsAcceptor({ options, ignoreUnexpectedEof }: ServerContext): Ac
   return async (raw, { handshakeTimeout, signal } = {}) =>
     shakeHands(raw, 'the client', { handshakeTimeout, signal, ignoreUnexpectedEof, aborted: reasonOf }, handshake => {
       handshakes.set(raw, handshake)
-      raw.allowHalfOpen = false // otherwise Node keeps a client that ends before the handshake
-      server.emit('connection', raw)
-      raw.allowHalfOpen = true
+      whenSized(raw, () => {
+        raw.allowHalfOpen = false // otherwise Node keeps a client that ends before the handshake
+        server.emit('connection', raw)
+        raw.allowHalfOpen = true
+      })
     })
 }
 
