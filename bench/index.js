@@ -45,6 +45,7 @@ ${Object.entries(topics)
 `
 
 const { only, runs, quick } = options()
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 const here = name => new URL(name, import.meta.url)
 const asked = only ?? Object.keys(topics).filter(name => !(quick && name in slow))
 
