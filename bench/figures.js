@@ -53,7 +53,7 @@ async function requests(runs, quick) {
     name: nameOf(asked),
     command: `exec ${tcpPipe} proxy PORT 127.0.0.1:TARGET -q ${asked.server}`.trim(),
   }))
-  const count = quick ? 20_000 : 100_000
+  const count = quick ? 10_000 : 100_000
   const results = await compare(candidates, runs, async ({ command }) => {
     const port = await freePort()
     const proxy = shell(command.replace('PORT', port).replace('TARGET', target), { ends: false })

@@ -45,6 +45,7 @@ ${Object.entries(topics)
 `
 
 const { only, runs, quick } = options()
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 const here = name => new URL(name, import.meta.url)
 const asked = only ?? Object.keys(topics).filter(name => !(quick && name in slow))
 
@@ -86,8 +87,10 @@ function finish() {
   }
   if (isWhole) writeFileSync(here('RESULTS.md'), page())
   else console.log('\nA part or a quick run: bench/RESULTS.md stays as it is.')
-  if (quick && !only)
+  if (quick && !only) {
+    console.log('Quick: smaller amounts, one run of each unless --runs says more, fewer places on each curve.')
     for (const [name, why] of Object.entries(slow)) console.log(`Left out by --quick: ${name} (${why}).`)
+  }
   if (failed.length > 0) console.log(`Failed, and not in the tables: ${failed.join(', ')}.`)
   if (missing.size > 0) console.log(`Not installed, so not measured: ${[...missing].join(', ')}.`)
   console.log(verdict(sections))

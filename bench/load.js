@@ -12,7 +12,7 @@ import { freePort, listening, median, shell, spentByOne } from './support.js'
 const direct = 'without a proxy'
 export const straight = { name: direct }
 
-const patience = 60_000
+const patience = 120_000
 
 /**
  * GET requests on so many connections, each with one in flight. → requests and seconds of the window, `cpu` of the proxy,

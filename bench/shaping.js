@@ -35,7 +35,7 @@ const mixedChunks = [
 ].map(size => Buffer.alloc(size))
 
 export async function run({ quick }) {
-  const window = quick ? 550 : 2000
+  const window = quick ? 350 : 2000
   for (const place of Object.keys(places)) await rateRow(place, MiB, 200) // what has not run yet runs slowly
   return [await rateSection(window), await latencySection(window), await throughputSection(window * 0.75)]
 }

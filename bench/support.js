@@ -69,6 +69,12 @@ export async function transfer({ receiver, sender, bytes }) {
   return { seconds, cpu: spent[0] + spent[1] }
 }
 
+/** What ends the groups of processes that still run. Who interrupts the bench leaves none behind. */
+const running = new Set()
+process.on('exit', () => {
+  for (const kill of running) kill()
+})
+
 /** bash says milliseconds where others count in hundredths. */
 const shellName = has('bash') ? 'bash' : 'sh'
 
@@ -93,9 +99,11 @@ export function shell(command, { ends = true } = {}) {
       // it has ended already
     }
   }
+  running.add(kill)
   const timer = ends && setTimeout(kill, longest)
   const done = once(child, 'close').then(([code]) => {
     clearTimeout(timer)
+    running.delete(kill)
     if (ends && code !== 0) throw new Error(`exit code ${code}: ${command}\n${texts.errors}`)
     return childrensTime(texts.times)
   })
