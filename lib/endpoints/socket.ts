@@ -51,6 +51,12 @@ export interface SocketArrival extends Arrival {
   open(): Leg
 }
 
+/**
+ * The clients that may wait to be accepted; the system may allow fewer (net.core.somaxconn). With the 511 of Node, thousands
+ * that come at once beside bulk data were reset.
+ */
+const backlog = 4096
+
 /** Listens. Rejects with the system error, which names the address and the code. */
 export async function listenForSockets(
   address: SocketAddress,
@@ -68,8 +74,8 @@ export async function listenForSockets(
       server.close(() => resolve())
       introductions?.end()
     })
-  if ('path' in address) server.listen({ path: address.path })
-  else server.listen({ host: address.host, port: address.port, ipv6Only: address.ipv6Only === true })
+  if ('path' in address) server.listen({ path: address.path, backlog })
+  else server.listen({ host: address.host, port: address.port, ipv6Only: address.ipv6Only === true, backlog })
   await once(server, 'listening')
   try {
     if ('path' in address && address.mode !== undefined) chmodSync(address.path, address.mode)

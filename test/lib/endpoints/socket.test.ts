@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import dns from 'node:dns'
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
-import { Socket } from 'node:net'
+import { Server, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Balancers } from '../../../lib/endpoints/endpoint.js'
 import { dialSocket, listenForSockets, type SocketArrival, socketLeg } from '../../../lib/endpoints/socket.js'
@@ -63,6 +63,25 @@ t.test('listening: the port is the chosen one, and what cannot be bound is told 
   const unix = await arrivalsAt(t, { path })
   t.same(unix.server.bound, { address: path, family: 'unix', port: 0 })
   await t.rejects(listen({ path }), { code: 'EADDRINUSE', message: new RegExp(path) })
+})
+
+t.test('listening: thousands of clients may wait to be accepted', async t => {
+  const asked: unknown[] = []
+  const { listen } = Server.prototype
+  t.intercept(Server.prototype, 'listen', {
+    value(this: Server, options: object) {
+      asked.push(options)
+      return listen.call(this, options)
+    },
+  })
+  for (const address of [
+    { scheme: 'tcp', host, port: 0 },
+    { scheme: 'unix', path: socketPath(t) },
+  ] as const) {
+    const { close } = await listenForSockets(address, () => {})
+    await close()
+  }
+  t.match(asked, [{ backlog: 4096 }, { backlog: 4096 }])
 })
 
 t.test('listening: the permissions of a unix socket (G-45)', async t => {
