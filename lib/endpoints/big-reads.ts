@@ -14,7 +14,7 @@ import { Blocks } from './blocks.js'
 /** The size in bytes of the shared buffer, and of the reads of Node. */
 const sharedSize = 64 * 1024
 
-/** A read of fewer bytes is small. */
+/** A read of fewer bytes is small. It is the size of a record of TLS (RFC 8446, 5.1), each of which Node gives by itself. */
 const smallRead = 16 * 1024
 
 /** The number of small reads in a row after which a socket gives its blocks back. */
@@ -40,6 +40,8 @@ type Reading = Socket & {
 /** How a socket reads. */
 interface Reader {
   sink: Writable | undefined
+  /** The most bytes that come at once. */
+  readonly most: number
   /** While it reads much. */
   blocks: Blocks | undefined
   /** The number of small reads that it may still do. */
@@ -75,7 +77,8 @@ function install(socket: Reading, sink: Writable): void {
   names ??= findNames()
   if (!names || !(names.buffer in socket) || !socket._handle?.useUserBuffer || socket.destroyed) return
   shared ??= Buffer.allocUnsafeSlow(sharedSize)
-  const state: Reader = { sink, blocks: undefined, left: 0, hasRead: false }
+  const most = 'encrypted' in socket ? smallRead : sharedSize
+  const state: Reader = { sink, most, blocks: undefined, left: 0, hasRead: false }
   Object.assign(socket, { [reader]: state, [names.callback]: onRead, [names.generate]: nextBuffer })
   readInto(socket, shared)
 }
@@ -124,19 +127,20 @@ function following(socket: Reading, state: Reader, size: number): Buffer {
   const { sink, blocks } = state
   if (size < smallRead) state.left--
   else state.left = patience
-  const isMuch = blocks ? state.left > 0 : size === sharedSize
+  const isMuch = blocks ? state.left > 0 : size === state.most
   if (!sink || socket.destroyed || !isMuch) {
+    blocks?.rest()
     if (blocks) giveBack(socket, state)
     return shared
   }
-  state.blocks ??= open(socket, sink)
+  state.blocks ??= open(socket, sink, state.most)
   return state.blocks.next() ?? shared
 }
 
-function open(socket: Reading, sink: Writable): Blocks {
+function open(socket: Reading, sink: Writable, most: number): Blocks {
   busy.add(socket)
   timer ??= setInterval(look, pause).unref()
-  return new Blocks(socket, sink)
+  return new Blocks(socket, sink, most < sharedSize ? most : undefined)
 }
 
 function giveBack(socket: Reading, state: Reader): void {
@@ -154,7 +158,10 @@ function release(socket: Reading, state: Reader): void {
 function look(): void {
   for (const socket of busy) {
     const state = socket[reader] as Reader
-    if (!state.hasRead) release(socket, state)
+    if (!state.hasRead) {
+      state.blocks?.rest()
+      release(socket, state)
+    }
     state.hasRead = false
   }
   if (busy.size > 0) return

@@ -23,57 +23,74 @@ let used = 0
 export class Blocks {
   readonly #source: Readable
   readonly #sink: Writable
+  /** The least room for a read: while a block has more, it goes on in it. */
+  readonly #least: number
   /** What was given to the sink, in order, and may still be held: a block, and the number of bytes given until then. */
   readonly #lent: { readonly block: Buffer; readonly end: number }[] = []
   readonly #spare: Buffer[] = []
-  /** The block that is being read into. */
+  /** The block that is read into, and how many of its bytes were given. */
   #taken: Buffer | undefined
+  #at = 0
   /** All bytes given, and what was on its way before. */
   #given: number
   #count = 0
   #isOver = false
 
-  constructor(source: Readable, sink: Writable) {
+  constructor(source: Readable, sink: Writable, least = blockSize) {
     this.#source = source
     this.#sink = sink
+    this.#least = least
     this.#given = this.#pending()
   }
 
-  /** Returns a block that nobody holds, or undefined if too many are in use. */
+  /** Returns room that nobody holds, or undefined if too many blocks are in use. */
   next(): Buffer | undefined {
-    this.#collect()
-    const spare = this.#spare.pop()
-    if (spare) return this.#take(spare)
+    if (this.#taken && blockSize - this.#at >= this.#least) return this.#taken.subarray(this.#at)
+    this.#retire()
+    this.#collect(this.#given)
+    this.#taken = this.#spare.pop() ?? this.#another()
+    return this.#taken
+  }
+
+  #another(): Buffer | undefined {
     if (used >= most) return undefined
     used++
     this.#count++
-    return this.#take(free.pop() ?? Buffer.allocUnsafeSlow(blockSize))
+    return free.pop() ?? Buffer.allocUnsafeSlow(blockSize)
   }
 
-  #take(block: Buffer): Buffer {
-    this.#taken = block
-    return block
-  }
-
-  /** Notes that the source gives the first bytes of a block, which may be another one. Call it before `push`. */
-  give(bytes: number, block: Buffer): void {
+  /** Notes that the source gives the first bytes of a buffer, which may be another one. Call it before `push`. */
+  give(bytes: number, buffer: Buffer): void {
     this.#given += bytes
-    if (block === this.#taken && !this.#isOver) this.#lent.push({ block, end: this.#given })
+    if (buffer.buffer === this.#taken?.buffer) this.#at += bytes
   }
 
-  /** Gives all blocks back. What is still held, or being read into, is not used again. */
+  /** No more is read into the present block. Do not call it within `push`. */
+  rest(): void {
+    this.#retire()
+    this.#collect(this.#given)
+  }
+
+  /** Gives the blocks back. What may be held, or being read into, is not used again: nor what `push` is giving just now. */
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#collect()
+    this.#collect(this.#given - 1)
     used -= this.#count
     free.push(...this.#spare.slice(0, kept - free.length))
     this.#lent.length = 0
     this.#spare.length = 0
+    this.#taken = undefined
   }
 
-  #collect(): void {
-    const done = this.#given - this.#pending()
+  #retire(): void {
+    if (this.#taken) this.#lent.push({ block: this.#taken, end: this.#given })
+    this.#taken = undefined
+    this.#at = 0
+  }
+
+  #collect(most: number): void {
+    const done = Math.min(most, this.#given - this.#pending())
     while (this.#lent.length > 0 && (this.#lent[0] as { end: number }).end <= done)
       this.#spare.push((this.#lent.shift() as { block: Buffer }).block)
   }

@@ -73,21 +73,49 @@ t.test('what a destroyed stream held is not used again', async t => {
 t.test('at most 16 MiB are in use, and what is given back can be taken again', async t => {
   const { source, sink } = ends()
   const all = [...Array(3)].map(() => new Blocks(source, sink))
-  const [one, two, last] = all as [Blocks, Blocks, Blocks]
-  for (let i = 0; i < 32; i++) t.ok(one.next() && two.next())
-  t.equal(last.next(), undefined)
+  const [one, two, three] = all as [Blocks, Blocks, Blocks]
+  source.push(Buffer.alloc(1000)) // as if nothing were read
+  const take = (blocks: Blocks) => {
+    const block = blocks.next() as Buffer
+    blocks.give(1, block)
+    t.ok(block)
+  }
+  for (let i = 0; i < 32; i++) {
+    take(one)
+    take(two)
+  }
+  t.equal(three.next(), undefined)
   one.end()
   one.end()
   one.give(1, Buffer.alloc(1))
-  for (let i = 0; i < 32; i++) t.ok(last.next())
-  t.equal(last.next(), undefined)
+  for (let i = 0; i < 32; i++) take(three)
+  t.equal(three.next(), undefined)
   for (const blocks of all) blocks.end()
   const { source: idle, sink: taker } = ends()
   const blocks = new Blocks(idle, taker)
   const block = blocks.next() as Buffer
-  blocks.give(0, block)
+  blocks.give(1, block)
+  blocks.rest()
   blocks.end()
   const again = new Blocks(idle, taker)
   t.equal(again.next(), block, 'a free block is kept')
+  again.give(1, block)
   again.end()
+  const last = new Blocks(idle, taker)
+  t.not(last.next(), block, 'one that is just being given is not')
+  last.end()
+})
+
+t.test('small reads share a block while it has room for one', async t => {
+  const { source, sink } = ends()
+  const blocks = new Blocks(source, sink, blockSize / 2)
+  const block = blocks.next() as Buffer
+  blocks.give(1000, block)
+  const rest = blocks.next() as Buffer
+  t.equal(rest.buffer, block.buffer)
+  t.equal(rest.byteOffset, block.byteOffset + 1000)
+  blocks.give(blockSize / 2, rest)
+  source.push('held')
+  t.not((blocks.next() as Buffer).buffer, block.buffer)
+  blocks.end()
 })
