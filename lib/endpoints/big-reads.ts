@@ -155,10 +155,12 @@ function release(socket: Reading, state: Reader): void {
   readInto(socket, shared)
 }
 
+/** A socket that is silent gives its blocks back. One whose sink is slow keeps those that this has. */
 function look(): void {
   for (const socket of busy) {
     const state = socket[reader] as Reader
-    if (!state.hasRead) {
+    if (socket.destroyed) giveBack(socket, state)
+    else if (!state.hasRead && !state.blocks?.isHeld) {
       state.blocks?.rest()
       release(socket, state)
     }

@@ -65,6 +65,11 @@ export class Blocks {
     if (buffer.buffer === this.#taken?.buffer) this.#at += bytes
   }
 
+  /** Whether its sink has not written everything: then blocks count as used, so that their number is bounded. */
+  get isHeld(): boolean {
+    return this.#pending() > 0
+  }
+
   /** No more is read into the present block. Do not call it within `push`. */
   rest(): void {
     this.#retire()

@@ -910,10 +910,10 @@ t.test('an observer hears of the bytes from the peer and to it, before they are 
 
 t.test('bulk data that an observer keeps, or a stage that comes later, stay as they were', async t => {
   const bytes = randomBytes(12_000_000)
-  const kept: Record<string, Buffer[]> = { in: [], stage: [] }
-  const observer: Observer = { passed: (_, way, chunk) => void (kept[way] ??= []).push(chunk) }
+  const kept: Record<'in' | 'out' | 'stage', Buffer[]> = { in: [], out: [], stage: [] }
+  const observer: Observer = { passed: (_, way, chunk) => void kept[way].push(chunk) }
   const keep = (chunk: Buffer) => {
-    kept.stage?.push(chunk)
+    kept.stage.push(chunk)
     return chunk
   }
   for (const isObserved of [true, false]) {
@@ -930,8 +930,8 @@ t.test('bulk data that an observer keeps, or a stage that comes later, stay as t
     await connection.finish()
     t.ok((await back).equals(bytes))
   }
-  t.ok(Buffer.concat(kept.in ?? []).equals(bytes))
-  const late = Buffer.concat(kept.stage ?? [])
+  t.ok(Buffer.concat(kept.in).equals(bytes))
+  const late = Buffer.concat(kept.stage)
   t.ok(late.length >= 6_000_000)
   t.ok(late.equals(bytes.subarray(bytes.length - late.length)))
 })

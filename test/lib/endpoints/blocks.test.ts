@@ -16,6 +16,7 @@ t.test('a block is used again when its bytes are written, and not before', async
   const first = blocks.next() as Buffer
   t.equal(first.length, blockSize)
   blocks.give(3, first)
+  t.ok(blocks.isHeld)
   source.push(first.subarray(0, 3))
   const second = blocks.next() as Buffer
   t.not(second, first, 'its source has the first one still')
@@ -31,6 +32,8 @@ t.test('a block is used again when its bytes are written, and not before', async
   source.push('!')
   written()
   t.equal(blocks.next(), first)
+  t.ok(blocks.isHeld)
+  t.notOk(new Blocks(...(Object.values(ends()).slice(0, 2) as [Readable, Writable])).isHeld)
   blocks.end()
 })
 
