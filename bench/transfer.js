@@ -1,5 +1,5 @@
 // A large file from one process to another over loopback, against other programs that do the same.
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { compare, has, MiB, makeFile, randomBytes, speed, tcpPipe, transfer } from './support.js'
 
 const address = '127.0.0.1 PORT'
@@ -47,12 +47,21 @@ const works = [
   },
 ]
 
+/** From a program to a file in memory: what costs is taking it and writing it. */
+const memoryFile = '/dev/shm/tcp-pipe-bench'
+
+const received = [
+  { name: 'into a file in memory: tcp-pipe', receiver: `exec ${tcpPipe} serve ${to} --once -o ${memoryFile}` },
+  { name: 'socat -b262144', receiver: `exec socat -b262144 -u TCP-LISTEN:PORT,bind=127.0.0.1 CREATE:${memoryFile}` },
+]
+
 export async function run({ runs, quick }) {
   const bytes = quick ? 256 * MiB : 2048 * MiB
   const file = makeFile('file', bytes, randomBytes)
   const rows = []
   try {
     for (const work of works) rows.push(...(await side(work, file, bytes, runs)))
+    if (has('socat') && existsSync('/dev/shm')) rows.push(await intoMemory(file, bytes, runs))
   } finally {
     rmSync(file)
   }
@@ -74,9 +83,31 @@ async function side({ name, sender, peer, others }, file, bytes, runs) {
   return [row(peer.name, 1), ...known.map(other => ({ ...row(other.name), aim: aims[other.name] }))]
 }
 
+async function intoMemory(file, bytes, runs) {
+  const candidates = received.map(({ name, receiver }, i) => ({
+    name,
+    receiver,
+    sender: (i === 0 ? works[0].sender : informative.find(other => other.name === name).sender)
+      .replaceAll('FILE', file)
+      .replace(`${file}:`, 'FILE:'),
+    bytes,
+  }))
+  try {
+    const results = await compare(candidates, runs, candidate => {
+      rmSync(memoryFile, { force: true })
+      return transfer(candidate)
+    })
+    const [ours, theirs] = candidates.map(({ name }) => speed(bytes, results.get(name)))
+    return { work: received[0].name, ours, peer: received[1].name, theirs, aim: 0.9 }
+  } finally {
+    rmSync(memoryFile, { force: true })
+  }
+}
+
 function commandsOf() {
   return [...works.map(work => [work.sender, receiver]), [works[0].peer.sender, ncReceiver]].concat(
     informative.map(other => [other.sender, other.receiver]),
+    received.map(({ receiver }) => [receiver]),
   )
 }
 

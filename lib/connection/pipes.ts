@@ -66,6 +66,8 @@ export interface Watch {
   readonly heard?: Count | undefined
   /** Called for each chunk that goes to the sink leg. */
   readonly told?: Count | undefined
+  /** Whether one of these gets the chunk itself, and may keep it. */
+  readonly isHeard?: boolean | undefined
   /** Also meters the source and the sink. */
   readonly measure?: boolean | undefined
 }
@@ -86,6 +88,7 @@ export interface Pipes {
   ends: { readonly source: RunMeter; readonly sink: RunMeter } | undefined
   /** Bytes read from the source and written to the sink. Legs have their own counters. */
   readonly bytes: { in: number; out: number }
+  readonly isHeard: boolean
   readonly countIn: Count | undefined
   readonly countOut: Count | undefined
   /** Called with stages that are finished while the connection continues. */
@@ -100,7 +103,7 @@ export interface Pipes {
 export function openPipes(
   options: TransferOptions,
   forget: Pipes['forget'],
-  { heard, told, measure = false }: Watch,
+  { heard, told, isHeard = false, measure = false }: Watch,
 ): Omit<Pipes, 'unwatch' | 'settle' | 'fail'> {
   const bytes = { in: 0, out: 0 }
   return {
@@ -115,6 +118,7 @@ export function openPipes(
     measure,
     ends: undefined,
     bytes,
+    isHeard,
     countIn: options.sourceLeg ? heard : counter(bytes, 'in'),
     countOut: options.sinkLeg ? told : counter(bytes, 'out'),
     forget,
@@ -152,16 +156,31 @@ function link(pipes: Pipes, item: Item, next: Item | undefined): void {
   else if (next) pipe(pipes, item, next)
 }
 
-function pipe({ first, last, countIn, countOut }: Pipes, item: Item, next: Item): void {
+function pipe(pipes: Pipes, item: Item, next: Item): void {
+  const { first, last, countIn, countOut } = pipes
   const tail = item.tail as Readable
   if (next === last && countOut) tail.prependListener('data', countOut) // unlike `on`, it starts no flow
   if (item === first && countIn) tail.prependListener('data', countIn) // what goes has come before
+  if (item === first && next === last) lend(pipes)
   notePipe(tail, next.head as Writable)
   tail.pipe(next.head as Writable, { end: false })
 }
 
+/** Nothing stands between the source and the sink, and nobody else gets the data. */
+function lend({ options: { source, sink, sourceLeg, sinkLeg }, isHeard }: Pipes): void {
+  const taker = sinkLeg?.stream === sink ? sinkLeg : sink
+  if (taker.releases && !isHeard) (sourceLeg ?? source).lend?.(sink)
+}
+
+/** The source lends no more. */
+export function unlend({ options: { source, sourceLeg } }: Pipes): void {
+  const giver = sourceLeg ?? source
+  giver.lend?.(undefined)
+}
+
 export function unlink(pipes: Pipes, item: Item): void {
   if (!item.to) return
+  if (item === pipes.first) unlend(pipes)
   uncount(pipes, item)
   item.tail?.unpipe(item.to.head)
   item.to = undefined

@@ -15,6 +15,7 @@ import {
   relink,
   type SegmentRequest,
   type TransferOptions,
+  unlend,
   unlink,
   type Watch,
 } from './pipes.js'
@@ -56,6 +57,7 @@ export function openTransfer(options: TransferOptions, forget: (plan: Plan) => v
       if (!pipes.over && sourceLeg) pipes.bytes.in = takenFrom(sourceLeg)
       pipes.over = true
       pipes.unwatch()
+      unlend(pipes)
       freezeEnds(pipes)
       reject(error)
       resolveChanges(pipes)

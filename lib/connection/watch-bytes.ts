@@ -5,13 +5,14 @@ import type { TransferOptions, Watch } from './transfer.js'
 export function watchBytes(
   state: ConnectionState,
   { sourceLeg, sinkLeg }: TransferOptions,
-): Pick<Watch, 'heard' | 'told'> {
+): Pick<Watch, 'heard' | 'told' | 'isHeard'> {
   const { identity, leg, target, observer } = state
   const talk = target?.talk
   const takes = observer?.takesBytes ? observer : undefined
   const heard = talk && sourceLeg && (() => talk.heard(sourceLeg))
   const told = talk && sinkLeg && (() => talk.told(sinkLeg))
   return {
+    isHeard: takes !== undefined,
     heard: both(heard, takes && sourceLeg === leg && (chunk => takes.passed(identity, 'in', chunk))),
     told: both(told, takes && sinkLeg === leg && (chunk => takes.passed(identity, 'out', chunk))),
   }

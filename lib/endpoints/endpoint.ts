@@ -33,6 +33,10 @@ export interface Leg {
   readonly session?: SessionSide | undefined
   /** Set by a carrier whose end carries a notice, such as close_notify of TLS. */
   readonly endNotice?: EndNotice | undefined
+  /** Its stream holds nothing of what it has written. */
+  readonly releases?: boolean
+  /** As that of a source. */
+  lend?(sink: Writable | undefined): void
   /** Fails the leg. If the carrier allows it, the peer can distinguish this from an end. */
   reset(error: Error): void
 }
@@ -74,6 +78,8 @@ export interface LocalAddress {
 export type Sink = Writable & {
   report?(): object
   lines?: boolean
+  /** It holds nothing of what it has written: its source may use that memory again. */
+  readonly releases?: boolean
   /** It keeps exactly what its source gives: no stage may come between the two. */
   readonly isExact?: boolean
   /** The leg that the sink sends to. It counts for the idle timeout of the connection. */
@@ -96,6 +102,11 @@ export type Sink = Writable & {
 export type Source = Readable & {
   readonly bytesRead?: number
   readonly warnings?: readonly string[]
+  /**
+   * Tells that the source is piped straight into this sink, which releases what it has written: then the source may use that
+   * memory again. Without a sink, this is over.
+   */
+  lend?(sink: Writable | undefined): void
   /** Set by a source that stores its records until its reader keeps them. Each of its chunks is a whole record. */
   readonly acks?: Acks
 }

@@ -6,6 +6,7 @@ import { abortError, type TcpPipeError, timeoutError } from '../text/errors.js'
 import { formatDuration } from '../text/quantities.js'
 import { formatRemote } from '../text/remote.js'
 import { firstToAnswer, type Reached, targetsOf } from './attempts.js'
+import { lendReads } from './big-reads.js'
 import {
   type Arrival,
   type Balancers,
@@ -191,6 +192,8 @@ export function socketLeg(
     facts: via === undefined ? facts : { ...facts, via },
     bytes: new SocketBytes(socket),
     isGone: () => takesNothing(socket),
+    releases: true,
+    lend: sink => lendReads(socket, sink),
     ...(endNotice && { endNotice }),
     reset: error => void socket.destroy(error),
   }

@@ -4,6 +4,8 @@ import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Readable, Writable } from 'node:stream'
 import { isatty } from 'node:tty'
+import { lendReads } from './big-reads.js'
+import { blockSize } from './blocks.js'
 import { defineEndpoint, type Sink, type Source } from './endpoint.js'
 import { fileSource } from './file/file-source.js'
 import { Kept } from './kept.js'
@@ -43,19 +45,34 @@ export function sharedSink(stream: Writable): Sink {
   const kept = new Kept()
   const sink: Sink = Object.assign(
     new Writable({
+      ...(isFile(stream) && { highWaterMark: 2 * blockSize }),
       write(chunk: Buffer, _encoding, callback) {
+        let isDone = false
         const done = (error?: Error | null) => {
+          if (isDone) return
+          isDone = true
           if (!error) kept.add(chunk.length)
           callback(error && (state.failure ?? error))
         }
         if (sink.lines && state.unfinished && state.unfinished !== sink) stream.write('\n')
         state.unfinished = sink.lines && chunk.at(-1) !== 10 ? sink : undefined
         stream.write(chunk, done)
+        if (stream.writableLength === 0 && !stream.errored && !stream.destroyed) done() // a turn before it says so
       },
     }),
-    { lines: false, onKept: kept.onKept },
+    { lines: false, releases: isOwn(stream), onKept: kept.onKept },
   )
   return sink
+}
+
+/** Whether it is stdout, and writes at once, as to a file: then nothing is ever held. */
+function isFile(stream: Writable): boolean {
+  return stream === process.stdout && (stream as { _type?: string })._type === 'fs'
+}
+
+/** Whether nobody gets what is written but Node itself. */
+function isOwn(stream: Writable): boolean {
+  return stream === process.stdout && !Object.hasOwn(stream, 'write')
 }
 
 /**
@@ -97,7 +114,9 @@ export function stdinSource(fd = 0): Source {
 
 /** Reads a pipe, a FIFO or a terminal as a socket: large blocks gain nothing, and an idle one can be released. */
 export function pipeSource(fd: number): Source {
-  return isatty(fd) ? process.stdin : new Socket({ fd, readable: true, writable: false, allowHalfOpen: true })
+  if (isatty(fd)) return process.stdin
+  const socket = new Socket({ fd, readable: true, writable: false, allowHalfOpen: true })
+  return Object.assign(socket, { lend: lendReads.bind(undefined, socket) })
 }
 
 /** Adds one error listener for all connections that write to the stream. The first error is reported. */

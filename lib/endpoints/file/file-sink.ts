@@ -112,7 +112,7 @@ async function partSink(path: string, { template, force, signal, session, durabl
       await discard(part, handle)
       throw abortError(signal)
     }
-    const file = session ? new DigestFile(handle) : new HandleFile(handle)
+    const file = session ? new DigestFile(handle, part) : new HandleFile(handle, part)
     const complete = async () => {
       try {
         if (session && !session.isEnded) throw endedEarly(session.received)
@@ -188,7 +188,7 @@ function writer(name: string, file: OutputFile, complete: () => Promise<string>,
       file.close().then(() => callback(error), callback)
     },
   })
-  return Object.assign(sink, { report: () => ({ file: current, bytes: file.bytes }) })
+  return Object.assign(sink, { releases: true, report: () => ({ file: current, bytes: file.bytes }) })
 }
 
 /**

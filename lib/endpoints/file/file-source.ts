@@ -2,8 +2,9 @@
 
 import { close, constants, fstat, fstatSync, open, promises, read, readSync, type Stats, stat } from 'node:fs'
 import { Socket } from 'node:net'
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import { afterDelivery } from '../../formats/delivery.js'
+import { Blocks } from '../blocks.js'
 import type { Source } from '../endpoint.js'
 
 /** The size of a read in bytes. Smaller blocks cost more calls, and larger blocks gain nothing. */
@@ -42,6 +43,8 @@ interface OpenFile {
   /** Set on destroy. The descriptor closes when no read is pending. */
   closeNow?: () => void
   readonly warnings: string[]
+  /** The blocks to read into, while what was given is released. */
+  blocks?: Blocks | undefined
 }
 
 /**
@@ -78,7 +81,11 @@ export function fileSource(file: string | number): Source {
     },
   })
   const { warnings } = state
-  return Object.defineProperty(Object.assign(source, { warnings }), 'bytesRead', { get: () => state.bytesRead })
+  const lend = (sink: Writable | undefined) => {
+    state.blocks?.end()
+    state.blocks = sink && new Blocks(source, sink)
+  }
+  return Object.defineProperty(Object.assign(source, { warnings, lend }), 'bytesRead', { get: () => state.bytesRead })
 }
 
 /** The `open` of a FIFO without a writer would block a thread that cannot be released. */
@@ -112,9 +119,9 @@ function forward(state: OpenFile, source: Readable, pipe: Socket): void {
 
 function readNow(state: OpenFile, source: Readable): void {
   attempt(source, () => {
-    const block = Buffer.allocUnsafeSlow(blockSize)
+    const block = nextBlock(state)
     const started = performance.now()
-    const size = readSync(state.descriptor, block, 0, blockSize, null)
+    const size = readSync(state.descriptor, block, 0, block.length, null)
     if (performance.now() - started > slowRead) state.later = blocksLater
     taken(state, source, size, block)
   })
@@ -123,7 +130,8 @@ function readNow(state: OpenFile, source: Readable): void {
 function readLater(state: OpenFile, source: Readable): void {
   state.reading = true
   if (state.later > 0) state.later--
-  read(state.descriptor, Buffer.allocUnsafeSlow(blockSize), 0, blockSize, null, (error, size, block) => {
+  const into = nextBlock(state)
+  read(state.descriptor, into, 0, into.length, null, (error, size, block) => {
     state.reading = false
     if (state.closeNow) state.closeNow()
     else if (error) fail(source, error)
@@ -144,9 +152,14 @@ function fail(source: Readable, error: unknown): void {
   afterDelivery(source, () => source.destroy(error as Error))
 }
 
+function nextBlock({ blocks }: OpenFile): Buffer {
+  return blocks?.next() ?? Buffer.allocUnsafeSlow(blockSize)
+}
+
 function taken(state: OpenFile, source: Readable, size: number, block: Buffer): void {
   state.bytesRead += size
   if (size === 0) checkSize(state)
+  state.blocks?.give(size, block)
   source.push(size === 0 ? null : block.subarray(0, size))
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -905,6 +906,34 @@ t.test('an observer hears of the bytes from the peer and to it, before they are 
     [connection.id, 'corrupt', 2],
     [connection.id, 'out', String(peer.read())],
   ])
+})
+
+t.test('bulk data that an observer keeps, or a stage that comes later, stay as they were', async t => {
+  const bytes = randomBytes(12_000_000)
+  const kept: Record<'in' | 'out' | 'stage', Buffer[]> = { in: [], out: [], stage: [] }
+  const observer: Observer = { passed: (_, way, chunk) => void kept[way].push(chunk) }
+  const keep = (chunk: Buffer) => {
+    kept.stage.push(chunk)
+    return chunk
+  }
+  for (const isObserved of [true, false]) {
+    const options = isObserved ? { observer: observers([observer]) } : {}
+    const { leg, peer, connection } = openOver(await socketLegs(t), options)
+    const chain = openChain('forward', undefined)
+    const done = chain.run(connection, around(leg))
+    const back = collect(peer)
+    peer.write(bytes.subarray(0, 6_000_000))
+    await until(() => leg.bytes.in > 3_000_000)
+    if (!isObserved) await chain.chain.use(() => [keep])
+    peer.end(bytes.subarray(6_000_000))
+    await done
+    await connection.finish()
+    t.ok((await back).equals(bytes))
+  }
+  t.ok(Buffer.concat(kept.in).equals(bytes))
+  const late = Buffer.concat(kept.stage)
+  t.ok(late.length >= 6_000_000)
+  t.ok(late.equals(bytes.subarray(bytes.length - late.length)))
 })
 
 t.test('it measures its ends from now on', async t => {

@@ -175,6 +175,17 @@ t.test('as a sink it is stdout, which is not ended', async t => {
   t.notOk(stdout.writableEnded)
 })
 
+t.test('a stdout that writes at once, as into a file, is not waited for', async t => {
+  const stdout = Object.assign(memorySink(), { _type: 'fs' })
+  t.intercept(process, 'stdout', { value: stdout })
+  const sink = await sinkTo({ scheme: 'stdio' }, connection, {})
+  t.equal(sink.releases, true)
+  t.ok(sink.write(Buffer.alloc(256 * 1024)))
+  t.equal(sink.writableLength, 0)
+  Object.assign(stdout, { write: stdout.write }) // somebody listens in
+  t.equal((await sinkTo({ scheme: 'stdio' }, connection, {})).releases, false)
+})
+
 t.test('as a source it is stdin', async t => {
   const child = `
     const { sourceAt } = await import(process.argv[1])

@@ -3,15 +3,19 @@ import {
   closeSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type HandleFile, type Mode, openOutput, placeOf, writeParts } from '../../../lib/stages/output-file.js'
 import { connection, noise } from '../../laws/support.js'
@@ -105,6 +109,31 @@ t.test('a file tells of each write', async t => {
   await file.write(Buffer.from('d'))
   await file.close()
   t.same(told, [3, 4])
+})
+
+t.test('a file in memory is written at once after its first MiB, and every byte is there', async t => {
+  const folder = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/tcp-pipe-' : join(tmpdir(), 'tcp-pipe-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const parts = [...Array(40)].map((_, i) => Buffer.alloc(100_000, `${i} `))
+  const file = (await openOutput(await placeOf(`${folder}/f`), 'append')) as HandleFile
+  for (let i = 0; i < 40; i += 2) await file.write(parts[i] as Buffer, parts[i + 1] as Buffer)
+  t.equal(file.bytes, 4_000_000)
+  t.ok(readFileSync(`${folder}/f`).equals(Buffer.concat(parts)))
+  await file.close()
+  await t.rejects(file.write(Buffer.from('closed')))
+})
+
+t.test('a file that has lost its name, and a device, are written, too', async t => {
+  const path = `${t.testdir({})}/f`
+  const large = Buffer.alloc(2_000_000)
+  for (const each of [path, '/dev/null']) {
+    const file = await openOutput(await placeOf(each), 'append')
+    if (each === path) unlinkSync(path)
+    await file.write(large)
+    await file.write(large)
+    t.equal(file.bytes, 4_000_000)
+    await file.close()
+  }
 })
 
 t.test('openOutput: append, replace and refuse', async t => {

@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
   appendFileSync,
@@ -18,7 +19,7 @@ import {
 } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import type { Source } from '../../../../lib/endpoints/endpoint.js'
@@ -56,6 +57,30 @@ t.test('a file is read to its end, and its bytes are counted', async t => {
   const empty = fileSource(path.replace(/f$/, 'empty'))
   t.equal((await collect(empty)).length, 0)
   t.same(empty.warnings, [])
+})
+
+t.test('a file is read into blocks that are used again, while its sink releases them', async t => {
+  const large = randomBytes(10_000_000)
+  const source = fileSource(join(t.testdir({ large }), 'large'))
+  const seen = new Set<ArrayBufferLike>()
+  const sent: Buffer[] = []
+  const sink = new Writable({
+    highWaterMark: size,
+    write(chunk: Buffer, _encoding, callback) {
+      seen.add(chunk.buffer)
+      const before = Buffer.from(chunk)
+      sent.push(before)
+      setImmediate(() => {
+        t.ok(before.equals(chunk), 'it is not overwritten while the sink has it')
+        callback()
+      })
+    },
+  })
+  source.lend?.(sink)
+  await pipeline(source, sink)
+  source.lend?.(undefined)
+  t.ok(Buffer.concat(sent).equals(large))
+  t.ok(seen.size < sent.length / 2, `${seen.size} blocks, ${sent.length} chunks`)
 })
 
 t.test('a file whose reads are slow is read by another thread', async t => {
