@@ -1,4 +1,5 @@
-import { blockBytes, defineTransform, flag, integer } from '../lib/stages/define.js'
+import { byBlocks } from '../lib/formats/by-blocks.js'
+import { defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Encodes bytes as base64 (RFC 4648), in one line or in lines of a given width. */
 export const base64 = defineTransform({
@@ -21,12 +22,10 @@ export const base64 = defineTransform({
     const lines = width === undefined ? undefined : lineWriter(width)
     let rest: Buffer = Buffer.alloc(0)
 
-    function* write(chunk: Buffer) {
-      for (let from = 0; from < chunk.length; from += blockBytes) {
-        const text = encode(chunk.subarray(from, from + blockBytes))
-        yield lines ? lines.write(text) : text
-      }
-    }
+    const write = byBlocks(block => {
+      const text = encode(block)
+      return lines ? lines.write(text) : text
+    })
 
     /** Three bytes make four characters. The remainder waits for the next chunk, which is not copied. */
     function encode(bytes: Buffer): Buffer {

@@ -1,4 +1,5 @@
-import { blockBytes, defineTransform } from '../lib/stages/define.js'
+import { byBlocks } from '../lib/formats/by-blocks.js'
+import { defineTransform } from '../lib/stages/define.js'
 
 /** Ends lines with CR LF: inserts a CR before each LF that has none. */
 export const crlf = defineTransform({
@@ -11,13 +12,11 @@ export const crlf = defineTransform({
   create() {
     let before: number | undefined // last byte of the previous block
 
-    function* write(chunk: Buffer) {
-      for (let from = 0; from < chunk.length; from += blockBytes) {
-        const block = chunk.subarray(from, from + blockBytes)
-        yield convert(block, before)
-        before = block.at(-1)
-      }
-    }
+    const write = byBlocks(block => {
+      const converted = convert(block, before)
+      before = block.at(-1) ?? before
+      return converted
+    })
 
     return { write }
   },

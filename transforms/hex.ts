@@ -1,5 +1,6 @@
+import { byBlocks } from '../lib/formats/by-blocks.js'
 import { canonicalRows, formatOffset, plainRows } from '../lib/formats/hex-dump.js'
-import { blockBytes, bytes, defineTransform, flag, integer } from '../lib/stages/define.js'
+import { bytes, defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Writes bytes as a hex dump: offset, digits and text like `hexdump -v -C`, or only digits like `xxd -p`. */
 export const hex = defineTransform({
@@ -30,21 +31,17 @@ export const hex = defineTransform({
 /** Works in blocks, so that a large chunk does not take five times its size at once. */
 function dump(width: number, start: number, plain: boolean) {
   const rows = plain ? plainRows(width) : canonicalRows(width)
-  const blockSize = blockBytes - (blockBytes % width)
   let offset = start
   let rest: Buffer = Buffer.alloc(0)
 
-  function* write(chunk: Buffer) {
-    for (let from = 0; from < chunk.length; ) {
-      const part = chunk.subarray(from, from + blockSize - rest.length)
-      from += part.length
-      const block = rest.length > 0 ? Buffer.concat([rest, part]) : part
-      const whole = block.length - (block.length % width)
-      rest = Buffer.from(block.subarray(whole))
-      yield rows(block.subarray(0, whole), offset)
-      offset += whole
-    }
-  }
+  const write = byBlocks(part => {
+    const block = rest.length > 0 ? Buffer.concat([rest, part]) : part
+    const whole = block.length - (block.length % width)
+    rest = Buffer.from(block.subarray(whole))
+    const dumped = rows(block.subarray(0, whole), offset)
+    offset += whole
+    return dumped
+  })
 
   function flush() {
     const end = offset + rest.length

@@ -30,7 +30,8 @@ export const json = defineTransform({
   create({ pick, pretty }) {
     const tree = pick && treeOf(pick.map(path => path.split('.')))
     const encode = (value: unknown) => (pretty ? prettyText(value) : toJson(value)) as string
-    return Object.assign((value: Json): Json => keep(value, tree), { encode })
+    const copies = tree === undefined && !pretty
+    return Object.assign((value: Json): Json => keep(value, tree), { encode, copies })
   },
 })
 

@@ -1,4 +1,5 @@
-import { blockBytes, defineTransform } from '../lib/stages/define.js'
+import { byBlocks } from '../lib/formats/by-blocks.js'
+import { defineTransform } from '../lib/stages/define.js'
 
 /** Ends lines with LF: removes the CR of each CR LF. */
 export const lf = defineTransform({
@@ -13,14 +14,12 @@ export const lf = defineTransform({
   create() {
     let held: Buffer = Buffer.alloc(0) // a CR, or nothing
 
-    function* write(chunk: Buffer) {
-      for (let from = 0; from < chunk.length; from += blockBytes) {
-        const block = Buffer.concat([held, chunk.subarray(from, from + blockBytes)])
-        const end = block.at(-1) === CR ? block.length - 1 : block.length
-        held = Buffer.from(block.subarray(end)) // a view would retain the block
-        yield convert(block.subarray(0, end))
-      }
-    }
+    const write = byBlocks(bytes => {
+      const block = Buffer.concat([held, bytes])
+      const end = block.at(-1) === CR ? block.length - 1 : block.length
+      held = Buffer.from(block.subarray(end)) // a view would retain the block
+      return convert(block.subarray(0, end))
+    })
 
     return { write, flush: () => held }
   },

@@ -16,11 +16,23 @@ export function isData(value: unknown): value is Data {
 
 /** Copies no bytes; undefined for a value that is no data. */
 export function toBytes(value: unknown): Buffer | undefined {
-  if (typeof value === 'string') return Buffer.from(value)
+  if (typeof value === 'string') return textToBytes(value)
   if (Buffer.isBuffer(value)) return value
   if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   return isAnyArrayBuffer(value) ? Buffer.from(value) : undefined
 }
+
+/** As `Buffer.from(text)`, which takes twice as long for the lines of a block: it makes memory of its own, and copies. */
+export function textToBytes(text: string): Buffer {
+  if (text.length < shortText) return Buffer.from(text)
+  const size = Buffer.byteLength(text)
+  const bytes = Buffer.allocUnsafe(size)
+  bytes.write(text, size === text.length ? 'latin1' : 'utf8')
+  return bytes
+}
+
+/** From the pool of Node.js, where both take as long. */
+const shortText = 4096
 
 /** Cuts data into blocks of 512 KiB at most. A string is encoded block by block, and no character of it is divided. */
 export function* blocksOf(data: Data): Generator<Buffer, void, void> {
@@ -34,6 +46,6 @@ function* textBlocks(text: string): Generator<Buffer, void, void> {
   for (let from = 0, to = 0; from < text.length; from = to) {
     to = Math.min(from + blockLength.string, text.length)
     if ((text.codePointAt(to - 1) as number) > 0xffff) to++
-    yield Buffer.from(text.slice(from, to))
+    yield textToBytes(text.slice(from, to))
   }
 }

@@ -1,5 +1,6 @@
 /** Writes records as bytes: the counterpart of the decoders. */
 import { errorMessage, TcpPipeError } from '../text/errors.js'
+import { textToBytes } from './bytes.js'
 import { toJson } from './json-number.js'
 import type { Batch, Ending } from './records.js'
 
@@ -14,8 +15,7 @@ export function encoder(ending: Ending, encode?: (record: unknown) => string): E
     if (owed) lines.unshift('')
     owed = ending.unterminated
     if (!owed) lines.push('')
-    const text = lines.join('\n')
-    return Buffer.from(text, isAscii(text) ? 'latin1' : 'utf8') // twice as fast
+    return textToBytes(lines.join('\n'))
   }
 
   /** Adds the records to the chunks, up to one that cannot be written. */
@@ -60,10 +60,6 @@ export function areLines(batch: Batch): batch is string[] {
 function* failing(chunks: Batch, error: unknown): Generator<Batch> {
   if (chunks.length > 0) yield chunks
   throw error
-}
-
-function isAscii(text: string): boolean {
-  return Buffer.byteLength(text) === text.length
 }
 
 function stringify(value: unknown, encode: (value: unknown) => string | undefined = toJson): string {

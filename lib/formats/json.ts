@@ -9,6 +9,10 @@ export interface JsonScanner {
   write(text: string, found?: unknown[]): unknown[]
   /** Adds the last value, if it is a scalar that only the end completes. */
   end(found?: unknown[]): unknown[]
+  /** Whether no value has begun. */
+  isBetween(): boolean
+  /** Counts lines that are read by somebody else. */
+  skip(lines: number): void
 }
 
 /** Maximum nesting. JSON.parse accepts more, but recursive code that walks the value may not. */
@@ -79,7 +83,11 @@ export function jsonScanner(maxRecord: number): JsonScanner {
     return found
   }
 
-  return { write, end }
+  function skip(lines: number): void {
+    line += lines
+  }
+
+  return { write, end, isBetween: () => begun.length() === 0, skip }
 }
 
 /** The values for which the fast path rests after it failed: a failure takes as long as a hundred bytes. */

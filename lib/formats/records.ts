@@ -1,11 +1,14 @@
 /**
- * The units of stages and the codecs between them. Records travel in batches: arrays of at most 1,024 records or
- * 64 KiB. Bytes are Buffers, a line is a string without its LF, JSON is a value.
+ * The units of stages and the codecs between them. Records travel in batches: arrays of at most 1,024 records or 64 KiB.
+ * Bytes are Buffers, a line is a string without its LF, JSON is a value.
  */
-import { type Flushable, flushable } from 'stream-chain/defs.js'
+import { isAscii } from 'node:buffer'
+import { type Flushable, flushable, none } from 'stream-chain/defs.js'
 import { tooLong } from '../text/errors.js'
+import { textToBytes } from './bytes.js'
 import { countLines } from './count-lines.js'
 import { jsonScanner } from './json.js'
+import { type JsonReader, plainReader } from './plain-json.js'
 
 /** The unit of a stage: a chunk of bytes, a line of text without its LF, or a JSON value. */
 export type Unit = 'bytes' | 'line' | 'json'
@@ -33,20 +36,30 @@ export interface LineFilter {
   skip(lines: number): void
 }
 
+/** What the stages around a decoder allow or need. */
+export interface Surroundings {
+  readonly filter?: LineFilter | undefined
+  readonly rest?: Rest | undefined
+  /**
+   * The values are encoded as they are, so the decoder may give whole lines of JSON as they are written: a Buffer with
+   * any number of them. This receives the number of values in each.
+   */
+  readonly copied?: ((values: number) => void) | undefined
+}
+
 /** Chunks → records of the unit. A record over `maxRecord` bytes fails with `ERR_RECORD_TOO_LONG`. */
 export function decoder(
   unit: 'line' | 'json',
   maxRecord: number,
   ending: Ending,
-  filter?: LineFilter,
-  rest?: Rest,
+  { filter, rest, copied }: Surroundings = {},
 ): Flushable<Batch, unknown> {
-  return unit === 'line' ? lineDecoder(maxRecord, ending, filter, rest) : jsonDecoder(maxRecord)
+  return unit === 'line' ? lineDecoder(maxRecord, ending, filter, rest) : jsonDecoder(maxRecord, copied)
 }
 
 /** Converts a chunk to a Buffer; a string becomes UTF-8. */
 export function toBuffer(chunk: unknown): Buffer {
-  if (typeof chunk === 'string') return Buffer.from(chunk)
+  if (typeof chunk === 'string') return textToBytes(chunk)
   const view = chunk as Uint8Array
   return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
 }
@@ -87,20 +100,23 @@ function lineDecoder(
     if (length === 0) return split(bytes)
     const end = bytes.indexOf(LF)
     hold(end === -1 ? bytes : bytes.subarray(0, end))
-    return end === -1 ? [release()] : [release(), ...cut(bytes.subarray(end + 1))]
+    const first = release()
+    if (end === -1) return [first]
+    const lines = split(bytes.subarray(end + 1))
+    lines.unshift(first)
+    return lines
   }
 
-  function* decode(chunk: Buffer): Generator<Batch> {
-    for (let start = 0; start < chunk.length; start += blockBytes) {
-      const part = chunk.subarray(start, start + blockBytes)
-      const last = part.lastIndexOf(LF)
+  function decode(block: Buffer): unknown {
+    return found(give => {
+      const last = block.lastIndexOf(LF)
       if (last !== -1) {
-        const end = fittingEnd(part.subarray(0, last), maxRecord)
-        if (end >= 0) yield* batches(cut(part.subarray(0, end)))
+        const end = fittingEnd(block.subarray(0, last), maxRecord)
+        if (end >= 0) give(cut(block.subarray(0, end)))
         if (end < last) throw tooLong('line', maxRecord)
       }
-      hold(part.subarray(last + 1))
-    }
+      hold(block.subarray(last + 1))
+    })
   }
 
   function leaveRest(rest: Rest): void {
@@ -110,9 +126,7 @@ function lineDecoder(
   }
 
   return flushable(
-    function* (batch: Batch) {
-      for (const chunk of batch) yield* decode(toBuffer(chunk))
-    },
+    (batch: Batch) => inBlocks(batch, decode),
     function* () {
       if (rest?.wanted) leaveRest(rest)
       if (length === 0) return
@@ -133,7 +147,7 @@ function partOfCharacter(bytes: Buffer): number {
 }
 
 function splitLines(bytes: Buffer): string[] {
-  return bytes.toString().split('\n')
+  return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8').split('\n') // Node.js 20 decodes UTF-8 more slowly
 }
 
 /**
@@ -177,31 +191,54 @@ function fittingEnd(bytes: Buffer, maxRecord: number): number {
   return bytes.length
 }
 
-function jsonDecoder(maxRecord: number): Flushable<Batch, unknown> {
+function jsonDecoder(maxRecord: number, copied: Surroundings['copied']): Flushable<Batch, unknown> {
   const scanner = jsonScanner(maxRecord)
   const text = new TextDecoder()
+  const scan: JsonReader = (chunk, values) => void scanner.write(text.decode(chunk, { stream: true }), values)
+  const read = copied ? plainReader(scanner, scan, maxRecord, copied) : scan
   return flushable(
-    function* (batch: Batch) {
-      for (const chunk of batch)
-        yield* found(values => scanner.write(text.decode(toBuffer(chunk), { stream: true }), values))
-    },
-    function* () {
-      yield* found(values => {
-        scanner.write(text.decode(), values)
-        scanner.end(values)
-      })
-    },
+    (batch: Batch) => inBlocks(batch, block => collect(values => read(block, values))),
+    () => collect(values => scanner.end(scanner.write(text.decode(), values))),
   )
 }
 
-/** Yields the values that `find` adds, also if it throws. */
-function* found(find: (values: Batch) => void): Generator<Batch> {
-  const values: Batch = []
-  try {
+/** Returns the values that `find` adds, as `found`. */
+function collect(find: (values: Batch) => void): unknown {
+  return found(give => {
+    const values: Batch = []
+    give(values)
     find(values)
-  } finally {
-    yield* batches(values)
+  })
+}
+
+/** Decodes chunks block by block. For the usual batch, one chunk of one block, without a generator: it costs more calls. */
+function inBlocks(batch: Batch, decode: (block: Buffer) => unknown): unknown {
+  const first = toBuffer(batch[0])
+  return batch.length === 1 && first.length <= blockBytes ? decode(first) : decodeEach(batch, decode)
+}
+
+function* decodeEach(batch: Batch, decode: (block: Buffer) => unknown): Generator {
+  for (const chunk of batch.map(toBuffer)) {
+    for (let from = 0; from < chunk.length; from += blockBytes) yield decode(chunk.subarray(from, from + blockBytes))
   }
+}
+
+/** Returns what `find` gives, also if it throws: one batch, or several. */
+function found(find: (give: (records: Batch) => void) => void): unknown {
+  let records: Batch = []
+  try {
+    find(given => {
+      records = given
+    })
+  } catch (error) {
+    return failing(records, error)
+  }
+  return records.length > batchRecords ? batches(records) : records.length > 0 ? records : none
+}
+
+function* failing(records: Batch, error: unknown): Generator<Batch> {
+  yield* batches(records)
+  throw error
 }
 
 function* batches(records: Batch): Generator<Batch> {

@@ -51,7 +51,9 @@ export function fuse(
     }
     if (next !== unit && next !== 'bytes') {
       ending = { unterminated: false }
-      functions.push(decoder(next, maxRecord, ending, lineFilter(stage, meter), i === 0 ? rest : undefined))
+      const copied = isCopy(stage, stages[i + 1], output) ? copyCounter(meter) : undefined
+      const surroundings = { filter: lineFilter(stage, meter), rest: i === 0 ? rest : undefined, copied }
+      functions.push(decoder(next, maxRecord, ending, surroundings))
       steps?.push({ kind: 'decode', unit: next })
     } else if (stage.unit) {
       functions.push(sameUnit(stage.unit, maxRecord, ending, encode))
@@ -82,6 +84,20 @@ function lineFilter({ literal }: FunctionStage, meter: StageMeter): LineFilter |
   return { literal, skip }
 }
 
+/** Whether the values of a stage are encoded as they have come: nobody looks at them. */
+function isCopy({ copies }: FunctionStage, next: FunctionStage | undefined, output: Output): boolean {
+  if (!copies) return false
+  return next ? next.unit !== undefined && next.unit !== 'json' : output === 'bytes'
+}
+
+/** Counts the values in a text that passes as one record. */
+function copyCounter(meter: StageMeter) {
+  return (values: number) => {
+    meter.recordsIn += values - 1
+    meter.recordsOut += values - 1
+  }
+}
+
 /** Pushes each chunk separately, which preserves the chunk boundaries of a stage. */
 function leave(batch: Batch): unknown {
   return batch.length === 1 ? toBuffer(batch[0]) : many(batch.map(toBuffer))
@@ -97,7 +113,7 @@ function sameUnit(unit: Unit, maxRecord: number, ending: Ending, encodeOne: Func
   const decode = decoder(unit, maxRecord, ending)
   let mixed = false
   function* recode(encoded: ReturnType<typeof encode>): Generator {
-    for (const chunks of Array.isArray(encoded) ? [encoded] : encoded) yield* decode(chunks) as Generator
+    for (const chunks of Array.isArray(encoded) ? [encoded] : encoded) yield decode(chunks)
   }
   return flushable(
     (batch: Batch) => {

@@ -36,6 +36,8 @@ export interface Traits {
   readonly encode?: ((record: unknown) => string) | undefined
   /** Lines without this text produce no output and are not decoded. */
   readonly literal?: string | undefined
+  /** The stage returns each JSON value as it is, and `encode` writes it as `JSON.stringify` does. */
+  readonly copies?: boolean | undefined
 }
 
 /**
@@ -166,8 +168,8 @@ export function functionStage(
   name: string,
   unit: Unit | undefined,
 ): FunctionStage {
-  const { encode, literal } = body as Traits
-  const common = { name, unit, encode, literal }
+  const { encode, literal, copies } = body as Traits
+  const common = { name, unit, encode, literal, copies }
   if (typeof body !== 'function') return { ...common, write: record => body.write(record), ...ending(body) }
   if (!isFlushable(body)) return { ...common, write: body }
   const { [abortSymbol]: abort } = body as unknown as Flushable<unknown, unknown> & { [abortSymbol]?: () => unknown }

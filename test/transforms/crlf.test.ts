@@ -36,3 +36,9 @@ t.test('as unix2dos', needs('unix2dos'), async t => {
   const input = Buffer.from(text.replace(/\r+/g, '\r')) // of several, unix2dos takes two together
   t.ok(Buffer.concat((await run([crlf()], input)).chunks).equals(output('unix2dos', ['-f'], input)))
 })
+
+t.test('an empty chunk between CR and LF changes nothing', async t => {
+  const stream = crlf()
+  for (const text of ['a\r', '', '\n']) stream.write(text)
+  t.equal((await stream.end().toArray()).join(''), 'a\r\n')
+})

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { blocksOf, isData, toBytes } from '../../../lib/formats/bytes.js'
+import { blocksOf, isData, textToBytes, toBytes } from '../../../lib/formats/bytes.js'
 
 const view = new Uint8Array([1, 2, 3, 4]).subarray(1, 3)
 
@@ -52,4 +52,13 @@ t.test('blocks: of what length, and nothing is lost', async t => {
 t.test('a surrogate that stands alone divides no character', async t => {
   const text = `${'a'.repeat(131_071)}\ud83d`
   t.ok(Buffer.concat([...blocksOf(`${text}x`)]).equals(Buffer.from(`${text}x`)))
+})
+
+t.test('a text becomes the bytes that Node.js makes of it', async t => {
+  for (const part of ['', 'a', 'é', '😀', '\ud83d', '\udfff a', '\0']) {
+    for (const count of [1, 4095, 4096, 50_000]) {
+      const text = part.repeat(count)
+      t.ok(textToBytes(text).equals(Buffer.from(text)), `${JSON.stringify(part)} × ${count}`)
+    }
+  }
 })

@@ -229,3 +229,19 @@ t.test(
     t.equal(scan([`${'{}{}\n'.repeat(100)}${'{"a":1}\n'.repeat(100)}`]).length, 300)
   },
 )
+
+t.test('whether it is between values, and lines that somebody else reads', async t => {
+  const scanner = jsonScanner(100)
+  for (const [part, isBetween] of [
+    ['{"a":', false],
+    ['1}', true],
+    ['\n', true],
+    ['12', false],
+    [' ', true],
+  ] as const) {
+    scanner.write(part)
+    t.equal(scanner.isBetween(), isBetween, part)
+  }
+  scanner.skip(3)
+  t.throws(() => scanner.write('} '), { message: /^line 5: / })
+})

@@ -22,8 +22,14 @@ function throughCodecs(chunks: Buffer[], unit: 'line' | 'json' = 'line', maxReco
 
 /** What a decoder gives for each chunk and at the end. */
 function* batches(decode: BatchFunction, chunks: Iterable<Buffer>): Generator<Batch> {
-  for (const chunk of chunks) yield* decode([chunk]) as Generator<Batch>
-  yield* (decode as (end: unknown) => Generator<Batch>)(none)
+  for (const chunk of chunks) yield* flat(decode([chunk]))
+  yield* flat((decode as (end: unknown) => unknown)(none))
+}
+
+/** The batches of a result, which is one of them, several, or `none`. */
+function* flat(result: unknown): Generator<Batch> {
+  if (Array.isArray(result)) yield result
+  else if (result !== none) for (const each of result as Iterable<unknown>) yield* flat(each)
 }
 
 function lines(chunks: Iterable<Buffer>, maxRecord = 2 ** 20): unknown[] {
@@ -124,12 +130,12 @@ t.test('the length of a line is that of its bytes', async t => {
 })
 
 t.test('a long line in single bytes takes no more memory than its length (E-04)', async t => {
-  const decode = decoder('line', 2 ** 20, { unterminated: false }) as (batch: Batch) => Generator<Batch>
+  const decode = decoder('line', 2 ** 20, { unterminated: false })
   const before = memoryInUse()
-  for (let i = 0; i < 2 ** 20; i++) for (const _ of decode([Buffer.from('a')])) t.fail('no line has ended')
+  for (let i = 0; i < 2 ** 20; i++) if (decode([Buffer.from('a')]) !== none) t.fail('a line has ended')
   const taken = memoryInUse() - before
   t.ok(taken < 48 * 2 ** 20, `${taken} bytes`)
-  t.throws(() => [...decode([Buffer.from('a')])], { code: 'ERR_RECORD_TOO_LONG' })
+  t.throws(() => [...flat(decode([Buffer.from('a')]))], { code: 'ERR_RECORD_TOO_LONG' })
 })
 
 t.test('a long line leaves nothing behind', async t => {
@@ -175,6 +181,14 @@ t.test('json: values come back, one on each line', async t => {
   t.equal(throughCodecs([Buffer.from('"\xff"', 'latin1')], 'json').toString(), '\ufffd\n', 'invalid bytes')
 })
 
+t.test('json: lines that need no parsing come as they are', async t => {
+  const counts: number[] = []
+  const decode = decoder('json', 100, { unterminated: false }, { copied: values => void counts.push(values) })
+  const records = [...batches(decode, [Buffer.from('1\n{"a": 2}\n3\n4 5')])].flat()
+  t.same(records, [1, Buffer.from('{"a":2}\n3\n'), 4, 5])
+  t.same(counts, [2])
+})
+
 t.test('lines without a literal are skipped and counted', async t => {
   const input = 'a\nxa\n\nb\nax\n'
   const filtered = (text: string, chunks: Buffer[] = [Buffer.from(text)], maxRecord = 100) => {
@@ -182,7 +196,7 @@ t.test('lines without a literal are skipped and counted', async t => {
     const skip = (lines: number) => {
       skipped += lines
     }
-    const decode = decoder('line', maxRecord, { unterminated: false }, { literal: 'x', skip })
+    const decode = decoder('line', maxRecord, { unterminated: false }, { filter: { literal: 'x', skip } })
     return { kept: [...batches(decode, chunks)].flat(), skipped: () => skipped }
   }
   const { kept, skipped } = filtered(input)
@@ -219,7 +233,7 @@ t.test('the beginning of a character is left over if that is wanted', async t =>
     ['\x80\x80\x80\x80', '\ufffd\ufffd\ufffd\ufffd', ''],
   ] as const) {
     const rest = { wanted: true, bytes: Buffer.alloc(0) }
-    const decode = decoder('line', 2 ** 20, { unterminated: false }, undefined, rest)
+    const decode = decoder('line', 2 ** 20, { unterminated: false }, { rest })
     const given = [...batches(decode, [Buffer.from(input, 'latin1')])].flat()
     t.same(given, line === undefined ? [] : [line], JSON.stringify(input))
     t.equal(rest.bytes.toString('latin1'), left)

@@ -224,6 +224,29 @@ t.test('a literal of a stage lets the decoder skip lines, which count as taken i
   t.equal(await textOf([stage('line'), grep], 'a\nx\n'), 'x\n', 'behind another line stage, too')
 })
 
+t.test('lines of JSON pass a stage that copies values, which count one by one', async t => {
+  const seen: unknown[] = []
+  const see = (value: unknown) => {
+    seen.push(Buffer.isBuffer(value) ? value.toString() : value)
+    return value
+  }
+  const copier = { ...stage('json', see, 'json'), copies: true, encode: (value: unknown) => JSON.stringify(value) }
+  const text = '{ "a": 1 }\n{ "a": 2 }\n3\n\n1.0\n"b"'
+  const expected = '{"a":1}\n{"a":2}\n3\n1\n"b"\n'
+  const { stream, meter } = fuse([copier], 2 ** 20)
+  t.equal(Buffer.concat(await source(text).pipe(stream).toArray()).toString(), expected)
+  t.strictSame(seen, [{ a: 1 }, '{"a":2}\n3\n', 1, 'b'])
+  t.match(meter.stages, [{ recordsIn: 5, recordsOut: 5 }])
+  for (const next of [stage('bytes'), stage('line')]) t.equal(await textOf([copier, next], text), expected)
+  t.equal(seen.filter(value => value === '{"a":2}\n3\n').length, 3, 'also where the next stage takes bytes or lines')
+  for (const next of [stage('json', see), stage(undefined, see)]) await textOf([copier, next], text)
+  await source(text)
+    .pipe(fuse([copier], 2 ** 20, 'batches').stream)
+    .toArray()
+  await textOf([{ ...copier, copies: false }], text)
+  t.equal(seen.filter(value => value === '{"a":2}\n3\n').length, 3, 'but not where somebody gets the values')
+})
+
 t.test('how a stage encodes its records counts for what stands behind it', async t => {
   const quoted = { ...stage('json'), encode: (value: unknown) => JSON.stringify(value) }
   const length = (line: string) => `${line} ${line.length}`

@@ -72,6 +72,7 @@ t.test('a function is a stage without an end', async t => {
     unit: 'line',
     encode: undefined,
     literal: undefined,
+    copies: undefined,
     write,
   })
 })
@@ -130,7 +131,7 @@ t.test('an object may lack flush, destroy or both', async t => {
 })
 
 t.test('what a function or an object tells of its records', async t => {
-  const traits = { encode: String, literal: 'x' }
+  const traits = { encode: String, literal: 'x', copies: true }
   t.match(
     functionStage(
       Object.assign((line: unknown) => line, traits),
@@ -142,6 +143,6 @@ t.test('what a function or an object tells of its records', async t => {
   t.match(functionStage({ write: (line: unknown) => line, ...traits }, 'o', 'line'), traits)
   t.match(
     functionStage((line: unknown) => line, 'f', 'line'),
-    { encode: undefined, literal: undefined },
+    { encode: undefined, literal: undefined, copies: undefined },
   )
 })
