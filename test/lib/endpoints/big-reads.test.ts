@@ -8,6 +8,7 @@ import { lendReads } from '../../../lib/endpoints/big-reads.js'
 import { blockSize } from '../../../lib/endpoints/blocks.js'
 import { socketLeg } from '../../../lib/endpoints/socket.js'
 import { collect, memorySink, outcome, socketPair, unixPair, until } from '../network.js'
+import { turns } from '../stats/stopped-clock.js'
 import { legPair } from './legs.js'
 
 const MiB = 1024 * 1024
@@ -129,6 +130,55 @@ t.test('large reads come in blocks, small ones hold none', async t => {
   peer.end(data)
   await once(sink, 'finish')
   sink.verify(Buffer.concat([...sent, data]))
+})
+
+t.test('several that read much take turns', async t => {
+  const pairs = await Promise.all([socketPair(t), socketPair(t), socketPair(t)])
+  let inTurn = 0
+  let most = 0
+  let isOver = false
+  const count = async () => {
+    while (!isOver) {
+      most = Math.max(most, inTurn)
+      inTurn = 0
+      await setImmediate()
+    }
+  }
+  const ends = pairs.map(async ([socket, peer]) => {
+    const sink = checkingSink(t, () => undefined)
+    socket.on('data', chunk => {
+      inTurn += chunk.length
+    })
+    lent(socket, sink)
+    await Promise.all([send(peer), once(sink, 'finish')])
+    sink.verify()
+  })
+  const counting = count()
+  await Promise.all(ends)
+  isOver = true
+  await counting
+  t.ok(most <= 5 * MiB, `${most} bytes in a turn`)
+})
+
+t.test('a socket that is paused in its turn, or closes, does not go on', async t => {
+  const pairs = await Promise.all([socketPair(t), socketPair(t), socketPair(t)])
+  const sinks = pairs.map(() => checkingSink(t, () => undefined))
+  for (const [i, [socket]] of pairs.entries()) lent(socket, sinks[i] as Writable)
+  const [[paused], [closing]] = pairs as [[Socket, Socket], [Socket, Socket], [Socket, Socket]]
+  let read = 0
+  paused.on('data', chunk => {
+    read += chunk.length
+    if (read > 3 * MiB) paused.unpipe().pause()
+  })
+  closing.on('data', () => closing.bytesRead > 3 * MiB && closing.destroy())
+  for (const [, peer] of pairs) peer.on('error', () => {})
+  const all = pairs.map(([, peer]) => send(peer).catch(() => {}))
+  await all[2]
+  await once(sinks[2] as Writable, 'finish')
+  const before = read
+  await turns(20)
+  t.equal(read, before)
+  paused.destroy()
 })
 
 t.test('a socket that is silent gives its blocks back, and reads on', async t => {
