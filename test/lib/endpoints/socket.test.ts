@@ -13,6 +13,7 @@ import {
   collect,
   handles,
   listener,
+  memorySink,
   outcome,
   portOf,
   received,
@@ -380,4 +381,17 @@ t.test('a client that leaves while it waits for a decision is no failure of ours
   client.resetAndDestroy()
   await closed(arrival.socket)
   t.equal(arrival.socket.errored?.message, 'read ECONNRESET')
+})
+
+t.test('a leg lends, releases, and gives every byte', async t => {
+  const [accepted, client] = await socketPair(t)
+  const leg = socketLeg(accepted)
+  t.equal(leg.releases, true)
+  const sink = memorySink()
+  leg.lend?.(sink)
+  leg.stream.pipe(sink)
+  client.end('every byte')
+  await once(sink, 'finish')
+  t.equal(String(sink.data), 'every byte')
+  t.equal(leg.bytes.in, 10)
 })
