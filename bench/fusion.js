@@ -65,6 +65,7 @@ export async function run({ runs, quick }) {
         ours: speed(bytes.get('ten'), chunks),
         peer: 'in memory, one',
         theirs: speed(bytes.get('one'), chunks),
+        atLeast: 0.75,
       },
       {
         work: 'in memory, four line stages',
