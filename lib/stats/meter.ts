@@ -5,6 +5,7 @@
  * only heard of later. Such time counts as waiting for the thread. What is under way can only have been late by the work
  * that was done since the event loop last waited.
  */
+import { performance } from 'node:perf_hooks' // the global one is a getter: 25 ns of 80 for each reading in Node 22 to 26
 import type { Duplex } from 'node:stream'
 
 /** The meter of one function stage. A record of a bytes stage is a chunk. An await inside the stage is busy time. */

@@ -882,6 +882,25 @@ t.test('the summary tells of TLS on both sides', async t => {
   t.match(await connection.finish(), { ...tls('TLSv1.3'), target: tls('TLSv1.2') })
 })
 
+t.test('whoever asks to hear of the failure hears of it, before and after', async t => {
+  const { connection } = open(t)
+  const heard: string[] = []
+  connection.onFailed(() => heard.push('before'))
+  connection.fail(new Error('ours'))
+  connection.onFailed(() => heard.push('after'))
+  t.same(heard, ['before', 'after'])
+  await connection.finish()
+})
+
+t.test('an end that fails rejects, for everyone who waits for it', async t => {
+  const fails = () => {
+    throw new Error('on purpose')
+  }
+  const { peer, connection } = open(t, { observer: { ...observers([]), closed: fails } })
+  peer.resume().end()
+  await Promise.all([connection.finish(), connection.closed].map(end => t.rejects(end, { message: 'on purpose' })))
+})
+
 t.test('an observer hears of the end, with the summary', async t => {
   const heard: Summary[] = []
   const { leg, peer, connection } = open(t, { observer: observers([{ closed: summary => void heard.push(summary) }]) })

@@ -12,7 +12,7 @@ import {
   takesNothing,
 } from '../../../lib/endpoints/reset.js'
 import { needs } from '../../laws/support.js'
-import { closed, collect, handles, socketPair, unixPair, until } from '../network.js'
+import { closed, collect, handles, outcome, socketPair, unixPair, until } from '../network.js'
 import { settled } from '../pipes.js'
 import { tlsPair } from '../tls.js'
 
@@ -136,6 +136,23 @@ t.test('resetOnError: an error behind our FIN is told once, and leaves no socket
     client.destroy()
   }
   await until(() => !('TCPSocketWrap' in handles()))
+})
+
+t.test('resetOnError: a socket that has its own destroy keeps it, and twice is once', async t => {
+  const [socket, peer] = await socketPair(t)
+  const { destroy } = socket
+  const given: (Error | undefined)[] = []
+  socket.on('error', () => {})
+  socket.destroy = error => {
+    given.push(error)
+    return destroy.call(socket, error)
+  }
+  resetOnError(socket)
+  resetOnError(socket)
+  const seen = outcome(peer)
+  socket.destroy(new Error('ours'))
+  t.match(await seen, { ended: false, code: 'ECONNRESET' })
+  t.match(given, [{ message: 'ours' }])
 })
 
 t.test('resetOnError: without an error it is an end, and the reset of a peer keeps its error', async t => {

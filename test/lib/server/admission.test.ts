@@ -85,12 +85,29 @@ t.test('a log that gives no logger of its own ends the connection, and not the s
       throw new Error('on purpose')
     },
   })
-  const state = stateOf({ log: broken }, forever)
+  for (const shaken of [undefined, Promise.resolve()]) {
+    const state = stateOf({ log: broken }, forever)
+    const { arrival, leg } = client('10.0.0.1', shaken)
+    admit(state, arrival)
+    t.match(await outcome(leg.stream), { ended: false, code: 'ECONNRESET' })
+    await Promise.all(state.running)
+    t.equal(state.running.size, 0)
+  }
+})
+
+t.test('a connection whose end cannot be told leaves nothing behind', async t => {
+  const state = stateOf({}, async () => {})
+  Object.assign(state.observer, {
+    closed() {
+      throw new Error('on purpose')
+    },
+  })
   const { arrival, leg } = client()
   admit(state, arrival)
-  t.match(await outcome(leg.stream), { ended: false, code: 'ECONNRESET' })
+  leg.stream.resume().end()
   await Promise.all(state.running)
   t.equal(state.running.size, 0)
+  t.equal(state.active.size, 0)
 })
 
 t.test('a handshake comes before the connection; one that fails is told, and is none', async t => {
