@@ -134,6 +134,15 @@ export interface Durations {
   readonly sum: number
 }
 
+/** What a further sink has not taken in time, in bytes. */
+export interface AlsoStats {
+  readonly to: string
+  /** Dropped. */
+  readonly dropped: number
+  /** Stored on the disk; they are delivered later. */
+  readonly spooled: number
+}
+
 /** The figures of a server since its start. */
 export interface ServerStats {
   /** Milliseconds since the server started. */
@@ -156,6 +165,8 @@ export interface ServerStats {
   readonly durations: Durations
   /** The stages by direction and name, in total, including those of open connections. */
   readonly stages: readonly StageTotals[]
+  /** The further sinks, if there are any. */
+  readonly also?: readonly AlsoStats[]
   /** The open connections. */
   readonly connections: readonly ConnectionStats[]
 }
