@@ -95,6 +95,8 @@ export interface ConnectionStats {
   readonly remote: string
   /** The port of the peer; undefined if the carrier has no ports. */
   readonly port?: number
+  /** The address of the balancer that has named the peer by the PROXY protocol; undefined without one. */
+  readonly via?: string
   /** Milliseconds since the connection opened. */
   readonly age: number
   /** Bytes received from the peer. */
