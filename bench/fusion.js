@@ -65,8 +65,8 @@ export async function run({ runs, quick }) {
         work: 'in memory, ten identity stages',
         ours: figure(bytes, 'ten', chunks),
         peer: 'in memory, one',
-          theirs: figure(bytes, 'one', chunks),
-          atLeast: 0.75,
+        theirs: figure(bytes, 'one', chunks),
+        atLeast: 0.75,
       },
       {
         work: 'in memory, four line stages',

@@ -57,7 +57,7 @@ function ofTheLast(option: Option, all: readonly AlsoWords[], name: 'slow' | 'fa
 
 function readSink(text: string): Address {
   const address = parseAddress(text)
-  const isSink = address.scheme === 'file' || (can('dial', address) && address.scheme !== 'memory')
+  const isSink = address.scheme === 'file' || (can('dial', address) && !['memory', 'listen'].includes(address.scheme))
   if (isSink) return address
   throw fault(`'${text}' is not allowed; expected ${addressForms('dial')}, or file:path`)
 }

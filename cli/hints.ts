@@ -62,6 +62,16 @@ const hints: readonly Hint[] = [
     remedy: () => 'UDP is not supported; use nc -u or socat',
   },
   {
+    of: ['pipe'],
+    mistake: /unknown option '--also(-\w+)?'/,
+    remedy: () => 'pipe has one destination: use serve --also, or -t "tee FILE"',
+  },
+  {
+    of: ['pipe'],
+    mistake: /unknown option '--(send-)?proxy-protocol'/,
+    remedy: () => 'serve --to and proxy have it: pipe has no client to name',
+  },
+  {
     of: ['send'],
     mistake: /^'(.+)' cannot be read: ENOENT/,
     remedy: (file, argv) => (isAddress(file) && !argv.includes('--to') ? `did you mean --to ${file}?` : undefined),

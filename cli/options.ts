@@ -17,6 +17,7 @@ import { withCredentials } from '../lib/endpoints/nats/address.js'
 import { checkOutput } from '../lib/endpoints/open.js'
 import { tcp } from '../lib/endpoints/tcp.js'
 import { unix } from '../lib/endpoints/unix.js'
+import { either } from '../lib/text/either.js'
 import { errorCode, errorMessage, TcpPipeError } from '../lib/text/errors.js'
 import { formatDuration, longestTime, parseBytes, parseDuration } from '../lib/text/quantities.js'
 import { frequent, group } from './help.js'
@@ -112,7 +113,7 @@ export function httpAddress(flags: string, description: string, preset: string):
   return value(flags, `${description} (default address: ${preset})`, read).preset(preset)
 }
 
-const httpForms = list([...tcp.syntax, ...unix.syntax])
+const httpForms = either([...tcp.syntax, ...unix.syntax])
 
 /** A file, or for `-` the standard stream. */
 export function fileOrStdio(path: string): Address {
@@ -180,7 +181,7 @@ export const rawOption = () => new Option('--raw', 'on a terminal: do not escape
 export function commonOptions(command: Command): Command {
   const defaultFormat = command.name() === 'send' ? 'text' : 'text on a terminal, otherwise json'
   const options = group('Log:', [
-    choice('--log-level <level>', `log level on stderr: ${list(levels)} (default: info)`, levels),
+    choice('--log-level <level>', `log level on stderr: ${either(levels)} (default: info)`, levels),
     frequent(new Option('-q, --quiet', 'log errors only')),
     frequent(new Option('-v, --verbose', 'log every field, and what each stage did')),
     choice('--log-format <format>', `text or json (default: ${defaultFormat})`, ['text', 'json']),
@@ -245,12 +246,7 @@ function readFlag({ long, short }: Option, text: string): boolean {
 }
 
 function notAllowed(text: string, allowed: readonly string[]): TcpPipeError {
-  return new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected ${list(allowed)}`)
-}
-
-/** `a, b or c`. */
-function list(words: readonly string[]): string {
-  return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+  return new TcpPipeError('ERR_OPTION', `'${text}' is not allowed; expected ${either(allowed)}`)
 }
 
 function readDuration(text: string): number {

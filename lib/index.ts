@@ -56,6 +56,7 @@ export { type Amounts, type Part, partsOf } from './stats/parts.js'
 export { type Pipeline, type PipelinePart, pipelineOf } from './stats/pipeline.js'
 export type { SessionFacts } from './stats/session-facts.js'
 export type {
+  AlsoStats,
   ClosedBy,
   ConnectionStats,
   Direction,

@@ -1,6 +1,6 @@
 /** metrics: the figures of a server in the text format of Prometheus. */
 import type { Remote, Server } from './server/server.js'
-import { type ServerStats, type StageTotals, stageTimes } from './stats/snapshot.js'
+import { type AlsoStats, type ServerStats, type StageTotals, stageTimes } from './stats/snapshot.js'
 import { exposition, expositionType, type Family, type Sample } from './text/exposition.js'
 
 /** The metrics of a server, for an HTTP server of yours. */
@@ -42,7 +42,7 @@ function neverFalling(): (family: Family) => Family {
 }
 
 function familiesOf(stats: ServerStats): Family[] {
-  const { connections, accepted, refused, closed, failed, handshakeFailures, bytesIn, bytesOut, stages } = stats
+  const { connections, accepted, refused, closed, failed, handshakeFailures, bytesIn, bytesOut, stages, also } = stats
   return [
     family('gauge', 'connections_open', 'Open connections.', [{ value: connections.length }]),
     family('counter', 'connections_accepted_total', 'Connections accepted; with TLS, after the handshake.', [
@@ -60,6 +60,7 @@ function familiesOf(stats: ServerStats): Family[] {
     ]),
     durationsOf(stats),
     ...stageFamilies(stages),
+    ...(also ? alsoFamilies(also) : []),
   ]
 }
 
@@ -79,6 +80,14 @@ function durationsOf({ durations: { buckets, count, sum } }: ServerStats): Famil
     { suffix: '_sum', value: sum / 1000 },
     { suffix: '_count', value: count },
   ])
+}
+
+function alsoFamilies(also: readonly AlsoStats[]): Family[] {
+  const each = (figure: 'dropped' | 'spooled') => also.map(sink => ({ labels: { to: sink.to }, value: sink[figure] }))
+  return [
+    family('counter', 'also_dropped_bytes_total', 'Bytes that a slow further sink has lost.', each('dropped')),
+    family('counter', 'also_spooled_bytes_total', 'Bytes stored for a further sink with a spool.', each('spooled')),
+  ]
 }
 
 function stageFamilies(stages: readonly StageTotals[]): Family[] {

@@ -126,7 +126,12 @@ export async function serve(options: ServeOptions = {}, handler?: Handler): Prom
 
   const about = target && isTarget(target) && { to: formatAddress(target) }
   const beside = () => closeSpools(spools)
-  const settings = { ...withDefaults(options, descriptors, contexts), ...(about && { about }), beside }
+  const settings = {
+    ...withDefaults(options, descriptors, contexts),
+    ...(about && { about }),
+    beside,
+    also: also.map(({ totals }) => totals),
+  }
   const work = handler ? handling(handler, settings) : options.reply ? echo(forward) : piping
   const server = await openServer(address, settings, work).catch(error => beside().then(() => Promise.reject(error)))
   return Object.assign(server, { forward: forward.chain, reply: reply.chain })

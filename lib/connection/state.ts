@@ -78,13 +78,14 @@ export function openState(
 
 export function connectionStats({ identity, leg, target, transfers, started }: ConnectionState): ConnectionStats {
   const { port, ...rest } = identity
-  const { tls } = leg.facts
+  const { tls, via } = leg.facts
   return {
     ...rest,
     ...(port !== undefined && { port }), // plain JSON has no undefined
     age: performance.now() - started,
     bytesIn: leg.bytes.in,
     bytesOut: leg.bytes.out,
+    ...(via !== undefined && { via }),
     ...(tls && { tls }),
     ...(target && { target: targetStats(target) }),
     directions: transfers.map(({ transfer }) => transfer.stats()),

@@ -1,4 +1,5 @@
 /** Parses and formats addresses with the table of endpoints. The default host is loopback. */
+import { either } from '../text/either.js'
 import { errorMessage, TcpPipeError } from '../text/errors.js'
 import type { Endpoint } from './endpoint.js'
 import { endpoints } from './index.js'
@@ -46,7 +47,7 @@ function isTargetEndpoint({ inProcess, hasOwnOptions, dial, sink }: Partial<Abil
 
 function formsOf(endpoints: readonly Pick<Endpoint, 'syntax'>[]): string {
   const forms = endpoints.flatMap(({ syntax }) => syntax)
-  return `${forms.slice(0, -1).join(', ')} or ${forms.at(-1)}`
+  return either(forms)
 }
 
 /** In listing order. */

@@ -16,7 +16,7 @@ import type { TlsContexts } from '../endpoints/tls/contexts.js'
 import type { ServerTls } from '../endpoints/tls/secure-context.js'
 import type { Logger } from '../stages/context.js'
 import type { Observer } from '../stats/observer.js'
-import type { Reason } from '../stats/snapshot.js'
+import type { AlsoStats, Reason } from '../stats/snapshot.js'
 import { TcpPipeError } from '../text/errors.js'
 import { checkValues, type ValueKind } from '../text/values.js'
 import { type AccessLists, accessCheck } from './access.js'
@@ -206,6 +206,8 @@ export interface ServerOptions extends Omit<ConnectionOptions, 'observer'>, Acce
   onConnection: ((connection: Connection) => void) | undefined
   /** The address that connections are forwarded to, for the event `listening`. */
   about?: { readonly to: string }
+  /** What counts the further sinks. */
+  also?: readonly AlsoStats[]
   /** Ends what stands beside the connections, after the last one. */
   beside?: () => Promise<void>
 }

@@ -51,7 +51,7 @@ export function openState(address: Address, options: ServerOptions, work: Work):
     mayConnect: accessCheck(options),
     tally: maxPerIp === undefined ? undefined : openTally(maxPerIp),
     observer: observers([log && ownLog(log, options), options.observer]),
-    figures: serverFigures(),
+    figures: serverFigures(options.also),
     active: new Set(),
     running: new Set(),
     listener: undefined,

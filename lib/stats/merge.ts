@@ -1,5 +1,5 @@
 /** Adds up the figures of several servers, such as those of processes that share an address. */
-import type { Durations, ServerStats, StageTotals } from './snapshot.js'
+import type { AlsoStats, Durations, ServerStats, StageTotals } from './snapshot.js'
 
 /** Returns the figures of all as those of one server: `age` is that of the oldest. At least one is needed. */
 export function mergeStats(all: readonly ServerStats[]): ServerStats {
@@ -15,8 +15,19 @@ export function mergeStats(all: readonly ServerStats[]): ServerStats {
     bytesOut: sum(({ bytesOut }) => bytesOut),
     durations: addDurations(all.map(({ durations }) => durations)),
     stages: addStages(all.flatMap(({ stages }) => stages)),
+    ...withAlso(all.flatMap(({ also = [] }) => also)),
     connections: all.flatMap(({ connections }) => connections),
   }
+}
+
+/** Returns the figures of further sinks, one of each, if there are any. */
+export function withAlso(all: readonly AlsoStats[]): { also?: AlsoStats[] } {
+  const sums = new Map<string, AlsoStats>()
+  for (const { to, dropped, spooled } of all) {
+    const known = sums.get(to)
+    sums.set(to, { to, dropped: dropped + (known?.dropped ?? 0), spooled: spooled + (known?.spooled ?? 0) })
+  }
+  return sums.size > 0 ? { also: [...sums.values()] } : {}
 }
 
 function addCounts<K extends string>(all: readonly Readonly<Record<K, number>>[]): Record<K, number> {

@@ -1,6 +1,7 @@
 /** The figures of a server: its connections and its refused clients. */
 import { countDurations } from './durations.js'
-import type { ClosedBy, ConnectionStats, Reason, ServerStats } from './snapshot.js'
+import { withAlso } from './merge.js'
+import type { AlsoStats, ClosedBy, ConnectionStats, Reason, ServerStats } from './snapshot.js'
 import { sumStages } from './stage-totals.js'
 import type { Summary } from './summary.js'
 
@@ -14,7 +15,8 @@ export interface ServerFigures {
   stats(connections: readonly ConnectionStats[]): ServerStats
 }
 
-export function serverFigures(): ServerFigures {
+/** `also`: the further sinks, which count by themselves. */
+export function serverFigures(also: readonly AlsoStats[] = []): ServerFigures {
   const started = performance.now()
   const closed: Record<ClosedBy, number> = { peer: 0, local: 0, reset: 0, timeout: 0, limit: 0, signal: 0, error: 0 }
   const refused: Record<Reason, number> = { access: 0, maxConnections: 0, maxPerIp: 0, proxyProtocol: 0 }
@@ -48,6 +50,7 @@ export function serverFigures(): ServerFigures {
       bytesOut: connections.reduce((sum, { bytesOut }) => sum + bytesOut, bytes.out),
       durations: durations.stats(),
       stages: stages.with(connections.flatMap(({ directions }) => directions)),
+      ...withAlso(also),
       connections,
     }),
   }

@@ -95,6 +95,8 @@ export interface ConnectionStats {
   readonly remote: string
   /** The port of the peer; undefined if the carrier has no ports. */
   readonly port?: number
+  /** The address of the balancer that has named the peer by the PROXY protocol; undefined without one. */
+  readonly via?: string
   /** Milliseconds since the connection opened. */
   readonly age: number
   /** Bytes received from the peer. */
@@ -134,6 +136,15 @@ export interface Durations {
   readonly sum: number
 }
 
+/** What a further sink has not taken in time, in bytes. */
+export interface AlsoStats {
+  readonly to: string
+  /** Dropped. */
+  readonly dropped: number
+  /** Stored on the disk; they are delivered later. */
+  readonly spooled: number
+}
+
 /** The figures of a server since its start. */
 export interface ServerStats {
   /** Milliseconds since the server started. */
@@ -156,6 +167,8 @@ export interface ServerStats {
   readonly durations: Durations
   /** The stages by direction and name, in total, including those of open connections. */
   readonly stages: readonly StageTotals[]
+  /** The further sinks, if there are any. */
+  readonly also?: readonly AlsoStats[]
   /** The open connections. */
   readonly connections: readonly ConnectionStats[]
 }

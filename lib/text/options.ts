@@ -1,4 +1,5 @@
 /** The kinds of options that a transform can declare. Each parses text, checks values and describes itself. */
+import { either } from './either.js'
 import { TcpPipeError } from './errors.js'
 import type { Built, Option, Settings } from './option.js'
 import {
@@ -72,7 +73,7 @@ export function choice<const T extends string, const S extends Settings<NoInfer<
   settings?: S,
 ): Built<T, S> {
   const accepts = (value: unknown) => words.includes(value as T)
-  return option<T, S>(summary, settings, { allowed: words.join(', '), words, read: value => value as T, accepts })
+  return option<T, S>(summary, settings, { allowed: either(words), words, read: value => value as T, accepts })
 }
 
 /** Creates an option for a whole number, `42`. */

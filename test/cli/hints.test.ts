@@ -14,6 +14,14 @@ const habits: [line: string[], says: string][] = [
   [['-l', '3000'], "unknown option '-l'; for the options of nc use: tcp-pipe nc -l 3000"],
   [['-lk', '3000'], 'tcp-pipe nc -lk 3000'],
   [['-zv', 'a', '3000'], 'tcp-pipe nc -zv a 3000'],
+  [
+    ['pipe', '-', '--also', ':1'],
+    `unknown option '--also'; pipe has one destination: use serve --also, or -t "tee FILE"`,
+  ],
+  [
+    ['pipe', '-', '--send-proxy-protocol', 'v2'],
+    "unknown option '--send-proxy-protocol'; serve --to and proxy have it: pipe has no client to name",
+  ],
   [['serve', '-l', '3000'], "unknown option '-l'; serve always listens: tcp-pipe serve PORT"],
   [['serve', '-p', '3000'], 'the address is a word: tcp-pipe serve PORT'],
   [['serve', '--port', '3000'], 'the address is a word: tcp-pipe serve PORT'],

@@ -217,6 +217,7 @@ t.test('mistakes are found before anything is opened', async t => {
   for (const [words, says] of [
     [['--also', '-'], "--also: '-' is not allowed; expected host:port"],
     [['--also', 'memory:x'], "--also: 'memory:x' is not allowed"],
+    [['--also', 'listen:4000'], "--also: 'listen:4000' is not allowed"],
     [['--also', 'x'], "--also: 'x' has no port"],
     [['--also-slow', 'drop', '--also', ':1'], '--also-slow drop needs an --also before it: it applies to that one'],
     [['--also', ':1', '--also-fail', 'end', '--also-fail', 'end'], '--also-fail is given twice for --also 127.0.0.1:1'],

@@ -117,6 +117,15 @@ t.test('the numbers are those of a server, while connections run and after them'
   })
 })
 
+t.test('what further sinks have not taken in time', async t => {
+  const server = fakeServer()
+  server.set({ also: [{ to: 'there:1', dropped: 3, spooled: 0 }] })
+  t.match(await valuesOf(metrics(server)), {
+    'tcp_pipe_also_dropped_bytes_total{to="there:1"}': 3,
+    'tcp_pipe_also_spooled_bytes_total{to="there:1"}': 0,
+  })
+})
+
 t.test('figures that come from elsewhere are brought up to date', async t => {
   const server = fakeServer()
   const refresh = async () => server.set({ accepted: 7 })

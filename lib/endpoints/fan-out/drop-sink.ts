@@ -23,6 +23,8 @@ export interface Dropped {
 
 export interface DropOptions {
   readonly to: string
+  /** Counts what is dropped for all connections. */
+  readonly totals?: { dropped: number } | undefined
   readonly log?: Logger | undefined
   readonly endTime?: number
 }
@@ -94,7 +96,8 @@ export class DropSink extends Writable implements Sink {
   }
 
   private lose(bytes: Buffer): void {
-    const { log, to } = this.options
+    const { log, to, totals } = this.options
+    if (totals) totals.dropped += bytes.length
     if (this.lostAt === undefined) log?.warn({ to }, 'a further sink is slow, dropping data')
     this.lostAt = performance.now()
     this.lost.bytes += bytes.length

@@ -37,7 +37,12 @@ export async function openSpools(
   try {
     for (const plan of plans)
       if (plan.spool) {
-        const settings = { to: plan.name, dial: (signal: AbortSignal) => open(plan.to as Address, signal), log }
+        const settings = {
+          to: plan.name,
+          totals: plan.totals,
+          dial: (signal: AbortSignal) => open(plan.to as Address, signal),
+          log,
+        }
         spools.set(plan, await openSpool({ ...plan.spool, ...settings }))
       }
   } catch (error) {
@@ -77,11 +82,11 @@ async function watched(sink: Promise<Sink>): Promise<Sink> {
 }
 
 async function openFurther(plan: AlsoPlan, opening: Opening): Promise<FurtherSink> {
-  const { name: to, slow, fail } = plan
+  const { name: to, slow, fail, totals } = plan
   const spool = opening.spools.get(plan)
   if (spool) return { to, fail, sink: spool.sink(opening.id, opening.log) }
   const open: OpenSink = signal => openOne(plan.to, opening, signal)
-  if (slow === 'drop') return { to, fail, sink: new DropSink(open, { to, log: opening.log }) }
+  if (slow === 'drop') return { to, fail, sink: new DropSink(open, { to, totals, log: opening.log }) }
   const sink = open(opening.signal)
   return { to, fail, sink: fail === 'end' ? await sink : await sink.catch(failedSink) }
 }

@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import type { WebWritable } from '../../formats/web.js'
+import { either } from '../../text/either.js'
 import { errorMessage, TcpPipeError } from '../../text/errors.js'
 import { optionName } from '../../text/option-name.js'
 import { checkValues } from '../../text/values.js'
@@ -45,6 +46,15 @@ export interface AlsoPlan {
   readonly slow: SlowPolicy
   readonly fail: FailPolicy
   readonly spool?: SpoolOptions
+  /** Counts what it has not taken in time. */
+  readonly totals: Totals
+}
+
+/** What a further sink has not taken in time, in bytes. */
+export interface Totals {
+  readonly to: string
+  dropped: number
+  spooled: number
 }
 
 /**
@@ -78,10 +88,13 @@ function planOf(also: Also): AlsoPlan {
   checkChoice('slow', slow, slowPolicies)
   checkChoice('fail', fail, failPolicies)
   const spool = checkSpool(also)
-  if (!isAddressInput(to)) return { name: 'stream', to: toWritable(to, 'also'), slow, fail }
+  const planned = (name: string) => ({ name, slow, fail, totals: { to: name, dropped: 0, spooled: 0 } })
+  if (!isAddressInput(to)) return { ...planned('stream'), to: toWritable(to, 'also') }
   const address = toAddress(to)
   checkSink(address)
-  return { name: formatAddress(address), to: address, slow, fail, ...(spool && { spool }) }
+  if (address.scheme === 'listen')
+    throw fault(`'${formatAddress(address)}' is not allowed: a further sink waits for no client`)
+  return { ...planned(formatAddress(address)), to: address, ...(spool && { spool }) }
 }
 
 function checkSpool({ to, slow, spool }: Also): SpoolOptions | undefined {
@@ -111,7 +124,7 @@ async function checkSpoolFolder(folder: string): Promise<void> {
 
 function checkChoice(name: string, value: string, allowed: readonly string[]): void {
   if (allowed.includes(value)) return
-  throw fault(`${name}: ${String(value)} is not allowed; expected ${allowed.join(', ')}`)
+  throw fault(`${name}: ${String(value)} is not allowed; expected ${either(allowed)}`)
 }
 
 /** Port 0 is another one each time. */

@@ -142,9 +142,7 @@ async function optionsOf(address: NatsAddress): Promise<ConnectionOptions> {
     timeout: patience,
     pingInterval: 10_000,
     maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
-    reconnectJitter: 250,
-    reconnectJitterTLS: 250,
+    ...pacing(),
     noAsyncTraces: true,
     ...(authenticator && { authenticator }),
     ...(user !== undefined && { user, pass: password as string }), // they come together
@@ -156,6 +154,24 @@ async function optionsOf(address: NatsAddress): Promise<ConnectionOptions> {
         ...(key !== undefined && { key: await content(address, 'key', key) }),
       },
     }),
+  }
+}
+
+/**
+ * Each server is tried again after 250 to 500 ms. The client would measure this by the time of day: after a jump back it
+ * would wait until the clock is where it was.
+ */
+export function pacing(now = () => performance.now()) {
+  let tries: number[] = []
+  return {
+    reconnectDelayHandler: () => Number.NEGATIVE_INFINITY,
+    /** Its first server is the one whose turn it is. */
+    reconnectToServer<S>(servers: readonly S[]) {
+      const before = tries.at(-servers.length) ?? Number.NEGATIVE_INFINITY
+      const delay = Math.max(0, before + 250 + 250 * Math.random() - now())
+      tries = [...tries, now() + delay].slice(-servers.length)
+      return { server: servers[0] as S, delay }
+    },
   }
 }
 

@@ -1,4 +1,5 @@
 /** The parameters of an address of NATS, after its `?`: their names, values and who takes them. */
+import { either } from '../../text/either.js'
 import { didYouMean, errorMessage, TcpPipeError } from '../../text/errors.js'
 import { exactBytes, exactDuration, inRange, longestTime, parseBytes, parseDuration } from '../../text/quantities.js'
 
@@ -108,7 +109,7 @@ function count(max: number): Kind<number> {
 
 function oneOf<T extends string>(allowed: readonly T[], hint = ''): Kind<T> {
   return {
-    read: text => allowed.find(each => each === text) ?? refuse(text, `${listed(allowed)}${hint}`),
+    read: text => allowed.find(each => each === text) ?? refuse(text, `${either(allowed)}${hint}`),
     show: value => value,
   }
 }
@@ -132,7 +133,7 @@ const create: Kind<true | StreamLimits> = {
     const entries = text.split(',').map(part => {
       const [, key = part, value = ''] = /^([^:]*):(.*)$/s.exec(part) ?? []
       const [property, kind] =
-        limits[key] ?? refuse(part, `true, or ${listed(Object.keys(limits))}, such as max-age:7d`)
+        limits[key] ?? refuse(part, `true, or ${either(Object.keys(limits))}, such as max-age:7d`)
       return [property, labelled(key, () => kind.read(value))]
     })
     return Object.fromEntries(entries) as StreamLimits
@@ -231,13 +232,9 @@ function labelled<T>(label: string, read: () => T): T {
 
 function unknown(key: string): never {
   const names = Object.keys(all)
-  throw fault(`'${key}' is no parameter${didYouMean(key, names) || `; expected ${listed(names)}`}`)
+  throw fault(`'${key}' is no parameter${didYouMean(key, names) || `; expected ${either(names)}`}`)
 }
 
 function refuse(text: string, allowed: string): never {
   throw fault(`'${text}' is not allowed; expected ${allowed}`)
-}
-
-function listed(words: readonly string[]): string {
-  return words.length === 1 ? `${words[0]}` : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }

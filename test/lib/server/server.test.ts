@@ -331,6 +331,7 @@ t.test('behind a balancer: limits, lists and the log see its client; others are 
     '192.0.2.1:4711',
     '192.0.2.2:4711',
   ])
+  for (const { via } of server.stats().connections) t.match(via, /^127\.0\.0\.1:\d+$/)
   for (const client of ['192.0.2.1', '192.0.2.9']) {
     const socket = dial()
     socket.write(header(client))

@@ -47,6 +47,16 @@ t.test('every figure is the sum, and the age that of the oldest', async t => {
   ])
 })
 
+t.test('further sinks: the sum of each', async t => {
+  const statsOf = (...also: [to: string, dropped: number, spooled: number][]) =>
+    serverFigures(also.map(([to, dropped, spooled]) => ({ to, dropped, spooled }))).stats([])
+  t.same(mergeStats([statsOf(['a', 1, 10], ['b', 2, 20]), statsOf(['b', 4, 40]), statsOf()]).also, [
+    { to: 'a', dropped: 1, spooled: 10 },
+    { to: 'b', dropped: 6, spooled: 60 },
+  ])
+  t.notOk('also' in mergeStats([statsOf()]))
+})
+
 t.test('those of one server stay as they are', async t => {
   const stats = statsOf(20, 100, [stage('grep', 'forward', 1)])
   t.strictSame(mergeStats([stats]), stats)

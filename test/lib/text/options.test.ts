@@ -52,7 +52,7 @@ t.test('what is refused, in text and in code, and the words for it', async t => 
     ['text with a check', even, ['abc'], ['abc', '', 2], 'an even number of letters'],
     ['text that may be empty', text('s', { empty: true }), [], [1, undefined], 'text'],
     ['flag', flag('s'), ['', '1', 'TRUE', 'yes'], ['true', 1, undefined], 'true or false'],
-    ['choice', choice('s', ['a', 'b']), ['', 'c', 'A', 'a, b'], ['c', 1], 'a, b'],
+    ['choice', choice('s', ['a', 'b']), ['', 'c', 'A', 'a, b'], ['c', 1], 'a or b'],
     [
       'integer',
       integer('s'),

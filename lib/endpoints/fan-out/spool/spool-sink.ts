@@ -28,6 +28,7 @@ export interface SpoolSinkOptions {
   /** The name of the file, without what says its state. */
   readonly name: string
   readonly to: string
+  readonly totals?: { spooled: number } | undefined
   readonly log: Logger | undefined
 }
 
@@ -92,8 +93,14 @@ export class SpoolSink extends Writable {
     if (!this.isDirect) await this.makeRoom(chunk.length)
     if (this.isDirect)
       await this.reader?.give(Buffer.from(chunk)) // its writer may reuse the memory
-    else if (!this.destroyed) await this.file.write(chunk)
+    else if (!this.destroyed) await this.store(chunk)
     this.taken += chunk.length
+  }
+
+  private async store(chunk: Buffer): Promise<void> {
+    await this.file.write(chunk)
+    const { totals } = this.options
+    if (totals) totals.spooled += chunk.length
   }
 
   /** Waits until the disk has room, or until nothing has to be stored. */

@@ -30,6 +30,8 @@ const atOnce = 4
 
 export interface SpoolSettings extends SpoolOptions {
   readonly to: string
+  /** Counts what is stored for all connections. */
+  readonly totals?: { spooled: number } | undefined
   readonly dial: OpenSink
   readonly log?: Logger | undefined
 }
@@ -66,7 +68,8 @@ export class Spool implements SpoolStore {
   /** The sink of one connection. */
   sink(id: string, log: Logger | undefined): SpoolSink {
     const name = `${id}-${randomBytes(4).toString('hex')}` // also unique among those of other processes
-    return new SpoolSink(this, { folder: this.folder.path, name, to: this.settings.to, log })
+    const { to, totals } = this.settings
+    return new SpoolSink(this, { folder: this.folder.path, name, to, totals, log })
   }
 
   reserve(bytes: number): boolean {

@@ -11,8 +11,9 @@ const block = (fill: string) => Buffer.alloc(256 * 1024, fill)
 
 function dropping(target: Writable, endTime = 60_000) {
   const { log, lines } = recorder()
-  const sink = new DropSink(async () => target, { to: 'there', log, endTime })
-  return { sink, lines }
+  const totals = { dropped: 0 }
+  const sink = new DropSink(async () => target, { to: 'there', totals, log, endTime })
+  return { sink, lines, totals }
 }
 
 const written = (sink: Writable, chunk: Buffer | string) => new Promise(resolve => sink.write(chunk, resolve))
@@ -31,8 +32,9 @@ t.test('what a target takes in time is not dropped', async t => {
 
 t.test('a slow target loses whole chunks, and its loss is counted and logged', async t => {
   const { sink: target, held, release } = heldSink()
-  const { sink, lines } = dropping(target)
+  const { sink, lines, totals } = dropping(target)
   for (const fill of 'abcd') await written(sink, block(fill))
+  t.same(totals, { dropped: 3 * 256 * 1024 })
   t.same(sink.report(), { bytes: 0, dropped: { bytes: 3 * 256 * 1024, chunks: 3 } })
   await turn()
   t.equal(held.length, 1)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parseAddress } from '../../../../lib/endpoints/address.js'
 import type { NatsAddress } from '../../../../lib/endpoints/nats/address.js'
-import { connectTo, payloadOf } from '../../../../lib/endpoints/nats/connection.js'
+import { connectTo, pacing, payloadOf } from '../../../../lib/endpoints/nats/connection.js'
 import { freePort } from '../../../e2e/support.js'
 import { until } from '../../network.js'
 import { identity, stranger } from '../../tls.js'
@@ -14,6 +14,25 @@ const skip = noServer
 function at(text: string): NatsAddress {
   return parseAddress(text) as NatsAddress
 }
+
+t.test('each server is tried again after 250 to 500 ms, whatever the time of day', async t => {
+  let time = 0
+  const { reconnectDelayHandler, reconnectToServer } = pacing(() => time)
+  t.equal(reconnectDelayHandler(), Number.NEGATIVE_INFINITY)
+  const delays = (...servers: string[]) => servers.map(server => reconnectToServer([server, 'other']))
+  const [first, second, third] = delays('a', 'b', 'a')
+  t.same(
+    [first, second],
+    [
+      { server: 'a', delay: 0 },
+      { server: 'b', delay: 0 },
+    ],
+  )
+  t.equal(third?.server, 'a')
+  t.ok((third?.delay ?? 0) >= 250 && (third?.delay ?? 0) <= 500)
+  time = 10_000
+  t.equal(reconnectToServer(['b', 'other']).delay, 0)
+})
 
 t.test(
   'one connection for all that have the same servers and credentials, until the last one leaves',

@@ -308,6 +308,30 @@ t.test('until=empty waits for what another reader has, which comes again when th
   await closed(reading.source)
 })
 
+t.test('a clock that jumps: every record comes once, and is acknowledged', { skip }, async t => {
+  const server = await natsServer(t)
+  await server.stream()
+  const { chunks, acks, keep } = read(t, `${server.url}/in.lines?durable=reader&ack-wait=1h`)
+  const { now } = Date
+  t.teardown(() => {
+    Date.now = now
+  })
+  const sent: string[] = []
+  for (const jump of [3_600_000, -3_600_000, 0]) {
+    Date.now = () => now() + jump
+    for (let i = 0; i < 15; i++) {
+      sent.push(`${sent.length} `)
+      await publish(server, sent.at(-1) as string)
+      await new Promise(resolve => setTimeout(resolve, 100)) // the client looks at its heartbeats each second
+    }
+    await until(() => chunks.length >= sent.length)
+    t.same(chunks, sent)
+    keep()
+    await acks.settled()
+    t.equal(await unacknowledged(server), 0)
+  }
+})
+
 t.test('a server that is silent for a while is asked again', { skip }, async t => {
   const server = await natsServer(t)
   await server.stream()

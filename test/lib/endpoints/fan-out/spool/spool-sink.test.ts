@@ -38,8 +38,9 @@ function spooling(t: Test, dial: OpenSink, size = Number.POSITIVE_INFINITY) {
     add: (spool: LeftSpool) => void added.push(spool),
     follow: (_delivery: Promise<void>, stop: () => void) => void stops.push(stop),
   }
-  const sink = new SpoolSink(store, { folder, name: 'x', to: 'there', log })
-  return { sink, store, folder, added, stops, lines, used: () => used, files: () => readdirSync(folder) }
+  const totals = { spooled: 0 }
+  const sink = new SpoolSink(store, { folder, name: 'x', to: 'there', totals, log })
+  return { sink, totals, store, folder, added, stops, lines, used: () => used, files: () => readdirSync(folder) }
 }
 
 const never: OpenSink = signal =>
@@ -64,9 +65,10 @@ t.test('a target that is there gets the data while they come, and nothing stays'
 })
 
 t.test('a target that is not there: it finishes when the data are on the disk, and leaves them to others', async t => {
-  const { sink, files, folder, added, used } = spooling(t, refused)
+  const { sink, files, folder, added, used, totals } = spooling(t, refused)
   sink.end('abc')
   await once(sink, 'finish')
+  t.same(totals, { spooled: 3 })
   t.same(files(), ['x.spool'])
   t.equal(readFileSync(join(folder, 'x.spool'), 'utf8'), 'abc')
   t.same(sink.report(), { spooled: 3 })
