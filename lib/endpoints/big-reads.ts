@@ -8,7 +8,7 @@
  * of Node, which are 64 KiB of fresh memory each; a proxy 0.24 s of 0.61 s.
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
-import type { Writable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import { Blocks } from './blocks.js'
 
 /** The size in bytes of the shared buffer, and of the reads of Node. */
@@ -72,6 +72,9 @@ interface Reader {
 let names: Names | false | undefined
 let shared: Buffer
 
+/** The socket whose `onRead` is under way: it returns the buffer of its next read. */
+let current: Reading | undefined
+
 /** The buffer of the next read. Node asks for it right after `onRead`. */
 let next: Buffer | undefined
 
@@ -104,7 +107,8 @@ function install(socket: Reading, sink: Writable): void {
   shared ??= Buffer.allocUnsafeSlow(sharedSize)
   const most = 'encrypted' in socket ? smallRead : sharedSize
   const state: Reader = { sink, most, blocks: undefined, left: 0, hasRead: false, turn: 0, inTurn: 0 }
-  Object.assign(socket, { [reader]: state, [names.callback]: onRead, [names.generate]: nextBuffer })
+  const { pause } = Readable.prototype // Node's own stops reading at once, and an end or a reset would not be heard
+  Object.assign(socket, { [reader]: state, [names.callback]: onRead, [names.generate]: nextBuffer, pause })
   readInto(socket, shared)
 }
 
@@ -137,7 +141,9 @@ function onRead(this: Reading, size: number, buffer: Buffer): boolean {
   const state = this[reader] as Reader
   state.hasRead = true
   state.blocks?.give(size, buffer)
+  current = this
   const isWanted = this.push(buffer === shared ? copied(size) : buffer.subarray(0, size))
+  current = undefined
   next = following(this, state, size)
   if (isWanted && busy.size > 1 && hasHadShare(state, size)) restForThisTurn(this)
   return isWanted
@@ -201,7 +207,7 @@ function giveBack(socket: Reading, state: Reader): void {
 function release(socket: Reading, state: Reader): void {
   if (!state.blocks) return
   giveBack(socket, state)
-  readInto(socket, shared)
+  if (socket !== current) readInto(socket, shared)
 }
 
 /** A socket that is silent gives its blocks back. One whose sink is slow keeps those that this has. */

@@ -36,7 +36,7 @@ export interface Leg {
   /** Its stream holds nothing of what it has written. */
   readonly releases?: boolean
   /** As that of a source. */
-  lend?(sink: Writable | undefined): void
+  lend?: ((sink: Writable | undefined) => void) | undefined
   /** Fails the leg. If the carrier allows it, the peer can distinguish this from an end. */
   reset(error: Error): void
 }

@@ -8,7 +8,9 @@ import type { Leg } from './endpoint.js'
  * Fails the connection after the first `maxBytes` have been delivered, and drops the bytes after them. The check runs in
  * the `push` of the leg's stream, so it covers every reader and costs nothing without a limit.
  */
-export function capBytes({ stream, bytes }: Leg, maxBytes: number, fail: (error: Error) => void): void {
+export function capBytes(leg: Leg, maxBytes: number, fail: (error: Error) => void): void {
+  const { stream, bytes } = leg
+  leg.lend = undefined // what is dropped here would count as delivered
   const push = tracePipes(stream).push
   let left = maxBytes - bytes.in
   let isExceeded = false

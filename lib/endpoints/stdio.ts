@@ -43,6 +43,7 @@ const shared = new WeakMap<Writable, Shared>()
 export function sharedSink(stream: Writable): Sink {
   const state = watch(stream)
   const kept = new Kept()
+  const isNow = isOwn(stream)
   const sink: Sink = Object.assign(
     new Writable({
       ...(isFile(stream) && { highWaterMark: 2 * blockSize }),
@@ -57,10 +58,10 @@ export function sharedSink(stream: Writable): Sink {
         if (sink.lines && state.unfinished && state.unfinished !== sink) stream.write('\n')
         state.unfinished = sink.lines && chunk.at(-1) !== 10 ? sink : undefined
         stream.write(chunk, done)
-        if (stream.writableLength === 0 && !stream.errored && !stream.destroyed) done() // a turn before it says so
+        if (isNow && stream.writableLength === 0 && !stream.errored && !stream.destroyed) done() // a turn before it says so
       },
     }),
-    { lines: false, releases: isOwn(stream), onKept: kept.onKept },
+    { lines: false, releases: isNow, onKept: kept.onKept },
   )
   return sink
 }

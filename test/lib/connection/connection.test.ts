@@ -56,6 +56,12 @@ async function served(t: Test, name: string, options: ServeOptions = {}, handler
   return { server, summaries, connections, lines, to: `memory:${name}` }
 }
 
+t.test('the balancer that it came through is among the figures', async t => {
+  const [near, far] = legs(t)
+  const leg = Object.assign(near, { facts: { via: '10.0.0.1:5000' } })
+  t.equal(openOver([leg, far]).connection.stats().via, '10.0.0.1:5000')
+})
+
 /** The end of the first connection. */
 async function summaryOf({ summaries }: { summaries: readonly Summary[] }): Promise<Summary> {
   while (summaries.length === 0) await turns(1)

@@ -181,6 +181,31 @@ t.test('a socket that is paused in its turn, or closes, does not go on', async t
   paused.destroy()
 })
 
+t.test('what is lent is over and begins again while a chunk is given', async t => {
+  const [socket, peer] = await socketPair(t)
+  const sink = checkingSink(t, () => undefined)
+  socket.on('data', ({ length }) => {
+    if (length !== 64 * 1024) return
+    lendReads(socket, undefined)
+    lendReads(socket, sink)
+  })
+  lent(socket, sink)
+  await Promise.all([send(peer), once(sink, 'finish')])
+  sink.verify()
+})
+
+t.test('a socket that is paused hears of a reset, as others do', async t => {
+  const [socket, peer] = await socketPair(t)
+  const sink = checkingSink(t, () => undefined)
+  lent(socket, sink)
+  peer.write('some bytes')
+  await once(socket, 'data')
+  socket.unpipe().pause()
+  const over = outcome(socket)
+  peer.resetAndDestroy()
+  t.match(await over, { code: 'ECONNRESET' })
+})
+
 t.test('a socket that is silent gives its blocks back, and reads on', async t => {
   const [socket, peer] = await socketPair(t)
   const sink = checkingSink(t, () => undefined)

@@ -18,6 +18,14 @@ t.test('up to the cap every byte comes, and the end', async t => {
   t.equal(String(await collect(socket)), '0123456789')
 })
 
+t.test('a leg with a cap lends no memory: what the cap drops is not delivered', async t => {
+  const [socket] = await socketPair(t)
+  const leg = socketLeg(socket)
+  t.ok(leg.lend)
+  capBytes(leg, 10, () => {})
+  t.notOk(leg.lend)
+})
+
 /** Resolves with the failure. */
 function capped(leg: Leg, maxBytes: number): Promise<Error> {
   return new Promise(resolve => capBytes(leg, maxBytes, resolve))

@@ -36,6 +36,25 @@ t.test('sharedSink: each chunk is taken before the next one, and the stream is n
   t.notOk(stream.writableEnded)
 })
 
+t.test('sharedSink: a stream whose own write waits is waited for', async t => {
+  const stream = memorySink()
+  const { write: writeNow } = stream
+  const waiting: (() => void)[] = []
+  const write = (...given: Parameters<typeof writeNow>) => {
+    waiting.push(() => writeNow.apply(stream, given))
+    return false
+  }
+  Object.assign(stream, { write })
+  const sink = sharedSink(stream)
+  let taken = 0
+  sink.write('a', () => taken++)
+  await new Promise(setImmediate)
+  t.equal(taken, 0)
+  waiting.shift()?.()
+  await new Promise(setImmediate)
+  t.equal(taken, 1)
+})
+
 t.test('sharedSink: many connections add one listener', async t => {
   failOnWarning(t)
   const stream = memorySink()
