@@ -14,10 +14,11 @@ export function closedText({ closedBy = 'ended', reason, error, warnings }) {
 
 /** @param {import('./types.js').Connection} connection */
 export function aboutText(connection) {
-  const { number: count, remote, port, state, age: ms, bytesIn, bytesOut, target, tls } = connection
+  const { number: count, remote, port, state, age: ms, bytesIn, bytesOut, target, via, tls } = connection
   return [
     `#${count}`,
     visibleLine(address(remote, port)) + (target ? ` → ${visibleLine(target.to)}` : ''),
+    via && `via ${visibleLine(via)}`,
     state === 'open' ? `open for ${age(ms)}` : closedText(connection),
     `${size(bytesIn)} in`,
     `${size(bytesOut)} out`,

@@ -115,6 +115,7 @@ export interface Connection {
   rateOut: number
   tls: boolean
   target?: { to: string; bytesIn: number; bytesOut: number } | null
+  via?: string
   kept: number
   dropped: number
   held?: Direction[]

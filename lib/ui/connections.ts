@@ -122,7 +122,7 @@ function rowOf(conversation: Conversation, stats: ConnectionStats | undefined, s
     const { duration, ...rest } = ended
     return { ...own, state: 'ended', age: duration, rateIn: 0, rateOut: 0, ...rest }
   }
-  const { age = Date.now() - opened, bytesIn = 0, bytesOut = 0, tls, target } = stats ?? {}
+  const { age = Date.now() - opened, bytesIn = 0, bytesOut = 0, tls, target, via } = stats ?? {}
   const rates = stats ? snapshot.ratesOf(stats) : { rateIn: 0, rateOut: 0 }
   return {
     ...own,
@@ -133,6 +133,7 @@ function rowOf(conversation: Conversation, stats: ConnectionStats | undefined, s
     ...rates,
     tls: tls !== undefined,
     ...(target && { target }),
+    ...(via !== undefined && { via }),
   }
 }
 

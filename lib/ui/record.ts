@@ -36,6 +36,8 @@ export interface Ended {
   readonly bytesOut: number
   readonly tls: boolean
   readonly target?: ConnectionStats['target']
+  /** The balancer that has named the peer. */
+  readonly via?: string
   readonly closedBy: Summary['closedBy']
   readonly reason?: string
   readonly error?: string
@@ -149,11 +151,12 @@ function refuseSecrets(conversation: Conversation, { tls }: RecordOptions): void
 }
 
 function endOf(summary: Summary): Ended {
-  const { duration, bytesIn, bytesOut, closedBy, reason, timeout, side, warnings, target, tls, error } = summary
+  const { duration, bytesIn, bytesOut, closedBy, reason, timeout, side, warnings, target, via, tls, error } = summary
   const code = errorCode(error)
   return {
     ...{ duration, bytesIn, bytesOut, closedBy, tls: tls !== undefined },
     ...(target && { target }),
+    ...(via !== undefined && { via }),
     ...(reason !== undefined && { reason: short(reason) }),
     ...(error && { error: short(errorMessage(error)) }),
     ...(code !== undefined && { code }),

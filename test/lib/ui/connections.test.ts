@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Observer } from '../../../lib/stats/observer.js'
-import { connectionOf, type ListQuery, listConnections } from '../../../lib/ui/connections.js'
+import { connectionOf, type ListQuery, listConnections, mergeLists } from '../../../lib/ui/connections.js'
 import { openRecord } from '../../../lib/ui/record.js'
 
 const preset: ListQuery = { state: 'all', sort: 'number', order: 'desc', filter: '', offset: 0, limit: 50 }
@@ -35,7 +35,11 @@ function open(t: Test) {
   }
   const [first, ...others] = people
   const target = { to: 't:1', bytesIn: 1, bytesOut: 1 }
-  const connections = [{ ...first, target, tls: {} }, ...others, { ...first, id: 'unseen' }] as never[]
+  const connections = [
+    { ...first, target, via: '10.0.0.1:5000', tls: {} },
+    ...others,
+    { ...first, id: 'unseen' },
+  ] as never[]
   const ratesOf = ({ rate }: never) => ({ rateIn: rate, rateOut: 0 })
   const snapshot = { stats: { connections }, byId: new Map(people.map(each => [each.id, each])), ratesOf } as never
   const held = (id: string) => (id === 'b2' ? (['reply'] as const) : [])
@@ -53,6 +57,18 @@ t.test('open ones and ended ones', async t => {
   t.same(counts, { open: 5, ended: 2, matching: 2, offset: 0 })
 })
 
+t.test('the lists of several processes are one', async t => {
+  const [one, other] = [open(t), open(t)]
+  const query = { ...preset, sort: 'bytesIn', offset: 1, limit: 3 } as const
+  const lists = [one, other].map(({ list }) => list({ ...query, offset: 0, limit: 4 }))
+  const { connections, ...counts } = mergeLists(lists, query)
+  t.same(counts, { open: 10, ended: 4, matching: 12, offset: 1 })
+  t.same(
+    connections.map(({ number }) => number),
+    [2, 1, 1],
+  )
+})
+
 t.test('what is known of each', async t => {
   const { list, one } = open(t)
   const [, reset, , , second, first] = list().connections
@@ -60,7 +76,7 @@ t.test('what is known of each', async t => {
   t.ok(Math.abs(opened - Date.now()) < 60_000)
   t.same(first, {
     ...{ id: 'a1', number: 1, remote: '10.0.0.2', port: 500, state: 'open', opened, age: 40, bytesIn: 5, bytesOut: 1 },
-    ...{ rateIn: 3, rateOut: 0, tls: true, target: { to: 't:1', bytesIn: 1, bytesOut: 1 } },
+    ...{ rateIn: 3, rateOut: 0, tls: true, via: '10.0.0.1:5000', target: { to: 't:1', bytesIn: 1, bytesOut: 1 } },
     ...{ kept: 0, dropped: 0, held: [] },
   })
   t.match(second, { held: ['reply'], tls: false })

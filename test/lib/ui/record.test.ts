@@ -90,9 +90,20 @@ t.test('what is known of an end', async t => {
   const target = { to: 'x:1', bytesIn: 1, bytesOut: 1 }
   const error = Object.assign(new Error('gone'), { code: 'ECONNRESET' })
   const tls = { protocol: 'TLSv1.3' }
-  const more = { tls, target, closedBy: 'reset', reason: 'r', error, timeout: 'idle', side: 'client', warnings: ['w'] }
+  const via = '10.0.0.1:5000'
+  const more = {
+    tls,
+    target,
+    via,
+    closedBy: 'reset',
+    reason: 'r',
+    error,
+    timeout: 'idle',
+    side: 'client',
+    warnings: ['w'],
+  }
   t.same(ended(more), {
-    ...{ duration: 5, bytesIn: 1, bytesOut: 2, tls: true, target, closedBy: 'reset', reason: 'r', error: 'gone' },
+    ...{ duration: 5, bytesIn: 1, bytesOut: 2, tls: true, target, via, closedBy: 'reset', reason: 'r', error: 'gone' },
     ...{ code: 'ECONNRESET', timeout: 'idle', side: 'client', warnings: ['w'] },
   })
   const long = 'x'.repeat(600)
