@@ -135,7 +135,10 @@ function close(placed: Placed): void {
   if (placed.isBegun) {
     thread.leaving++
     thread.worker.postMessage(areYouThere)
-    ask(thread, () => thread.leaving--)
+    ask(thread, () => {
+      thread.leaving--
+      watch(thread)
+    })
   }
   watch(thread)
 }
@@ -172,18 +175,17 @@ function silenceOf({ questions: [first], heard }: Thread): number {
   return first ? performance.now() - Math.max(first.at, heard) : 0
 }
 
-/** Ends a thread that works on for a stage that has left. */
+/** Ends a thread that works on for a stage that has left. Each answer gives it time anew. */
 function watch(thread: Thread): void {
-  const look = () => {
-    thread.watch = undefined
-    if (thread.leaving === 0) return
-    const isShared = [...thread.stages].some(({ isBegun }) => isBegun)
-    if (silenceOf(thread) < (isShared ? longest : patience)) return watch(thread)
+  clearTimeout(thread.watch)
+  if (thread.leaving === 0) return
+  const isShared = [...thread.stages].some(({ isBegun }) => isBegun)
+  const time = isShared ? longest : patience
+  thread.watch = setTimeout(() => {
     threads.delete(thread)
-    thread.reason = `it has worked for ${longest / 1000} s on a record of a connection that has ended`
+    thread.reason = `it has worked for ${time / 1000} s on a record of a connection that has ended`
     void thread.worker.terminate()
-  }
-  thread.watch ??= setTimeout(look, patience).unref()
+  }, time).unref()
 }
 
 function startThread(): Thread {

@@ -32,7 +32,7 @@ t.test('the level', async t => {
     ['warn', 40],
   ] as const)
     t.match(await logged({ level }, ['x']), [{ level: number }], level)
-  t.throws(() => logger({ level: 'loud' as never }), { code: 'ERR_OPTION', message: /trace, debug, info, warn/ })
+  t.throws(() => logger({ level: 'loud' as never }), { code: 'ERR_OPTION', message: /trace, debug, info or warn/ })
 })
 
 t.test('a level that the log leaves out', async t => {

@@ -109,6 +109,13 @@ t.test('stages share few threads', async t => {
   for (const running of all) await works(t, running)
 })
 
+t.test('a stage that leaves before it has begun is none', async t => {
+  const close = runInThread(hex, 1000, { begun: () => t.fail(), lost: () => t.fail() })
+  close()
+  close()
+  await works(t, await open(hex)) // by then the thread has answered for both
+})
+
 t.test('options that cannot be sent', async t => {
   const options = { call: () => {} }
   t.throws(() => runInThread({ ...hex, options }, 1000, { begun() {}, lost() {} }), { name: 'DataCloneError' })
