@@ -17,13 +17,15 @@ const [sample, shortLine] = [64, 56]
 const LFS = 0x0a0a0a0a
 const lowBits = 0x7f7f7f7f
 const ones = 0x01010101
+const none = new Int32Array(0)
 
 /** Counts in words of four bytes: each byte of `sums` counts for one of them. */
 function countDense(data: Buffer, from: number): number {
   let lines = 0
   let at = from
   for (; at < data.length && (data.byteOffset + at) % 4 !== 0; at++) if (data[at] === LF) lines++
-  const words = new Int32Array(data.buffer, data.byteOffset + at, (data.length - at) >> 2)
+  const count = (data.length - at) >> 2
+  const words = count > 0 ? new Int32Array(data.buffer, data.byteOffset + at, count) : none // which would have to be aligned
   for (let i = 0; i < words.length; ) {
     let sums = 0
     for (const end = Math.min(words.length, i + 255); i < end; i++) {

@@ -14,6 +14,18 @@ t.test('each LF counts, in texts and in bytes', async t => {
   }
 })
 
+t.test('wherever the bytes begin and end', async t => {
+  const all = Buffer.alloc(200, '\n\nx\n')
+  for (let from = 0; from < 8; from++) {
+    for (let end = from; end < all.length; end++) {
+      const bytes = all.subarray(from, end)
+      const lines = bytes.filter(byte => byte === 10).length
+      if (countLines(bytes) !== lines) t.fail(`${from} to ${end}`)
+    }
+  }
+  t.pass()
+})
+
 t.test('short lines in many bytes', async t => {
   const text = `${'\n'.repeat(3000)}${'a\n\x8aß\u0a0a'.repeat(500)}${'\n'.repeat(5)}`
   for (let from = 0; from < 9; from++) {
