@@ -23,7 +23,7 @@ export function capBytes(leg: Leg, maxBytes: number, fail: (error: Error) => voi
 
   // A TLS leg may have received bytes already.
   if (left < 0) {
-    const received: Buffer = stream.read()
+    const received: Buffer = stream.read(stream.readableLength) // all of it: without a number, Node 26 gives a chunk
     stream.unshift(received.subarray(0, received.length + left))
     exceed()
   }

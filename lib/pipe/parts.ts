@@ -112,7 +112,7 @@ class Part extends Readable {
   #size: number
   #isWanted = false
   #isOver = false
-  /** Whether it ends with the next bytes. */
+  /** Whether it ends with the bytes that wait. */
   #isLast = false
   /** Whether the last byte that was given ends a record. */
   #isWhole = false
@@ -143,7 +143,7 @@ class Part extends Readable {
     if (this.#isWhole) this.stop()
   }
 
-  /** Ends now, or after its first bytes if they wait for its reader: no part is empty. */
+  /** Ends now, or after what waits for its first reader: no part is empty. */
   readonly stop = (): void => {
     if (this.#isOver) return
     this.#isLast = true
@@ -165,7 +165,7 @@ class Part extends Readable {
     this.#owner.given(given.length)
     this.#isWhole = this.#source.acks !== undefined || given.at(-1) === lineFeed
     this.push(given)
-    if (end >= 0 || this.#isLast) this.stop()
+    if (end >= 0 || (this.#isLast && this.#source.readableLength === 0)) this.stop()
   }
 
   /** Where in the chunk the part ends; −1 if it goes on. The same wherever the source was cut into chunks. */

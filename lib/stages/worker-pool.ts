@@ -219,7 +219,7 @@ function end(thread: Thread, reason: string): void {
   }
 }
 
-/** V8 ends only the thread, unless a single allocation is far above its limit: a lower one would end more processes. */
+/** V8 ends only the thread, if it can: often not in Node 24 and 26. A lower limit of memory would end more processes. */
 function reasonOf(error: unknown): string {
   return errorCode(error) === 'ERR_WORKER_OUT_OF_MEMORY' ? 'it has run out of memory' : errorMessage(error)
 }

@@ -5,7 +5,7 @@ import t from 'tap'
 import type { Leg } from '../../../lib/endpoints/endpoint.js'
 import { capBytes } from '../../../lib/endpoints/max-bytes.js'
 import { socketLeg } from '../../../lib/endpoints/socket.js'
-import { collect, outcome, socketPair } from '../network.js'
+import { collect, outcome, socketPair, until } from '../network.js'
 import { settled } from '../pipes.js'
 import { carriers, legPair } from './legs.js'
 
@@ -79,6 +79,19 @@ t.test('bytes that have come before count, too', async t => {
   await once(socket, 'readable')
   const failure = capped(socketLeg(socket), 4)
   t.equal(String(socket.read()), '1234')
+  t.match(await failure, { code: 'ERR_LIMIT' })
+})
+
+t.test('bytes that have come in pieces count together', async t => {
+  const [socket, client] = await socketPair(t)
+  client.setNoDelay(true)
+  socket.on('readable', () => {})
+  for (const piece of ['12', '34', '56']) {
+    client.write(piece)
+    await until(() => socket.readableLength >= Number(piece.at(-1)))
+  }
+  const failure = capped(socketLeg(socket), 3)
+  t.equal(String(socket.read(socket.readableLength)), '123')
   t.match(await failure, { code: 'ERR_LIMIT' })
 })
 

@@ -14,7 +14,6 @@ const hex = { source: { module, name: 'hex' }, options: { plain: true } }
 const modules = t.testdir({
   'spin.mjs': `import { appendFileSync } from 'node:fs'
     export default chunk => { appendFileSync(String(chunk), 'x'); for (;;); }`,
-  'memory.mjs': 'export default () => { const all = []; for (;;) all.push(new Array(10_000).fill(all.length)) }',
 })
 const spin = { source: { path: join(modules, 'spin.mjs') }, options: {} }
 
@@ -130,20 +129,6 @@ t.test('a thread that ends tells its stages, and its place is free', async t => 
   t.equal(await lostBy('setImmediate(() => { throw new Error("boom") })'), 'its thread has ended: boom')
   const memory = 'setImmediate(() => { throw Object.assign(new Error(), { code: "ERR_WORKER_OUT_OF_MEMORY" }) })'
   t.equal(await lostBy(memory), 'its thread has ended: it has run out of memory')
-})
-
-t.test('a thread that runs out of memory fails its stages, and the process goes on', t => {
-  const pool = new URL('../../../lib/stages/worker-pool.js', import.meta.url).href
-  const code = `import { runInThread } from '${pool}'
-    runInThread({ source: { path: '${join(modules, 'memory.mjs')}' }, options: {} }, 1000, {
-      begun: port => port.postMessage(Buffer.from('a')),
-      lost: reason => console.log(reason),
-    })`
-  const args = ['--max-old-space-size=64', join(t.testdir({ 'own.mjs': code }), 'own.mjs')]
-  const { status, stdout } = spawnSync(process.execPath, args, { timeout: 60_000 })
-  t.equal(String(stdout), 'its thread has ended: it has run out of memory\n')
-  t.equal(status, 0)
-  t.end()
 })
 
 t.test('options that cannot be sent do not keep the process alive', async t => {

@@ -1,7 +1,7 @@
 /** A real nats-server with JetStream on a free port of loopback, for one test. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type JetStreamManager, jetstreamManager, type StreamConfig } from '@nats-io/jetstream'
@@ -96,7 +96,10 @@ export async function natsServer(
     manager,
     kill,
     start,
-    signal: name => void child?.kill(name),
+    signal(name) {
+      child?.kill(name)
+      while (name === 'SIGSTOP' && process.platform === 'linux' && !isHalted(child?.pid)) {} // each of its threads goes on until it hears of it
+    },
     async stream(config) {
       await manager.streams.add({ name: 'records', subjects: ['in.>'], ...config } as StreamConfig & { name: string })
     },
@@ -110,4 +113,9 @@ export async function natsServer(
       return all
     },
   }
+}
+
+function isHalted(pid: number | undefined): boolean {
+  const tasks = `/proc/${pid}/task`
+  return readdirSync(tasks).every(task => /^State:\s+T/m.test(readFileSync(`${tasks}/${task}/status`, 'utf8')))
 }
