@@ -49,15 +49,14 @@ function workersOf({ pid }: ServerProcess): number[] {
 t.test('connections, bytes, figures and the log of all workers', async t => {
   const { server, get, post } = await openProxy(t, ['reset on the page'])
   const texts = ['one', 'two', 'three', 'four']
-  const clients = await Promise.all(texts.map(text => talking(t, server.port, text)))
-  await eventually('four answers', () => clients.every(({ heard }, i) => heard() === texts[i]))
+  for (const text of texts) {
+    const { heard } = await talking(t, server.port, text)
+    await eventually('its answer', () => heard() === text)
+  }
   const { connections, open } = await get('connections?sort=number&order=asc')
   t.equal(open, 4)
-  t.same(
-    connections.map(({ number }: { number: number }) => number),
-    [1, 2, 3, 4],
-    'both workers have some',
-  )
+  const numbers: number[] = connections.map(({ number }: { number: number }) => number)
+  t.same([...new Set(numbers.map(number => number % 2))].sort(), [0, 1], 'both workers have some')
   for (const { id, bytesIn } of connections) {
     t.match(await get(`connections/${id}`), { id, bytesIn })
     const { entries } = await get(`connections/${id}/bytes`)
