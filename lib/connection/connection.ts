@@ -131,7 +131,7 @@ class LiveConnection implements OpenConnection {
 
   get failed(): Promise<never> {
     const { promise } = this.#state.failed
-    promise.catch(() => {}) // whoever waits for it handles it
+    promise.catch(() => {}) // its reader handles the rejection
     return promise
   }
 

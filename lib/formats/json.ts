@@ -11,7 +11,7 @@ export interface JsonScanner {
   end(found?: unknown[]): unknown[]
   /** Whether no value has begun. */
   isBetween(): boolean
-  /** Counts lines that are read by somebody else. */
+  /** Counts lines that were read elsewhere. */
   skip(lines: number): void
 }
 

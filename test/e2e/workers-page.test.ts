@@ -1,4 +1,4 @@
-/** `--ui` with `--workers`: one page over all processes. */
+/** `--ui` with `--workers`: one page for all worker processes. */
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { dial, eventually, exchange, proxy, type ServerProcess, serve } from './support.js'

@@ -48,7 +48,7 @@ export function sum(counts: Counts): number {
   return Object.values(counts).reduce((total, number) => total + number, 0)
 }
 
-/** `socket:[4711]` is a socket, and files are told by their path. Undefined if it is closed, as that of the listing is. */
+/** `socket:[4711]` for a socket, the path for a file. Undefined for a descriptor that has been closed, such as the one of the listing. */
 function kindOf(link: string): string | undefined {
   try {
     return readlinkSync(link).replace(/:\[\d+\]$/, '')

@@ -888,7 +888,7 @@ t.test('the summary tells of TLS on both sides', async t => {
   t.match(await connection.finish(), { ...tls('TLSv1.3'), target: tls('TLSv1.2') })
 })
 
-t.test('whoever asks to hear of the failure hears of it, before and after', async t => {
+t.test('a failure is reported to a callback that is set before it or after it', async t => {
   const { connection } = open(t)
   const heard: string[] = []
   connection.onFailed(() => heard.push('before'))

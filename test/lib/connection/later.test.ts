@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Later } from '../../../lib/connection/later.js'
 
-t.test('whoever asks before or after the outcome gets it', async t => {
+t.test('the promise has the outcome, whether it is read before or after it', async t => {
   for (const early of [true, false]) {
     const [kept, broken] = [new Later<number>(), new Later<number>()]
     const asked = early ? [kept.promise, broken.promise] : []

@@ -230,7 +230,7 @@ t.test(
   },
 )
 
-t.test('whether it is between values, and lines that somebody else reads', async t => {
+t.test('whether it is between values, and lines that were read elsewhere', async t => {
   const scanner = jsonScanner(100)
   for (const [part, isBetween] of [
     ['{"a":', false],

@@ -168,7 +168,7 @@ async function openStopped(t: Test) {
     return response
   }
   const names = (response: FakeResponse) => response.take().map(({ event }) => event)
-  /** A quarter of a second at a time: what is due then is told. */
+  /** Passes time in steps of 250 ms, and sends what is due after each. */
   const pass = async (milliseconds: number) => {
     for (let i = 0; i < milliseconds; i += 250) {
       clock.pass(250)

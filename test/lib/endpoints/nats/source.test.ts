@@ -119,7 +119,7 @@ t.test('it waits for acknowledgements, and says so', { skip }, async t => {
   reading.acks.onFull(() => {
     isTold = true
   })
-  t.ok(isTold, 'who asks later is told at once')
+  t.ok(isTold, 'a later request is answered at once')
   reading.keep()
   await until(() => reading.chunks.length === 4)
   t.same(reading.chunks, ['a', 'b', 'c', 'd'])
