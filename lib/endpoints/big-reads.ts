@@ -86,7 +86,7 @@ let turn = 0
 let isTurnCounted = false
 
 /** The sockets that have had their share of this turn. */
-const waiting: Reading[] = []
+const resting = new Set<Socket>()
 
 /**
  * Tells the socket that it is piped straight into this sink, which holds nothing of what it has written; or, without a
@@ -152,7 +152,12 @@ function onRead(this: Reading, size: number, buffer: Buffer): boolean {
 /** Below Node, which would have it go on at once. */
 function restForThisTurn(socket: Reading): void {
   socket._handle?.readStop()
-  waiting.push(socket)
+  resting.add(socket)
+}
+
+/** Whether a socket does not read until the next turn, although Node requests data. */
+export function isResting(socket: Socket): boolean {
+  return resting.has(socket)
 }
 
 function hasHadShare(state: Reader, size: number): boolean {
@@ -169,7 +174,8 @@ function hasHadShare(state: Reader, size: number): boolean {
 function endTurn(): void {
   turn++
   isTurnCounted = false
-  for (const { _handle: handle } of waiting.splice(0)) if (handle?.reading) handle.readStart()
+  for (const { _handle: handle } of resting as Set<Reading>) if (handle?.reading) handle.readStart()
+  resting.clear()
 }
 
 function copied(size: number): Buffer {
@@ -194,6 +200,7 @@ function following(socket: Reading, state: Reader, size: number): Buffer {
 
 function open(socket: Reading, sink: Writable, most: number): Blocks {
   busy.add(socket)
+  socket.once('close', giveBackAtClose)
   timer ??= setInterval(look, pause).unref()
   return new Blocks(socket, sink, most < sharedSize ? most : undefined)
 }
@@ -202,6 +209,11 @@ function giveBack(socket: Reading, state: Reader): void {
   state.blocks?.end()
   state.blocks = undefined
   busy.delete(socket)
+  socket.off('close', giveBackAtClose)
+}
+
+function giveBackAtClose(this: Reading): void {
+  giveBack(this, this[reader] as Reader)
 }
 
 function release(socket: Reading, state: Reader): void {
@@ -214,8 +226,7 @@ function release(socket: Reading, state: Reader): void {
 function look(): void {
   for (const socket of busy) {
     const state = socket[reader] as Reader
-    if (socket.destroyed) giveBack(socket, state)
-    else if (!state.hasRead && !state.blocks?.isHeld) {
+    if (!state.hasRead && !state.blocks?.isHeld) {
       state.blocks?.rest()
       release(socket, state)
     }

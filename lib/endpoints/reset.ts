@@ -3,6 +3,7 @@ import { readSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { grace } from '../formats/delivery.js'
 import { errorCode, isReset } from '../text/errors.js'
+import { isResting } from './big-reads.js'
 
 const carriers = new WeakMap<Socket, Socket>()
 
@@ -127,13 +128,17 @@ interface Handle {
 }
 
 /**
- * Returns whether libuv has read the end of the peer: it has stopped reading, though Node requests data. Before the end
- * of a handshake, Node answers that end with a FIN. While a FIN is pending, libuv refuses a reset, and Node (as of 26)
- * then leaves the socket open for ever: the process ends in an endless loop.
+ * Returns whether libuv has read the end of the peer: it has stopped reading, though Node requests data. `below` is the
+ * socket that carries it. Before the end of a handshake, Node answers that end with a FIN. While a FIN is pending, libuv
+ * refuses a reset, and Node (as of 26) then leaves the socket open for ever: the process ends in an endless loop.
  */
-export function hasReadEnd(socket: Socket): boolean {
-  const handle = (socket as unknown as { _handle?: Handle | null })._handle
-  return handle?.reading === true && handle.readStart?.() === 0
+export function hasReadEnd(socket: Socket, below = socket): boolean {
+  if (isResting(socket)) return false
+  return handleOf(socket)?.reading === true && handleOf(below)?.readStart?.() === 0
+}
+
+function handleOf(socket: Socket): Handle | null | undefined {
+  return (socket as unknown as { _handle?: Handle | null })._handle
 }
 
 /** A unix socket has no reset. While a FIN is pending, libuv refuses a reset. */

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, Server, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import t from 'tap'
+import { isResting, lendReads } from '../../../lib/endpoints/big-reads.js'
 import {
   hasReadEnd,
   hiddenReset,
@@ -12,7 +14,7 @@ import {
   takesNothing,
 } from '../../../lib/endpoints/reset.js'
 import { needs } from '../../laws/support.js'
-import { closed, collect, handles, outcome, socketPair, unixPair, until } from '../network.js'
+import { closed, collect, handles, memorySink, outcome, socketPair, unixPair, until } from '../network.js'
 import { settled } from '../pipes.js'
 import { tlsPair } from '../tls.js'
 
@@ -25,6 +27,27 @@ try:
     while s.recv(65536): pass
     print('end')
 except ConnectionResetError: print('reset')`
+
+t.test('hasReadEnd: sockets that wait for their turn have read no end', async t => {
+  const pairs = await Promise.all([socketPair(t), socketPair(t), socketPair(t)])
+  const sockets = pairs.map(([socket]) => socket)
+  const size = 16_000_000
+  for (const [socket, peer] of pairs) {
+    const sink = memorySink()
+    lendReads(socket, sink)
+    socket.pipe(sink)
+    peer.write(Buffer.alloc(size))
+  }
+  let ends = 0
+  let waits = 0
+  while (sockets.some(socket => socket.bytesRead < size)) {
+    waits += sockets.filter(isResting).length
+    ends += sockets.filter(socket => hasReadEnd(socket)).length
+    await setImmediate()
+  }
+  t.ok(waits > 0)
+  t.equal(ends, 0)
+})
 
 t.test('resetOnError: a failure resets though we have ended, while data waits', needs('python3'), async t => {
   const server = new Server({ allowHalfOpen: true }).listen(0, '127.0.0.1')
@@ -290,7 +313,7 @@ t.test('hasReadEnd: only behind an end', async t => {
   const [socket, client] = await socketPair(t)
   t.notOk(hasReadEnd(socket), 'nothing is read')
   socket.resume()
-  await new Promise(setImmediate)
+  await setImmediate()
   t.notOk(hasReadEnd(socket))
   client.end()
   await once(socket, 'end')

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import t from 'tap'
+import { lendReads } from '../../../../lib/endpoints/big-reads.js'
 import { hasCloseNotify } from '../../../../lib/endpoints/tls/close-notify.js'
-import { tlsPairWithHop } from '../../tls.js'
+import { memorySink } from '../../network.js'
+import { tlsPair, tlsPairWithHop } from '../../tls.js'
 
 /** What is found out when the end comes to the server's socket. */
 function atEnd({ server, serverRaw }: { server: TLSSocket; serverRaw: Socket }): Promise<boolean> {
@@ -50,6 +53,19 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     clearInterval(timer)
   })
 }
+
+t.test('an end that comes while the socket waits for its turn', async t => {
+  const pairs = await Promise.all(Array.from({ length: 20 }, () => tlsPair(t)))
+  await Promise.all(pairs.map(({ client }) => once(client.end(Buffer.alloc(1_000_000)), 'finish')))
+  const found = pairs.map(async pair => {
+    const sink = memorySink()
+    const end = atEnd(pair)
+    lendReads(pair.server, sink)
+    pair.server.pipe(sink)
+    return end
+  })
+  t.strictSame(await Promise.all(found), Array(20).fill(true))
+})
 
 t.test('where nothing can be found out, it is taken for an end', async t => {
   t.equal(hasCloseNotify({} as never, {} as Socket), true)
