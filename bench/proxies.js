@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort, listening, shell, spentBy, tcpPipe } from './support.js'
 
-const identity = fileURLToPath(new URL('identity.js', import.meta.url))
+const stageFile = name => fileURLToPath(new URL(name, import.meta.url))
+const identity = stageFile('identity.js')
+export const keeper = stageFile('keeper.js')
 const haproxyFile = join(tmpdir(), `tcp-pipe-bench-${process.pid}-haproxy.cfg`)
 
 const command = `exec ${tcpPipe} proxy PORT 127.0.0.1:TARGET -q`
@@ -13,10 +15,10 @@ const command = `exec ${tcpPipe} proxy PORT 127.0.0.1:TARGET -q`
 export const ours = { name: 'tcp-pipe proxy', command }
 
 /** So many stages that pass everything on, on each direction. */
-export function staged(name, count) {
+export function staged(name, count, stage = identity) {
   return count === 0
     ? { name, command }
-    : { name, command: `${command} --both '${Array(count).fill(identity).join(' | ')}'` }
+    : { name, command: `${command} --both '${Array(count).fill(stage).join(' | ')}'` }
 }
 
 export const haproxy = { name: 'haproxy', command: `exec haproxy -db -f ${haproxyFile}` }

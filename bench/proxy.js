@@ -1,10 +1,11 @@
 // Requests and bulk data through a proxy, against other programs that stand between a client and a server.
 import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { commandsOf, haproxy, ours, staged as stagedBy, throughProxy } from './proxies.js'
+import { commandsOf, haproxy, keeper, ours, staged as stagedBy, throughProxy } from './proxies.js'
 import { compare, freePort, has, listening, MiB, makeFile, randomBytes, rate, shell, speed } from './support.js'
 
 const staged = stagedBy('tcp-pipe proxy, two pass-through stages on each direction', 2)
+const keeping = stagedBy('tcp-pipe proxy, two that may keep chunks', 2, keeper)
 const socat = {
   name: 'socat fork',
   command: 'exec socat TCP-LISTEN:PORT,bind=127.0.0.1,fork,nodelay TCP:127.0.0.1:TARGET,nodelay',
@@ -63,7 +64,7 @@ async function requests(runs, quick) {
 async function bulk(runs, quick) {
   const bytes = quick ? 256 * MiB : 2048 * MiB
   const file = makeFile('file', bytes, randomBytes)
-  const candidates = [ours, staged, bulkSocat, haproxy].filter(({ command }) => has(command.split(' ')[1]))
+  const candidates = [ours, staged, keeping, bulkSocat, haproxy].filter(({ command }) => has(command.split(' ')[1]))
   const results = await compare(candidates, runs, candidate => transferThrough(candidate, file)).finally(() =>
     rmSync(file),
   )
@@ -75,6 +76,7 @@ async function bulk(runs, quick) {
   const rows = [
     ...row(ours, bulkSocat, { atLeast: 0.8 }),
     ...row(staged, ours, { atLeast: 0.9 }),
+    ...row(keeping, ours, {}),
     ...row(ours, haproxy, {}),
   ]
   const commands = [...commandsOf(candidates), [sender, receiver]]

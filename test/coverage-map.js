@@ -1,6 +1,6 @@
 /** Files that are the inside of another one, and tested at its seam: by the test of that one. */
 export const insides = {
-  'lib/connection/transfer.ts': ['lib/connection/pipes.ts', 'lib/connection/segments.ts'],
+  'lib/connection/transfer.ts': ['lib/connection/links.ts', 'lib/connection/pipes.ts', 'lib/connection/segments.ts'],
   'lib/connection/connection.ts': [
     'lib/connection/failure.ts',
     'lib/connection/state.ts',

@@ -46,7 +46,7 @@ export const base64 = defineTransform({
       if (lines) yield lines.end()
     }
 
-    return { write, flush }
+    return { write, flush, memory: 'releases' }
   },
 })
 

@@ -33,7 +33,7 @@ export const counter = defineTransform({
       return chunk
     }
 
-    return { write, flush: log, destroy: () => clearInterval(timer) }
+    return { write, flush: log, destroy: () => clearInterval(timer), memory: 'passes' }
   },
 })
 

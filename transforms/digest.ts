@@ -34,7 +34,7 @@ export const digest = defineTransform({
       context.log.info({ direction, algorithm: algorithm.toLowerCase(), digest: hash.digest('hex'), bytes }, 'digest')
     }
 
-    return { write, flush }
+    return { write, flush, memory: 'passes' }
   },
 })
 

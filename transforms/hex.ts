@@ -24,7 +24,7 @@ export const hex = defineTransform({
     'boundaries: an incomplete row is held until it is full or the input ends. From 4 GiB on, an offset has more ' +
     'than 8 digits.',
   create({ plain, width = plain ? 30 : 16, offset }) {
-    return dump(width, offset, plain)
+    return { ...dump(width, offset, plain), memory: 'releases' }
   },
 })
 

@@ -101,7 +101,7 @@ export const unbase64 = defineTransform({
       return new TcpPipeError('ERR_INPUT', `unbase64: line ${line}: ${message}`)
     }
 
-    return { write, flush }
+    return { write, flush, memory: 'releases' }
   },
 })
 

@@ -1,7 +1,6 @@
-/** The pipes of a transfer: source, slots of the segments, sink. Only the connections between these use `pipe`. */
+/** The pipes of a transfer: source, slots of the segments, sink. */
 import type { Readable, Writable } from 'node:stream'
 import type { Leg, Sink, Source } from '../endpoints/endpoint.js'
-import { notePipe } from '../formats/delivery.js'
 import type { Plan } from '../stages/plan.js'
 import { bytesOf, type RunMeter } from '../stats/meter.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
@@ -89,6 +88,8 @@ export interface Pipes {
   /** Bytes read from the source and written to the sink. Legs have their own counters. */
   readonly bytes: { in: number; out: number }
   readonly isHeard: boolean
+  /** The streams along which the source lends: stages, and last what releases its memory. */
+  lent: readonly Writable[]
   readonly countIn: Count | undefined
   readonly countOut: Count | undefined
   /** Called with stages that are finished while the connection continues. */
@@ -119,6 +120,7 @@ export function openPipes(
     ends: undefined,
     bytes,
     isHeard,
+    lent: [],
     countIn: options.sourceLeg ? heard : counter(bytes, 'in'),
     countOut: options.sinkLeg ? told : counter(bytes, 'out'),
     forget,
@@ -131,80 +133,7 @@ function counter(bytes: Pipes['bytes'], way: 'in' | 'out'): Count {
   }
 }
 
-/** Pipes each item into the next one, wherever that takes something just now. */
-export function relink(pipes: Pipes): void {
-  const items: Item[] = [pipes.first, ...pipes.slots.filter(({ head }) => head), pipes.last]
-  items.slice(0, -1).forEach((item, i) => {
-    const next = items[i + 1] as Item
-    link(pipes, item, takes(next, item, items.slice(i + 2)) ? next : undefined)
-  })
-}
-
-/** A leaving slot accepts nothing more. New slots before it wait until it is gone, since it may hand bytes to them. */
-function takes(next: Item, from: Item, behind: readonly Item[]): boolean {
-  if (!isSlot(next)) return true
-  if (next.state === 'live') return next.linked || !isGoing(behind.find(item => !isNew(item)))
-  return next.state === 'closing' && isGoing(from)
-}
-
-function link(pipes: Pipes, item: Item, next: Item | undefined): void {
-  if (item.to === next) return
-  unlink(pipes, item)
-  item.to = next
-  if (isSlot(next)) next.linked = true
-  if (next && item.ended) end(next)
-  else if (next) pipe(pipes, item, next)
-}
-
-function pipe(pipes: Pipes, item: Item, next: Item): void {
-  const { first, last, countIn, countOut } = pipes
-  const tail = item.tail as Readable
-  if (next === last && countOut) tail.prependListener('data', countOut) // unlike `on`, it starts no flow
-  if (item === first && countIn) tail.prependListener('data', countIn) // what goes has come before
-  if (item === first && next === last) lend(pipes)
-  notePipe(tail, next.head as Writable)
-  tail.pipe(next.head as Writable, { end: false })
-}
-
-/** Nothing stands between the source and the sink, and nobody else gets the data. */
-function lend({ options: { source, sink, sourceLeg, sinkLeg }, isHeard }: Pipes): void {
-  const taker = sinkLeg?.stream === sink ? sinkLeg : sink
-  if (taker.releases && !isHeard) (sourceLeg ?? source).lend?.(sink)
-}
-
-/** The source lends no more. */
-export function unlend({ options: { source, sourceLeg } }: Pipes): void {
-  const giver = sourceLeg ?? source
-  giver.lend?.(undefined)
-}
-
-export function unlink(pipes: Pipes, item: Item): void {
-  if (!item.to) return
-  if (item === pipes.first) unlend(pipes)
-  uncount(pipes, item)
-  item.tail?.unpipe(item.to.head)
-  item.to = undefined
-}
-
-/** Comes before each `unpipe`, also that of Node at an end: it resumes what waits for a drain and has a listener. */
-export function uncount({ countIn, countOut }: Pipes, { tail }: Item): void {
-  if (countIn) tail?.off('data', countIn)
-  if (countOut) tail?.off('data', countOut)
-}
-
-/** Ends the input of the item. */
-export function end({ head }: Item): void {
-  if (!head?.writableEnded) head?.end()
-}
-
-/** Stops reading, as if the source had ended. */
-export function endSource(pipes: Pipes): void {
-  unlink(pipes, pipes.first)
-  pipes.options.source.pause()
-  pipes.first.ended = true
-}
-
-function isSlot(item: Item | undefined): item is Slot {
+export function isSlot(item: Item | undefined): item is Slot {
   return item !== undefined && 'plan' in item
 }
 

@@ -4,19 +4,8 @@ import type { Plan } from '../stages/plan.js'
 import { Run } from '../stages/run.js'
 import { type SegmentFigures, segmentFigures } from '../stats/segment-figures.js'
 import { prematureClose } from '../text/errors.js'
-import {
-  end,
-  endSource,
-  type Item,
-  isGoing,
-  isNew,
-  type Pipes,
-  relink,
-  type SegmentRequest,
-  type Slot,
-  uncount,
-  unlink,
-} from './pipes.js'
+import { end, endSource, relink, uncount, unlink } from './links.js'
+import { type Item, isGoing, isNew, type Pipes, type SegmentRequest, type Slot } from './pipes.js'
 
 /** Starts the initial segments. */
 export function startSegments(pipes: Pipes): void {

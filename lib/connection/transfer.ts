@@ -8,17 +8,9 @@ import { freeze } from '../stats/meter.js'
 import type { SegmentFigures } from '../stats/segment-figures.js'
 import { type DirectionStats, endStats, type SegmentStats } from '../stats/snapshot.js'
 import { prematureClose } from '../text/errors.js'
-import {
-  endSource,
-  openPipes,
-  type Pipes,
-  relink,
-  type SegmentRequest,
-  type TransferOptions,
-  unlend,
-  unlink,
-  type Watch,
-} from './pipes.js'
+import { unlend } from './lending.js'
+import { endSource, relink, unlink } from './links.js'
+import { openPipes, type Pipes, type SegmentRequest, type TransferOptions, type Watch } from './pipes.js'
 import { changeSegments, hasBegun, resolveChanges, startSegments, tailEnded } from './segments.js'
 
 export type { EndNames, SegmentRequest, TransferOptions, Watch } from './pipes.js'

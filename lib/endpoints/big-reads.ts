@@ -8,7 +8,7 @@
  * of Node, which are 64 KiB of fresh memory each; a proxy 0.24 s of 0.61 s.
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
-import { Readable, type Writable } from 'node:stream'
+import { type Duplex, Readable, type Writable } from 'node:stream'
 import { Blocks } from './blocks.js'
 
 /** The size in bytes of the shared buffer, and of the reads of Node. */
@@ -56,6 +56,7 @@ type Reading = Socket & {
 /** How a socket reads. */
 interface Reader {
   sink: Writable | undefined
+  through: readonly Duplex[]
   /** The most bytes that come at once. */
   readonly most: number
   /** While it reads much. */
@@ -89,24 +90,25 @@ let isTurnCounted = false
 const resting = new Set<Socket>()
 
 /**
- * Tells the socket that it is piped straight into this sink, which holds nothing of what it has written; or, without a
- * sink, that this is over.
+ * Tells the socket that its data goes, through stages that give what they take, into this sink, which holds nothing of what
+ * it has written; or, without a sink, that this is over.
  */
-export function lendReads(socket: Socket, sink: Writable | undefined): void {
+export function lendReads(socket: Socket, sink: Writable | undefined, through: readonly Duplex[] = []): void {
   const reading: Reading = socket
   const known = reading[reader]
   if (known) {
     release(reading, known)
     known.sink = sink
-  } else if (sink) install(reading, sink)
+    known.through = through
+  } else if (sink) install(reading, sink, through)
 }
 
-function install(socket: Reading, sink: Writable): void {
+function install(socket: Reading, sink: Writable, through: readonly Duplex[]): void {
   names ??= findNames()
   if (!names || !(names.buffer in socket) || !socket._handle?.useUserBuffer || socket.destroyed) return
   shared ??= Buffer.allocUnsafeSlow(sharedSize)
   const most = 'encrypted' in socket ? smallRead : sharedSize
-  const state: Reader = { sink, most, blocks: undefined, left: 0, hasRead: false, turn: 0, inTurn: 0 }
+  const state: Reader = { sink, through, most, blocks: undefined, left: 0, hasRead: false, turn: 0, inTurn: 0 }
   const { pause } = Readable.prototype // Node's own stops reading at once, and an end or a reset would not be heard
   Object.assign(socket, { [reader]: state, [names.callback]: onRead, [names.generate]: nextBuffer, pause })
   readInto(socket, shared)
@@ -194,15 +196,15 @@ function following(socket: Reading, state: Reader, size: number): Buffer {
     if (blocks) giveBack(socket, state)
     return shared
   }
-  state.blocks ??= open(socket, sink, state.most)
+  state.blocks ??= open(socket, state, sink)
   return state.blocks.next() ?? shared
 }
 
-function open(socket: Reading, sink: Writable, most: number): Blocks {
+function open(socket: Reading, { through, most }: Reader, sink: Writable): Blocks {
   busy.add(socket)
   socket.once('close', giveBackAtClose)
   timer ??= setInterval(look, pause).unref()
-  return new Blocks(socket, sink, most < sharedSize ? most : undefined)
+  return new Blocks(socket, sink, through, most < sharedSize ? most : undefined)
 }
 
 function giveBack(socket: Reading, state: Reader): void {

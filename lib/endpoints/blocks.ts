@@ -2,10 +2,10 @@
  * Blocks of memory that a source reads into again and again. Fresh memory has to be faulted in and is in no cache: a block
  * that is read into again halves the time of the kernel, and 1 MiB is not faster than 256 KiB then.
  *
- * A source may do so only where nothing holds what it gave: it is piped straight into a sink that holds nothing of what
- * it has written (`releases`).
+ * A source may do so only where it is known who holds what it gave: along stages that give what they take, up to a sink
+ * or a stage that holds nothing of what it has written (lib/connection/lending.ts).
  */
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 
 /** The size of a block in bytes. */
 export const blockSize = 256 * 1024
@@ -23,6 +23,8 @@ let used = 0
 export class Blocks {
   readonly #source: Readable
   readonly #sink: Writable
+  /** The stages before the sink, which give what they take. */
+  readonly #through: readonly Duplex[]
   /** The least room for a read: while a block has more, it goes on in it. */
   readonly #least: number
   /** What was given to the sink, in order, and may still be held: a block, and the number of bytes given until then. */
@@ -36,9 +38,10 @@ export class Blocks {
   #count = 0
   #isOver = false
 
-  constructor(source: Readable, sink: Writable, least = blockSize) {
+  constructor(source: Readable, sink: Writable, through: readonly Duplex[] = [], least = blockSize) {
     this.#source = source
     this.#sink = sink
+    this.#through = through
     this.#least = least
     this.#given = this.#pending()
   }
@@ -104,6 +107,11 @@ export class Blocks {
   #pending(): number {
     const [source, sink] = [this.#source, this.#sink]
     if (source.destroyed || sink.destroyed) return Number.POSITIVE_INFINITY
-    return source.readableLength + sink.writableLength
+    let pending = source.readableLength + sink.writableLength
+    for (const stage of this.#through) {
+      if (stage.destroyed) return Number.POSITIVE_INFINITY
+      pending += stage.writableLength + stage.readableLength
+    }
+    return pending
   }
 }

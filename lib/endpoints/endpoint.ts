@@ -36,7 +36,7 @@ export interface Leg {
   /** Its stream holds nothing of what it has written. */
   readonly releases?: boolean
   /** As that of a source. */
-  lend?: ((sink: Writable | undefined) => void) | undefined
+  lend?: Source['lend'] | undefined
   /** Fails the leg. If the carrier allows it, the peer can distinguish this from an end. */
   reset(error: Error): void
 }
@@ -103,10 +103,10 @@ export type Source = Readable & {
   readonly bytesRead?: number
   readonly warnings?: readonly string[]
   /**
-   * Tells that the source is piped straight into this sink, which releases what it has written: then the source may use that
-   * memory again. Without a sink, this is over.
+   * Tells that its data goes through these stages, which give what they take, into this sink, which releases what it has
+   * written: then the source may use that memory again. Without a sink, this is over.
    */
-  lend?(sink: Writable | undefined): void
+  lend?(sink: Writable | undefined, through?: readonly Duplex[]): void
   /** Set by a source that stores its records until its reader keeps them. Each of its chunks is a whole record. */
   readonly acks?: Acks
 }

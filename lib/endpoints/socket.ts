@@ -193,7 +193,7 @@ export function socketLeg(
     bytes: new SocketBytes(socket),
     isGone: () => takesNothing(socket),
     releases: true,
-    lend: sink => lendReads(socket, sink),
+    lend: (sink, through) => lendReads(socket, sink, through),
     ...(endNotice && { endNotice }),
     reset: error => void socket.destroy(error),
   }

@@ -1,5 +1,4 @@
 /** Fuses adjacent function stages into one byte-mode Duplex, with codecs between stages of different units. */
-import type { Duplex } from 'node:stream'
 import { flushable, many, none } from 'stream-chain/defs.js'
 import { areLines, encoder } from '../formats/encoder.js'
 import {
@@ -14,7 +13,7 @@ import {
 } from '../formats/records.js'
 import { type RunMeter, runMeter, type StageMeter, stageMeter } from '../stats/meter.js'
 import { type Family, lift } from './lift.js'
-import { type Output, Run } from './run.js'
+import { type Memory, type Output, Run } from './run.js'
 import type { FunctionStage } from './stage.js'
 
 /** A step of a stream: a stage, or the codec before or after it. `recode` converts only what is of another unit. */
@@ -33,7 +32,7 @@ export function fuse(
   output: Output = 'bytes',
   rest?: Rest,
   steps?: Step[],
-): { stream: Duplex; meter: RunMeter } {
+): { stream: Run; meter: RunMeter } {
   const functions: BatchFunction[] = []
   const releases: (() => Promise<void>)[] = []
   const meters = stages.map(stage => stageMeter(stage.name))
@@ -73,7 +72,16 @@ export function fuse(
     }
     functions.push(leave)
   }
-  return { stream: new Run({ functions, releases, meter: run, output }), meter: run }
+  return { stream: new Run({ functions, releases, meter: run, output, memory: memoryOf(stages) }), meter: run }
+}
+
+/** A codec copies what it reads. */
+function memoryOf(stages: readonly FunctionStage[]): Memory {
+  for (const { unit = 'bytes', memory } of stages) {
+    if (unit !== 'bytes') return 'releases'
+    if (memory !== 'passes') return memory
+  }
+  return 'passes'
 }
 
 function lineFilter({ literal }: FunctionStage, meter: StageMeter): LineFilter | undefined {

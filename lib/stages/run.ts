@@ -22,6 +22,9 @@ import {
 /** The output of a run: bytes, or, in object mode, the batches of records from its last stage. */
 export type Output = 'bytes' | 'batches'
 
+/** What becomes of the memory of a chunk, as of a stage (see `Traits`). */
+export type Memory = 'passes' | 'releases' | undefined
+
 export interface RunOptions {
   /** Each takes a batch and returns batches. The last one returns what the output needs. */
   readonly functions: readonly BatchFunction[]
@@ -29,6 +32,7 @@ export interface RunOptions {
   readonly releases: readonly (() => Promise<void>)[]
   readonly meter: RunMeter
   readonly output: Output
+  readonly memory?: Memory
 }
 
 type Callback = (error?: Error | null) => void
@@ -46,6 +50,7 @@ const cancelled = Symbol('cancelled')
  * and the meter needs no wrappers, so a chunk costs few calls, and a run little memory.
  */
 export class Run extends Duplex {
+  readonly memory: Memory
   private readonly functions: RunOptions['functions']
   /** The executors of the functions from an index on. */
   private readonly executors: Executor[] = []
@@ -64,13 +69,14 @@ export class Run extends Duplex {
   private flushed = false
   private ended = false
 
-  constructor({ functions, releases, meter, output }: RunOptions) {
+  constructor({ functions, releases, meter, output, memory }: RunOptions) {
     super({
       readableObjectMode: output === 'batches',
       readableHighWaterMark: output === 'batches' ? 1 : blockBytes,
       writableHighWaterMark: blockBytes,
     })
     this.functions = functions
+    this.memory = memory
     this.meter = meter
     this.releases = releases
     this.give = value => {

@@ -28,6 +28,8 @@ export interface StageObject<In = Anything, Out = unknown> extends NoStream {
   flush?(): Out
   /** Releases resources. Called once: after `flush`, or when the pipeline ends earlier. */
   destroy?(): unknown
+  /** What becomes of the memory of a chunk: see `Traits`. */
+  readonly memory?: Traits['memory']
 }
 
 /** Optional properties of a function or an object, about its records. */
@@ -38,6 +40,12 @@ export interface Traits {
   readonly literal?: string | undefined
   /** The stage returns each JSON value as it is, and `encode` writes it as `JSON.stringify` does. */
   readonly copies?: boolean | undefined
+  /**
+   * What becomes of the memory of a chunk, which sources may use again. `passes`: the stage returns each chunk itself, and
+   * keeps none. `releases`: what it returns is in memory of its own, and when it has returned it needs the chunk no more.
+   * Default: it may keep chunks, or parts of them, so their memory is never used again.
+   */
+  readonly memory?: 'passes' | 'releases' | undefined
 }
 
 /**
@@ -168,8 +176,8 @@ export function functionStage(
   name: string,
   unit: Unit | undefined,
 ): FunctionStage {
-  const { encode, literal, copies } = body as Traits
-  const common = { name, unit, encode, literal, copies }
+  const { encode, literal, copies, memory } = body as Traits
+  const common = { name, unit, encode, literal, copies, memory }
   if (typeof body !== 'function') return { ...common, write: record => body.write(record), ...ending(body) }
   if (!isFlushable(body)) return { ...common, write: body }
   const { [abortSymbol]: abort } = body as unknown as Flushable<unknown, unknown> & { [abortSymbol]?: () => unknown }

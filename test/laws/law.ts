@@ -8,7 +8,9 @@ import t, { type Test } from 'tap'
 import { lazyStream } from '../../lib/stages/compose.js'
 import { openContext } from '../../lib/stages/context.js'
 import type { Definition } from '../../lib/stages/define.js'
+import { plan } from '../../lib/stages/plan.js'
 import { parse } from '../../lib/stages/spec.js'
+import type { Recipe } from '../../lib/stages/stage.js'
 import { errorCode } from '../../lib/text/errors.js'
 import { samples } from './samples.js'
 import { all, connection, possible } from './support.js'
@@ -25,8 +27,16 @@ const log = pino({ level: 'trace', base: null, timestamp: false }, { write: () =
 /** The stages of a spec in surroundings of their own. */
 export function make(text: string): { stream: Duplex; signal: AbortSignal } {
   const { context } = openContext({ log, connection })
-  const recipes = parse(text.replace('FILE', `${dir}/${files++}`), all)
-  return { stream: lazyStream(recipes.map(recipe => ({ ...recipe, context }))), signal: context.signal }
+  return { stream: lazyStream(recipesOf(text).map(recipe => ({ ...recipe, context }))), signal: context.signal }
+}
+
+/** The first stream that a connection has for a spec. */
+export function firstStream(text: string): Duplex | undefined {
+  return plan(recipesOf(text), { log, connection }).streams[0]
+}
+
+function recipesOf(text: string): Recipe[] {
+  return parse(text.replace('FILE', `${dir}/${files++}`), all)
 }
 
 /** What a run came to: its output, or the code of its error. A large output is told by its hash. */

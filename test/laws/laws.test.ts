@@ -1,4 +1,5 @@
 /** What holds for every transform. A new one needs a line in `samples.ts`. */
+import { createHash } from 'node:crypto'
 import { getEventListeners, once } from 'node:events'
 import { type Duplex, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -6,11 +7,12 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { compose } from '../../lib/stages/compose.js'
 import type { Definition } from '../../lib/stages/define.js'
+import { Run } from '../../lib/stages/run.js'
 import { spec } from '../../transforms/spec.js'
 import fc from '../fast-check.js'
 import { resources, restored } from '../fuzz/resources.js'
 import { cutAt, cutEvery, cuts, textOf } from '../lib/pipes.js'
-import { definitions, drain, large, law, make, mebibyte, outcome, source } from './law.js'
+import { definitions, drain, firstStream, large, law, make, mebibyte, outcome, source } from './law.js'
 import { samples } from './samples.js'
 import { possible } from './support.js'
 
@@ -128,6 +130,27 @@ law('a function behind it receives what its type says', async (t, { spec, input 
   const spy = (value: unknown) => void (isRight(value) || wrong.push(value))
   await drain(source(cutEvery(5000, input(20_000, 9))), compose(make(spec).stream, spy))
   t.same(wrong, [])
+})
+
+law('memory that it passes on or releases may be used again', async (t, { spec, input }) => {
+  const stream = firstStream(spec)
+  if (!(stream instanceof Run) || !stream.memory) return
+  const bytes = input(large, 10)
+  const given = cutEvery(100_000, bytes).map(chunk => Buffer.from(chunk))
+  const hash = createHash('sha256')
+  let taken = 0
+  stream.on('data', chunk => {
+    hash.update(chunk)
+    if (stream.memory === 'passes') t.equal(chunk, given[taken++], 'each chunk itself')
+  })
+  const ended = once(stream, 'end')
+  for (const chunk of given) {
+    await new Promise(resolve => stream.write(chunk, resolve))
+    chunk.fill('again')
+  }
+  stream.end()
+  await ended
+  t.equal(hash.digest('hex'), await outcome(spec, [bytes]))
 })
 
 law('two at once do not mix', async (t, { spec, input }) => {

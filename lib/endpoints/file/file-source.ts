@@ -2,7 +2,7 @@
 
 import { close, constants, fstat, fstatSync, open, promises, read, readSync, type Stats, stat } from 'node:fs'
 import { Socket } from 'node:net'
-import { Readable, type Writable } from 'node:stream'
+import { type Duplex, Readable, type Writable } from 'node:stream'
 import { afterDelivery } from '../../formats/delivery.js'
 import { Blocks } from '../blocks.js'
 import type { Source } from '../endpoint.js'
@@ -81,9 +81,9 @@ export function fileSource(file: string | number): Source {
     },
   })
   const { warnings } = state
-  const lend = (sink: Writable | undefined) => {
+  const lend = (sink: Writable | undefined, through?: readonly Duplex[]) => {
     state.blocks?.end()
-    state.blocks = sink && new Blocks(source, sink)
+    state.blocks = sink && new Blocks(source, sink, through)
   }
   return Object.defineProperty(Object.assign(source, { warnings, lend }), 'bytesRead', { get: () => state.bytesRead })
 }

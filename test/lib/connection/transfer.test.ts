@@ -927,29 +927,3 @@ t.test('it tells whether data is on its way, from any source to any sink', async
   await transfer.done
   t.equal(transfer.isHolding(), false)
 })
-
-t.test('a source lends to the sink that it is piped straight into, if that releases what it has written', async t => {
-  const lent: (Writable | undefined)[] = []
-  const lend = (sink: Writable | undefined) => void lent.push(sink)
-  const chunks = () => Object.assign(Readable.from([Buffer.from('data')]), { lend })
-  const releasing = () => Object.assign(memorySink(), { releases: true })
-  const one = releasing()
-  await between(t, chunks(), one).done
-  t.same(lent.splice(0), [one, undefined])
-  await between(t, chunks(), memorySink()).done
-  t.same(lent.splice(0), [undefined], 'it may keep what it gets')
-  await between(t, chunks(), releasing(), () => [upper]).done
-  t.same(lent.splice(0), [undefined], 'a stage is between them')
-  const { run } = openChain('forward', undefined)
-  const { leg, peer, connection } = open(t)
-  peer.end()
-  Object.assign(leg, { releases: true })
-  await run(connection, into(chunks(), leg))
-  t.same(lent.splice(0), [leg.stream, undefined])
-  const { leg: lending, peer: sender, connection: other } = open(t)
-  sender.end('data')
-  Object.assign(lending, { lend })
-  const sink = releasing()
-  await run(other, { ...from(lending, sink), sinkLeg: { ...lending, releases: false } })
-  t.same(lent.splice(0), [sink, undefined], 'a sink of its own before the leg')
-})

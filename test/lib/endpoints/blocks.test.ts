@@ -1,4 +1,4 @@
-import { Readable, Writable } from 'node:stream'
+import { Readable, Transform, Writable } from 'node:stream'
 import t from 'tap'
 import { Blocks, blockSize } from '../../../lib/endpoints/blocks.js'
 
@@ -34,6 +34,29 @@ t.test('a block is used again when its bytes are written, and not before', async
   t.equal(blocks.next(), first)
   t.ok(blocks.isHeld)
   t.notOk(new Blocks(...(Object.values(ends()).slice(0, 2) as [Readable, Writable])).isHeld)
+  blocks.end()
+})
+
+t.test('what the stages between have counts, too', async t => {
+  const { source, sink, written } = ends()
+  const waiting: (() => void)[] = []
+  const stage = new Transform({ transform: (chunk, _encoding, done) => void waiting.push(() => done(null, chunk)) })
+  const blocks = new Blocks(source, sink, [stage])
+  const first = blocks.next() as Buffer
+  blocks.give(3, first)
+  stage.write(first.subarray(0, 3))
+  const second = blocks.next() as Buffer
+  t.not(second, first, 'it works on it')
+  blocks.give(1, second)
+  waiting.shift()?.()
+  const third = blocks.next() as Buffer
+  t.notOk([first, second].includes(third), 'it waits in it')
+  blocks.give(1, third)
+  sink.write(stage.read())
+  written()
+  stage.destroy()
+  const fourth = blocks.next() as Buffer
+  t.notOk([first, second, third].includes(fourth), 'what a destroyed stage had may be held')
   blocks.end()
 })
 
@@ -111,7 +134,7 @@ t.test('at most 16 MiB are in use, and what is given back can be taken again', a
 
 t.test('small reads share a block while it has room for one', async t => {
   const { source, sink } = ends()
-  const blocks = new Blocks(source, sink, blockSize / 2)
+  const blocks = new Blocks(source, sink, [], blockSize / 2)
   const block = blocks.next() as Buffer
   blocks.give(1000, block)
   const rest = blocks.next() as Buffer

@@ -247,6 +247,21 @@ t.test('lines of JSON pass a stage that copies values, which count one by one', 
   t.equal(seen.filter(value => value === '{"a":2}\n3\n').length, 3, 'but not where somebody gets the values')
 })
 
+t.test('what becomes of the memory of a chunk: as its first stages say, and codecs copy', async t => {
+  const passing = { ...stage(undefined), memory: 'passes' } as const
+  const releasing = { ...stage('bytes'), memory: 'releases' } as const
+  for (const [stages, expected] of [
+    [[passing], 'passes'],
+    [[passing, { ...passing, unit: 'bytes' }], 'passes'],
+    [[passing, releasing, stage('bytes')], 'releases'],
+    [[passing, stage(undefined), releasing], undefined],
+    [[stage('line')], 'releases'],
+    [[passing, stage('json'), stage(undefined)], 'releases'],
+    [[stage('bytes'), stage('line')], undefined],
+  ] as [FunctionStage[], string | undefined][])
+    t.equal(fuse(stages, 2 ** 20).stream.memory, expected)
+})
+
 t.test('how a stage encodes its records counts for what stands behind it', async t => {
   const quoted = { ...stage('json'), encode: (value: unknown) => JSON.stringify(value) }
   const length = (line: string) => `${line} ${line.length}`

@@ -73,6 +73,7 @@ t.test('a function is a stage without an end', async t => {
     encode: undefined,
     literal: undefined,
     copies: undefined,
+    memory: undefined,
     write,
   })
 })
@@ -131,7 +132,7 @@ t.test('an object may lack flush, destroy or both', async t => {
 })
 
 t.test('what a function or an object tells of its records', async t => {
-  const traits = { encode: String, literal: 'x', copies: true }
+  const traits = { encode: String, literal: 'x', copies: true, memory: 'passes' as const }
   t.match(
     functionStage(
       Object.assign((line: unknown) => line, traits),
@@ -143,6 +144,6 @@ t.test('what a function or an object tells of its records', async t => {
   t.match(functionStage({ write: (line: unknown) => line, ...traits }, 'o', 'line'), traits)
   t.match(
     functionStage((line: unknown) => line, 'f', 'line'),
-    { encode: undefined, literal: undefined, copies: undefined },
+    { encode: undefined, literal: undefined, copies: undefined, memory: undefined },
   )
 })
