@@ -6,6 +6,7 @@ import split2 from 'split2'
 import { compare, logLines, MiB, makeFile, ownTime, randomBytes, shell, speed } from './support.js'
 
 const { compose, eachLine, serve } = await import('../dist/bundle/index.js')
+const { grep } = await import('../dist/bundle/transforms.js')
 
 const identity = value => value
 const lines = n => [eachLine(identity), ...Array(n - 1).fill(identity)]
@@ -48,6 +49,14 @@ export async function run({ runs, quick }) {
     runs,
     ({ stage }) => seconds(logLines, chunks / 16, stage()),
   )
+  const greps = await compare(
+    [
+      { name: 'ours', stage: () => compose(grep({ pattern: /ERROR/ })) },
+      { name: 'split2', stage: () => split2(line => (/ERROR/.test(line) ? `${line}\n` : undefined)) },
+    ],
+    runs,
+    ({ stage }) => seconds(logLines, chunks / 16, stage()),
+  )
   const figure = (results, name, count) => speed(count * 65_536, results.get(name))
   return {
     title: `Fused stages: ${size / MiB} MiB through a socket; in memory ${chunks / 16} MiB of 64 KiB chunks, lines ${chunks / 256} MiB`,
@@ -81,6 +90,13 @@ export async function run({ runs, quick }) {
         peer: 'split2',
         theirs: figure(functions, 'split2', chunks / 16),
         atLeast: 1.5,
+      },
+      {
+        work: 'in memory, grep ERROR',
+        ours: figure(greps, 'ours', chunks / 16),
+        peer: 'split2',
+        theirs: figure(greps, 'split2', chunks / 16),
+        atLeast: 2.5,
       },
     ],
     commands: [],
