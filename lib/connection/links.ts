@@ -2,7 +2,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { notePipe } from '../formats/delivery.js'
 import { lend, unlend } from './lending.js'
-import { type Item, isGoing, isNew, isSlot, type Pipes } from './pipes.js'
+import { type Count, type Item, isGoing, isNew, isSlot, type Pipes } from './pipes.js'
 
 /** Pipes each item into the next one, wherever that takes something just now. The source may lend along these pipes. */
 export function relink(pipes: Pipes): void {
@@ -31,12 +31,23 @@ function link(pipes: Pipes, item: Item, next: Item | undefined): void {
 }
 
 function pipe(pipes: Pipes, item: Item, next: Item): void {
-  const { first, last, countIn, countOut } = pipes
   const tail = item.tail as Readable
-  if (next === last && countOut) tail.prependListener('data', countOut) // unlike `on`, it starts no flow
-  if (item === first && countIn) tail.prependListener('data', countIn) // what goes has come before
+  const count = counterOf(pipes, item === pipes.first, next === pipes.last)
+  if (count) tail.prependListener('data', count) // unlike `on`, it starts no flow
   notePipe(tail, next.head as Writable)
   tail.pipe(next.head as Writable, { end: false })
+}
+
+/** One listener at most: events copy a list of several each time. */
+function counterOf(pipes: Pipes, isFirst: boolean, isLast: boolean): Count | undefined {
+  const { countIn, countOut } = pipes
+  if (!isFirst || !countIn) return isLast ? countOut : undefined
+  if (!isLast || !countOut) return countIn
+  pipes.countBoth ??= chunk => {
+    countIn(chunk) // what goes has come before
+    countOut(chunk)
+  }
+  return pipes.countBoth
 }
 
 export function unlink(pipes: Pipes, item: Item): void {
@@ -48,9 +59,8 @@ export function unlink(pipes: Pipes, item: Item): void {
 }
 
 /** Comes before each `unpipe`, also that of Node at an end: it resumes what waits for a drain and has a listener. */
-export function uncount({ countIn, countOut }: Pipes, { tail }: Item): void {
-  if (countIn) tail?.off('data', countIn)
-  if (countOut) tail?.off('data', countOut)
+export function uncount({ countIn, countOut, countBoth }: Pipes, { tail }: Item): void {
+  for (const count of [countIn, countOut, countBoth]) if (count) tail?.off('data', count)
 }
 
 /** Ends the input of the item. */

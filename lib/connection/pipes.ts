@@ -57,7 +57,7 @@ export interface Change {
   resolve(): void
 }
 
-type Count = (chunk: Buffer) => void
+export type Count = (chunk: Buffer) => void
 
 /** Who watches a transfer. */
 export interface Watch {
@@ -92,6 +92,8 @@ export interface Pipes {
   lent: readonly Writable[]
   readonly countIn: Count | undefined
   readonly countOut: Count | undefined
+  /** Both, where the source is piped straight into the sink. */
+  countBoth: Count | undefined
   /** Called with stages that are finished while the connection continues. */
   readonly forget: (plan: Plan) => void
   /** Begins no more when the first byte comes. */
@@ -123,6 +125,7 @@ export function openPipes(
     lent: [],
     countIn: options.sourceLeg ? heard : counter(bytes, 'in'),
     countOut: options.sinkLeg ? told : counter(bytes, 'out'),
+    countBoth: undefined,
     forget,
   }
 }

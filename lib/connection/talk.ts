@@ -7,21 +7,30 @@ interface Turn {
   cameAfterEnd: boolean
 }
 
-/** The turns of the legs. An idle connection has none. */
+/**
+ * The turns of the legs. An idle connection has none. What is called for each chunk looks nothing up: with 1,000 connections,
+ * none of it is in the caches.
+ */
 export class Talk {
   #turns: Map<Leg, Turn> | undefined
 
-  /** Data of the peer of `leg` was read. */
-  heard(leg: Leg): void {
-    const turn = this.of(leg) ?? this.#open(leg)
-    turn.peerWasLast = true
-    if (leg.stream.writableEnded) turn.cameAfterEnd = true
+  /** Returns what is called when data of the peer of `leg` was read. */
+  hearing(leg: Leg): () => void {
+    let turn: Turn | undefined
+    return () => {
+      turn ??= this.#open(leg)
+      turn.peerWasLast = true
+      if (leg.stream.writableEnded) turn.cameAfterEnd = true
+    }
   }
 
-  /** Data was written to `leg`. */
-  told(leg: Leg): void {
-    const turn = this.of(leg) ?? this.#open(leg)
-    turn.peerWasLast = false
+  /** Returns what is called when data was written to `leg`. */
+  telling(leg: Leg): () => void {
+    let turn: Turn | undefined
+    return () => {
+      turn ??= this.#open(leg)
+      turn.peerWasLast = false
+    }
   }
 
   /** Returns undefined before the first byte. */
@@ -30,7 +39,7 @@ export class Talk {
   }
 
   #open(leg: Leg): Turn {
-    const turn = { peerWasLast: false, cameAfterEnd: false }
+    const turn = this.of(leg) ?? { peerWasLast: false, cameAfterEnd: false }
     this.#turns ??= new Map()
     this.#turns.set(leg, turn)
     return turn

@@ -9,8 +9,8 @@ export function watchBytes(
   const { identity, leg, target, observer } = state
   const talk = target?.talk
   const takes = observer?.takesBytes ? observer : undefined
-  const heard = talk && sourceLeg && (() => talk.heard(sourceLeg))
-  const told = talk && sinkLeg && (() => talk.told(sinkLeg))
+  const heard = talk && sourceLeg && talk.hearing(sourceLeg)
+  const told = talk && sinkLeg && talk.telling(sinkLeg)
   return {
     isHeard: takes !== undefined,
     heard: both(heard, takes && sourceLeg === leg && (chunk => takes.passed(identity, 'in', chunk))),
