@@ -2,9 +2,9 @@
  * Lends the memory of a source: it reads into the same blocks again and again, where it is known when they are free. That is
  * so along stages that pass each chunk on and keep none, up to a stage or a sink that holds nothing of what it has written.
  */
-import type { Duplex, Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { Run } from '../stages/run.js'
-import type { Pipes, Slot } from './pipes.js'
+import { isSlot, type Pipes } from './pipes.js'
 
 /** Call it when a pipe has changed. */
 export function lend(pipes: Pipes): void {
@@ -13,7 +13,7 @@ export function lend(pipes: Pipes): void {
   unlend(pipes)
   if (way.length === 0) return
   pipes.lent = way
-  giverOf(pipes).lend?.(way.at(-1), way.slice(0, -1) as Duplex[])
+  giverOf(pipes).lend?.(way.at(-1), way.slice(0, -1) as Run[])
 }
 
 /** The source lends no more. */
@@ -31,8 +31,8 @@ function giverOf({ options: { source, sourceLeg } }: Pipes) {
 function wayOf({ first, last, options: { sink, sinkLeg } }: Pipes): readonly Writable[] {
   const way: Writable[] = []
   let item = first.to
-  while (item && item !== last) {
-    const { head, plan } = item as Slot
+  while (isSlot(item)) {
+    const { head, plan } = item
     if (!(head instanceof Run)) return []
     way.push(head)
     if (head.memory === 'releases') return way
@@ -40,5 +40,5 @@ function wayOf({ first, last, options: { sink, sinkLeg } }: Pipes): readonly Wri
     item = item.to
   }
   const taker = sinkLeg?.stream === sink ? sinkLeg : sink
-  return item && taker.releases ? [...way, sink] : []
+  return item === last && taker.releases ? [...way, sink] : []
 }

@@ -1,4 +1,4 @@
-/** Which parts of a transfer are piped into each other. Only these connections use `pipe`. */
+/** Which parts of a transfer are piped into each other, and the ends that go along. */
 import type { Readable, Writable } from 'node:stream'
 import { notePipe } from '../formats/delivery.js'
 import { lend, unlend } from './lending.js'

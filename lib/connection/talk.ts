@@ -8,8 +8,8 @@ interface Turn {
 }
 
 /**
- * The turns of the legs. An idle connection has none. What is called for each chunk looks nothing up: with 1,000 connections,
- * none of it is in the caches.
+ * The turns of the legs. An idle connection has none. What is called for each chunk looks nothing up: with 1,000 connections a
+ * lookup costs several cache misses.
  */
 export class Talk {
   #turns: Map<Leg, Turn> | undefined

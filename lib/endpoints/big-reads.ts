@@ -8,8 +8,8 @@
  * of Node, which are 64 KiB of fresh memory each; a proxy 0.24 s of 0.61 s.
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
-import { type Duplex, Readable, type Writable } from 'node:stream'
-import { Blocks } from './blocks.js'
+import { Readable, type Writable } from 'node:stream'
+import { Blocks, type Passing } from './blocks.js'
 
 /** The size in bytes of the shared buffer, and of the reads of Node. */
 const sharedSize = 64 * 1024
@@ -55,8 +55,10 @@ type Reading = Socket & {
 
 /** How a socket reads. */
 interface Reader {
+  /** Where its data goes; undefined if it may be kept. */
   sink: Writable | undefined
-  through: readonly Duplex[]
+  /** The stages before the sink. */
+  through: readonly Passing[]
   /** The most bytes that come at once. */
   readonly most: number
   /** While it reads much. */
@@ -87,13 +89,13 @@ let turn = 0
 let isTurnCounted = false
 
 /** The sockets that have had their share of this turn. */
-const resting = new Set<Socket>()
+const resting = new Set<Reading>()
 
 /**
- * Tells the socket that its data goes, through stages that give what they take, into this sink, which holds nothing of what
- * it has written; or, without a sink, that this is over.
+ * Tells the socket that its data goes, through stages that pass each chunk on and keep none, into this sink, which holds
+ * nothing of what it has written; or, without a sink, that this is over.
  */
-export function lendReads(socket: Socket, sink: Writable | undefined, through: readonly Duplex[] = []): void {
+export function lendReads(socket: Socket, sink: Writable | undefined, through: readonly Passing[] = []): void {
   const reading: Reading = socket
   const known = reading[reader]
   if (known) {
@@ -103,7 +105,7 @@ export function lendReads(socket: Socket, sink: Writable | undefined, through: r
   } else if (sink) install(reading, sink, through)
 }
 
-function install(socket: Reading, sink: Writable, through: readonly Duplex[]): void {
+function install(socket: Reading, sink: Writable, through: readonly Passing[]): void {
   names ??= findNames()
   if (!names || !(names.buffer in socket) || !socket._handle?.useUserBuffer || socket.destroyed) return
   shared ??= Buffer.allocUnsafeSlow(sharedSize)
@@ -143,18 +145,29 @@ function onRead(this: Reading, size: number, buffer: Buffer): boolean {
   const state = this[reader] as Reader
   state.hasRead = true
   state.blocks?.give(size, buffer)
-  current = this
-  const isWanted = give(this, buffer === shared ? copied(size) : buffer.subarray(0, size))
-  current = undefined
+  const isWanted = pass(this, buffer === shared ? copied(size) : buffer.subarray(0, size))
   next = following(this, state, size)
   if (isWanted && busy.size > 1 && hasHadShare(state, size)) restForThisTurn(this)
   return isWanted
 }
 
-/** Gives a chunk that nothing holds back at once, past the buffer of the socket and the ticks that it costs. */
-function give(socket: Reading, chunk: Buffer): boolean {
-  const isFlowing = socket.readableFlowing && socket.readableLength === 0 && socket.readableDidRead
-  if (!isFlowing || Object.hasOwn(socket, 'push')) return socket.push(chunk)
+function pass(socket: Reading, chunk: Buffer): boolean {
+  current = socket
+  try {
+    return emitOrPush(socket, chunk)
+  } finally {
+    current = undefined
+  }
+}
+
+/**
+ * Emits a chunk that nothing holds back, as `push` would do, but without the buffer and the ticks of Node. The first chunk is
+ * pushed, so that `readableDidRead` is true from then on. Of a socket with a `push` of its own – of TLS, or metered – all are.
+ */
+function emitOrPush(socket: Reading, chunk: Buffer): boolean {
+  const { readableFlowing: isFlowing, readableLength: held, readableDidRead: didRead } = socket
+  const canEmit = isFlowing && held === 0 && didRead && socket.listenerCount('data') > 0
+  if (!canEmit || Object.hasOwn(socket, 'push')) return socket.push(chunk)
   socket.emit('data', chunk)
   return true
 }
@@ -184,7 +197,7 @@ function hasHadShare(state: Reader, size: number): boolean {
 function endTurn(): void {
   turn++
   isTurnCounted = false
-  for (const { _handle: handle } of resting as Set<Reading>) if (handle?.reading) handle.readStart()
+  for (const { _handle: handle } of resting) if (handle?.reading) handle.readStart()
   resting.clear()
 }
 
@@ -236,7 +249,7 @@ function release(socket: Reading, state: Reader): void {
 function look(): void {
   for (const socket of busy) {
     const state = socket[reader] as Reader
-    if (!state.hasRead && !state.blocks?.isHeld) {
+    if (socket.destroyed || (!state.hasRead && !state.blocks?.isHeld)) {
       state.blocks?.rest()
       release(socket, state)
     }

@@ -2,10 +2,16 @@
  * Blocks of memory that a source reads into again and again. Fresh memory has to be faulted in and is in no cache: a block
  * that is read into again halves the time of the kernel, and 1 MiB is not faster than 256 KiB then.
  *
- * A source may do so only where it is known who holds what it gave: along stages that give what they take, up to a sink
- * or a stage that holds nothing of what it has written (lib/connection/lending.ts).
+ * A source may do so only where it is known who holds what it gave: along stages that pass each chunk on and keep none, up
+ * to a stage or a sink that holds nothing of what it has written (lib/connection/lending.ts).
  */
 import type { Duplex, Readable, Writable } from 'node:stream'
+
+/** A stage that passes each chunk on and keeps none. */
+export type Passing = Duplex & {
+  /** The number of bytes that it has taken and not given. Infinity: it drops what it takes. */
+  readonly missing: number
+}
 
 /** The size of a block in bytes. */
 export const blockSize = 256 * 1024
@@ -19,15 +25,15 @@ const kept = 4
 const free: Buffer[] = []
 let used = 0
 
-/** The blocks of one source, which is piped into one sink. */
+/** The blocks of one source, whose data goes into one sink, which may be a stage. */
 export class Blocks {
   readonly #source: Readable
   readonly #sink: Writable
-  /** The stages before the sink, which give what they take. */
-  readonly #through: readonly Duplex[]
+  /** The stages before the sink. */
+  readonly #through: readonly Passing[]
   /** The least room for a read: while a block has more, it goes on in it. */
   readonly #least: number
-  /** What was given to the sink, in order, and may still be held: a block, and the number of bytes given until then. */
+  /** What was given, in order, and may still be held: a block, and the number of bytes given until then. */
   readonly #lent: { readonly block: Buffer; readonly end: number }[] = []
   readonly #spare: Buffer[] = []
   /** The block that is read into, and how many of its bytes were given. */
@@ -38,7 +44,7 @@ export class Blocks {
   #count = 0
   #isOver = false
 
-  constructor(source: Readable, sink: Writable, through: readonly Duplex[] = [], least = blockSize) {
+  constructor(source: Readable, sink: Writable, through: readonly Passing[] = [], least = blockSize) {
     this.#source = source
     this.#sink = sink
     this.#through = through
@@ -56,7 +62,7 @@ export class Blocks {
   }
 
   #another(): Buffer | undefined {
-    if (used >= most) return undefined
+    if (used >= most || this.#pending() === Number.POSITIVE_INFINITY) return undefined
     used++
     this.#count++
     return free.pop() ?? Buffer.allocUnsafeSlow(blockSize)
@@ -68,7 +74,7 @@ export class Blocks {
     if (buffer.buffer === this.#taken?.buffer) this.#at += bytes
   }
 
-  /** Whether its sink has not written everything: then blocks count as used, so that their number is bounded. */
+  /** Whether something is not written yet: then blocks count as used, so that their number is bounded. */
   get isHeld(): boolean {
     return this.#pending() > 0
   }
@@ -103,14 +109,17 @@ export class Blocks {
       this.#spare.push((this.#lent.shift() as { block: Buffer }).block)
   }
 
-  /** The bytes that the sink has not written. A destroyed stream drops what it holds, but the system may still have it. */
+  /**
+   * The bytes that may be held. A destroyed stream drops what it holds, but the system may still have it. What a stage drops
+   * would count as written, so it counts as held.
+   */
   #pending(): number {
     const [source, sink] = [this.#source, this.#sink]
     if (source.destroyed || sink.destroyed) return Number.POSITIVE_INFINITY
     let pending = source.readableLength + sink.writableLength
     for (const stage of this.#through) {
       if (stage.destroyed) return Number.POSITIVE_INFINITY
-      pending += stage.writableLength + stage.readableLength
+      pending += stage.writableLength + stage.readableLength + stage.missing
     }
     return pending
   }

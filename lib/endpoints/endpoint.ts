@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import type { SessionFacts } from '../stats/session-facts.js'
 import type { TlsFacts } from '../stats/tls-facts.js'
+import type { Passing } from './blocks.js'
 import type { Hello, Receipt } from './session/hello.js'
 import type { Keeper } from './session/keeper.js'
 import type { DialSession, ListenSession } from './session/options.js'
@@ -103,10 +104,10 @@ export type Source = Readable & {
   readonly bytesRead?: number
   readonly warnings?: readonly string[]
   /**
-   * Tells that its data goes through these stages, which give what they take, into this sink, which releases what it has
-   * written: then the source may use that memory again. Without a sink, this is over.
+   * Tells that its data goes through these stages, which pass each chunk on and keep none, into this sink, which releases what
+   * it has written: then the source may use that memory again. Without a sink, this is over.
    */
-  lend?(sink: Writable | undefined, through?: readonly Duplex[]): void
+  lend?(sink: Writable | undefined, through?: readonly Passing[]): void
   /** Set by a source that stores its records until its reader keeps them. Each of its chunks is a whole record. */
   readonly acks?: Acks
 }

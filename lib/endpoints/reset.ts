@@ -129,8 +129,7 @@ interface Handle {
 
 /**
  * Returns whether libuv has read the end of the peer: it has stopped reading, though Node requests data. `below` is the
- * socket that carries it. Before the end of a handshake, Node answers that end with a FIN. While a FIN is pending, libuv
- * refuses a reset, and Node (as of 26) then leaves the socket open for ever: the process ends in an endless loop.
+ * socket that carries it, which reads from then on. While a socket rests, it is we who have stopped it.
  */
 export function hasReadEnd(socket: Socket, below = socket): boolean {
   if (isResting(socket)) return false

@@ -110,6 +110,11 @@ export class Run extends Duplex {
     }
   }
 
+  /** The number of bytes that it has taken and not given; infinite after a stop. Counts for a run that passes all on. */
+  get missing(): number {
+    return this.stopped ? Number.POSITIVE_INFINITY : Math.max(0, this.meter.bytesIn - this.meter.bytesOut)
+  }
+
   override _read(): void {
     wanted(this.meter)
     this.parked?.resolve()

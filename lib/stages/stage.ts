@@ -42,8 +42,8 @@ export interface Traits {
   readonly copies?: boolean | undefined
   /**
    * What becomes of the memory of a chunk, which sources may use again. `passes`: the stage returns each chunk itself, and
-   * keeps none. `releases`: what it returns is in memory of its own, and when it has returned it needs the chunk no more.
-   * Default: it may keep chunks, or parts of them, so their memory is never used again.
+   * keeps none; it may `stop`. `releases`: what it returns is in memory of its own, and when its result is used up (a promise
+   * has settled, a generator has ended) it needs the chunk no more. Default: it may keep chunks, or parts of them.
    */
   readonly memory?: 'passes' | 'releases' | undefined
 }

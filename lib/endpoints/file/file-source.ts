@@ -2,9 +2,9 @@
 
 import { close, constants, fstat, fstatSync, open, promises, read, readSync, type Stats, stat } from 'node:fs'
 import { Socket } from 'node:net'
-import { type Duplex, Readable, type Writable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import { afterDelivery } from '../../formats/delivery.js'
-import { Blocks } from '../blocks.js'
+import { Blocks, type Passing } from '../blocks.js'
 import type { Source } from '../endpoint.js'
 
 /** The size of a read in bytes. Smaller blocks cost more calls, and larger blocks gain nothing. */
@@ -81,7 +81,7 @@ export function fileSource(file: string | number): Source {
     },
   })
   const { warnings } = state
-  const lend = (sink: Writable | undefined, through?: readonly Duplex[]) => {
+  const lend = (sink: Writable | undefined, through?: readonly Passing[]) => {
     state.blocks?.end()
     state.blocks = sink && new Blocks(source, sink, through)
   }

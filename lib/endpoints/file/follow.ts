@@ -66,7 +66,8 @@ class Follower extends Readable {
         this.push(block)
         return
       }
-      if (!this.#file || !(await this.#changed(this.#file))) await this.#change()
+      const isChanged = this.#file && (await this.#changed(this.#file))
+      if (!isChanged && !this.destroyed) await this.#change()
     }
   }
 
@@ -121,7 +122,6 @@ class Follower extends Readable {
         resolve()
       }
       this.#timer = setTimeout(this.#wake, lookTime)
-      if (this.destroyed) this.#wake()
     })
   }
 

@@ -148,6 +148,8 @@ function shakeHands(
   let refuse: (reason: unknown) => void
   const abort = () => refuse(aborted(signal as AbortSignal))
   let isShaken = false
+  // Node answers an end with a FIN. While that is pending, libuv refuses a reset, and Node (as of 26) leaves the socket open:
+  // the process ends in an endless loop.
   const restore = resetOnDestroy(raw, () => isShaken || !hasReadEnd(raw))
   raw.on('error', () => {})
   const shaken = new Promise<SecureSocket>((succeed, fail) => {

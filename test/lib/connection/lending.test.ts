@@ -2,13 +2,14 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
+import { none, stop } from 'stream-chain/defs.js'
 import t, { type Test } from 'tap'
 import { openChain } from '../../../lib/connection/chain.js'
 import type { Leg, Sink } from '../../../lib/endpoints/endpoint.js'
 import { eachLine, type Stage } from '../../../lib/stages/stage.js'
 import { observers } from '../../../lib/stats/observer.js'
 import { base64, counter } from '../../../transforms/index.js'
-import { memorySink } from '../network.js'
+import { memorySink, until } from '../network.js'
 import { divisible, flow, from, into, open, openOver, socketLegs, upper } from './support.js'
 
 /** To whom a leg lends now: the number of stages between, and what releases its memory. */
@@ -127,6 +128,52 @@ t.test('when stages change, it lends along the new ones', async t => {
   await done
   t.equal(String(sink.data), 'abCd\nef')
 })
+
+for (const [title, last] of [
+  ['stops', stop],
+  ['drops chunks, which it must not,', none],
+] as const)
+  t.test(`what a sink still has when a stage ${title} is not overwritten`, async t => {
+    const [leg, peer] = await socketLegs(t)
+    const { connection } = openOver([leg, peer])
+    const held: Buffer[] = []
+    const copies: Buffer[] = []
+    const callbacks: (() => void)[] = []
+    const writable = new Writable({
+      highWaterMark: 1024 * 1024,
+      write(_chunk, _encoding, callback) {
+        callbacks.push(callback)
+        if (isOver) callback()
+      },
+    })
+    writable.write = (chunk: Buffer) => {
+      held.push(chunk)
+      copies.push(Buffer.from(chunk))
+      return Writable.prototype.write.call(writable, chunk, 'utf8')
+    }
+    let isOver = false
+    let dropped = 0
+    const stage = (chunk: Buffer) => {
+      if (writable.writableNeedDrain) {
+        dropped++
+        return last
+      }
+      return chunk
+    }
+    const sink = Object.assign(writable, { releases: true })
+    const { run } = openChain('forward', () => [Object.assign(stage, { memory: 'passes' as const })])
+    const done = run(connection, from(leg, sink))
+    done.catch(() => {})
+    peer.stream.on('error', () => {})
+    for (let i = 0; i < 40; i++) peer.stream.write(Buffer.alloc(1024 * 1024, i))
+    await until(() => dropped > 0)
+    for (let i = 0; i < 50; i++) await setImmediate()
+    t.ok(held.every((chunk, i) => chunk.equals(copies[i] as Buffer)))
+    isOver = true
+    for (const callback of callbacks.splice(0)) callback()
+    peer.stream.end()
+    await done
+  })
 
 t.test('every byte arrives, while stages change and blocks are used again', async t => {
   const [leg, peer] = await socketLegs(t)

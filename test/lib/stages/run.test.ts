@@ -78,6 +78,20 @@ t.test('a reader that pauses loses nothing', async t => {
   }
 })
 
+t.test('what it has taken and not given is missing: one that passes all on misses nothing', async t => {
+  for (const [functions, missing] of [
+    [[same], 0],
+    [[() => none], 3],
+    [[(batch: Batch) => [...batch, ...batch]], 0],
+    [[() => stop], Number.POSITIVE_INFINITY],
+  ] as [BatchFunction[], number][]) {
+    const run = runOf(functions)
+    await new Promise(resolve => run.write('abc', resolve))
+    t.equal(run.missing, missing)
+    run.destroy()
+  }
+})
+
 t.test('the end flushes the functions, each into those behind it', async t => {
   const ending = (name: string) =>
     flushable(
