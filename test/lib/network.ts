@@ -109,10 +109,11 @@ export async function received(socket: Readable): Promise<string> {
   return String(Buffer.concat(chunks))
 }
 
-/** Reads a socket, or another carrier, to its close. */
-export function outcome(socket: Duplex): Promise<Outcome> {
+/** Reads a socket, or another carrier, to its close, which may have come already. */
+export async function outcome(socket: Duplex): Promise<Outcome> {
   const chunks: Buffer[] = []
-  const result: Outcome = { data: Buffer.alloc(0), ended: false, code: undefined }
+  const { code } = (socket.errored ?? {}) as NodeJS.ErrnoException
+  const result: Outcome = { data: Buffer.alloc(0), ended: socket.readableEnded, code }
   socket.on('data', chunk => chunks.push(chunk))
   socket.once('end', () => {
     result.ended = true
@@ -120,9 +121,8 @@ export function outcome(socket: Duplex): Promise<Outcome> {
   socket.once('error', error => {
     result.code = (error as NodeJS.ErrnoException).code
   })
-  return new Promise(resolve =>
-    socket.once('close', () => resolve(Object.assign(result, { data: Buffer.concat(chunks) }))),
-  )
+  await closed(socket)
+  return Object.assign(result, { data: Buffer.concat(chunks) })
 }
 
 /** What a stream gives, to its end; a socket stays open (`for await` would destroy it). */

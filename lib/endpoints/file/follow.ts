@@ -60,8 +60,7 @@ class Follower extends Readable {
     while (!this.destroyed) {
       this.#file ??= await this.#open()
       const block = this.#file && (await this.#readBlock(this.#file))
-      if (this.destroyed) return
-      if (block) {
+      if (block && !this.destroyed) {
         this.bytesRead += block.length
         this.push(block)
         return

@@ -9,7 +9,7 @@ import { blockSize, gather } from '../../../lib/stages/worker-stage.js'
 import { busy } from '../../../lib/stats/meter.js'
 import { loadSpec, spec } from '../../../transforms/spec.js'
 import fc from '../../fast-check.js'
-import { closed } from '../network.js'
+import { closed, until } from '../network.js'
 import { cutAt, cuts, planned, run, settled, textOf } from '../pipes.js'
 
 /** A module of the test's own, as a stage in a thread. */
@@ -103,6 +103,7 @@ t.test('it takes no more than a bound, while nobody reads', async t => {
   })
   source.on('error', () => {})
   if (stage) source.pipe(stage)
+  await until(() => (stage?.readableLength ?? 0) > 0) // the thread has begun
   let last = -1
   while (last !== given) {
     last = given
