@@ -20,7 +20,10 @@ import {
 import { checkLog } from './log.js'
 import { Finding, inTime } from './part.js'
 
-/** With a reader that is to leave, it is the only one; otherwise the program has both ends, and waits for another reader. */
+/**
+ * With a reader that is to leave, it is the only one; otherwise the program has both ends, and waits for another reader. It
+ * listens on TCP, since a unix socket has no reset: its client could not tell that bytes which were read are lost.
+ */
 export async function playStdout(test: Test, folder: string, only: OwnUse): Promise<void> {
   const { peer } = only
   const path = join(folder, 'p')
@@ -29,12 +32,12 @@ export async function playStdout(test: Test, folder: string, only: OwnUse): Prom
   const reader = readFifo(path, peer)
   const hold = openSync(path, peer.kind === 'leaves' ? 'w' : 'r+') // what is in there outlives the program
   const stdout = openSync(path, 'w')
-  const server = start(test, folder, ['serve', `unix:${folder}/s`, ...drain], ['ignore', stdout, 'pipe'])
+  const server = start(test, folder, ['serve', '127.0.0.1:0', ...drain], ['ignore', stdout, 'pipe'])
   closeSync(stdout)
   if (peer.kind === 'leaves') closeSync(hold)
-  await server.logged('listening')
+  const { port } = await server.logged('listening')
   const before = socketsOf(server)
-  const one = client(test, { path: join(folder, 's') }, data)
+  const one = client(test, { port: Number(port) }, data)
   const isStuck = peer.kind === 'never' && data.length > fifoRoom
   const mayFit = peer.kind === 'never' && !isStuck
   try {
