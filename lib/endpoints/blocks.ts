@@ -6,6 +6,7 @@
  * to a stage or a sink that holds nothing of what it has written (lib/connection/lending.ts).
  */
 import type { Duplex, Readable, Writable } from 'node:stream'
+import { chunkBytes } from '../formats/records.js'
 
 /** A stage that passes each chunk on and keeps none. */
 export type Passing = Duplex & {
@@ -14,7 +15,7 @@ export type Passing = Duplex & {
 }
 
 /** The size of a block in bytes. */
-export const blockSize = 256 * 1024
+export const blockSize = chunkBytes
 
 /** The most blocks that are in use at once in this process: 16 MiB. */
 const most = 64

@@ -20,6 +20,9 @@ export type BatchFunction = ((batch: Batch) => unknown) | Flushable<Batch, unkno
 export const batchRecords = 1024
 export const blockBytes = 64 * 1024
 
+/** The most bytes that sources usually give at once. */
+export const chunkBytes = 4 * blockBytes
+
 /** The default of `maxRecord`, in bytes. */
 export const defaultMaxRecord = 1024 * 1024
 

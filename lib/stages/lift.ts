@@ -1,6 +1,6 @@
 /** Lifts a function of one record to a function of batches: in order, one call at a time. */
 import { flushable, getManyValues, isFinalValue, isMany, none, stop } from 'stream-chain/defs.js'
-import { type Batch, type BatchFunction, batchRecords, blockBytes } from '../formats/records.js'
+import { type Batch, type BatchFunction, batchRecords, blockBytes, chunkBytes } from '../formats/records.js'
 import { handOver, keepBusy, type RunMeter, resume, type StageMeter } from '../stats/meter.js'
 import { blame } from '../text/blame.js'
 import { describe, TcpPipeError, toError } from '../text/errors.js'
@@ -17,8 +17,8 @@ interface Lifted {
 
 type Steps = Generator<unknown, void, void>
 
-/** The size from which the results of a batch are passed on in parts. */
-const mostBytes = 4 * blockBytes
+/** The size from which the results of a batch are passed on in parts. A usual chunk, encoded, is smaller. */
+const mostBytes = 2 * chunkBytes
 
 /** The state of a running stage. */
 interface Lift {

@@ -40,8 +40,11 @@ t.test('as base64 writes it', needs('base64'), async t => {
   for (const size of [0, 1, 56, 57, 58, 300_000]) {
     const input = noise(size)
     for (const width of [undefined, 1, 75, 76, 77]) {
-      const { chunks } = await run([base64({ width })], cutEvery(70_000, input))
-      t.ok(Buffer.concat(chunks).equals(output('base64', ['-w', String(width ?? 0)], input)), `${size}, width ${width}`)
+      const expected = output('base64', ['-w', String(width ?? 0)], input)
+      for (const cut of [70_000, 262_144, 300_000]) {
+        const { chunks } = await run([base64({ width })], cutEvery(cut, input))
+        t.ok(Buffer.concat(chunks).equals(expected), `${size} by ${cut}, width ${width}`)
+      }
     }
   }
 })
