@@ -34,7 +34,7 @@ export function fuse(
   steps?: Step[],
 ): { stream: Run; meter: RunMeter } {
   const functions: BatchFunction[] = []
-  const releases: (() => Promise<void>)[] = []
+  const aborts: (() => Promise<void>)[] = []
   const meters = stages.map(stage => stageMeter(stage.name))
   const run = runMeter(meters)
   let unit: Unit = 'bytes' // the output unit of the last function
@@ -63,7 +63,7 @@ export function fuse(
     const family: Family = unit === 'bytes' ? 'bytes' : 'records'
     const lifted = lift(stage, family, meter, run)
     functions.push(lifted.run)
-    if (lifted.release) releases.push(lifted.release)
+    if (lifted.abort) aborts.push(lifted.abort)
   })
   if (output === 'bytes') {
     if (unit !== 'bytes') {
@@ -72,7 +72,7 @@ export function fuse(
     }
     functions.push(leave)
   }
-  return { stream: new Run({ functions, releases, meter: run, output, memory: memoryOf(stages) }), meter: run }
+  return { stream: new Run({ functions, aborts, meter: run, output, memory: memoryOf(stages) }), meter: run }
 }
 
 /** A codec copies what it reads. */

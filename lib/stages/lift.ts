@@ -11,8 +11,8 @@ export type Family = 'bytes' | 'records'
 
 interface Lifted {
   run: BatchFunction
-  /** Releases resources if the flush did not run or did not finish. Undefined if there is nothing to release. */
-  release: (() => Promise<void>) | undefined
+  /** Releases resources if the flush did not run or did not finish. Undefined if there are none. */
+  abort: (() => Promise<void>) | undefined
 }
 
 type Steps = Generator<unknown, void, void>
@@ -40,7 +40,7 @@ export function lift(stage: FunctionStage, family: Family, meter: StageMeter, ru
   const state: Lift = { stage, family, meter, run, results: [], size: 0, over: !stage.abort }
   const process = (batch: Batch) => processBatch(state, batch)
   const isFlushed = stage.flush || stage.abort
-  return { run: isFlushed ? flushed(state, process) : process, release: stage.abort && releasing(state) }
+  return { run: isFlushed ? flushed(state, process) : process, abort: stage.abort && aborting(state) }
 }
 
 /** Apart, since a function keeps what those beside it need. */
@@ -48,8 +48,8 @@ function flushed(state: Lift, process: (batch: Batch) => unknown): BatchFunction
   return flushable(process, () => endStage(state))
 }
 
-function releasing(state: Lift): () => Promise<void> {
-  return () => release(state)
+function aborting(state: Lift): () => Promise<void> {
+  return () => abort(state)
 }
 
 /** Reuses the batch: the results replace the records. To look at a result can throw, too: a getter, or a Proxy. */
@@ -115,7 +115,7 @@ function* lastOf({ flush }: FunctionStage): Generator {
   yield flush?.()
 }
 
-async function release(state: Lift): Promise<void> {
+async function abort(state: Lift): Promise<void> {
   if (state.over) return
   state.over = true
   try {

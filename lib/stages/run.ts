@@ -29,7 +29,7 @@ export interface RunOptions {
   /** Each takes a batch and returns batches. The last one returns what the output needs. */
   readonly functions: readonly BatchFunction[]
   /** Release the resources of stages that were not flushed, in order. */
-  readonly releases: readonly (() => Promise<void>)[]
+  readonly aborts: readonly (() => Promise<void>)[]
   readonly meter: RunMeter
   readonly output: Output
   readonly memory?: Memory
@@ -59,7 +59,7 @@ export class Run extends Duplex {
   private readonly give: Push & { [cancelSymbol]?: symbol }
   private readonly meter: RunMeter
   /** Of the stages that are not flushed. */
-  private releases: RunOptions['releases']
+  private aborts: RunOptions['aborts']
   /** A function waits here until the consumer reads. */
   private parked: { resolve(): void; reject(reason: unknown): void } | undefined
   /** Whether a write goes on after its function has returned. */
@@ -69,7 +69,7 @@ export class Run extends Duplex {
   private flushed = false
   private ended = false
 
-  constructor({ functions, releases, meter, output, memory }: RunOptions) {
+  constructor({ functions, aborts, meter, output, memory }: RunOptions) {
     super({
       readableObjectMode: output === 'batches',
       readableHighWaterMark: output === 'batches' ? 1 : blockBytes,
@@ -78,7 +78,7 @@ export class Run extends Duplex {
     this.functions = functions
     this.memory = memory
     this.meter = meter
-    this.releases = releases
+    this.aborts = aborts
     this.give = value => {
       if (this.give[cancelSymbol]) throw cancelled
       if (this.push(value)) return undefined
@@ -99,7 +99,7 @@ export class Run extends Duplex {
     inputEnds(this.meter)
     const end: Callback = error => {
       if (error) return callback(error)
-      this.releases = []
+      this.aborts = []
       this.endOutput()
       callback()
     }
@@ -156,9 +156,9 @@ export class Run extends Duplex {
     this.give[cancelSymbol] = cancelled
     this.parked?.reject(cancelled)
     this.parked = undefined
-    if (this.releases.length === 0) callback(error)
+    if (this.aborts.length === 0) callback(error)
     else
-      void this.release().then(
+      void this.abort().then(
         () => callback(error),
         failure => callback(error ?? failure),
       )
@@ -233,7 +233,7 @@ export class Run extends Duplex {
     } finally {
       this.flushed = true
     }
-    await this.release()
+    await this.abort()
   }
 
   private endOutput(): void {
@@ -241,11 +241,11 @@ export class Run extends Duplex {
   }
 
   /** Releases every stage that was not flushed. Fails with the first error. */
-  private async release(): Promise<void> {
-    const { releases } = this
-    this.releases = []
+  private async abort(): Promise<void> {
+    const { aborts } = this
+    this.aborts = []
     const failures: unknown[] = []
-    for (const release of releases) await release().catch(error => failures.push(error))
+    for (const abort of aborts) await abort().catch(error => failures.push(error))
     if (failures.length > 0) throw failures[0]
   }
 }

@@ -15,7 +15,7 @@ const same = (batch: Batch): unknown => batch
 const leave = (batch: Batch) => (batch.length === 1 ? batch[0] : many(batch))
 
 function runOf(functions: BatchFunction[], more: Partial<RunOptions> = {}): Run {
-  return new Run({ functions: [...functions, leave], releases: [], meter: runMeter([]), output: 'bytes', ...more })
+  return new Run({ functions: [...functions, leave], aborts: [], meter: runMeter([]), output: 'bytes', ...more })
 }
 
 /** What comes out of a run that is given these chunks. */
@@ -113,7 +113,7 @@ t.test('a stop ends the output, and flushes what stands behind it', async t => {
     ['in a flush after a stop', [() => stop, flushable(same, (): unknown => stop), ending], ['a'], 'end'],
   ] as [string, BatchFunction[], string[], string][]) {
     count.released = 0
-    t.equal(await textOf(runOf(functions, { releases: [release] }), chunks), expected, title)
+    t.equal(await textOf(runOf(functions, { aborts: [release] }), chunks), expected, title)
     t.equal(count.released, 1, `${title}: what was not flushed is released`)
   }
   const bad = () => {
@@ -228,12 +228,12 @@ t.test('a destroy releases what was not flushed, in order; the first failure cou
     ['a failure after an error', error, [0], error.message],
   ] as [string, Error | undefined, number[], string | null][]) {
     const released: number[] = []
-    const releases = [0, 1, 2].map(i => async () => {
+    const aborts = [0, 1, 2].map(i => async () => {
       await tick()
       released.push(i)
       if (failures.includes(i)) throw new Error(`release ${i}`)
     })
-    const run = runOf([() => never], { releases })
+    const run = runOf([() => never], { aborts })
     run.on('error', () => {})
     run.write('a')
     run.destroy(reason)
@@ -245,7 +245,7 @@ t.test('a destroy releases what was not flushed, in order; the first failure cou
 })
 
 t.test('in batches: object mode, one batch ahead', async t => {
-  const run = new Run({ functions: [same], releases: [], meter: runMeter([]), output: 'batches' })
+  const run = new Run({ functions: [same], aborts: [], meter: runMeter([]), output: 'batches' })
   t.ok(run.readableObjectMode)
   t.equal(run.readableHighWaterMark, 1)
   t.same(await source(['a', 'bb']).pipe(run).toArray(), [[Buffer.from('a')], [Buffer.from('bb')]])
