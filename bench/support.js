@@ -1,7 +1,7 @@
 // What the benchmarks share: programs side by side, one run after the other, medians and ratios.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,13 +25,14 @@ export function median(values) {
 }
 
 /**
- * Candidates in turn, A B C A B C …, so that a slow minute of the machine hits all of them. What is measured are named
- * numbers, such as `seconds` and `cpu`. → by candidate, of each number the median, or what else `choose` takes
+ * Candidates in turn, A B C C B A …, so that a slow minute of the machine hits all of them, and none is always the first
+ * one. What is measured are named numbers, such as `seconds` and `cpu`. → by candidate, of each number the median, or what
+ * else `choose` takes
  */
 export async function compare(candidates, runs, measure, choose = median) {
   const measured = new Map(candidates.map(({ name }) => [name, []]))
   for (let run = 0; run < runs; run++) {
-    for (const candidate of candidates) {
+    for (const candidate of run % 2 === 0 ? candidates : candidates.toReversed()) {
       measured.get(candidate.name).push(await measure(candidate))
       process.stderr.write('.')
     }
@@ -174,6 +175,34 @@ export function makeFile(name, bytes, fill) {
   }
   closeSync(descriptor)
   return path
+}
+
+/** Reads a file, so that it is in memory as it is for the next one who reads it: see `useMemory`. */
+export function readFile(path) {
+  const descriptor = openSync(path, 'r')
+  const block = Buffer.alloc(MiB)
+  while (readSync(descriptor, block) > 0);
+  closeSync(descriptor)
+}
+
+/** A folder in memory, on Linux. */
+export const memory = '/dev/shm'
+
+/**
+ * Fills a file in memory, and removes it. The host of a virtual machine takes memory back that nobody has used
+ * for some seconds, and whoever comes first waits until it is there again: 5.0 instead of 1.3 s for 2 GiB.
+ */
+export function useMemory(bytes) {
+  if (!existsSync(memory)) return
+  const path = join(memory, `tcp-pipe-bench-${process.pid}-used`)
+  const descriptor = openSync(path, 'w')
+  const block = Buffer.alloc(MiB)
+  try {
+    for (let written = 0; written < bytes; written += MiB) writeSync(descriptor, block)
+  } finally {
+    closeSync(descriptor)
+    rmSync(path)
+  }
 }
 
 /** Pseudo-random bytes, the same in every run (xorshift32). */

@@ -1,6 +1,18 @@
 // A large file from one process to another over loopback, against other programs that do the same.
 import { existsSync, rmSync } from 'node:fs'
-import { compare, has, MiB, makeFile, randomBytes, speed, tcpPipe, transfer } from './support.js'
+import {
+  compare,
+  has,
+  MiB,
+  makeFile,
+  memory,
+  randomBytes,
+  readFile,
+  speed,
+  tcpPipe,
+  transfer,
+  useMemory,
+} from './support.js'
 
 const address = '127.0.0.1 PORT'
 const to = '127.0.0.1:PORT'
@@ -48,7 +60,7 @@ const works = [
 ]
 
 /** From a program to a file in memory: what costs is taking it and writing it. */
-const memoryFile = '/dev/shm/tcp-pipe-bench'
+const memoryFile = `${memory}/tcp-pipe-bench`
 
 const received = [
   { name: 'into a file in memory: tcp-pipe', receiver: `exec ${tcpPipe} serve ${to} --once -o ${memoryFile}` },
@@ -61,7 +73,7 @@ export async function run({ runs, quick }) {
   const rows = []
   try {
     for (const work of works) rows.push(...(await side(work, file, bytes, runs)))
-    if (has('socat') && existsSync('/dev/shm')) rows.push(await intoMemory(file, bytes, runs))
+    if (has('socat') && existsSync(memory)) rows.push(await intoMemory(file, bytes, runs))
   } finally {
     rmSync(file)
   }
@@ -76,7 +88,10 @@ async function side({ name, sender, peer, others }, file, bytes, runs) {
     sender: candidate.sender.replaceAll('FILE', file).replace(`${file}:`, 'FILE:'),
     bytes,
   }))
-  const results = await compare(candidates, runs, transfer)
+  const results = await compare(candidates, runs, candidate => {
+    readFile(file)
+    return transfer(candidate)
+  })
   const figure = other => speed(bytes, results.get(other))
   const row = (other, atLeast) => ({ work: name, ours: figure(name), peer: other, theirs: figure(other), atLeast })
   const aims = { 'socat -b262144': 0.9 }
@@ -95,6 +110,8 @@ async function intoMemory(file, bytes, runs) {
   try {
     const results = await compare(candidates, runs, candidate => {
       rmSync(memoryFile, { force: true })
+      useMemory(bytes)
+      readFile(file)
       return transfer(candidate)
     })
     const [ours, theirs] = candidates.map(({ name }) => speed(bytes, results.get(name)))
