@@ -1,5 +1,6 @@
 import { byBlocks } from '../lib/formats/by-blocks.js'
-import { chunkBytes, defineTransform, flag, integer } from '../lib/stages/define.js'
+import { chunkBytes } from '../lib/formats/records.js'
+import { defineTransform, flag, integer } from '../lib/stages/define.js'
 
 /** Encodes bytes as base64 (RFC 4648), in one line or in lines of a given width. */
 export const base64 = defineTransform({

@@ -12,7 +12,7 @@ import { recipe } from './parts.js'
 import type { OutOf, Recipe, Stage, TransformStream } from './stage.js'
 
 export { flushable, many, none, stop } from 'stream-chain/defs.js'
-export { blockBytes, chunkBytes } from '../formats/records.js'
+export { blockBytes } from '../formats/records.js'
 export * from '../text/options.js'
 export type { Context, Logger } from './context.js'
 
