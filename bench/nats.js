@@ -6,7 +6,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statSync, writeFi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { compare, freePort, has, listening, shell, spentBy, spentByOne, tcpPipe } from './support.js'
+import { compare, freePort, has, listening, memoryFolder, shell, spentBy, spentByOne, tcpPipe } from './support.js'
 
 export const peers = ['nats-server', 'nc']
 
@@ -26,7 +26,7 @@ export async function run({ runs, quick }) {
   if (!peers.every(has)) return []
   const { connect } = await import('@nats-io/transport-node')
   const { jetstreamManager } = await import('@nats-io/jetstream')
-  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tcp-pipe-bench-'))
+  const folder = mkdtempSync(join(existsSync(memoryFolder) ? memoryFolder : tmpdir(), 'tcp-pipe-bench-'))
   const port = await freePort()
   const server = shell(`exec nats-server -a 127.0.0.1 -p ${port} -js -sd ${folder}`, { ends: false })
   try {

@@ -10,7 +10,7 @@ import {
   listening,
   MiB,
   makeFile,
-  memory as memoryFolder,
+  memoryFolder,
   randomBytes,
   readFile,
   shell,

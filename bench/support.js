@@ -186,15 +186,15 @@ export function readFile(path) {
 }
 
 /** A folder in memory, on Linux. */
-export const memory = '/dev/shm'
+export const memoryFolder = '/dev/shm'
 
 /**
- * Fills a file in memory, and removes it. The host of a virtual machine takes memory back that nobody has used
- * for some seconds, and whoever comes first waits until it is there again: 5.0 instead of 1.3 s for 2 GiB.
+ * Fills a file in memory, and removes it. The host of a virtual machine takes memory back that nobody has used for some
+ * seconds, and whoever comes first waits until it is there again: 5.0 instead of 1.3 s for 2 GiB.
  */
 export function useMemory(bytes) {
-  if (!existsSync(memory)) return
-  const path = join(memory, `tcp-pipe-bench-${process.pid}-used`)
+  if (!existsSync(memoryFolder)) return
+  const path = join(memoryFolder, `tcp-pipe-bench-${process.pid}-used`)
   const descriptor = openSync(path, 'w')
   const block = Buffer.alloc(MiB)
   try {

@@ -5,7 +5,7 @@ import {
   has,
   MiB,
   makeFile,
-  memory,
+  memoryFolder,
   randomBytes,
   readFile,
   speed,
@@ -60,7 +60,7 @@ const works = [
 ]
 
 /** From a program to a file in memory: what costs is taking it and writing it. */
-const memoryFile = `${memory}/tcp-pipe-bench`
+const memoryFile = `${memoryFolder}/tcp-pipe-bench`
 
 const received = [
   { name: 'into a file in memory: tcp-pipe', receiver: `exec ${tcpPipe} serve ${to} --once -o ${memoryFile}` },
@@ -73,7 +73,7 @@ export async function run({ runs, quick }) {
   const rows = []
   try {
     for (const work of works) rows.push(...(await side(work, file, bytes, runs)))
-    if (has('socat') && existsSync(memory)) rows.push(await intoMemory(file, bytes, runs))
+    if (has('socat') && existsSync(memoryFolder)) rows.push(await intoMemory(file, bytes, runs))
   } finally {
     rmSync(file)
   }
